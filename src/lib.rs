@@ -1,0 +1,3 @@
+//! Neural style transfer, texture synthesis and representation inversion with VGG19, on CPUs alone.
+
+pub mod kernels;

@@ -1,0 +1,3 @@
+//! The command `impasto`.
+
+fn main() {}
