@@ -1,3 +1,5 @@
 //! Neural style transfer, texture synthesis and representation inversion with VGG19, on CPUs alone.
 
 pub mod kernels;
+pub mod ops;
+pub mod tape;

@@ -1,0 +1,91 @@
+//! Memory that is used again from one step to the next.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::Real;
+
+/// Buffers below this many elements are left to the allocator, which is good at them.
+const SMALLEST: usize = 1 << 14;
+
+/// A store of used buffers. An optimisation evaluates the same function again and again; with the buffers of the
+/// last evaluation at hand, no evaluation but the first has to ask the system for pages and wait until they are
+/// zeroed.
+#[derive(Debug, Default)]
+pub struct Buffers<T> {
+    free: Mutex<Vec<Vec<T>>>,
+}
+
+impl<T: Real> Buffers<T> {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self { free: Mutex::new(Vec::new()) }
+    }
+
+    /// A buffer of `len` elements whose contents are unspecified: zeros, or what was there before.
+    pub fn take(&self, len: usize) -> Vec<T> {
+        if len >= SMALLEST
+            && let Some(mut buffer) = self.best_fit(len)
+        {
+            buffer.resize(len, T::zero());
+            return buffer;
+        }
+        vec![T::zero(); len]
+    }
+
+    /// Gives `buffer` back for later use.
+    pub fn put(&self, buffer: Vec<T>) {
+        if buffer.capacity() >= SMALLEST {
+            self.free.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        }
+    }
+
+    /// Bytes held for later use.
+    pub fn bytes(&self) -> usize {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.iter().map(|buffer| buffer.capacity() * size_of::<T>()).sum()
+    }
+
+    /// The smallest free buffer that holds `len` elements without wasting more than it holds.
+    fn best_fit(&self, len: usize) -> Option<Vec<T>> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |buffer: &Vec<T>| (len..=2 * len).contains(&buffer.capacity());
+        let (index, _) =
+            free.iter().enumerate().filter(|(_, buffer)| fits(buffer)).min_by_key(|(_, buffer)| buffer.capacity())?;
+        Some(free.swap_remove(index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_returned_buffer_is_used_again_at_its_own_size_or_down_to_half() {
+        let buffers = Buffers::<f32>::new();
+        let first = buffers.take(40_000);
+        let address = first.as_ptr();
+        buffers.put(first);
+        assert_eq!(buffers.bytes(), 160_000);
+        let again = buffers.take(30_000);
+        assert_eq!((again.as_ptr(), again.len()), (address, 30_000));
+        assert_eq!(buffers.bytes(), 0);
+        buffers.put(again);
+        let (small, large) = (buffers.take(19_000), buffers.take(40_001));
+        assert_ne!(small.as_ptr(), address, "more than half would be wasted");
+        assert_ne!(large.as_ptr(), address, "too small");
+        let fits = buffers.take(40_000);
+        assert_eq!(fits.as_ptr(), address);
+    }
+
+    #[test]
+    fn the_nearest_size_is_preferred_and_small_buffers_are_not_kept() {
+        let buffers = Buffers::<f64>::new();
+        for len in [60_000, 40_000, 50_000] {
+            buffers.put(vec![1.0; len]);
+        }
+        assert_eq!(buffers.take(35_000).capacity(), 40_000);
+        assert_eq!(buffers.take(35_000).capacity(), 50_000);
+        buffers.put(vec![0.0; 10]);
+        assert_eq!(buffers.bytes(), 60_000 * 8);
+    }
+}

@@ -1,0 +1,227 @@
+//! What a two-dimensional convolution is: its geometry, and the choice among the algorithms that compute it.
+
+use ndarray::{ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4};
+
+use super::{Buffers, Real, direct, im2col};
+
+/// How a convolution's result is computed. All agree to rounding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ConvAlgorithm {
+    /// The fastest for the shape, as measured.
+    #[default]
+    Auto,
+    /// The definition in plain loops: the lesson, and the judge of the others.
+    Direct,
+    /// Patches copied into the rows of a matrix, tile by tile, and multiplied by BLAS.
+    Im2col,
+}
+
+/// Stride, padding and dilation of a convolution, (height, width) each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConvGeometry {
+    /// Distance between neighbouring outputs, in input positions.
+    pub stride: [usize; 2],
+    /// Rows and columns of zeros around the input: top, left, bottom, right.
+    pub padding: [usize; 4],
+    /// Distance between neighbouring kernel elements, in input positions.
+    pub dilation: [usize; 2],
+}
+
+impl Default for ConvGeometry {
+    /// Stride 1, no padding, no dilation.
+    fn default() -> Self {
+        Self { stride: [1, 1], padding: [0; 4], dilation: [1, 1] }
+    }
+}
+
+impl ConvGeometry {
+    /// Stride 1 and `padding` on all four sides: with `padding` 1 and a 3×3 kernel, as throughout VGG, the output has
+    /// the input's size.
+    pub fn padded(padding: usize) -> Self {
+        Self { padding: [padding; 4], ..Self::default() }
+    }
+
+    /// Height and width of the output for an input and a kernel of the given (height, width):
+    /// ⌊(n + padding − dilation·(k−1) − 1)/stride⌋ + 1, or `None` where the kernel does not fit.
+    pub fn output_size(&self, input: [usize; 2], kernel: [usize; 2]) -> Option<[usize; 2]> {
+        let along = |axis: usize| {
+            let room = input[axis] + self.padding[axis] + self.padding[axis + 2];
+            let reach = self.dilation[axis] * (kernel[axis].checked_sub(1)?) + 1;
+            Some(room.checked_sub(reach)? / self.stride[axis] + 1)
+        };
+        Some([along(0)?, along(1)?])
+    }
+
+    /// The input position that kernel element `k` sees for output position `o` along `axis`, if it is no padding.
+    pub(super) fn source(&self, axis: usize, o: usize, k: usize, input: usize) -> Option<usize> {
+        let padded = o * self.stride[axis] + k * self.dilation[axis];
+        padded.checked_sub(self.padding[axis]).filter(|&i| i < input)
+    }
+}
+
+/// y(i,j,o) = b(o) + Σ x(i·s+u·d−p, j·s+v·d−p, c)·w(o,c,u,v): cross-correlation, as in all of deep learning.
+///
+/// `x` is (height, width, in), `weight` (out, in, kernel height, kernel width) in any memory order (fastest where it
+/// is height, width, in, out), `y` (height, width, out).
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn forward<T: Real>(
+    algorithm: ConvAlgorithm,
+    geometry: &ConvGeometry,
+    x: &ArrayView3<'_, T>,
+    weight: &ArrayView4<'_, T>,
+    bias: Option<&ArrayView1<'_, T>>,
+    y: &mut ArrayViewMut3<'_, T>,
+    buffers: &Buffers<T>,
+) {
+    check_shapes(geometry, x.dim(), weight.dim(), y.dim());
+    match algorithm {
+        ConvAlgorithm::Direct => direct::forward(geometry, x, weight, bias, y),
+        ConvAlgorithm::Im2col | ConvAlgorithm::Auto => im2col::forward(geometry, x, weight, bias, y, buffers),
+    }
+}
+
+/// The gradient with respect to the input: dx ← or += Σ dy·w, the transposed convolution. `accumulate` says which.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn backward_data<T: Real>(
+    algorithm: ConvAlgorithm,
+    geometry: &ConvGeometry,
+    dy: &ArrayView3<'_, T>,
+    weight: &ArrayView4<'_, T>,
+    dx: &mut ArrayViewMut3<'_, T>,
+    accumulate: bool,
+    buffers: &Buffers<T>,
+) {
+    check_shapes(geometry, dx.dim(), weight.dim(), dy.dim());
+    match algorithm {
+        ConvAlgorithm::Direct => direct::backward_data(geometry, dy, weight, dx, accumulate),
+        ConvAlgorithm::Im2col | ConvAlgorithm::Auto => {
+            im2col::backward_data(geometry, dy, weight, dx, accumulate, buffers);
+        }
+    }
+}
+
+/// The gradient with respect to the weights: dw(o,c,u,v) = Σ x(i·s+u·d−p, j·s+v·d−p, c)·dy(i,j,o).
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn backward_weight<T: Real>(
+    algorithm: ConvAlgorithm,
+    geometry: &ConvGeometry,
+    x: &ArrayView3<'_, T>,
+    dy: &ArrayView3<'_, T>,
+    dw: &mut ArrayViewMut4<'_, T>,
+    buffers: &Buffers<T>,
+) {
+    check_shapes(geometry, x.dim(), dw.dim(), dy.dim());
+    match algorithm {
+        ConvAlgorithm::Direct => direct::backward_weight(geometry, x, dy, dw),
+        ConvAlgorithm::Im2col | ConvAlgorithm::Auto => im2col::backward_weight(geometry, x, dy, dw, buffers),
+    }
+}
+
+fn check_shapes(
+    geometry: &ConvGeometry,
+    x: (usize, usize, usize),
+    weight: (usize, usize, usize, usize),
+    y: (usize, usize, usize),
+) {
+    let size = geometry.output_size([x.0, x.1], [weight.2, weight.3]);
+    assert!(
+        x.2 == weight.1 && y.2 == weight.0 && size == Some([y.0, y.1]),
+        "conv2d: input {x:?}, weight {weight:?} and output {y:?} do not fit under {geometry:?}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array1, Array3, Array4};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernels::testing::random;
+
+    /// Shapes of all kinds: any kernel up to 4×4, stride, dilation and asymmetric padding, one pixel, one channel.
+    #[derive(Debug, Clone)]
+    struct Case {
+        geometry: ConvGeometry,
+        input: (usize, usize, usize),
+        weight: (usize, usize, usize, usize),
+        seed: u64,
+    }
+
+    fn cases() -> impl Strategy<Value = Case> {
+        let pair = |range: std::ops::Range<usize>| prop::array::uniform2(range);
+        (pair(1..12), 1..6usize, 1..6usize, pair(1..5), pair(1..4), prop::array::uniform4(0..4usize), pair(1..4), any::<u64>())
+            .prop_map(|(size, inputs, outputs, kernel, stride, padding, dilation, seed)| Case {
+                geometry: ConvGeometry { stride, padding, dilation },
+                input: (size[0], size[1], inputs),
+                weight: (outputs, inputs, kernel[0], kernel[1]),
+                seed,
+            })
+            .prop_filter("the kernel fits", |case| output(case).is_some())
+    }
+
+    fn output(case: &Case) -> Option<(usize, usize, usize)> {
+        let size = [case.input.0, case.input.1];
+        let [height, width] = case.geometry.output_size(size, [case.weight.2, case.weight.3])?;
+        Some((height, width, case.weight.0))
+    }
+
+    /// All results of one algorithm: output, dx added to ones, dw.
+    fn results<T: Real>(algorithm: ConvAlgorithm, case: &Case) -> (Array3<T>, Array3<T>, Array4<T>) {
+        let g = &case.geometry;
+        let output = output(case).unwrap();
+        let x: Array3<T> = random(case.input, case.seed);
+        let w: Array4<T> = random(case.weight, case.seed ^ 1);
+        let b: Array1<T> = random(output.2, case.seed ^ 2);
+        let dy: Array3<T> = random(output, case.seed ^ 3);
+        let nan = T::nan();
+        let (mut y, mut dx) = (Array3::from_elem(output, nan), Array3::from_elem(case.input, nan));
+        let mut dw = Array4::from_elem(case.weight, nan);
+        let buffers = Buffers::new();
+        forward(algorithm, g, &x.view(), &w.view(), Some(&b.view()), &mut y.view_mut(), &buffers);
+        backward_data(algorithm, g, &dy.view(), &w.view(), &mut dx.view_mut(), false, &buffers);
+        dx += T::one();
+        backward_data(algorithm, g, &dy.view(), &w.view(), &mut dx.view_mut(), true, &buffers);
+        backward_weight(algorithm, g, &x.view(), &dy.view(), &mut dw.view_mut(), &buffers);
+        (y, dx, dw)
+    }
+
+    proptest! {
+        #[test]
+        fn im2col_agrees_with_the_definition(case in cases()) {
+            let (direct, im2col) = (results::<f64>(ConvAlgorithm::Direct, &case), results::<f64>(ConvAlgorithm::Im2col, &case));
+            approx::assert_abs_diff_eq!(im2col.0, direct.0, epsilon = 1e-12);
+            approx::assert_abs_diff_eq!(im2col.1, direct.1, epsilon = 1e-12);
+            approx::assert_abs_diff_eq!(im2col.2, direct.2, epsilon = 1e-12);
+            let single = results::<f32>(ConvAlgorithm::Im2col, &case);
+            approx::assert_abs_diff_eq!(single.0.mapv(f64::from), direct.0, epsilon = 1e-3);
+            approx::assert_abs_diff_eq!(single.1.mapv(f64::from), direct.1, epsilon = 1e-3);
+            approx::assert_abs_diff_eq!(single.2.mapv(f64::from), direct.2, epsilon = 1e-3);
+        }
+    }
+
+    #[test]
+    fn output_sizes_follow_the_formula() {
+        let plain = ConvGeometry::default();
+        assert_eq!(plain.output_size([5, 7], [3, 3]), Some([3, 5]));
+        assert_eq!(ConvGeometry::padded(1).output_size([5, 7], [3, 3]), Some([5, 7]));
+        let odd = ConvGeometry { stride: [2, 3], padding: [1, 0, 2, 1], dilation: [2, 1] };
+        assert_eq!(odd.output_size([7, 5], [3, 2]), Some([3, 2]));
+        assert_eq!(plain.output_size([2, 7], [3, 3]), None);
+        assert_eq!(plain.output_size([2, 7], [0, 3]), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "conv2d: input (4, 4, 2), weight (1, 3, 3, 3) and output (2, 2, 1) do not fit")]
+    fn shapes_that_do_not_fit_are_named() {
+        let (x, w) = (Array3::<f32>::zeros((4, 4, 2)), Array4::zeros((1, 3, 3, 3)));
+        let mut y = Array3::zeros((2, 2, 1));
+        let geometry = ConvGeometry::default();
+        forward(ConvAlgorithm::Direct, &geometry, &x.view(), &w.view(), None, &mut y.view_mut(), &Buffers::new());
+    }
+}

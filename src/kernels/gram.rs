@@ -1,0 +1,86 @@
+//! Gram matrices: FᵀF for a (positions × channels) matrix F, and the product that is their gradient.
+
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use rayon::prelude::*;
+
+use super::Real;
+use super::product::matrix_product;
+
+/// Positions whose products are summed by BLAS in one go; the sums of such runs are added in their order.
+const RUN: usize = 4096;
+
+/// Channels in a block of the matrix: blocks below the diagonal are copied from those above.
+const BLOCK: usize = 128;
+
+/// G = FᵀF (channels × channels) for F (positions × channels). The symmetric half is computed once.
+pub fn gram<T: Real>(f: &ArrayView2<'_, T>) -> Array2<T> {
+    let channels = f.ncols();
+    let runs: Vec<Array2<T>> = f.axis_chunks_iter(Axis(0), RUN).into_par_iter().map(|f| upper_blocks(&f)).collect();
+    let mut gram = Array2::zeros((channels, channels));
+    for run in runs {
+        gram += &run;
+    }
+    for (i, j) in blocks(channels).filter(|(i, j)| i != j) {
+        let (upper, mut lower) = gram.multi_slice_mut((s![i.clone(), j.clone()], s![j, i]));
+        lower.assign(&upper.t());
+    }
+    // Within a diagonal block BLAS computes both halves, which may differ in the last bit.
+    for i in 0..channels {
+        for j in 0..i {
+            gram[[i, j]] = gram[[j, i]];
+        }
+    }
+    gram
+}
+
+/// F·S for F (positions × channels), S (channels × channels): added to `out` or written over it.
+pub fn times<T: Real>(f: &ArrayView2<'_, T>, s: &ArrayView2<'_, T>, out: &mut ArrayViewMut2<'_, T>, accumulate: bool) {
+    let beta = if accumulate { T::one() } else { T::zero() };
+    let rows = out.axis_chunks_iter_mut(Axis(0), RUN / 4).into_par_iter();
+    rows.zip(f.axis_chunks_iter(Axis(0), RUN / 4))
+        .for_each(|(mut out, f)| matrix_product(T::one(), &f, s, beta, &mut out));
+}
+
+fn upper_blocks<T: Real>(f: &ArrayView2<'_, T>) -> Array2<T> {
+    let mut gram = Array2::zeros((f.ncols(), f.ncols()));
+    for (i, j) in blocks(f.ncols()) {
+        let (left, right) = (f.slice(s![.., i.clone()]), f.slice(s![.., j.clone()]));
+        matrix_product(T::one(), &left.t(), &right, T::zero(), &mut gram.slice_mut(s![i, j]));
+    }
+    gram
+}
+
+/// The blocks on and above the diagonal.
+fn blocks(channels: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    let range = move |start: usize| start..(start + BLOCK).min(channels);
+    let starts = move |from: usize| (from..channels).step_by(BLOCK);
+    starts(0).flat_map(move |i| starts(i).map(move |j| (range(i), range(j))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::testing::random;
+
+    #[test]
+    fn agrees_with_the_plain_product_and_is_symmetric_to_the_bit() {
+        for shape in [(1, 1), (7, 3), (5000, 5), (300, 129), (90, 300)] {
+            let f: Array2<f64> = random(shape, 1);
+            let gram = gram(&f.view());
+            approx::assert_abs_diff_eq!(gram, f.t().dot(&f), epsilon = 1e-10);
+            assert_eq!(gram, gram.t());
+        }
+    }
+
+    #[test]
+    fn times_writes_or_adds() {
+        let (f, s): (Array2<f64>, Array2<f64>) = (random((3000, 4), 1), random((4, 4), 2));
+        let mut out = Array2::from_elem((3000, 4), f64::NAN);
+        times(&f.view(), &s.view(), &mut out.view_mut(), false);
+        approx::assert_abs_diff_eq!(out, f.dot(&s), epsilon = 1e-13);
+        times(&f.view(), &s.view(), &mut out.view_mut(), true);
+        approx::assert_abs_diff_eq!(out, f.dot(&s) * 2.0, epsilon = 1e-13);
+    }
+}

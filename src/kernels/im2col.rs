@@ -1,0 +1,256 @@
+//! Convolution as a matrix product: `im2col` copies the patch that each output position sees into a row of a matrix,
+//! and BLAS multiplies it by the weights (Chellapilla, Puri & Simard 2006, "High Performance Convolutional Neural
+//! Networks for Document Processing"). The matrix is never made whole: each task makes a tile of it.
+//!
+//! A row holds (kernel row, kernel column, channel), the order in which a feature map lies in memory, so that a row of
+//! a patch is one run of memory.
+
+use ndarray::{
+    Array2, ArrayView1, ArrayView2, ArrayView3, ArrayView4, ArrayViewMut2, ArrayViewMut3, ArrayViewMut4, Axis, CowArray,
+    Ix2, s,
+};
+use rayon::prelude::*;
+
+use super::product::matrix_product;
+use super::{Buffers, ConvGeometry, Real};
+
+/// Elements in a tile: large enough that packing the weights for a product costs little, small enough for the cache.
+const TILE: usize = 1 << 20;
+
+/// Output positions in a tile of patches of `patch` elements.
+fn tile_positions(positions: usize, patch: usize) -> usize {
+    let most = (TILE / patch).clamp(48, 2048);
+    // Tiles of equal size: the last task should not be a crumb, nor the only one.
+    positions.div_ceil(positions.div_ceil(most).next_multiple_of(2)).max(1)
+}
+
+/// See [`super::conv::forward`].
+pub fn forward<T: Real>(
+    geometry: &ConvGeometry,
+    x: &ArrayView3<'_, T>,
+    weight: &ArrayView4<'_, T>,
+    bias: Option<&ArrayView1<'_, T>>,
+    y: &mut ArrayViewMut3<'_, T>,
+    buffers: &Buffers<T>,
+) {
+    let x = x.as_standard_layout();
+    let matrix = patch_by_output(weight);
+    with_row_major(y, buffers, |y| {
+        convolve(geometry, &x.view(), [weight.dim().2, weight.dim().3], &matrix.view(), y, buffers, |tile| match bias {
+            Some(bias) => {
+                tile.assign(bias);
+                T::one()
+            }
+            None => T::zero(),
+        });
+    });
+}
+
+/// See [`super::conv::backward_data`].
+///
+/// With stride 1 the transposed convolution is itself a convolution, with the kernel turned by 180° and input and
+/// output channels exchanged. Otherwise the rows dy·Wᵀ are added back to where `im2col` took them from.
+pub fn backward_data<T: Real>(
+    geometry: &ConvGeometry,
+    dy: &ArrayView3<'_, T>,
+    weight: &ArrayView4<'_, T>,
+    dx: &mut ArrayViewMut3<'_, T>,
+    accumulate: bool,
+    buffers: &Buffers<T>,
+) {
+    let kernel = [weight.dim().2, weight.dim().3];
+    let dy = dy.as_standard_layout();
+    let Some(transposed) = transposed_geometry(geometry, kernel) else {
+        return col2im(geometry, &dy.view(), weight, dx, accumulate);
+    };
+    let turned = weight.slice(s![.., .., ..;-1, ..;-1]).permuted_axes([1, 0, 2, 3]);
+    let matrix = patch_by_output(&turned);
+    with_row_major(dx, buffers, |dx| {
+        // Where the padding is uneven or the stride left rows over, the kernel may not reach the last rows.
+        convolve(&transposed, &dy.view(), kernel, &matrix.view(), dx, buffers, |_| {
+            if accumulate { T::one() } else { T::zero() }
+        });
+    });
+}
+
+/// See [`super::conv::backward_weight`].
+pub fn backward_weight<T: Real>(
+    geometry: &ConvGeometry,
+    x: &ArrayView3<'_, T>,
+    dy: &ArrayView3<'_, T>,
+    dw: &mut ArrayViewMut4<'_, T>,
+    buffers: &Buffers<T>,
+) {
+    let (outputs, inputs, kernel_height, kernel_width) = dw.dim();
+    let (x, dy) = (x.as_standard_layout(), dy.as_standard_layout());
+    let (height, width, _) = dy.dim();
+    let patch = kernel_height * kernel_width * inputs;
+    let dy = dy.to_shape((height * width, outputs)).expect("row-major");
+    let tile = tile_positions(height * width, patch);
+    // A few partial sums, their number set by the problem's size, added up in their order.
+    let run = (height * width).div_ceil(8).next_multiple_of(tile);
+    let partial: Vec<Array2<T>> = (0..(height * width).div_ceil(run))
+        .into_par_iter()
+        .map(|part| {
+            let mut sum = Array2::zeros((patch, outputs));
+            let end = ((part + 1) * run).min(height * width);
+            for first in (part * run..end).step_by(tile) {
+                let positions = first..(first + tile).min(end);
+                let mut columns = buffers.take(positions.len() * patch);
+                im2col(geometry, &x.view(), [kernel_height, kernel_width], width, positions.clone(), &mut columns);
+                let columns_view = ArrayView2::from_shape((positions.len(), patch), &columns).expect("a tile");
+                let dy = dy.slice(s![positions, ..]);
+                matrix_product(T::one(), &columns_view.t(), &dy, T::one(), &mut sum.view_mut());
+                buffers.put(columns);
+            }
+            sum
+        })
+        .collect();
+    let sum = partial.into_iter().reduce(|a, b| a + b).unwrap_or_else(|| Array2::zeros((patch, outputs)));
+    let sum = sum.into_shape_with_order((kernel_height, kernel_width, inputs, outputs)).expect("as made");
+    dw.assign(&sum.permuted_axes([3, 2, 0, 1]));
+}
+
+/// The weights as a matrix (kernel row · kernel column · in, out); no copy where memory has that order.
+fn patch_by_output<'w, T: Real>(weight: &'w ArrayView4<'_, T>) -> CowArray<'w, T, Ix2> {
+    let (outputs, inputs, kernel_height, kernel_width) = weight.dim();
+    let by_patch = weight.view().permuted_axes([2, 3, 1, 0]);
+    let shape = (kernel_height * kernel_width * inputs, outputs);
+    if by_patch.is_standard_layout() {
+        by_patch.into_shape_with_order(shape).expect("row-major").into()
+    } else {
+        by_patch.as_standard_layout().into_owned().into_shape_with_order(shape).expect("row-major").into()
+    }
+}
+
+/// Calls `write` with the positions × channels matrix of `map`, which goes through a copy if it is not row-major.
+fn with_row_major<T: Real>(
+    map: &mut ArrayViewMut3<'_, T>,
+    buffers: &Buffers<T>,
+    write: impl FnOnce(&mut ArrayViewMut3<'_, T>),
+) {
+    if map.is_standard_layout() {
+        return write(map);
+    }
+    let mut copy = buffers.take(map.len());
+    let mut view = ArrayViewMut3::from_shape(map.dim(), &mut copy).expect("as long");
+    view.assign(map);
+    write(&mut view);
+    map.assign(&view);
+    buffers.put(copy);
+}
+
+/// The convolution itself: `begin` prepares a tile of the output and says by what to multiply it before the product
+/// is added.
+fn convolve<T: Real>(
+    geometry: &ConvGeometry,
+    x: &ArrayView3<'_, T>,
+    kernel: [usize; 2],
+    matrix: &ArrayView2<'_, T>,
+    y: &mut ArrayViewMut3<'_, T>,
+    buffers: &Buffers<T>,
+    begin: impl Fn(&mut ArrayViewMut2<'_, T>) -> T + Sync,
+) {
+    let (height, width, outputs) = y.dim();
+    let patch = matrix.nrows();
+    let tile = tile_positions(height * width, patch);
+    let y = y.as_slice_mut().expect("row-major");
+    y.par_chunks_mut(tile * outputs).enumerate().for_each(|(index, y)| {
+        let first = index * tile;
+        let positions = first..first + y.len() / outputs;
+        let mut y = ArrayViewMut2::from_shape((positions.len(), outputs), y).expect("a tile");
+        let mut columns = buffers.take(positions.len() * patch);
+        im2col(geometry, x, kernel, width, positions.clone(), &mut columns);
+        let columns_view = ArrayView2::from_shape((positions.len(), patch), &columns).expect("a tile");
+        let beta = begin(&mut y);
+        matrix_product(T::one(), &columns_view, matrix, beta, &mut y);
+        buffers.put(columns);
+    });
+}
+
+/// Copies the patches that `positions` of an output `width` wide see, one row each.
+fn im2col<T: Real>(
+    geometry: &ConvGeometry,
+    x: &ArrayView3<'_, T>,
+    kernel: [usize; 2],
+    width: usize,
+    positions: std::ops::Range<usize>,
+    columns: &mut [T],
+) {
+    let (input_height, input_width, channels) = x.dim();
+    let x = x.as_slice().expect("row-major");
+    let run = kernel[1] * channels;
+    for (position, row) in positions.zip(columns.chunks_exact_mut(kernel[0] * run)) {
+        let (i, j) = (position / width, position % width);
+        for (u, row) in row.chunks_exact_mut(run).enumerate() {
+            let Some(r) = geometry.source(0, i, u, input_height) else {
+                row.fill(T::zero());
+                continue;
+            };
+            let line = &x[r * input_width * channels..][..input_width * channels];
+            let left = (j * geometry.stride[1]).checked_sub(geometry.padding[1]);
+            if geometry.dilation[1] == 1
+                && let Some(left) = left
+                && left + kernel[1] <= input_width
+            {
+                row.copy_from_slice(&line[left * channels..][..run]);
+                continue;
+            }
+            for (v, cell) in row.chunks_exact_mut(channels).enumerate() {
+                match geometry.source(1, j, v, input_width) {
+                    Some(s) => cell.copy_from_slice(&line[s * channels..][..channels]),
+                    None => cell.fill(T::zero()),
+                }
+            }
+        }
+    }
+}
+
+/// The geometry of the transposed convolution, where that is a convolution: stride 1, padding within the kernel's reach.
+fn transposed_geometry(geometry: &ConvGeometry, kernel: [usize; 2]) -> Option<ConvGeometry> {
+    let reach = |axis: usize| geometry.dilation[axis] * (kernel[axis] - 1);
+    let padding = |side: usize| reach(side % 2).checked_sub(geometry.padding[side]);
+    (geometry.stride == [1, 1]).then_some(ConvGeometry {
+        padding: [padding(0)?, padding(1)?, padding(2)?, padding(3)?],
+        ..*geometry
+    })
+}
+
+/// The transposed convolution for any stride: each task owns some rows of the input and gathers what belongs there.
+fn col2im<T: Real>(
+    geometry: &ConvGeometry,
+    dy: &ArrayView3<'_, T>,
+    weight: &ArrayView4<'_, T>,
+    dx: &mut ArrayViewMut3<'_, T>,
+    accumulate: bool,
+) {
+    let (_, channels, kernel_height, kernel_width) = weight.dim();
+    let (height, width, _) = dx.dim();
+    let matrix = patch_by_output(weight);
+    let owned = (4 * geometry.stride[0] + kernel_height).min(height).max(1);
+    dx.axis_chunks_iter_mut(Axis(0), owned).into_par_iter().enumerate().for_each(|(chunk, mut dx)| {
+        if !accumulate {
+            dx.fill(T::zero());
+        }
+        let mut patches = Array2::zeros((dy.dim().1, matrix.nrows()));
+        let own = chunk * owned..chunk * owned + dx.dim().0;
+        for (i, dy) in dy.outer_iter().enumerate() {
+            let touched = |u: usize| geometry.source(0, i, u, height).filter(|r| own.contains(r));
+            if !(0..kernel_height).any(|u| touched(u).is_some()) {
+                continue;
+            }
+            matrix_product(T::one(), &dy, &matrix.t(), T::zero(), &mut patches.view_mut());
+            for u in 0..kernel_height {
+                let Some(r) = touched(u) else { continue };
+                for (j, patch) in patches.outer_iter().enumerate() {
+                    for v in 0..kernel_width {
+                        let Some(s) = geometry.source(1, j, v, width) else { continue };
+                        let from = (u * kernel_width + v) * channels;
+                        let mut sum = dx.slice_mut(s![r - own.start, s, ..]);
+                        sum += &patch.slice(s![from..from + channels]);
+                    }
+                }
+            }
+        }
+    });
+}

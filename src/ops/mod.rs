@@ -1,0 +1,64 @@
+//! Differentiable operations: one file each, with the forward computation, its vector-Jacobian product (VJP) beside it,
+//! and its tests.
+//!
+//! Feature maps are (height, width, channels). Where an operation has no gradient at a point (ReLU at 0, a tie in a
+//! maximum), it takes the one that `PyTorch` takes, and its docstring says which.
+
+mod add;
+mod alpha_norm;
+mod avg_pool2d;
+mod broadcast;
+mod conv2d;
+mod elementwise;
+mod gram_matrix;
+mod max_pool2d;
+mod mean;
+mod mse;
+mod mul;
+mod relu;
+mod scale;
+mod square;
+mod squared_error;
+mod sub;
+mod sum;
+#[cfg(test)]
+mod testing;
+mod total_variation;
+
+pub use add::add;
+pub use alpha_norm::alpha_norm;
+pub use avg_pool2d::avg_pool2d;
+pub use conv2d::conv2d;
+pub use gram_matrix::gram_matrix;
+pub use max_pool2d::max_pool2d;
+pub use mean::mean;
+pub use mse::mse;
+pub use mul::mul;
+pub use relu::relu;
+pub use scale::scale;
+pub use square::square;
+pub use squared_error::squared_error;
+pub use sub::sub;
+pub use sum::sum;
+pub use total_variation::total_variation;
+
+use ndarray::{ArrayView3, ArrayViewMut3, Ix3};
+
+use crate::kernels::PoolGeometry;
+use crate::tape::{Real, Tensor};
+
+/// A tensor of three axes as what it is.
+fn feature_map<T: Real>(tensor: &Tensor<T>) -> ArrayView3<'_, T> {
+    tensor.view().into_dimensionality::<Ix3>().expect("three axes")
+}
+
+/// The same, to write into.
+fn feature_map_mut<T: Real>(tensor: &mut Tensor<T>) -> ArrayViewMut3<'_, T> {
+    tensor.view_mut().into_dimensionality::<Ix3>().expect("three axes")
+}
+
+fn pooled_size(operation: &str, geometry: &PoolGeometry, [height, width]: [usize; 2]) -> [usize; 2] {
+    geometry
+        .output_size([height, width])
+        .unwrap_or_else(|| panic!("{operation}: no window of {geometry:?} fits into {height}×{width}"))
+}

@@ -1,0 +1,62 @@
+//! The sum of squared differences: Gatys et al.'s content loss without its factor ½, and their style loss's inner sum.
+
+use ndarray::{Zip, arr0};
+
+use crate::kernels::reduce;
+use crate::tape::{Real, Var};
+
+/// y = Σ (x − target)², a scalar; added up in f64.
+///
+/// VJP: dx = 2(x − target)·dy and, where the target needs one, dtarget = −dx.
+///
+/// # Panics
+/// If the shapes differ.
+pub fn squared_error<'t, T: Real>(x: &Var<'t, T>, target: &Var<'t, T>) -> Var<'t, T> {
+    assert!(x.shape() == target.shape(), "squared_error: shapes {:?} and {:?} differ", x.shape(), target.shape());
+    let square = |x, target| {
+        let difference: T = x - target;
+        difference * difference
+    };
+    let y = reduce::sum_of_pairs(x.value().elements().as_ref(), target.value().elements().as_ref(), square);
+    let (kept_x, kept_target) = (x.value().clone(), target.value().clone());
+    let kept = x.kept_bytes() + target.kept_bytes();
+    x.tape().record("squared_error", &[x, target], arr0(T::of(y)), kept, move |dy, inputs| {
+        let factor = dy[[]] + dy[[]];
+        for (input, factor) in [(0, factor), (1, -factor)] {
+            inputs.write(input, |dx, accumulate| {
+                let zip = Zip::from(dx).and(&*kept_x).and(&*kept_target);
+                if accumulate {
+                    zip.par_for_each(|dx, &x, &target| *dx += factor * (x - target));
+                } else {
+                    zip.par_for_each(|dx, &x, &target| *dx = factor * (x - target));
+                }
+            });
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::tape::Tape;
+
+    #[test]
+    fn sums_squares_and_has_opposite_gradients() {
+        let tape = Tape::<f64>::new();
+        let (x, t) = (tape.variable(array![1.0, 5.0]), tape.variable(array![3.0, 4.0]));
+        let y = squared_error(&x, &t);
+        assert_eq!(y.scalar(), 5.0);
+        let gradients = y.backward();
+        assert_eq!(gradients.get(&x).unwrap(), &array![-4.0, 2.0].into_dyn());
+        assert_eq!(gradients.get(&t).unwrap(), &array![4.0, -2.0].into_dyn());
+    }
+
+    #[test]
+    #[should_panic(expected = "squared_error: shapes [2] and [1] differ")]
+    fn shapes_must_agree() {
+        let tape = Tape::<f64>::new();
+        squared_error(&tape.variable(array![1.0, 5.0]), &tape.variable(array![3.0]));
+    }
+}

@@ -1,0 +1,255 @@
+//! The backward half of the tape: cotangents from the last node to the first.
+
+use std::sync::Arc;
+
+use ndarray::ArrayViewMutD;
+
+use super::record::{Node, Pullback};
+use super::{Real, Tape, Tensor, Var};
+use crate::kernels::Buffers;
+
+/// The gradients with respect to one operation's inputs, as its VJP sees them.
+pub struct Cotangents<'a, T: Real> {
+    name: &'static str,
+    parents: &'a [Option<usize>],
+    shapes: &'a dyn Fn(usize) -> Vec<usize>,
+    slots: &'a mut [Option<Tensor<T>>],
+    buffers: &'a Arc<Buffers<T>>,
+}
+
+impl<T: Real> Cotangents<'_, T> {
+    /// The number of the operation's inputs.
+    pub fn inputs(&self) -> usize {
+        self.parents.len()
+    }
+
+    /// Whether input number `input` needs a gradient at all; if not, its product need not be computed.
+    pub fn wanted(&self, input: usize) -> bool {
+        self.parents[input].is_some()
+    }
+
+    /// A tensor to compute in; its contents are unspecified.
+    pub fn tensor(&self, shape: &[usize]) -> Tensor<T> {
+        Tensor::unspecified(shape, self.buffers)
+    }
+
+    /// The tape's memory, for kernels that need room to work in.
+    pub fn buffers(&self) -> &Arc<Buffers<T>> {
+        self.buffers
+    }
+
+    /// Adds `gradient` to that of input number `input`: the first contribution is moved in, others are added.
+    ///
+    /// # Panics
+    /// If `gradient` has not the input's shape.
+    pub fn add(&mut self, input: usize, gradient: impl Into<Tensor<T>>) {
+        let gradient = gradient.into();
+        let Some(parent) = self.parents[input] else { return };
+        self.check(input, gradient.shape());
+        match &mut self.slots[parent] {
+            Some(sum) => ndarray::Zip::from(&mut **sum).and(&*gradient).par_for_each(|sum, &g| *sum += g),
+            empty => *empty = Some(gradient),
+        }
+    }
+
+    /// Lets `write(gradient, accumulate)` write the gradient of input number `input` in place: where `accumulate` is
+    /// false it must set every element, else add to what is there. Saves the kernels of large layers a pass over memory.
+    pub fn write(&mut self, input: usize, write: impl FnOnce(ArrayViewMutD<'_, T>, bool)) {
+        let Some(parent) = self.parents[input] else { return };
+        match &mut self.slots[parent] {
+            Some(sum) => write(sum.view_mut(), true),
+            empty => {
+                let shape = (self.shapes)(parent);
+                let mut gradient = Tensor::unspecified(&shape, self.buffers);
+                write(gradient.view_mut(), false);
+                *empty = Some(gradient);
+            }
+        }
+    }
+
+    fn check(&self, input: usize, shape: &[usize]) {
+        let Some(parent) = self.parents[input] else { return };
+        let expected = (self.shapes)(parent);
+        assert!(
+            shape == expected,
+            "{}: its VJP gives input {input} a gradient of shape {shape:?}, but the input has shape {expected:?}",
+            self.name
+        );
+    }
+}
+
+/// The gradients that a backward pass leaves at the tape's variables.
+#[derive(Debug)]
+pub struct Gradients<T: Real> {
+    slots: Vec<Option<Tensor<T>>>,
+}
+
+impl<T: Real> Gradients<T> {
+    /// The gradient with respect to `variable`; `None` where it does not reach it.
+    pub fn get(&self, variable: &Var<'_, T>) -> Option<&ndarray::ArrayD<T>> {
+        self.slots.get(variable.node?)?.as_deref()
+    }
+
+    /// The same, taken out.
+    pub fn take(&mut self, variable: &Var<'_, T>) -> Option<Tensor<T>> {
+        self.slots.get_mut(variable.node?)?.take()
+    }
+}
+
+impl<T: Real> Var<'_, T> {
+    /// The gradients of this scalar with respect to the tape's variables.
+    ///
+    /// What the operations kept for this is freed as the pass goes along, so an operation can be passed once only.
+    ///
+    /// # Panics
+    /// If this is no scalar, if it depends on no variable, or if an operation was passed before.
+    pub fn backward(&self) -> Gradients<T> {
+        assert!(
+            self.value().len() == 1,
+            "backward: starts at a scalar, but the shape is {:?}; use backward_from with a cotangent",
+            self.shape()
+        );
+        let mut one = self.tape().tensor(self.shape());
+        one.fill(T::one());
+        self.backward_from(one)
+    }
+
+    /// The vector-Jacobian product: the gradients of Σ `cotangent`·`self` with respect to the tape's variables.
+    ///
+    /// # Panics
+    /// If `cotangent` has another shape, if `self` depends on no variable, or if an operation was passed before.
+    pub fn backward_from(&self, cotangent: impl Into<Tensor<T>>) -> Gradients<T> {
+        let cotangent = cotangent.into();
+        assert!(
+            cotangent.shape() == self.shape(),
+            "backward: the cotangent has shape {:?}, the value {:?}",
+            cotangent.shape(),
+            self.shape()
+        );
+        let last = self.node.expect("backward: the value depends on no variable");
+        self.tape().backward(last, cotangent)
+    }
+}
+
+impl<T: Real> Tape<T> {
+    fn backward(&self, last: usize, cotangent: Tensor<T>) -> Gradients<T> {
+        let mut nodes = self.nodes.borrow_mut();
+        let mut slots: Vec<Option<Tensor<T>>> = Vec::new();
+        slots.resize_with(last + 1, || None);
+        slots[last] = Some(cotangent);
+        for index in (0..=last).rev() {
+            if slots[index].is_none() || matches!(nodes[index].pullback, Pullback::Leaf) {
+                continue;
+            }
+            let cotangent = slots[index].take().expect("just seen");
+            pull_back(&mut nodes, index, cotangent, &mut slots, self.buffers());
+        }
+        Gradients { slots }
+    }
+}
+
+/// Calls the VJP of one node, once.
+fn pull_back<T: Real>(
+    nodes: &mut [Node<T>],
+    index: usize,
+    cotangent: Tensor<T>,
+    slots: &mut [Option<Tensor<T>>],
+    buffers: &Arc<Buffers<T>>,
+) {
+    let pullback = std::mem::replace(&mut nodes[index].pullback, Pullback::Spent);
+    let Pullback::Ready(vjp) = pullback else {
+        panic!(
+            "backward: node {index} ({}) has been passed before, and what it kept is gone; compute the value anew",
+            nodes[index].name
+        )
+    };
+    let shapes = |parent: usize| nodes[parent].shape.clone();
+    let parents = &nodes[index].parents;
+    vjp(cotangent, &mut Cotangents { name: nodes[index].name, parents, shapes: &shapes, slots, buffers });
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array1, arr0, array};
+
+    use super::*;
+    use crate::ops;
+
+    #[test]
+    fn the_gradient_of_a_value_used_twice_is_the_sum_over_its_uses() {
+        let tape = Tape::<f64>::new();
+        let x = tape.variable(arr0(3.0));
+        let y = ops::add(&ops::mul(&x, &x), &x);
+        assert_eq!(y.scalar(), 12.0);
+        assert_eq!(y.backward().get(&x).unwrap()[[]], 7.0);
+    }
+
+    #[test]
+    fn nothing_is_recorded_for_constants_and_no_gradient_reaches_them() {
+        let tape = Tape::<f32>::new();
+        let c = tape.constant(array![1.0, 2.0]);
+        let d = ops::square(&c);
+        assert!(!d.needs_gradient() && tape.nodes.borrow().is_empty());
+        let x = tape.variable(array![3.0, 4.0]);
+        let gradients = ops::sum(&ops::mul(&x, &d)).backward();
+        assert_eq!(gradients.get(&x).unwrap(), &array![1.0, 4.0].into_dyn());
+        assert!(gradients.get(&d).is_none());
+        let detached = ops::sum(&ops::mul(&x, &x.detached())).backward();
+        assert_eq!(detached.get(&x).unwrap(), &array![3.0, 4.0].into_dyn());
+    }
+
+    #[test]
+    fn memory_goes_back_to_the_tape_during_the_pass_and_is_used_again() {
+        let n = 1 << 15;
+        let mut tape = Tape::<f32>::new();
+        let mut step = || {
+            let x = tape.variable(Array1::from_elem(n, 2.0));
+            let mut y = x.clone();
+            for _ in 0..10 {
+                y = ops::scale(&y, 1.5);
+            }
+            let mut gradients = ops::sum(&y).backward();
+            let gradient = gradients.take(&x).unwrap();
+            assert!((gradient[0] - 1.5f32.powi(10)).abs() < 1e-3);
+            drop((x, y, gradients, gradient));
+            tape.clear();
+            tape.buffers().bytes()
+        };
+        let after_first = step();
+        assert!(after_first <= 4 * n * size_of::<f32>(), "{after_first} bytes for a chain of ten operations");
+        assert_eq!(step(), after_first);
+    }
+
+    #[test]
+    #[should_panic(expected = "node 1 (square) has been passed before")]
+    fn a_second_pass_over_the_same_operation_is_refused() {
+        let tape = Tape::<f64>::new();
+        let x = tape.variable(arr0(3.0));
+        let y = ops::square(&x);
+        y.backward();
+        y.backward();
+    }
+
+    #[test]
+    #[should_panic(expected = "backward: starts at a scalar, but the shape is [2]")]
+    fn only_a_scalar_has_a_gradient() {
+        let tape = Tape::<f64>::new();
+        tape.variable(array![1.0, 2.0]).backward();
+    }
+
+    #[test]
+    #[should_panic(expected = "wrong: its VJP gives input 0 a gradient of shape [1], but the input has shape [2]")]
+    fn a_vjp_of_the_wrong_shape_is_named() {
+        let tape = Tape::<f64>::new();
+        let x = tape.variable(array![1.0, 2.0]);
+        let y = tape.record("wrong", &[&x], arr0(0.0), 0, |_, inputs| inputs.add(0, array![1.0]));
+        y.backward();
+    }
+
+    #[test]
+    #[should_panic(expected = "add: the inputs belong to different tapes")]
+    fn tapes_do_not_mix() {
+        let (one, other) = (Tape::<f64>::new(), Tape::<f64>::new());
+        ops::add(&one.variable(arr0(1.0)), &other.variable(arr0(1.0)));
+    }
+}

@@ -1,0 +1,32 @@
+//! Reverse-mode automatic differentiation on a Wengert list.
+//!
+//! Operations are appended to a [`Tape`] as they are computed, so the order of insertion is a topological order:
+//! there is nothing to sort and no cycle to break. A [`Var`] is a value together with its place on the tape. Each
+//! recorded operation keeps one closure, its **vector-Jacobian product** (VJP): given the gradient of some scalar
+//! with respect to the operation's output (the *cotangent*), it adds to the gradients with respect to the inputs.
+//! [`Var::backward`] walks the list from the end and calls each closure once (Griewank & Walther 2008, chapter 3.2).
+//!
+//! ```
+//! use impasto::{ops, tape::Tape};
+//! use ndarray::array;
+//!
+//! let tape = Tape::<f64>::new();
+//! let x = tape.variable(array![1.0, 2.0, 3.0]);
+//! let y = ops::sum(&ops::square(&x));                   // y = Σ x²
+//! let gradients = y.backward();
+//! assert_eq!(gradients.get(&x).unwrap(), &array![2.0, 4.0, 6.0].into_dyn());
+//! println!("{tape}");
+//! ```
+//!
+//! Values belong to their handles, not to the tape: an intermediate array is free for reuse as soon as its last
+//! [`Var`] is dropped, unless a VJP kept it. What a VJP keeps it says, and printing the tape lists it.
+
+mod backward;
+mod display;
+mod record;
+mod tensor;
+
+pub use crate::kernels::Real;
+pub use backward::{Cotangents, Gradients};
+pub use record::{Tape, Var};
+pub use tensor::{Tensor, Value};

@@ -1,0 +1,146 @@
+//! The arrays that flow over the tape: a `Tensor` has one owner, a `Value` is shared and read-only.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use ndarray::{Array, ArrayD, ArrayView, Dimension, IxDyn};
+
+use crate::kernels::{Buffers, Real};
+
+/// An array with one owner, whose memory goes back to its tape's [`Buffers`] when it is dropped.
+///
+/// It dereferences to [`ArrayD`]. Any `ndarray` array turns into one with `from`.
+pub struct Tensor<T: Real> {
+    array: ArrayD<T>,
+    home: Option<Arc<Buffers<T>>>,
+}
+
+impl<T: Real> Tensor<T> {
+    /// A tensor of the given shape in row-major order whose contents are unspecified, with memory from `home`.
+    pub(super) fn unspecified(shape: &[usize], home: &Arc<Buffers<T>>) -> Self {
+        let buffer = home.take(shape.iter().product());
+        let array = ArrayD::from_shape_vec(IxDyn(shape), buffer).expect("as long as its shape says");
+        Self { array, home: Some(Arc::clone(home)) }
+    }
+
+    /// The array itself.
+    pub fn into_array(mut self) -> ArrayD<T> {
+        self.home = None;
+        std::mem::take(&mut self.array)
+    }
+
+    /// The same elements under another shape.
+    ///
+    /// # Panics
+    /// If the number of elements differs, or if the array is not in row-major order.
+    pub fn reshaped(mut self, shape: &[usize]) -> Self {
+        let array = std::mem::take(&mut self.array);
+        let from = array.shape().to_vec();
+        let array = array
+            .into_shape_with_order(IxDyn(shape))
+            .unwrap_or_else(|_| panic!("reshape: {from:?} cannot become {shape:?}"));
+        Self { array, home: self.home.take() }
+    }
+
+    /// The elements of a row-major array, in order.
+    ///
+    /// # Panics
+    /// If the array is not in row-major order, as those from [`super::Tape::tensor`] always are.
+    pub fn elements_mut(&mut self) -> &mut [T] {
+        self.array.as_slice_mut().expect("a tensor in row-major order")
+    }
+}
+
+impl<T: Real> Drop for Tensor<T> {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.take() {
+            let (buffer, _) = std::mem::take(&mut self.array).into_raw_vec_and_offset();
+            home.put(buffer);
+        }
+    }
+}
+
+impl<T: Real> Deref for Tensor<T> {
+    type Target = ArrayD<T>;
+
+    fn deref(&self) -> &ArrayD<T> {
+        &self.array
+    }
+}
+
+impl<T: Real> DerefMut for Tensor<T> {
+    fn deref_mut(&mut self) -> &mut ArrayD<T> {
+        &mut self.array
+    }
+}
+
+impl<T: Real> fmt::Debug for Tensor<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.array.fmt(f)
+    }
+}
+
+impl<T: Real, D: Dimension> From<Array<T, D>> for Tensor<T> {
+    fn from(array: Array<T, D>) -> Self {
+        Self { array: array.into_dyn(), home: None }
+    }
+}
+
+/// An array that several may read: the tape's nodes, the closures that will need it in the backward pass, a network.
+/// Cloning it is cheap; its memory is free for others as soon as the last handle is gone.
+#[derive(Clone, Debug)]
+pub struct Value<T: Real>(Arc<Tensor<T>>);
+
+impl<T: Real> Value<T> {
+    /// Size in bytes.
+    pub fn bytes(&self) -> usize {
+        self.len() * size_of::<T>()
+    }
+
+    /// The elements in row-major order; a copy only where memory has another.
+    pub fn elements(&self) -> Cow<'_, [T]> {
+        self.as_slice().map_or_else(|| Cow::Owned(self.iter().copied().collect()), Cow::Borrowed)
+    }
+
+    /// The array as a view of known rank; `operation` is named if the rank is another.
+    ///
+    /// # Panics
+    /// If the array has not the rank of `D`.
+    pub fn of_rank<D: Dimension>(&self, operation: &str) -> ArrayView<'_, T, D> {
+        self.view().into_dimensionality::<D>().unwrap_or_else(|_| {
+            panic!(
+                "{operation}: expected an array of {} axes, got the shape {:?}",
+                D::NDIM.unwrap_or_default(),
+                self.shape()
+            )
+        })
+    }
+}
+
+impl<T: Real> Deref for Value<T> {
+    type Target = ArrayD<T>;
+
+    fn deref(&self) -> &ArrayD<T> {
+        &self.0
+    }
+}
+
+impl<T: Real> From<Tensor<T>> for Value<T> {
+    fn from(tensor: Tensor<T>) -> Self {
+        Self(Arc::new(tensor))
+    }
+}
+
+impl<T: Real, D: Dimension> From<Array<T, D>> for Value<T> {
+    fn from(array: Array<T, D>) -> Self {
+        Tensor::from(array).into()
+    }
+}
+
+impl<T: Real> From<&Self> for Value<T> {
+    fn from(value: &Self) -> Self {
+        value.clone()
+    }
+}
