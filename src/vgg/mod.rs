@@ -1,0 +1,9 @@
+//! VGG19 (Simonyan & Zisserman 2014): layer names, weights, preprocessing, and the features of an image.
+
+mod layer;
+mod network;
+mod weights;
+
+pub use layer::{Layer, UnknownLayer};
+pub use network::{NetworkError, Pooling, Vgg19};
+pub use weights::{ConvWeights, Weights};

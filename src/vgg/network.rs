@@ -1,0 +1,191 @@
+//! The network in motion: features of an image, as deep as they are asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ndarray::{Array3, ArrayView3, Axis};
+
+use super::{Layer, Weights};
+use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry};
+use crate::ops;
+use crate::tape::{Real, Value, Var};
+
+/// How the five poolings summarise their 2×2 windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pooling {
+    /// The maximum, as VGG19 was trained.
+    #[default]
+    Max,
+    /// The average, which Gatys et al. 2016 prefer for synthesis.
+    Average,
+}
+
+/// Why features cannot be computed.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum NetworkError {
+    /// The weights end before the layer.
+    #[error("the weights end before {layer}; the last layer available is {last}")]
+    Missing {
+        /// The layer asked for.
+        layer: Layer,
+        /// The deepest layer that the weights reach.
+        last: Layer,
+    },
+    /// The poolings before the layer leave nothing of the image.
+    #[error("an image of {width}×{height} pixels is too small for {layer}, which needs at least {least}×{least}")]
+    TooSmall {
+        /// Height of the image.
+        height: usize,
+        /// Width of the image.
+        width: usize,
+        /// The layer asked for.
+        layer: Layer,
+        /// The smallest side that leaves a position at that layer.
+        least: usize,
+    },
+}
+
+/// VGG19's convolutional part (Simonyan & Zisserman 2014, configuration E): sixteen 3×3 convolutions with ReLUs, in five
+/// blocks that end in a 2×2 pooling. Its weights are frozen.
+pub struct Vgg19<T: Real> {
+    convolutions: Vec<(Value<T>, Value<T>)>,
+    mean: [f64; 3],
+    std: [f64; 3],
+    pooling: Pooling,
+    algorithm: ConvAlgorithm,
+}
+
+impl<T: Real> Vgg19<T> {
+    /// The network with the given weights, maximum pooling, and the fastest algorithms.
+    pub fn new(weights: Weights) -> Self {
+        let convolutions = weights.convolutions.into_iter();
+        let convolutions = convolutions.map(|conv| (cast(conv.weight), cast(conv.bias))).collect();
+        Self {
+            convolutions,
+            mean: weights.mean.map(f64::from),
+            std: weights.std.map(f64::from),
+            pooling: Pooling::default(),
+            algorithm: ConvAlgorithm::default(),
+        }
+    }
+
+    /// The same network with another pooling.
+    pub fn with_pooling(self, pooling: Pooling) -> Self {
+        Self { pooling, ..self }
+    }
+
+    /// The same network with its convolutions computed in another way.
+    pub fn with_algorithm(self, algorithm: ConvAlgorithm) -> Self {
+        Self { algorithm, ..self }
+    }
+
+    /// The deepest layer that the weights reach.
+    pub fn last(&self) -> Layer {
+        let (_, relu, pool) = Layer::stage(self.convolutions.len() - 1);
+        pool.unwrap_or(relu)
+    }
+
+    /// The network's input for an image with values in 0..1: (pixel − mean)/std, channel by channel.
+    pub fn normalise(&self, rgb: &ArrayView3<'_, f32>) -> Array3<T> {
+        let mut image = rgb.mapv(|v| T::of(f64::from(v)));
+        for (channel, mut plane) in image.axis_iter_mut(Axis(2)).enumerate() {
+            let (mean, std) = (T::of(self.mean[channel]), T::of(self.std[channel]));
+            plane.mapv_inplace(|v| (v - mean) / std);
+        }
+        image
+    }
+
+    /// The image of a network's input; values may lie outside of 0..1.
+    pub fn denormalise(&self, image: &ArrayView3<'_, T>) -> Array3<f32> {
+        let mut rgb = image.mapv(|v| Real::to_f64(v) as f32);
+        for (channel, mut plane) in rgb.axis_iter_mut(Axis(2)).enumerate() {
+            let (mean, std) = (self.mean[channel] as f32, self.std[channel] as f32);
+            plane.mapv_inplace(|v| v * std + mean);
+        }
+        rgb
+    }
+
+    /// The features of a normalised image (height, width, 3) at the given layers, each (height, width, channels).
+    /// The network runs only as deep as the deepest of them.
+    ///
+    /// # Errors
+    /// If the weights end before a layer, or the image is too small for it.
+    ///
+    /// # Panics
+    /// If the image has not three axes with three channels.
+    pub fn features<'t>(
+        &self,
+        image: &Var<'t, T>,
+        layers: impl IntoIterator<Item = Layer>,
+    ) -> Result<BTreeMap<Layer, Var<'t, T>>, NetworkError> {
+        let mut features = BTreeMap::new();
+        self.visit(image, &layers.into_iter().collect(), |layer, value| {
+            features.insert(layer, value.clone());
+        })?;
+        Ok(features)
+    }
+
+    /// The same, each layer's features handed to `see` as soon as they are computed, in order of depth. What `see` does
+    /// not keep is freed before the next layer, and what it records on the tape is passed first on the way back.
+    ///
+    /// # Errors
+    /// If the weights end before a layer, or the image is too small for it.
+    ///
+    /// # Panics
+    /// If the image has not three axes with three channels.
+    pub fn visit<'t>(
+        &self,
+        image: &Var<'t, T>,
+        layers: &BTreeSet<Layer>,
+        mut see: impl FnMut(Layer, &Var<'t, T>),
+    ) -> Result<(), NetworkError> {
+        let Some(&deepest) = layers.last() else { return Ok(()) };
+        self.check(image.shape(), deepest)?;
+        let tape = image.tape();
+        let mut x = image.clone();
+        for (index, (weight, bias)) in self.convolutions.iter().enumerate() {
+            let (conv, relu, pool) = Layer::stage(index);
+            let (weight, bias) = (tape.constant(weight), tape.constant(bias));
+            x = ops::conv2d(&x, &weight, Some(&bias), &ConvGeometry::padded(1), self.algorithm);
+            for layer in [Some(conv), Some(relu), pool].into_iter().flatten() {
+                if layer == relu {
+                    x = ops::relu(&x);
+                } else if Some(layer) == pool {
+                    x = self.pool(&x);
+                }
+                if layers.contains(&layer) {
+                    see(layer, &x);
+                }
+                if layer == deepest {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn pool<'t>(&self, x: &Var<'t, T>) -> Var<'t, T> {
+        let windows = PoolGeometry::square(2);
+        match self.pooling {
+            Pooling::Max => ops::max_pool2d(x, &windows),
+            Pooling::Average => ops::avg_pool2d(x, &windows),
+        }
+    }
+
+    fn check(&self, image: &[usize], layer: Layer) -> Result<(), NetworkError> {
+        if layer > self.last() {
+            return Err(NetworkError::Missing { layer, last: self.last() });
+        }
+        let least = layer.stride();
+        match *image {
+            [height, width, _] if height.min(width) < least => {
+                Err(NetworkError::TooSmall { height, width, layer, least })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An array in another precision, in the same memory order.
+fn cast<T: Real, D: ndarray::Dimension>(array: ndarray::Array<f32, D>) -> Value<T> {
+    array.mapv(|v| T::of(f64::from(v))).into()
+}
