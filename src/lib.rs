@@ -1,7 +1,9 @@
 //! Neural style transfer, texture synthesis and representation inversion with VGG19, on CPUs alone.
 
+mod atomic_file;
 pub mod kernels;
 pub mod objective;
 pub mod ops;
+pub mod picture;
 pub mod tape;
 pub mod vgg;

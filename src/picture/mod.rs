@@ -1,0 +1,49 @@
+//! Pictures: files in and out, and resizing.
+
+mod file;
+mod resize;
+
+pub use file::{Format, PictureError};
+
+use ndarray::{Array2, Array3};
+
+/// A picture in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// Red, green and blue (height, width, 3), 0 to 1 as in the file: sRGB values, not linear light.
+    pub rgb: Array3<f32>,
+    /// Opacity (height, width), 0 to 1, where the file had it. It is kept aside: nothing is computed from it.
+    pub alpha: Option<Array2<f32>>,
+    /// The file's colour profile (ICC), passed on to files that can hold one.
+    pub profile: Option<Vec<u8>>,
+}
+
+impl Picture {
+    /// An opaque picture of the given colours (height, width, 3); values outside of 0..1 are clamped when written.
+    ///
+    /// # Panics
+    /// If the last axis is not 3.
+    pub fn new(rgb: Array3<f32>) -> Self {
+        assert!(rgb.dim().2 == 3, "a picture has three channels, but the shape is {:?}", rgb.shape());
+        Self { rgb, alpha: None, profile: None }
+    }
+
+    /// This picture in other colours of the same size: opacity and profile stay.
+    ///
+    /// # Panics
+    /// If the size differs.
+    pub fn recoloured(&self, rgb: Array3<f32>) -> Self {
+        assert!(rgb.dim() == self.rgb.dim(), "a picture of shape {:?} recoloured by {:?}", self.rgb.dim(), rgb.dim());
+        Self { rgb, ..self.clone() }
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        self.rgb.dim().0
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        self.rgb.dim().1
+    }
+}
