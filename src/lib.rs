@@ -4,6 +4,8 @@ mod atomic_file;
 pub mod kernels;
 pub mod objective;
 pub mod ops;
+pub mod optim;
 pub mod picture;
+pub mod studio;
 pub mod tape;
 pub mod vgg;

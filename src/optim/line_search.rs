@@ -1,0 +1,136 @@
+//! Strong-Wolfe line search: Nocedal & Wright 2006, algorithms 3.5 (bracketing) and 3.6 (zoom).
+//!
+//! Along a direction d of descent from x₀, with φ(t) = f(x₀ + td), it looks for a step t with
+//!
+//! - sufficient decrease, φ(t) ≤ φ(0) + c₁tφ′(0), and
+//! - curvature, |φ′(t)| ≤ c₂|φ′(0)|,
+//!
+//! which together make the curvature pair of L-BFGS positive. It is a state machine of scalars: it names a step, is told
+//! φ and φ′ there, and answers with a [`Verdict`]; the vectors are the caller's.
+//!
+//! Near a minimum rounding drowns the differences of φ long before those of φ′. Where values differ by no more than
+//! rounding, sufficient decrease is therefore judged by slopes: the approximate Wolfe condition of Hager & Zhang 2005,
+//! equation 4.1, φ′(t) ≤ (2c₁−1)φ′(0).
+
+/// c₁, the share of the decrease promised by the slope at 0 that a step must achieve.
+const DECREASE: f64 = 1e-4;
+/// c₂, the share of the slope at 0 that may be left.
+const CURVATURE: f64 = 0.9;
+/// Evaluations after which a line search is over.
+const MAX_EVALUATIONS: usize = 20;
+/// While no bracket is known, the next step is between these multiples of the last increase.
+const EXPANSION: (f64, f64) = (1.0, 9.0);
+/// An interpolated step keeps this share of the bracket's width away from either end …
+const MARGIN: f64 = 0.1;
+/// … and this one where the far end is not finite: half-way is as good as any, cautious is better.
+const BACK_OFF: f64 = 0.25;
+
+/// A step and what was found there.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    step: f64,
+    value: f64,
+    slope: f64,
+}
+
+/// What to do after an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Verdict {
+    /// The step just evaluated satisfies the Wolfe conditions.
+    Accept,
+    /// Evaluate this step next.
+    Try(f64),
+    /// No further step is worth an evaluation; the lowest point seen is the best there is.
+    Exhausted,
+}
+
+/// One line search under way.
+#[derive(Debug, Clone)]
+pub(super) struct LineSearch {
+    /// φ(0) and φ′(0) < 0.
+    start: Sample,
+    /// Differences of φ up to this are rounding.
+    noise: f64,
+    /// Best step so far: lowest value among those with sufficient decrease. An interval with `far` holds a good step.
+    near: Sample,
+    /// Other end of the bracket; `None` while algorithm 3.5 still looks for one.
+    far: Option<Sample>,
+    evaluations: usize,
+}
+
+impl LineSearch {
+    /// A search from a point with this value and slope (negative) along the direction; values that differ by at most
+    /// `noise` are taken as equal.
+    pub(super) fn new(value: f64, slope: f64, noise: f64) -> Self {
+        let start = Sample { step: 0.0, value, slope };
+        Self { start, noise, near: start, far: None, evaluations: 0 }
+    }
+
+    /// Takes value and slope at `step`. `corner`: the path is bent by a bound before this step, where no step need
+    /// satisfy the curvature condition; sufficient decrease is then enough.
+    pub(super) fn tell(&mut self, step: f64, value: f64, slope: f64, corner: bool) -> Verdict {
+        self.evaluations += 1;
+        let trial = Sample { step, value, slope };
+        let too_high = !self.decreases_enough(trial) || trial.value > self.near.value + self.noise;
+        if !too_high && (corner || trial.slope.abs() <= CURVATURE * self.start.slope.abs()) {
+            return Verdict::Accept;
+        }
+        if too_high {
+            self.far = Some(trial);
+        } else {
+            // The lower end moves to the trial. The minimum is where the slope there leads down to: onward, or back.
+            let onward = self.far.map_or(1.0, |far| far.step - self.near.step);
+            if trial.slope * onward >= 0.0 {
+                self.far = Some(self.near);
+            }
+        }
+        let before = self.near;
+        if !too_high {
+            self.near = trial;
+        }
+        let next = match self.far {
+            None => self.expand(before),
+            Some(far) => self.zoom(far),
+        };
+        let width = self.far.map_or(f64::INFINITY, |far| (far.step - self.near.step).abs());
+        let largest = self.far.map_or(0.0, |far| far.step.max(self.near.step));
+        if self.evaluations >= MAX_EVALUATIONS || width <= 4.0 * f64::EPSILON * largest || next <= 0.0 {
+            return Verdict::Exhausted;
+        }
+        Verdict::Try(next)
+    }
+
+    /// Sufficient decrease, exact or, within rounding, approximate. False for NaN.
+    fn decreases_enough(&self, trial: Sample) -> bool {
+        let exact = trial.value <= self.start.value + DECREASE * trial.step * self.start.slope;
+        let approximate =
+            trial.value <= self.start.value + self.noise && trial.slope <= (2.0 * DECREASE - 1.0) * self.start.slope;
+        trial.slope.is_finite() && (exact || approximate)
+    }
+
+    /// Algorithm 3.5: no bracket yet, all steps so far led down too steeply; a longer one, extrapolated.
+    fn expand(&self, before: Sample) -> f64 {
+        let increase = self.near.step - before.step;
+        let (shortest, longest) = (self.near.step + EXPANSION.0 * increase, self.near.step + EXPANSION.1 * increase);
+        cubic_minimum(before, self.near).filter(|&t| t > shortest).unwrap_or(longest).min(longest)
+    }
+
+    /// Algorithm 3.6: a step inside the bracket.
+    fn zoom(&self, far: Sample) -> f64 {
+        let width = far.step - self.near.step;
+        if !(far.value.is_finite() && far.slope.is_finite()) {
+            return self.near.step + BACK_OFF * width;
+        }
+        let share = cubic_minimum(self.near, far).map_or(0.5, |t| (t - self.near.step) / width);
+        self.near.step + share.clamp(MARGIN, 1.0 - MARGIN) * width
+    }
+}
+
+/// Minimum of the cubic through two samples' values and slopes: Nocedal & Wright, equation 3.59. `None` if the cubic has
+/// no minimum.
+fn cubic_minimum(a: Sample, b: Sample) -> Option<f64> {
+    let d1 = a.slope + b.slope - 3.0 * (a.value - b.value) / (a.step - b.step);
+    let d2 = (b.step - a.step).signum() * (d1 * d1 - a.slope * b.slope).sqrt();
+    let t = b.step - (b.step - a.step) * (b.slope + d2 - d1) / (b.slope - a.slope + 2.0 * d2);
+    t.is_finite().then_some(t)
+}

@@ -1,0 +1,119 @@
+//! Optimisers: plain functions of (point, value, gradient) that know nothing of tapes, networks or pictures.
+//!
+//! All have one form, [`Optimizer`]: the caller evaluates a function and its gradient at `x`, hands both over, and gets
+//! in `x` the next point to evaluate. So one iteration is one evaluation for every optimiser, a line search's trials
+//! included.
+//!
+//! | optimiser | source | use |
+//! |---|---|---|
+//! | [`Adam`] | Kingma & Ba 2015, algorithm 1 | forgiving, the notebook's choice |
+//! | [`Momentum`] | Mahendran & Vedaldi 2014, section 3.3 | their inversions, to compare with |
+//! | [`Lbfgs`] | Nocedal & Wright 2006, algorithms 7.4, 3.5 and 3.6 | the fewest evaluations to a low loss |
+//!
+//! ```
+//! use impasto::optim::{Lbfgs, Optimizer};
+//! use ndarray::{ArrayD, arr1};
+//!
+//! // Minimise Σ(x − 3)².
+//! let mut x: ArrayD<f64> = arr1(&[0.0, 10.0]).into_dyn();
+//! let mut optimizer = Lbfgs::new();
+//! for _ in 0..20 {
+//!     let value = x.mapv(|x| (x - 3.0).powi(2)).sum();
+//!     let gradient = x.mapv(|x| 2.0 * (x - 3.0));
+//!     optimizer.step(&mut x, value, &gradient);
+//! }
+//! assert!(optimizer.result(&x).iter().all(|x| (x - 3.0).abs() < 1e-9));
+//! ```
+
+mod adam;
+mod bounds;
+mod lbfgs;
+mod line_search;
+mod momentum;
+mod vector;
+
+use std::fmt;
+
+use ndarray::ArrayD;
+
+use crate::kernels::Real;
+
+pub use adam::Adam;
+pub use bounds::Bounds;
+pub use lbfgs::Lbfgs;
+pub use momentum::Momentum;
+
+/// Minimises a function of an array, one evaluation of value and gradient at a time.
+pub trait Optimizer<T: Real>: Send {
+    /// Takes the `value` and `gradient` of the function at `x` and replaces `x` by the next point to evaluate.
+    ///
+    /// # Panics
+    /// If the shapes of `x` and `gradient` differ from each other or from those of the call before.
+    fn step(&mut self, x: &mut ArrayD<T>, value: f64, gradient: &ArrayD<T>) -> Step;
+
+    /// The point to keep if the caller stops now, `x` being what the last [`step`](Self::step) left.
+    ///
+    /// Adam and momentum keep `x` itself. L-BFGS keeps the last iterate it accepted, or a lower point of the line search
+    /// under way: `x` is then a trial that nobody has evaluated yet.
+    fn result<'a>(&'a self, x: &'a ArrayD<T>) -> &'a ArrayD<T> {
+        x
+    }
+}
+
+/// What one call of [`Optimizer::step`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The evaluated point was taken as the new iterate, and `x` has moved on from it.
+    Moved,
+    /// The evaluated point was not taken; `x` is another point along the same direction (L-BFGS).
+    Trial,
+    /// `x` is the first point along the direction of steepest descent from the last iterate; what was learned of the
+    /// function's curvature is forgotten (L-BFGS).
+    Restarted(Restart),
+    /// The very first point lay outside the bounds; `x` is now the nearest point inside, and must be evaluated again
+    /// (L-BFGS).
+    Projected,
+    /// The iterate meets a tolerance that was asked for, or its gradient is exactly zero; `x` is the result (L-BFGS).
+    Converged,
+    /// Value or gradient is NaN or infinite, and there is no earlier point to step back to; `x` is unchanged.
+    NotFinite,
+}
+
+/// Why L-BFGS started again from steepest descent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// No point along the direction was lower than the iterate: rounding has drowned the decrease that was promised.
+    NoDecrease,
+    /// The direction did not point downhill.
+    NotDescent,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Moved => f.write_str("moved"),
+            Self::Trial => f.write_str("trial of the line search"),
+            Self::Restarted(why) => write!(f, "restarted from steepest descent: {why}"),
+            Self::Projected => f.write_str("starting point moved into the bounds"),
+            Self::Converged => f.write_str("converged"),
+            Self::NotFinite => f.write_str("value or gradient not finite"),
+        }
+    }
+}
+
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoDecrease => "no point along the direction was lower",
+            Self::NotDescent => "the direction did not point downhill",
+        })
+    }
+}
+
+/// Shared by the optimisers' `step`: the arrays must have one shape, and `x` standard layout (made so if it is not).
+fn check_shapes<T: Real>(optimizer: &str, x: &mut ArrayD<T>, gradient: &ArrayD<T>) {
+    assert_eq!(x.shape(), gradient.shape(), "{optimizer}: the shapes of point and gradient differ");
+    if !x.is_standard_layout() {
+        *x = x.as_standard_layout().into_owned();
+    }
+}
