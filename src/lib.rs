@@ -9,3 +9,5 @@ pub mod picture;
 pub mod studio;
 pub mod tape;
 pub mod vgg;
+
+pub use atomic_file::write_atomically;

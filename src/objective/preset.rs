@@ -1,7 +1,7 @@
 //! The named presets: which formula, which layers, which weights.
 
 use super::LayerWeights;
-use crate::vgg::Pooling;
+use crate::vgg::{Layer, Pooling};
 
 /// How content and style are measured. F are the picture's features and P the content's, G = FᵀF the picture's Gram
 /// matrix and A the style's; N is the number of channels, M of positions, `M_style` of positions in the style image.
@@ -44,6 +44,17 @@ pub struct Settings {
     pub style_weight: f64,
     /// The weight of the total variation (exponent 2) per element of the normalised image; 0 leaves it out.
     pub tv_weight: f64,
+}
+
+impl Settings {
+    /// The deepest layer that the objective needs.
+    ///
+    /// # Panics
+    /// Never: there is at least one layer.
+    pub fn deepest(&self) -> Layer {
+        let layers = self.content_layers.layers().chain(self.style_layers.layers());
+        layers.max().expect("lists of layers are not empty")
+    }
 }
 
 impl Preset {

@@ -221,7 +221,11 @@ mod tests {
         approx::assert_abs_diff_eq!(deep[[0, 1, 1]], 1.0 / 65535.0, epsilon = 1e-7);
         let path = folder.path().join("grey.png");
         ImageBuffer::from_pixel(2, 1, Luma([51u8])).save(&path).unwrap();
-        approx::assert_abs_diff_eq!(Picture::open(&path).unwrap().rgb, Array3::from_elem((1, 2, 3), 0.2), epsilon = 1e-7);
+        approx::assert_abs_diff_eq!(
+            Picture::open(&path).unwrap().rgb,
+            Array3::from_elem((1, 2, 3), 0.2),
+            epsilon = 1e-7
+        );
         let path = folder.path().join("alpha.png");
         ImageBuffer::from_pixel(2, 1, Rgba([0u16, 0, 0, 65535])).save(&path).unwrap();
         assert_eq!(Picture::open(&path).unwrap().alpha, Some(Array2::ones((1, 2))));

@@ -6,9 +6,6 @@ use std::str::FromStr;
 /// Convolutions in each of the five blocks.
 const BLOCKS: [usize; 5] = [2, 2, 4, 4, 4];
 
-/// The classifier's layers, after `pool5`.
-const CLASSIFIER: [&str; 5] = ["fc6", "relu6", "fc7", "relu7", "fc8"];
-
 /// A layer of VGG19 (Simonyan & Zisserman 2014, configuration E): `conv1_1`, `relu1_1`, … `relu5_4`, `pool5`, then the
 /// classifier's `fc6`, `relu6`, `fc7`, `relu7`, `fc8`. Layers compare by depth. `convB_I` is the raw output of a
 /// convolution, `reluB_I` the rectified one.
@@ -46,10 +43,11 @@ impl Layer {
             [Some(conv), Some(relu), pool].into_iter().flatten()
         });
         let classifier = (6..=8).flat_map(|block| {
-            [Some(Kind::Linear), (block < 8).then_some(Kind::Relu)]
-                .into_iter()
-                .flatten()
-                .map(move |kind| Self { block, index: 1, kind })
+            [Some(Kind::Linear), (block < 8).then_some(Kind::Relu)].into_iter().flatten().map(move |kind| Self {
+                block,
+                index: 1,
+                kind,
+            })
         });
         stages.chain(classifier)
     }
@@ -124,7 +122,7 @@ mod tests {
         assert_eq!(names.len(), 42);
         assert_eq!(names[..6], ["conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1", "conv2_1"]);
         assert_eq!(names[34..37], ["conv5_4", "relu5_4", "pool5"]);
-        assert_eq!(names[37..], CLASSIFIER);
+        assert_eq!(names[37..], ["fc6", "relu6", "fc7", "relu7", "fc8"]);
         assert!(Layer::all().is_sorted());
     }
 

@@ -2,8 +2,10 @@
 
 mod layer;
 mod network;
+mod summary;
 mod weights;
 
 pub use layer::{Layer, UnknownLayer};
 pub use network::{NetworkError, Pooling, Vgg19};
-pub use weights::{ConvWeights, Weights};
+pub use summary::LayerSummary;
+pub use weights::{ConvWeights, WeightSource, Weights, find_weights};

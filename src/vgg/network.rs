@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{Array3, ArrayView3, Axis, Ix4};
 
 use super::{Layer, Weights};
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry};
@@ -82,6 +82,11 @@ impl<T: Real> Vgg19<T> {
     pub fn last(&self) -> Layer {
         let (_, relu, pool) = Layer::stage(self.convolutions.len() - 1);
         pool.unwrap_or(relu)
+    }
+
+    /// Shapes of the convolutions' weights, in order.
+    pub(super) fn weight_shapes(&self) -> impl Iterator<Item = [usize; 4]> + '_ {
+        self.convolutions.iter().map(|(weight, _)| weight.of_rank::<Ix4>("conv2d").dim().into())
     }
 
     /// The network's input for an image with values in 0..1: (pixel − mean)/std, channel by channel.

@@ -1,0 +1,228 @@
+//! Options that several subcommands share.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use impasto::kernels::ConvAlgorithm;
+use impasto::objective::{LayerWeights, Preset, Settings};
+use impasto::picture::Picture;
+use impasto::vgg::{self, Layer, Pooling, Vgg19, WeightSource, Weights};
+
+use super::error::Error;
+
+/// Options that choose the network.
+#[derive(Args)]
+#[command(next_help_heading = "Network")]
+pub(super) struct NetworkArguments {
+    /// VGG19's weights: an npz file (see weights/README.md), or random[:SEED] for the embedded random network
+    ///
+    /// Without this option: $IMPASTO_WEIGHTS, weights/vgg19.npz, vgg19.npz in the user's cache folder for impasto, and
+    /// at last the embedded random network.
+    #[arg(long, value_name = "PATH|random[:SEED]")]
+    pub(super) weights: Option<WeightSource>,
+
+    /// How the network's poolings summarise their windows [default: max; avg with --preset gatys]
+    #[arg(long, value_name = "max|avg", hide_possible_values = true)]
+    pub(super) pool: Option<Pool>,
+
+    /// How convolutions are computed; all give the same picture
+    #[arg(long, value_name = "ALGORITHM", default_value = "auto")]
+    pub(super) conv: Conv,
+
+    /// How many threads compute; results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
+}
+
+/// Names of the poolings.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Pool {
+    /// Maximum, as VGG19 was trained
+    Max,
+    /// Average
+    Avg,
+}
+
+/// Names of the convolution algorithms.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Conv {
+    /// The fastest for each layer
+    Auto,
+    /// The definition, in plain loops
+    Direct,
+    /// Patches as matrix rows, and BLAS
+    Im2col,
+}
+
+impl From<Conv> for ConvAlgorithm {
+    fn from(conv: Conv) -> Self {
+        match conv {
+            Conv::Auto => Self::Auto,
+            Conv::Direct => Self::Direct,
+            Conv::Im2col => Self::Im2col,
+        }
+    }
+}
+
+/// The network that the options choose.
+pub(super) struct Network {
+    pub(super) vgg: Vgg19<f32>,
+    /// Whether the weights come from a file: those have seen pictures.
+    pub(super) trained: bool,
+}
+
+impl NetworkArguments {
+    /// Loads the weights, as deep as `deepest`. Says on standard error when there are none but random ones, unless they
+    /// were asked for.
+    pub(super) fn load(&self, deepest: Layer, preset: Preset) -> Result<Network, Error> {
+        let source = self.source();
+        let weights = Weights::load(&source, deepest).map_err(|error| Error::Failure(error.to_string()))?;
+        let pooling = match self.pool {
+            Some(Pool::Max) => Pooling::Max,
+            Some(Pool::Avg) => Pooling::Average,
+            None => preset.pooling(),
+        };
+        let vgg = Vgg19::new(weights).with_pooling(pooling).with_algorithm(self.conv.into());
+        Ok(Network { vgg, trained: !source.is_random() })
+    }
+
+    /// Whether the weights come from a file.
+    pub(super) fn trained(&self) -> bool {
+        !self.source().is_random()
+    }
+
+    /// Tells that nobody chose the random network, and what would be better.
+    pub(super) fn note_random(&self) {
+        if self.weights.is_none() && !self.trained() {
+            eprintln!(
+                "note: no trained weights were found, so the embedded random network is used; it knows textures, but \
+                 not what is in a picture. weights/README.md in impasto's source tells how to make weights/vgg19.npz \
+                 (one line of Python); --weights PATH uses a file from anywhere."
+            );
+        }
+    }
+
+    fn source(&self) -> WeightSource {
+        vgg::find_weights(self.weights.as_ref())
+    }
+
+    /// Runs `work` on as many threads as asked for.
+    pub(super) fn in_threads<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, Error> {
+        let mut pool = rayon::ThreadPoolBuilder::new();
+        if let Some(threads) = self.threads {
+            pool = pool.num_threads(usize::from(threads));
+        }
+        let pool = pool.build().map_err(|why| Error::Failure(format!("cannot start the threads: {why}")))?;
+        Ok(pool.install(work))
+    }
+}
+
+/// Names of the presets.
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(super) enum PresetName {
+    /// Every term relative to its target's size: weights mean the same at every image size
+    #[default]
+    Balanced,
+    /// Gatys, Ecker & Bethge 2016, with average pooling
+    Gatys,
+    /// The PyTorch notebook's exact recipe
+    Notebook,
+}
+
+impl From<PresetName> for Preset {
+    fn from(name: PresetName) -> Self {
+        match name {
+            PresetName::Balanced => Self::Balanced,
+            PresetName::Gatys => Self::Gatys,
+            PresetName::Notebook => Self::Notebook,
+        }
+    }
+}
+
+/// Options that choose the objective.
+#[derive(Args)]
+#[command(next_help_heading = "Objective")]
+pub(super) struct ObjectiveArguments {
+    /// Formulas, layers and weights to start from; every number can be changed
+    #[arg(long, value_name = "PRESET", default_value = "balanced")]
+    preset: PresetName,
+
+    /// Layers that keep the content, with their weights [default: relu4_2, or as the preset has it]
+    #[arg(long, value_name = "LAYER[=W],…")]
+    content_layers: Option<LayerWeights>,
+
+    /// Layers that give the style, with their weights [default: relu1_1 to relu5_1, weighted by the preset]
+    #[arg(long, value_name = "LAYER[=W],…")]
+    style_layers: Option<LayerWeights>,
+
+    /// Weight of the content [default: the preset's]
+    #[arg(long, value_name = "X", value_parser = weight)]
+    content_weight: Option<f64>,
+
+    /// Weight of the style [default: the preset's]
+    #[arg(long, value_name = "X", value_parser = weight)]
+    style_weight: Option<f64>,
+
+    /// Weight of the total variation, which smooths [default: the preset's]
+    #[arg(long, value_name = "X", value_parser = weight)]
+    tv_weight: Option<f64>,
+}
+
+impl ObjectiveArguments {
+    pub(super) fn preset(&self) -> Preset {
+        self.preset.into()
+    }
+
+    /// The preset's numbers with the changes asked for.
+    pub(super) fn settings(&self, trained: bool) -> Settings {
+        let preset = self.preset().settings(trained);
+        Settings {
+            formula: preset.formula,
+            content_layers: self.content_layers.clone().unwrap_or(preset.content_layers),
+            style_layers: self.style_layers.clone().unwrap_or(preset.style_layers),
+            content_weight: self.content_weight.unwrap_or(preset.content_weight),
+            style_weight: self.style_weight.unwrap_or(preset.style_weight),
+            tv_weight: self.tv_weight.unwrap_or(preset.tv_weight),
+        }
+    }
+}
+
+/// A weight: a finite number of 0 or more.
+pub(super) fn weight(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(weight) if weight.is_finite() && weight >= 0.0 => Ok(weight),
+        _ => Err("give a number of 0 or more, as in 0.5 or 1e6".into()),
+    }
+}
+
+/// A rate: a finite number above 0.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("give a number above 0, as in 0.02".into()),
+    }
+}
+
+/// The size at which images are used.
+#[derive(Args, Clone, Copy)]
+pub(super) struct SizeArguments {
+    /// The images' longer side in pixels; 0 keeps every image at its own size
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(..=65_536))]
+    size: u32,
+}
+
+impl SizeArguments {
+    /// Reads a picture and brings it to the size.
+    pub(super) fn open(self, path: &Path) -> Result<Picture, Error> {
+        let picture = Picture::open(path)?;
+        Ok(if self.size == 0 { picture } else { picture.fitted(self.size as usize) })
+    }
+}
+
+/// Where arrays are written.
+#[derive(Args)]
+pub(super) struct ArraysOutput {
+    /// The npz file to write
+    #[arg(short, long, value_name = "OUT.npz")]
+    pub(super) output: PathBuf,
+}

@@ -1,0 +1,43 @@
+//! Arrays into npz files, for numpy.
+
+use std::io;
+use std::path::Path;
+
+use impasto::write_atomically;
+use ndarray::ArrayViewD;
+use npyz::WriterBuilder;
+use npyz::npz::NpzWriter;
+
+use super::error::Error;
+
+/// Writes named arrays, in row-major order.
+pub(super) fn write(path: &Path, arrays: &[(String, ArrayViewD<'_, f32>)]) -> Result<(), Error> {
+    let written = write_atomically(path, |file| {
+        let mut npz = NpzWriter::new(file);
+        for (name, array) in arrays {
+            let shape: Vec<u64> = array.shape().iter().map(|&n| n as u64).collect();
+            let options = zip::write::FileOptions::default()
+                .compression_method(zip::CompressionMethod::Stored)
+                .large_file(array.len() > 1 << 28);
+            let mut npy = npz.array(name, options)?.default_dtype().shape(&shape).begin_nd()?;
+            npy.extend(array.iter())?;
+            npy.finish()?;
+        }
+        npz.zip_writer().finish().map_err(io::Error::other)?;
+        Ok::<_, io::Error>(())
+    });
+    written.map_err(|why| Error::file("write", path, why))
+}
+
+/// An output that cannot be written is better known before the work than after.
+pub(super) fn check(path: &Path) -> Result<(), Error> {
+    if path.extension().is_none_or(|extension| extension != "npz") {
+        return Err(Error::Usage(format!("cannot write arrays to {}: the name must end in .npz", path.display())));
+    }
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(Error::file("write", path, format!("there is no folder {}", folder.display())))
+        }
+        _ => Ok(()),
+    }
+}

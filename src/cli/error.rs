@@ -1,0 +1,72 @@
+//! Errors as the user sees them: one paragraph that begins with `error:`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use impasto::picture::PictureError;
+use impasto::vgg::NetworkError;
+
+/// Why a command ends early.
+pub(super) enum Error {
+    /// The arguments cannot be right: exit code 2.
+    Usage(String),
+    /// Anything else: exit code 1.
+    Failure(String),
+}
+
+impl Error {
+    /// A failure of the file system.
+    pub(super) fn file(what: &str, path: &Path, why: impl std::fmt::Display) -> Self {
+        Self::Failure(format!("cannot {what} {}: {why}", path.display()))
+    }
+
+    /// Prints the error and gives its exit code.
+    pub(super) fn report(&self) -> ExitCode {
+        let (message, code) = match self {
+            Self::Usage(message) => (message, 2),
+            Self::Failure(message) => (message, 1),
+        };
+        eprintln!("error: {message}");
+        ExitCode::from(code)
+    }
+}
+
+/// Prints what clap says of the arguments; help and version go to standard output and are no error.
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    match error.kind() {
+        DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand => {
+            // A closed pipe (`impasto --help | head`) is no error.
+            let _ = error.print();
+            ExitCode::from(u8::from(error.use_stderr()) * 2)
+        }
+        _ => {
+            let text = error.render().to_string();
+            let what = text.split("\n\n").filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more"));
+            let words = what.collect::<Vec<_>>().join(";").replace(";  tip:", "; tip:");
+            let paragraph = words.split_whitespace().collect::<Vec<_>>().join(" ");
+            eprintln!("{paragraph} (`impasto --help` and `impasto COMMAND --help` tell the usage)");
+            ExitCode::from(2)
+        }
+    }
+}
+
+impl From<PictureError> for Error {
+    fn from(error: PictureError) -> Self {
+        match error {
+            PictureError::Extension { .. } => Self::Usage(error.to_string()),
+            _ => Self::Failure(error.to_string()),
+        }
+    }
+}
+
+impl From<NetworkError> for Error {
+    fn from(error: NetworkError) -> Self {
+        Self::Failure(match error {
+            NetworkError::Missing { .. } => format!(
+                "{error}; name other layers with --layers, --content-layers or --style-layers, or give other --weights"
+            ),
+            NetworkError::TooSmall { .. } => format!("{error}; give a larger --size or a shallower layer"),
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! `impasto features`: what the network makes of an image.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use impasto::objective::Preset;
+use impasto::tape::Tape;
+use impasto::vgg::Layer;
+
+use super::arguments::{ArraysOutput, NetworkArguments, SizeArguments};
+use super::arrays;
+use super::error::Error;
+
+/// Write an image's features at some layers to an npz file
+///
+/// Arrays are named by layer and have the shape (height, width, channels).
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The image
+    image: PathBuf,
+
+    /// The layers, such as relu1_1,conv3_2,pool4
+    #[arg(long, value_name = "LAYER,…", value_delimiter = ',', required = true)]
+    layers: Vec<Layer>,
+
+    #[command(flatten)]
+    output: ArraysOutput,
+
+    #[command(flatten)]
+    size: SizeArguments,
+
+    #[command(flatten)]
+    network: NetworkArguments,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    arrays::check(&arguments.output.output)?;
+    let picture = arguments.size.open(&arguments.image)?;
+    let deepest = *arguments.layers.iter().max().expect("clap requires a layer");
+    let network = arguments.network.load(deepest, Preset::default())?;
+    arguments.network.note_random();
+    arguments.network.in_threads(|| {
+        let tape = Tape::new();
+        let image = tape.constant(network.vgg.normalise(&picture.rgb.view()));
+        let features = network.vgg.features(&image, arguments.layers.iter().copied())?;
+        let named: Vec<_> = features.iter().map(|(layer, value)| (layer.to_string(), value.value().view())).collect();
+        arrays::write(&arguments.output.output, &named)
+    })??;
+    Ok(ExitCode::SUCCESS)
+}

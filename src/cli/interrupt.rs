@@ -1,0 +1,21 @@
+//! Ctrl-C: the first asks to finish the iteration, the second ends at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Exit code of a command that was interrupted.
+pub(super) const EXIT_CODE: u8 = 130;
+
+/// Tells whether Ctrl-C was pressed since.
+pub(super) fn watch() -> Arc<AtomicBool> {
+    let pressed = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&pressed);
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(EXIT_CODE));
+        }
+    };
+    // Where no handler can be set, Ctrl-C does what it does everywhere.
+    let _ = ctrlc::set_handler(handler);
+    pressed
+}

@@ -1,0 +1,63 @@
+//! The command line: a file for each subcommand, which turns arguments into a job and shows its answer.
+
+mod arguments;
+mod arrays;
+mod completions;
+mod error;
+mod features;
+mod interrupt;
+mod log;
+mod loss;
+mod network;
+mod progress;
+mod transfer;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Neural style transfer with VGG19, on CPUs alone.
+#[derive(Parser)]
+#[command(name = "impasto", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Transfer(Box<transfer::Arguments>),
+    Features(features::Arguments),
+    Loss(Box<loss::Arguments>),
+    Network(network::Arguments),
+    Completions(completions::Arguments),
+}
+
+/// Parses, runs, and turns what happened into an exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return error::usage(&error),
+    };
+    let result = match cli.command {
+        Command::Transfer(arguments) => transfer::run(*arguments),
+        Command::Features(arguments) => features::run(&arguments),
+        Command::Loss(arguments) => loss::run(*arguments),
+        Command::Network(arguments) => network::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => error.report(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

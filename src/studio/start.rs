@@ -1,0 +1,41 @@
+//! Where an optimisation starts.
+
+use ndarray::Array3;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::picture::Picture;
+
+/// The image that an optimisation starts from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Start {
+    /// The content image.
+    #[default]
+    Content,
+    /// Normal noise with the mean and the standard deviation of the network's input.
+    Noise,
+    /// The style image, resized to the content's size.
+    Style,
+    /// Any picture, resized to the content's size.
+    Picture(Picture),
+}
+
+/// Standard normal noise (height, width, 3): the same for the same seed.
+pub(super) fn noise([height, width]: [usize; 2], seed: u64) -> Array3<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    Array3::from_shape_simple_fn((height, width, 3), || StandardNormal.sample(&mut rng))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_standard_normal_and_follows_from_its_seed() {
+        let one = noise([100, 80], 1);
+        assert_eq!(one, noise([100, 80], 1));
+        assert_ne!(one, noise([100, 80], 2));
+        assert!(one.mean().unwrap().abs() < 0.03 && (one.std(0.0) - 1.0).abs() < 0.03);
+    }
+}
