@@ -133,3 +133,124 @@ impl<T: Real> Update<T> {
 fn flush<T: Real>(value: T, tiny: T) -> T {
     if value.abs() < tiny { T::zero() } else { value }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::arr1;
+
+    use super::*;
+
+    /// Value and gradient of Σx⁴ + sin 3x.
+    fn quartic<T: Real>(x: &ArrayD<T>) -> (f64, ArrayD<T>) {
+        let value = x.iter().map(|&x| x.powi(4) + (T::of(3.0) * x).sin()).sum::<T>();
+        (Real::to_f64(value), x.mapv(|x| T::of(4.0) * x.powi(3) + T::of(3.0) * (T::of(3.0) * x).cos()))
+    }
+
+    fn run<T: Real>(mut adam: Adam<T>, steps: usize) -> Vec<ArrayD<T>> {
+        let mut x = arr1(&[1.0, -2.0, 0.5].map(T::of)).into_dyn();
+        (0..steps)
+            .map(|_| {
+                let (value, gradient) = quartic(&x);
+                assert_eq!(adam.step(&mut x, value, &gradient), Step::Moved);
+                x.clone()
+            })
+            .collect()
+    }
+
+    /// `PyTorch` 2.15, float64: `o = torch.optim.Adam([x], lr=0.1)`, five times
+    /// `o.zero_grad(); ((x**4).sum() + torch.sin(3*x).sum()).backward(); o.step()`.
+    const PYTORCH: [[f64; 3]; 5] = [
+        [0.900_000_000_970_852_5, -1.900_000_000_034_341_3, 0.400_000_001_404_077_1],
+        [0.819_820_207_855_524, -1.800_701_493_543_981, 0.302_871_311_120_540_6],
+        [0.765_813_444_946_193_3, -1.702_518_494_375_647_7, 0.206_362_552_894_655_22],
+        [0.732_959_434_269_726_5, -1.605_797_132_768_764_8, 0.109_380_343_093_608_92],
+        [0.715_001_917_226_239_6, -1.510_811_322_554_948_2, 0.011_363_521_287_668_89],
+    ];
+
+    #[test]
+    fn agrees_with_pytorch() {
+        for (x, expected) in run(Adam::<f64>::new(0.1), 5).iter().zip(PYTORCH) {
+            assert!(x.iter().zip(expected).all(|(x, e)| (x - e).abs() < 1e-14), "{x} for {expected:?}");
+        }
+        for (x, expected) in run(Adam::<f32>::new(0.1), 5).iter().zip(PYTORCH) {
+            assert!(x.iter().zip(expected).all(|(&x, e)| (f64::from(x) - e).abs() < 1e-6), "{x} for {expected:?}");
+        }
+    }
+
+    /// The same with `lr=0.1, betas=(0.8, 0.99), eps=1e-2`, after three steps.
+    #[test]
+    fn agrees_with_pytorch_on_other_settings() {
+        let expected = [0.777_178_184_773_025_9, -1.704_113_407_948_359_3, 0.204_588_556_871_666];
+        let x = run(Adam::<f64>::new(0.1).betas(0.8, 0.99).epsilon(1e-2), 3).pop().unwrap();
+        assert!(x.iter().zip(expected).all(|(x, e)| (x - e).abs() < 1e-14), "{x} for {expected:?}");
+    }
+
+    #[test]
+    fn the_default_rate_is_pytorchs() {
+        let mut x = arr1(&[0.0]).into_dyn();
+        Adam::default().step(&mut x, 0.0, &arr1(&[5.0]).into_dyn());
+        assert!((x[0] + 1e-3_f64).abs() < 1e-10, "the first step is the rate: {x}");
+    }
+
+    #[test]
+    fn bounds_hold() {
+        for x in run(Adam::<f64>::new(0.1).bounds(Bounds::new(vec![-1.9], vec![0.95])), 5) {
+            assert!(x.iter().all(|x| (-1.9..=0.95).contains(x)), "{x}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_changes_nothing() {
+        let mut adam = Adam::new(0.1);
+        let mut x = arr1(&[1.0, 2.0]).into_dyn();
+        assert_eq!(adam.step(&mut x, f64::NAN, &arr1(&[1.0, 1.0]).into_dyn()), Step::NotFinite);
+        assert_eq!(adam.step(&mut x, 0.0, &arr1(&[1.0, f64::INFINITY]).into_dyn()), Step::NotFinite);
+        assert_eq!(x, arr1(&[1.0, 2.0]).into_dyn());
+        // Nor has it counted as a step: the bias corrections are still those of the first.
+        adam.step(&mut x, 0.0, &arr1(&[1.0, 0.0]).into_dyn());
+        assert!((x[0] - 0.9).abs() < 1e-8 && x[1] == 2.0, "{x}");
+    }
+
+    #[test]
+    fn no_denormal_numbers_arise() {
+        // Gradients that fade to nothing, and tiny ones whose squares would be denormal.
+        let mut adam = Adam::<f32>::new(0.1);
+        let mut x = arr1(&[1.0_f32; 4]).into_dyn();
+        for step in 0..3000 {
+            let fading = 0.9_f32.powi(step.min(800));
+            adam.step(&mut x, 0.0, &arr1(&[fading, 1e-20, 1e-16, if step == 0 { 1.0 } else { 0.0 }]).into_dyn());
+            assert!(adam.m.iter().chain(&adam.v).all(|m| !m.is_subnormal()), "{:?} {:?}", adam.m, adam.v);
+        }
+        assert_eq!(adam.m[3], 0.0, "an old gradient is forgotten altogether");
+    }
+
+    #[test]
+    fn same_bits_on_any_number_of_threads_and_in_any_layout() {
+        let start = ArrayD::from_shape_fn(vec![70, 130, 3], |i| (i[0] * 7 + i[1] * 3 + i[2]) as f32 * 1e-3 - 0.4);
+        let run = |threads, transposed| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut x = start.clone();
+            let mut adam = Adam::new(0.01);
+            for _ in 0..5 {
+                let (value, mut gradient) = quartic(&x);
+                if transposed {
+                    // The same elements, stored with axes in another order.
+                    gradient = gradient.t().as_standard_layout().into_owned().reversed_axes();
+                    assert!(!gradient.is_standard_layout());
+                }
+                pool.install(|| adam.step(&mut x, value, &gradient));
+            }
+            x
+        };
+        let one = run(1, false);
+        for other in [run(2, false), run(5, false), run(2, true)] {
+            assert!(one.iter().zip(&other).all(|(a, b)| a.to_bits() == b.to_bits()));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the shapes of point and gradient differ")]
+    fn shapes_must_agree() {
+        Adam::new(0.1).step(&mut arr1(&[1.0, 2.0]).into_dyn(), 0.0, &arr1(&[1.0]).into_dyn());
+    }
+}

@@ -83,3 +83,50 @@ impl Bounds {
         BLOCK / self.lower.len().min(BLOCK) * self.lower.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn projects_each_channel_across_blocks() {
+        let bounds = Bounds::new(vec![-1.0, -2.0, f64::NEG_INFINITY], vec![1.0, 2.0, 3.0]);
+        let mut x: Vec<f32> = (0..3 * BLOCK).map(|i| if i % 2 == 0 { 9.0 } else { -9.0 }).collect();
+        assert!(bounds.project(&mut x));
+        for (i, &x) in x.iter().enumerate() {
+            let expected = match (i % 3, i % 2) {
+                (0, 0) => 1.0,
+                (0, _) => -1.0,
+                (1, 0) => 2.0,
+                (1, _) => -2.0,
+                (_, 0) => 3.0,
+                _ => -9.0,
+            };
+            assert_eq!(x, expected, "{i}");
+        }
+        assert!(!bounds.project(&mut x), "all are inside now");
+    }
+
+    #[test]
+    fn clears_only_what_leads_out() {
+        let bounds = Bounds::new(vec![0.0], vec![1.0]);
+        //                     at lower ................, at upper ................, inside
+        let x = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5];
+        let g = [1.0, 1.0, -1.0, -1.0, 1.0, 1.0, -1.0, -1.0, 1.0, -1.0];
+        let mut d = [2.0, -2.0, 2.0, -2.0, 2.0, -2.0, 2.0, -2.0, 2.0, -2.0];
+        bounds.clear_active(&mut d, &x, &g);
+        assert_eq!(d, [0.0, 0.0, 2.0, 0.0, 0.0, -2.0, 0.0, 0.0, 2.0, -2.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "2 channels for a point of 3")]
+    fn channels_must_agree() {
+        Bounds::new(vec![0.0; 2], vec![1.0; 2]).check(&ArrayD::<f32>::zeros(vec![2, 3]));
+    }
+
+    #[test]
+    #[should_panic(expected = "is not below")]
+    fn a_box_must_not_be_inside_out() {
+        Bounds::new(vec![0.0, 1.0], vec![1.0, 0.5]);
+    }
+}

@@ -103,8 +103,8 @@ impl LineSearch {
     /// Sufficient decrease, exact or, within rounding, approximate. False for NaN.
     fn decreases_enough(&self, trial: Sample) -> bool {
         let exact = trial.value <= self.start.value + DECREASE * trial.step * self.start.slope;
-        let approximate =
-            trial.value <= self.start.value + self.noise && trial.slope <= (2.0 * DECREASE - 1.0) * self.start.slope;
+        let approximate = (trial.value - self.start.value).abs() <= self.noise
+            && trial.slope <= (2.0 * DECREASE - 1.0) * self.start.slope;
         trial.slope.is_finite() && (exact || approximate)
     }
 
@@ -133,4 +133,83 @@ fn cubic_minimum(a: Sample, b: Sample) -> Option<f64> {
     let d2 = (b.step - a.step).signum() * (d1 * d1 - a.slope * b.slope).sqrt();
     let t = b.step - (b.step - a.step) * (b.slope + d2 - d1) / (b.slope - a.slope + 2.0 * d2);
     t.is_finite().then_some(t)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a search on φ and returns the accepted step and the number of evaluations.
+    fn search(phi: impl Fn(f64) -> (f64, f64), first: f64) -> Option<(f64, usize)> {
+        let (value, slope) = phi(0.0);
+        let mut search = LineSearch::new(value, slope, 0.0);
+        let mut step = first;
+        loop {
+            let (value, slope) = phi(step);
+            match search.tell(step, value, slope, false) {
+                Verdict::Accept => return Some((step, search.evaluations)),
+                Verdict::Try(next) => step = next,
+                Verdict::Exhausted => return None,
+            }
+        }
+    }
+
+    /// Moré & Thuente 1994, functions 5.1 (β = 2), 5.2 (β = 0.004) and a parabola: hard for line searches.
+    const FUNCTIONS: [fn(f64) -> (f64, f64); 3] = [
+        |t| (-t / (t * t + 2.0), (t * t - 2.0) / (t * t + 2.0).powi(2)),
+        |t| ((t + 0.004).powi(5) - 2.0 * (t + 0.004).powi(4), 5.0 * (t + 0.004).powi(4) - 8.0 * (t + 0.004).powi(3)),
+        |t| ((t - 1.0).powi(2), 2.0 * (t - 1.0)),
+    ];
+
+    #[test]
+    fn finds_a_wolfe_step_from_far_too_short_and_far_too_long() {
+        for (i, phi) in FUNCTIONS.into_iter().enumerate() {
+            for first in [1e-3, 1e-1, 1.0, 10.0, 1e3] {
+                let (step, evaluations) = search(phi, first).unwrap_or_else(|| panic!("function {i} from {first}"));
+                let (start, end) = (phi(0.0), phi(step));
+                assert!(end.0 <= start.0 + DECREASE * step * start.1, "function {i} from {first}: decrease at {step}");
+                assert!(end.1.abs() <= CURVATURE * start.1.abs(), "function {i} from {first}: curvature at {step}");
+                assert!(evaluations <= 15, "function {i} from {first}: {evaluations} evaluations");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cubics_minimum_is_found_at_once() {
+        // (t−2)²(t+1): minimum at 2, maximum at 0.
+        let at = |t: f64| Sample { step: t, value: (t - 2.0).powi(2) * (t + 1.0), slope: 3.0 * t * (t - 2.0) };
+        for (a, b) in [(0.5, 3.0), (3.0, 0.5), (1.0, 1.5)] {
+            let t = cubic_minimum(at(a), at(b)).unwrap();
+            assert!((t - 2.0).abs() < 1e-12, "{t} from {a}, {b}");
+        }
+        // A straight line has none.
+        let line = |t| Sample { step: t, value: -t, slope: -1.0 };
+        assert_eq!(cubic_minimum(line(0.0), line(1.0)), None);
+    }
+
+    #[test]
+    fn steps_back_from_what_is_not_finite() {
+        for bad in [f64::NAN, f64::INFINITY] {
+            let phi = |t: f64| if t < 0.01 { (-t, -1.0 + 50.0 * t) } else { (bad, bad) };
+            let (step, _) = search(phi, 1.0).unwrap();
+            assert!(step < 0.01 && step > 0.0, "{step}");
+        }
+    }
+
+    #[test]
+    fn within_rounding_slopes_decide() {
+        // The value does not show the decrease; the slope says that the step is good.
+        let mut blind = LineSearch::new(1.0, -1e-9, 1e-6);
+        assert_eq!(blind.tell(1.0, 1.0 + 5e-7, -1e-10, false), Verdict::Accept);
+        // Above rounding it is too high, whatever the slope.
+        let mut seeing = LineSearch::new(1.0, -1e-9, 1e-6);
+        assert!(matches!(seeing.tell(1.0, 1.0 + 2e-6, -1e-10, false), Verdict::Try(t) if t < 1.0));
+    }
+
+    #[test]
+    fn a_corner_needs_no_curvature_condition() {
+        let steep = |corner| LineSearch::new(1.0, -1.0, 0.0).tell(1.0, 0.5, -0.99, corner);
+        assert_eq!(steep(true), Verdict::Accept);
+        assert!(matches!(steep(false), Verdict::Try(t) if t > 1.0));
+    }
 }

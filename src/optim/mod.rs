@@ -25,6 +25,9 @@
 //! assert!(optimizer.result(&x).iter().all(|x| (x - 3.0).abs() < 1e-9));
 //! ```
 
+// Tests compare numbers that are exact.
+#![cfg_attr(test, allow(clippy::float_cmp))]
+
 mod adam;
 mod bounds;
 mod lbfgs;

@@ -11,7 +11,7 @@ use crate::kernels::Real;
 /// m ← μm − rate·g, x ← x + m, with a learning rate that falls in stages; m starts again from zero at each stage.
 #[derive(Debug, Clone)]
 pub struct Momentum<T> {
-    momentum: f64,
+    decay: f64,
     schedule: Vec<(f64, usize)>,
     bounds: Option<Bounds>,
     /// Stage of the schedule that the next step belongs to.
@@ -29,7 +29,7 @@ impl<T: Real> Momentum<T> {
     /// If the schedule is empty.
     pub fn new(momentum: f64, schedule: Vec<(f64, usize)>) -> Self {
         assert!(!schedule.is_empty(), "Momentum: the schedule of learning rates is empty");
-        Self { momentum, schedule, bounds: None, stage: 0, steps: 0, m: Vec::new() }
+        Self { decay: momentum, schedule, bounds: None, stage: 0, steps: 0, m: Vec::new() }
     }
 
     /// The published procedure's momentum 0.9 and rates: 4e-3 for 100 steps, 4e-4 for 200, 4e-5 for 100.
@@ -73,14 +73,14 @@ impl<T: Real> Optimizer<T> for Momentum<T> {
         }
         self.steps += 1;
 
-        let (momentum, rate) = (T::of(self.momentum), T::of(self.rate()));
+        let (decay, rate) = (T::of(self.decay), T::of(self.rate()));
         // Below this a velocity cannot act any more; left alone it would decay into slow denormal numbers.
         let tiny = T::min_positive_value() / T::epsilon();
         let x = x.as_slice_mut().expect("standard layout");
         let blocks = x.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK)).zip(self.m.par_chunks_mut(BLOCK));
         blocks.for_each(|((x, gradient), m)| {
             for ((x, &g), m) in x.iter_mut().zip(gradient).zip(m) {
-                let velocity = momentum * *m - rate * g;
+                let velocity = decay * *m - rate * g;
                 *m = if velocity.abs() < tiny { T::zero() } else { velocity };
                 *x += *m;
             }
@@ -89,5 +89,71 @@ impl<T: Real> Optimizer<T> for Momentum<T> {
             bounds.project(x);
         }
         Step::Moved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::arr1;
+
+    use super::*;
+
+    #[test]
+    fn agrees_with_a_computation_by_hand() {
+        // Gradient always 1; m: −½, −¾ (½·½ + ½), then anew at rate ¼: −¼, −⅜, −7/16.
+        let mut momentum = Momentum::new(0.5, vec![(0.5, 2), (9.0, 0), (0.25, 1)]);
+        assert_eq!(momentum.rate(), 0.5);
+        let mut x = arr1(&[0.0]).into_dyn();
+        let mut xs = Vec::new();
+        for _ in 0..5 {
+            assert_eq!(momentum.step(&mut x, 0.0, &arr1(&[1.0]).into_dyn()), Step::Moved);
+            xs.push(x[0]);
+        }
+        assert_eq!(xs, [-0.5, -1.25, -1.5, -1.875, -2.3125], "the last rate goes on");
+        assert_eq!(momentum.rate(), 0.25);
+    }
+
+    #[test]
+    fn the_published_schedule() {
+        let mut momentum = Momentum::<f32>::mahendran();
+        let mut x = arr1(&[0.0]).into_dyn();
+        let mut counts = std::collections::BTreeMap::new();
+        for _ in 0..400 {
+            momentum.step(&mut x, 0.0, &arr1(&[0.0]).into_dyn());
+            *counts.entry(format!("{:e}", momentum.rate())).or_insert(0) += 1;
+        }
+        assert_eq!(
+            counts.into_iter().collect::<Vec<_>>(),
+            [("4e-3", 100), ("4e-4", 200), ("4e-5", 100)].map(|(r, n)| (r.to_owned(), n))
+        );
+        assert_eq!(momentum.decay, 0.9);
+    }
+
+    #[test]
+    fn bounds_hold_and_what_is_not_finite_changes_nothing() {
+        let mut momentum = Momentum::new(0.9, vec![(1.0, 1)]).bounds(Bounds::new(vec![-1.0, -2.0], vec![1.0, 2.0]));
+        let mut x = arr1(&[0.0, 0.0]).into_dyn();
+        assert_eq!(momentum.step(&mut x, f64::INFINITY, &arr1(&[1.0, 1.0]).into_dyn()), Step::NotFinite);
+        assert_eq!(momentum.step(&mut x, 0.0, &arr1(&[f64::NAN, 1.0]).into_dyn()), Step::NotFinite);
+        assert_eq!(x, arr1(&[0.0, 0.0]).into_dyn());
+        momentum.step(&mut x, 0.0, &arr1(&[5.0, -5.0]).into_dyn());
+        assert_eq!(x, arr1(&[-1.0, 2.0]).into_dyn());
+    }
+
+    #[test]
+    fn no_denormal_velocity() {
+        let mut momentum = Momentum::<f32>::new(0.9, vec![(1e-3, 1)]);
+        let mut x = arr1(&[1.0_f32]).into_dyn();
+        for step in 0..2000 {
+            momentum.step(&mut x, 0.0, &arr1(&[if step == 0 { 1.0 } else { 0.0 }]).into_dyn());
+            assert!(!momentum.m[0].is_subnormal());
+        }
+        assert_eq!(momentum.m[0], 0.0);
+    }
+
+    #[test]
+    #[should_panic(expected = "schedule of learning rates is empty")]
+    fn a_schedule_is_needed() {
+        Momentum::<f32>::new(0.9, Vec::new());
     }
 }
