@@ -3,6 +3,7 @@
 //! Feature maps are (height, width, channels) with the channels contiguous. Work is split by the size of the problem
 //! and sums are taken in a fixed order, so that results are the same bits on any number of threads.
 
+mod bitmask;
 mod buffers;
 pub mod conv;
 mod direct;
@@ -12,10 +13,17 @@ pub mod pooling;
 pub mod product;
 mod real;
 pub mod reduce;
+pub mod simd;
+mod stages;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod winograd;
+mod workspace;
 
+pub use bitmask::BitMask;
 pub use buffers::Buffers;
 pub use conv::{ConvAlgorithm, ConvGeometry};
 pub use pooling::PoolGeometry;
 pub use real::Real;
+pub use stages::{Gradient, Output, Padding};
+pub use workspace::Workspace;

@@ -1,0 +1,123 @@
+//! One bit per element of a feature map.
+
+/// One bit for each element of a (height, width, channels) array: where the gradient of a ReLU, or of a ReLU and a
+/// pooling, passes.
+///
+/// Position (y, x) begins at byte (y · width + x) · ⌈channels / 8⌉; channel c is bit c mod 8 of its byte c / 8.
+/// Bits beyond the last channel of a position are 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BitMask {
+    height: usize,
+    width: usize,
+    channels: usize,
+    bits: Vec<u8>,
+}
+
+impl BitMask {
+    /// All zero.
+    pub fn new(height: usize, width: usize, channels: usize) -> Self {
+        Self { height, width, channels, bits: vec![0; height * width * channels.div_ceil(8)] }
+    }
+
+    /// Changes the shape and sets all bits to zero, keeping the allocation where it is large enough.
+    pub fn reset(&mut self, height: usize, width: usize, channels: usize) {
+        self.bits.clear();
+        self.bits.resize(height * width * channels.div_ceil(8), 0);
+        (self.height, self.width, self.channels) = (height, width, channels);
+    }
+
+    /// (height, width, channels)
+    pub fn dim(&self) -> (usize, usize, usize) {
+        (self.height, self.width, self.channels)
+    }
+
+    /// The bit of one element.
+    ///
+    /// # Panics
+    /// If the element is outside.
+    pub fn get(&self, y: usize, x: usize, c: usize) -> bool {
+        let (byte, bit) = self.place(y, x, c);
+        self.bits[byte] >> bit & 1 == 1
+    }
+
+    /// Sets the bit of one element.
+    ///
+    /// # Panics
+    /// If the element is outside.
+    pub fn set(&mut self, y: usize, x: usize, c: usize, value: bool) {
+        let (byte, bit) = self.place(y, x, c);
+        self.bits[byte] = self.bits[byte] & !(1 << bit) | u8::from(value) << bit;
+    }
+
+    /// How many bits are set.
+    pub fn count(&self) -> usize {
+        self.bits.iter().map(|byte| byte.count_ones() as usize).sum()
+    }
+
+    /// Memory used, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bits.capacity()
+    }
+
+    /// Bytes of one position, ⌈channels / 8⌉.
+    pub fn bytes_per_position(&self) -> usize {
+        self.channels.div_ceil(8)
+    }
+
+    /// The bits, laid out as the type says.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bits
+    }
+
+    /// The bits, laid out as the type says; those beyond the last channel must stay 0.
+    pub fn as_bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bits
+    }
+
+    fn place(&self, y: usize, x: usize, c: usize) -> (usize, usize) {
+        assert!(
+            y < self.height && x < self.width && c < self.channels,
+            "element ({y}, {x}, {c}) of a mask of shape {:?}",
+            self.dim()
+        );
+        ((y * self.width + x) * self.bytes_per_position() + c / 8, c % 8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_is_got_and_counted() {
+        let mut mask = BitMask::new(2, 3, 11);
+        let chosen = [(0, 0, 0), (0, 2, 10), (1, 1, 7), (1, 1, 8)];
+        for (y, x, c) in chosen {
+            mask.set(y, x, c, true);
+        }
+        for y in 0..2 {
+            for x in 0..3 {
+                for c in 0..11 {
+                    assert_eq!(mask.get(y, x, c), chosen.contains(&(y, x, c)));
+                }
+            }
+        }
+        assert_eq!((mask.count(), mask.bytes(), mask.dim()), (4, 12, (2, 3, 11)));
+        mask.set(1, 1, 7, false);
+        assert_eq!(mask.count(), 3);
+    }
+
+    #[test]
+    fn a_reset_keeps_the_memory_and_clears_the_bits() {
+        let mut mask = BitMask::new(4, 4, 64);
+        mask.set(3, 3, 63, true);
+        mask.reset(2, 2, 9);
+        assert_eq!((mask.count(), mask.bytes(), mask.dim()), (0, 128, (2, 2, 9)));
+    }
+
+    #[test]
+    #[should_panic(expected = "element (0, 0, 3) of a mask of shape (1, 1, 3)")]
+    fn outside_is_refused() {
+        BitMask::new(1, 1, 3).get(0, 0, 3);
+    }
+}

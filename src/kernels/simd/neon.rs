@@ -1,0 +1,182 @@
+//! NEON, which every 64-bit ARM processor has.
+
+use std::arch::aarch64::*;
+
+use super::{Job, Simd};
+
+/// The token of NEON.
+#[derive(Clone, Copy)]
+pub struct Neon;
+
+pub fn run<T, J: Job<T>>(job: J)
+where
+    Neon: Simd<T>,
+{
+    job.run(Neon);
+}
+
+// SAFETY of every block below: NEON is part of the target; pointers are the caller's.
+
+impl Simd<f32> for Neon {
+    type V = float32x4_t;
+    const LANES: usize = 4;
+    const ROWS: usize = 12;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        unsafe { vdupq_n_f32(x) }
+    }
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { vaddq_f32(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { vsubq_f32(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { vmulq_f32(a, b) }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        unsafe { vfmaq_f32(c, a, b) }
+    }
+    #[inline(always)]
+    fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        unsafe { vfmsq_f32(c, a, b) }
+    }
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { vbslq_f32(vcgtq_f32(a, b), a, b) }
+    }
+    #[inline(always)]
+    fn greater(self, a: Self::V, b: Self::V) -> u32 {
+        unsafe { bits_of_four(vcgtq_f32(a, b)) }
+    }
+    #[inline(always)]
+    fn equal(self, a: Self::V, b: Self::V) -> u32 {
+        unsafe { bits_of_four(vceqq_f32(a, b)) }
+    }
+    #[inline(always)]
+    fn zip_low(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { vzip1q_f32(a, b) }
+    }
+    #[inline(always)]
+    fn zip_high(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { vzip2q_f32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> Self::V {
+        unsafe { vld1q_f32(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_lanes(self, from: *const f32, lanes: u32) -> Self::V {
+        let values: [f32; 4] =
+            std::array::from_fn(|i| if lanes >> i & 1 == 1 { unsafe { from.add(i).read() } } else { 0.0 });
+        unsafe { vld1q_f32(values.as_ptr()) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, v: Self::V) {
+        unsafe { vst1q_f32(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn store_lanes(self, to: *mut f32, v: Self::V, lanes: u32) {
+        let mut values = [0.0; 4];
+        unsafe { vst1q_f32(values.as_mut_ptr(), v) };
+        for (i, value) in values.into_iter().enumerate() {
+            if lanes >> i & 1 == 1 {
+                unsafe { to.add(i).write(value) }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn bits_of_four(lanes: uint32x4_t) -> u32 {
+    unsafe { vaddvq_u32(vandq_u32(lanes, vld1q_u32([1, 2, 4, 8].as_ptr()))) }
+}
+
+/// Two registers side by side, so that two vectors make a whole byte of mask bits.
+impl Simd<f64> for Neon {
+    type V = [float64x2_t; 2];
+    const LANES: usize = 4;
+    const ROWS: usize = 6;
+
+    #[inline(always)]
+    fn splat(self, x: f64) -> Self::V {
+        unsafe { [vdupq_n_f64(x); 2] }
+    }
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { [vaddq_f64(a[0], b[0]), vaddq_f64(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { [vsubq_f64(a[0], b[0]), vsubq_f64(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { [vmulq_f64(a[0], b[0]), vmulq_f64(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        unsafe { [vfmaq_f64(c[0], a[0], b[0]), vfmaq_f64(c[1], a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        unsafe { [vfmsq_f64(c[0], a[0], b[0]), vfmsq_f64(c[1], a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { [vbslq_f64(vcgtq_f64(a[0], b[0]), a[0], b[0]), vbslq_f64(vcgtq_f64(a[1], b[1]), a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn greater(self, a: Self::V, b: Self::V) -> u32 {
+        unsafe { bits_of_two(vcgtq_f64(a[0], b[0])) | bits_of_two(vcgtq_f64(a[1], b[1])) << 2 }
+    }
+    #[inline(always)]
+    fn equal(self, a: Self::V, b: Self::V) -> u32 {
+        unsafe { bits_of_two(vceqq_f64(a[0], b[0])) | bits_of_two(vceqq_f64(a[1], b[1])) << 2 }
+    }
+    #[inline(always)]
+    fn zip_low(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { [vzip1q_f64(a[0], b[0]), vzip2q_f64(a[0], b[0])] }
+    }
+    #[inline(always)]
+    fn zip_high(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { [vzip1q_f64(a[1], b[1]), vzip2q_f64(a[1], b[1])] }
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f64) -> Self::V {
+        unsafe { [vld1q_f64(from), vld1q_f64(from.add(2))] }
+    }
+    #[inline(always)]
+    unsafe fn load_lanes(self, from: *const f64, lanes: u32) -> Self::V {
+        let values: [f64; 4] =
+            std::array::from_fn(|i| if lanes >> i & 1 == 1 { unsafe { from.add(i).read() } } else { 0.0 });
+        unsafe { self.load(values.as_ptr()) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f64, v: Self::V) {
+        unsafe {
+            vst1q_f64(to, v[0]);
+            vst1q_f64(to.add(2), v[1]);
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_lanes(self, to: *mut f64, v: Self::V, lanes: u32) {
+        let mut values = [0.0; 4];
+        unsafe { self.store(values.as_mut_ptr(), v) };
+        for (i, value) in values.into_iter().enumerate() {
+            if lanes >> i & 1 == 1 {
+                unsafe { to.add(i).write(value) }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn bits_of_two(lanes: uint64x2_t) -> u32 {
+    unsafe { vaddvq_u64(vandq_u64(lanes, vld1q_u64([1, 2].as_ptr()))) as u32 }
+}

@@ -1,0 +1,96 @@
+//! What stands before and behind a convolution and is computed together with it.
+
+use ndarray::{ArrayView3, ArrayViewMut3};
+
+use super::BitMask;
+
+/// Zeros around an image, in pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Padding {
+    /// Rows above.
+    pub top: usize,
+    /// Columns to the left.
+    pub left: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns to the right.
+    pub right: usize,
+}
+
+impl Padding {
+    /// The same on all four sides.
+    pub const fn same(pixels: usize) -> Self {
+        Self { top: pixels, left: pixels, bottom: pixels, right: pixels }
+    }
+}
+
+/// What becomes of a convolution's result before it is written.
+///
+/// The arrays are (height, width, channels) in standard layout. The masks are reset to the shape of the
+/// convolution's result, (H, W, C), whatever they were before. Pooling is 2×2 with stride 2; of an odd height or width
+/// the last row or column is dropped.
+pub enum Output<'a, T> {
+    /// y = conv(x) + bias
+    Plain(ArrayViewMut3<'a, T>),
+    /// y ← y + conv(x) + bias
+    Add(ArrayViewMut3<'a, T>),
+    /// y = max(0, conv(x) + bias); mask: y > 0.
+    Relu {
+        /// (H, W, C)
+        y: ArrayViewMut3<'a, T>,
+        /// Where a gradient passes back.
+        mask: Option<&'a mut BitMask>,
+    },
+    /// ReLU, then the maximum of each window; mask: the element is the first maximum of its window, and positive.
+    ReluMaxPool {
+        /// (⌊H/2⌋, ⌊W/2⌋, C)
+        y: ArrayViewMut3<'a, T>,
+        /// Where a gradient passes back.
+        mask: Option<&'a mut BitMask>,
+    },
+    /// ReLU, then the mean of each window; mask: the element lies in a window and is positive.
+    ReluAveragePool {
+        /// (⌊H/2⌋, ⌊W/2⌋, C)
+        y: ArrayViewMut3<'a, T>,
+        /// Where a gradient passes back.
+        mask: Option<&'a mut BitMask>,
+    },
+}
+
+/// Where the gradient with respect to a convolution's result, (H, W, C), comes from: through which [`Output`] it
+/// passes back.
+pub enum Gradient<'a, T> {
+    /// The gradient itself, (H, W, C).
+    Plain(ArrayView3<'a, T>),
+    /// Back through [`Output::Relu`].
+    Masked {
+        /// The gradient with respect to the rectified result, (H, W, C).
+        dy: ArrayView3<'a, T>,
+        /// (H, W, C)
+        mask: &'a BitMask,
+    },
+    /// Back through [`Output::ReluMaxPool`].
+    MaxPooled {
+        /// The gradient with respect to the pooled result, (⌊H/2⌋, ⌊W/2⌋, C).
+        dy: ArrayView3<'a, T>,
+        /// (H, W, C)
+        mask: &'a BitMask,
+    },
+    /// Back through [`Output::ReluAveragePool`].
+    AveragePooled {
+        /// The gradient with respect to the pooled result, (⌊H/2⌋, ⌊W/2⌋, C).
+        dy: ArrayView3<'a, T>,
+        /// (H, W, C)
+        mask: &'a BitMask,
+    },
+}
+
+impl<T> Gradient<'_, T> {
+    /// The shape of the convolution's result, (H, W, C).
+    pub fn dim(&self) -> (usize, usize, usize) {
+        match self {
+            Self::Plain(dy) => dy.dim(),
+            Self::Masked { mask, .. } | Self::MaxPooled { mask, .. } | Self::AveragePooled { mask, .. } => mask.dim(),
+        }
+    }
+}

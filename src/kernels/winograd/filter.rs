@@ -1,0 +1,146 @@
+//! The filter transform: U = G g Gᵀ, stored as the product reads it.
+
+use ndarray::ArrayView4;
+
+use super::super::Real;
+use super::super::simd::{Job, MAX_LANES, Simd, first_lanes};
+use super::layout::Filters;
+use super::transforms::{self, IN};
+
+/// Filters of 3×3, seen from a convolution that takes `inputs` channels to `outputs` channels: the tap (i, j) from
+/// input channel k to output channel n is `data[i · row + j · column + k · input + n · output]`.
+///
+/// For a data gradient, inputs and outputs are exchanged, and `data` points to the last tap with `row` and `column`
+/// reversed, which turns the filters by 180°.
+pub struct Taps<T> {
+    pub data: *const T,
+    pub row: isize,
+    pub column: isize,
+    pub input: isize,
+    pub output: isize,
+    pub inputs: usize,
+    pub outputs: usize,
+    /// A factor that all are multiplied by.
+    pub scale: T,
+}
+
+// SAFETY: only read from.
+unsafe impl<T: Sync> Sync for Taps<T> {}
+
+impl<T: Real> Taps<T> {
+    /// The filters `weights`, (out, in, 3, 3), as they are.
+    pub fn forward(weights: ArrayView4<'_, T>) -> Self {
+        let (outputs, inputs, rows, columns) = weights.dim();
+        assert_eq!((rows, columns), (3, 3), "Winograd convolution is for filters of 3×3");
+        let &[output, input, row, column] = weights.strides() else { unreachable!("four axes") };
+        Self { data: weights.as_ptr(), row, column, input, output, inputs, outputs, scale: T::one() }
+    }
+
+    /// The filters `weights`, (out, in, 3, 3), turned by 180° with input and output exchanged.
+    pub fn backward(weights: ArrayView4<'_, T>) -> Self {
+        let taps = Self::forward(weights);
+        Self {
+            data: taps.data.wrapping_offset(2 * (taps.row + taps.column)),
+            row: -taps.row,
+            column: -taps.column,
+            input: taps.output,
+            output: taps.input,
+            inputs: taps.outputs,
+            outputs: taps.inputs,
+            scale: taps.scale,
+        }
+    }
+}
+
+/// Transforms the filters from input channels `inputs` to the panel of output channels that begins at `first` and has
+/// the width of `vectors` vectors.
+pub struct FilterTransform<'a, T> {
+    pub taps: &'a Taps<T>,
+    pub first: usize,
+    pub vectors: usize,
+    pub inputs: (usize, usize),
+    pub to: *mut T,
+    pub layout: Filters,
+}
+
+impl<T: Real> Job<T> for FilterTransform<'_, T> {
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let width = self.vectors * S::LANES;
+        let scale = s.splat(self.taps.scale);
+        let mut square = [[s.splat(T::zero()); MAX_LANES]; 9];
+        for vector in 0..self.vectors {
+            let n = self.first + vector * S::LANES;
+            let outputs = (self.taps.outputs - n).min(S::LANES);
+            let mut k = self.inputs.0;
+            while k < self.inputs.1 {
+                let inputs = (self.inputs.1 - k).min(S::LANES);
+                for i in 0..3 {
+                    for j in 0..3 {
+                        // SAFETY: the taps and channels asked for exist.
+                        unsafe { self.load(s, &mut square[i * 3 + j], (i, j), (k, inputs), (n, outputs)) };
+                    }
+                }
+                for l in 0..inputs {
+                    let mut g = [[scale; 3]; 3];
+                    for i in 0..3 {
+                        for j in 0..3 {
+                            g[i][j] = s.mul(square[i * 3 + j][l], scale);
+                        }
+                    }
+                    let u = transforms::filter(s, g);
+                    for i in 0..IN {
+                        for j in 0..IN {
+                            let place = (i * IN + j) * self.layout.point + (k + l) * width + vector * S::LANES;
+                            // SAFETY: the scratch buffer holds 36 points of all input channels times the width.
+                            unsafe { s.store(self.to.add(place), u[i][j]) };
+                        }
+                    }
+                }
+                k += S::LANES;
+            }
+        }
+    }
+}
+
+impl<T: Real> FilterTransform<'_, T> {
+    /// Sets `square[l]` to one tap of input channel k + l and output channels n.., with zeros beyond the last.
+    #[inline(always)]
+    unsafe fn load<S: Simd<T>>(
+        &self,
+        s: S,
+        square: &mut [S::V; MAX_LANES],
+        (i, j): (usize, usize),
+        (k, inputs): (usize, usize),
+        (n, outputs): (usize, usize),
+    ) {
+        let taps = self.taps;
+        let at = |k: usize, n: usize| {
+            taps.data.wrapping_offset(
+                i as isize * taps.row + j as isize * taps.column + k as isize * taps.input + n as isize * taps.output,
+            )
+        };
+        // SAFETY: the caller's.
+        unsafe {
+            if taps.output == 1 {
+                for l in 0..inputs {
+                    square[l] = s.load_lanes(at(k + l, n), first_lanes(outputs));
+                }
+            } else if taps.input == 1 {
+                for l in 0..S::LANES {
+                    let lanes = if l < outputs { first_lanes(inputs) } else { 0 };
+                    square[l] = s.load_lanes(at(k, n + l), lanes);
+                }
+                s.transpose(square);
+            } else {
+                for l in 0..inputs {
+                    let mut values = [T::zero(); MAX_LANES];
+                    for (m, value) in values.iter_mut().enumerate().take(outputs) {
+                        *value = at(k + l, n + m).read();
+                    }
+                    square[l] = s.load(values.as_ptr());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The input transform: V = Bᵀ d B for tiles d of 6×6 pixels that overlap by two.
+
+use super::super::Real;
+use super::super::simd::{Job, Simd, first_lanes};
+use super::grid::Grid;
+use super::layout::{BLOCK, Inputs};
+use super::transforms::{self, IN, POINTS};
+
+/// An image to be convolved, (height, width, channels), perhaps behind a mask, perhaps to be un-pooled.
+///
+/// Its element (y, x, c) is `data[y >> shift, x >> shift, c]` where the mask has a one or there is no mask, else 0.
+pub struct Source<T> {
+    pub data: *const T,
+    /// Laid out as in `BitMask`; null for none.
+    pub mask: *const u8,
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    /// 1 where `data` is pooled, 0 where it is not.
+    pub shift: u32,
+}
+
+// SAFETY: only read from.
+unsafe impl<T: Sync> Sync for Source<T> {}
+
+impl<T> Source<T> {
+    /// Where the channels of pixel (y, x) lie, and their mask bits; `None` in the padding.
+    #[inline(always)]
+    fn pixel(&self, y: isize, x: isize) -> Option<(*const T, *const u8)> {
+        let inside = y >= 0 && x >= 0 && (y as usize) < self.height && (x as usize) < self.width;
+        if !inside {
+            return None;
+        }
+        let (y, x) = (y as usize, x as usize);
+        // A last odd row or column that pooling dropped has no data; its mask bits are zero, so none is looked at.
+        let (data_y, data_x, data_width) = (y >> self.shift, x >> self.shift, self.width >> self.shift);
+        let data = self.data.wrapping_add((data_y * data_width + data_x) * self.channels);
+        let mask = if self.mask.is_null() {
+            self.mask
+        } else {
+            self.mask.wrapping_add((y * self.width + x) * self.channels.div_ceil(8))
+        };
+        Some((data, mask))
+    }
+}
+
+/// Transforms the channels `channels` of the tiles `first..first + count` and stores them as tiles
+/// `place..place + count` of `to`.
+pub struct InputTransform<'a, T> {
+    pub source: &'a Source<T>,
+    pub grid: Grid,
+    pub first: usize,
+    pub count: usize,
+    pub channels: (usize, usize),
+    /// At least as many zeros as there are channels, and as many zero bytes: what stands in the padding.
+    pub zeros: &'a [T],
+    pub to: *mut T,
+    pub place: usize,
+    pub layout: Inputs,
+}
+
+impl<T: Real> Job<T> for InputTransform<'_, T> {
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        if self.source.mask.is_null() { self.transform::<S, false>(s) } else { self.transform::<S, true>(s) }
+    }
+}
+
+impl<T: Real> InputTransform<'_, T> {
+    #[inline(always)]
+    fn transform<S: Simd<T>, const MASKED: bool>(self, s: S) {
+        let outside = (self.zeros.as_ptr(), self.zeros.as_ptr().cast::<u8>());
+        let mut pixels = [outside; POINTS];
+        for tile in 0..self.count {
+            let (y, x) = self.grid.input_corner(self.first + tile);
+            for i in 0..IN {
+                for j in 0..IN {
+                    pixels[i * IN + j] = self.source.pixel(y + i as isize, x + j as isize).unwrap_or(outside);
+                }
+            }
+            let mut c = self.channels.0;
+            while c < self.channels.1 {
+                let count = (self.source.channels - c).min(S::LANES);
+                // SAFETY: the scratch buffer holds the row of this tile in each point's block; the row's length is a
+                // multiple of the vector's.
+                let to =
+                    unsafe { self.to.add(c / BLOCK * self.layout.block + (self.place + tile) * BLOCK + c % BLOCK) };
+                // SAFETY: each pixel has `count` channels from c on; where `MASKED`, those with a zero bit are not read.
+                unsafe {
+                    if MASKED {
+                        self.store(
+                            s,
+                            to,
+                            Self::load(s, &pixels, |(data, mask)| {
+                                s.load_lanes(
+                                    data.wrapping_add(c),
+                                    read_bits::<T, S>(mask, c, count) & first_lanes(count),
+                                )
+                            }),
+                        );
+                    } else if count == S::LANES {
+                        self.store(s, to, Self::load(s, &pixels, |(data, _)| s.load(data.add(c))));
+                    } else {
+                        self.store(
+                            s,
+                            to,
+                            Self::load(s, &pixels, |(data, _)| s.load_lanes(data.add(c), first_lanes(count))),
+                        );
+                    }
+                }
+                c += S::LANES;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn load<S: Simd<T>>(
+        s: S,
+        pixels: &[(*const T, *const u8); POINTS],
+        load: impl Fn((*const T, *const u8)) -> S::V,
+    ) -> [[S::V; 6]; 6] {
+        let mut tile = [[s.splat(T::zero()); 6]; 6];
+        for i in 0..IN {
+            for j in 0..IN {
+                tile[i][j] = load(pixels[i * IN + j]);
+            }
+        }
+        transforms::input(s, tile)
+    }
+
+    #[inline(always)]
+    unsafe fn store<S: Simd<T>>(&self, s: S, to: *mut T, tile: [[S::V; 6]; 6]) {
+        for i in 0..IN {
+            for j in 0..IN {
+                // SAFETY: the caller's.
+                unsafe { s.store(to.add((i * IN + j) * self.layout.point), tile[i][j]) };
+            }
+        }
+    }
+}
+
+/// The mask bits of channels `c..c + count`, with `count` ≤ `LANES` and c a multiple of `LANES`.
+///
+/// # Safety
+/// `mask` points to the bits of a position that has so many channels.
+#[inline(always)]
+unsafe fn read_bits<T, S: Simd<T>>(mask: *const u8, c: usize, count: usize) -> u32 {
+    // SAFETY: the bytes read hold bits of the channels asked for.
+    unsafe {
+        let low = u32::from(mask.add(c / 8).read());
+        match S::LANES {
+            16 if count > 8 => u32::from(mask.add(c / 8).cast::<u16>().read_unaligned().to_le()),
+            16 | 8 => low,
+            _ => low >> (c % 8) & first_lanes(S::LANES),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Scratch memory that is used again and again.
+
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
+
+use super::Real;
+
+/// The unit of allocation, so that every buffer begins at the start of a cache line.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct CacheLine([u8; 64]);
+
+/// A store of scratch buffers that kernels borrow from and give back to, so that in the long run none allocates.
+///
+/// One is made for a whole run and handed to each kernel; it may be shared among threads.
+#[derive(Default)]
+pub struct Workspace {
+    free: Mutex<Vec<Vec<CacheLine>>>,
+}
+
+impl Workspace {
+    /// Holds nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Memory held by buffers that are not lent out, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.lock().iter().map(|buffer| size_of_val(&**buffer)).sum()
+    }
+
+    /// Lends `len` values, aligned to a cache line. What they are at first is unspecified: some earlier user's.
+    pub(crate) fn take<T: Real>(&self, len: usize) -> Scratch<'_, T> {
+        let lines = (len * size_of::<T>()).div_ceil(size_of::<CacheLine>());
+        let mut free = self.lock();
+        // The smallest that is large enough; else let the largest go and make a new one in its place.
+        let smallest = (0..free.len()).filter(|&i| free[i].len() >= lines).min_by_key(|&i| free[i].len());
+        let found = smallest.or_else(|| (0..free.len()).max_by_key(|&i| free[i].len())).map(|i| free.swap_remove(i));
+        drop(free);
+        let buffer = match found {
+            Some(buffer) if buffer.len() >= lines => buffer,
+            too_small => {
+                drop(too_small);
+                vec![CacheLine([0; 64]); lines]
+            }
+        };
+        Scratch { buffer, len, home: self, element: PhantomData }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Vec<CacheLine>>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A buffer lent by a [`Workspace`], given back when dropped.
+pub(crate) struct Scratch<'a, T> {
+    buffer: Vec<CacheLine>,
+    len: usize,
+    home: &'a Workspace,
+    element: PhantomData<T>,
+}
+
+impl<T: Real> Deref for Scratch<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: the buffer holds at least `len` values, is aligned and initialised, and any bits are a float.
+        unsafe { std::slice::from_raw_parts(self.buffer.as_ptr().cast(), self.len) }
+    }
+}
+
+impl<T: Real> DerefMut for Scratch<'_, T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as above, and the buffer is borrowed uniquely.
+        unsafe { std::slice::from_raw_parts_mut(self.buffer.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+impl<T> Drop for Scratch<'_, T> {
+    fn drop(&mut self) {
+        self.home.lock().push(std::mem::take(&mut self.buffer));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_lent_again_smallest_first() {
+        let workspace = Workspace::new();
+        let (a, b) = (workspace.take::<f32>(1000), workspace.take::<f64>(10));
+        let (at_a, at_b) = (a.as_ptr() as usize, b.as_ptr() as usize);
+        assert_eq!((at_a % 64, at_b % 64, a.len(), b.len()), (0, 0, 1000, 10));
+        drop((a, b));
+        let held = workspace.bytes();
+        assert_eq!(held, 4032 + 128);
+        let (small, large) = (workspace.take::<f32>(20), workspace.take::<f32>(900));
+        assert_eq!((small.as_ptr() as usize, large.as_ptr() as usize), (at_b, at_a));
+        assert_eq!(workspace.bytes(), 0);
+        drop((small, large));
+        assert_eq!(workspace.bytes(), held);
+    }
+
+    #[test]
+    fn a_buffer_that_is_too_small_makes_place_for_a_larger_one() {
+        let workspace = Workspace::new();
+        drop(workspace.take::<f32>(16));
+        drop(workspace.take::<f32>(32));
+        assert_eq!(workspace.bytes(), 128);
+    }
+
+    #[test]
+    fn nothing_is_something_too() {
+        assert!(Workspace::new().take::<f32>(0).is_empty());
+    }
+}
