@@ -52,6 +52,8 @@ pub(super) enum Conv {
     Direct,
     /// Patches as matrix rows, and BLAS
     Im2col,
+    /// Winograd's minimal filtering F(4×4, 3×3)
+    Winograd,
 }
 
 impl From<Conv> for ConvAlgorithm {
@@ -60,6 +62,7 @@ impl From<Conv> for ConvAlgorithm {
             Conv::Auto => Self::Auto,
             Conv::Direct => Self::Direct,
             Conv::Im2col => Self::Im2col,
+            Conv::Winograd => Self::Winograd,
         }
     }
 }

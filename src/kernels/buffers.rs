@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::Real;
+use super::{BitMask, Real, Workspace};
 
 /// Buffers below this many elements are left to the allocator, which is good at them.
 const SMALLEST: usize = 1 << 14;
@@ -10,15 +10,17 @@ const SMALLEST: usize = 1 << 14;
 /// A store of used buffers. An optimisation evaluates the same function again and again; with the buffers of the
 /// last evaluation at hand, no evaluation but the first has to ask the system for pages and wait until they are
 /// zeroed.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Buffers<T> {
     free: Mutex<Vec<Vec<T>>>,
+    masks: Mutex<Vec<BitMask>>,
+    workspace: Workspace,
 }
 
 impl<T: Real> Buffers<T> {
     /// An empty store.
     pub fn new() -> Self {
-        Self { free: Mutex::new(Vec::new()) }
+        Self { free: Mutex::new(Vec::new()), masks: Mutex::new(Vec::new()), workspace: Workspace::new() }
     }
 
     /// A buffer of `len` elements whose contents are unspecified: zeros, or what was there before.
@@ -39,7 +41,22 @@ impl<T: Real> Buffers<T> {
         }
     }
 
-    /// Bytes held for later use.
+    /// A mask of unspecified shape, to be reset by whoever fills it.
+    pub fn take_mask(&self) -> BitMask {
+        self.masks.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Gives a mask back for later use.
+    pub fn put_mask(&self, mask: BitMask) {
+        self.masks.lock().unwrap_or_else(PoisonError::into_inner).push(mask);
+    }
+
+    /// Scratch memory for kernels.
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// Bytes of buffers held for later use.
     pub fn bytes(&self) -> usize {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.iter().map(|buffer| buffer.capacity() * size_of::<T>()).sum()

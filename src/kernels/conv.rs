@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 
-use super::{Buffers, Real, direct, im2col};
+use super::{Buffers, Gradient, Output, Real, direct, im2col, winograd};
 
 /// How a convolution's result is computed. All agree to rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -14,6 +14,26 @@ pub enum ConvAlgorithm {
     Direct,
     /// Patches copied into the rows of a matrix, tile by tile, and multiplied by BLAS.
     Im2col,
+    /// Winograd's minimal filtering F(4×4, 3×3) for 3×3 kernels with stride 1 and without dilation; others as `Im2col`.
+    Winograd,
+}
+
+impl ConvAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Direct, Self::Im2col, Self::Winograd];
+
+    /// What is really done for a weight (out, in, kernel height, kernel width): never `Auto`.
+    pub(crate) fn resolve(self, geometry: &ConvGeometry, weight: (usize, usize, usize, usize)) -> Self {
+        let suits_winograd = (weight.2, weight.3) == (3, 3)
+            && geometry.stride == [1, 1]
+            && geometry.dilation == [1, 1]
+            && geometry.padding.iter().all(|&padding| padding <= 2);
+        match self {
+            Self::Winograd | Self::Auto if suits_winograd => Self::Winograd,
+            Self::Direct => Self::Direct,
+            _ => Self::Im2col,
+        }
+    }
 }
 
 /// Stride, padding and dilation of a convolution, (height, width) each.
@@ -76,9 +96,14 @@ pub fn forward<T: Real>(
     buffers: &Buffers<T>,
 ) {
     check_shapes(geometry, x.dim(), weight.dim(), y.dim());
-    match algorithm {
+    match algorithm.resolve(geometry, weight.dim()) {
         ConvAlgorithm::Direct => direct::forward(geometry, x, weight, bias, y),
-        ConvAlgorithm::Im2col | ConvAlgorithm::Auto => im2col::forward(geometry, x, weight, bias, y, buffers),
+        ConvAlgorithm::Winograd if y.is_standard_layout() => {
+            let (bias, padding) = (bias.map(|bias| bias.view()), geometry.padding.into());
+            let output = Output::Plain(y.view_mut());
+            winograd::forward(x.view(), weight.view(), bias, padding, output, buffers.workspace());
+        }
+        _ => im2col::forward(geometry, x, weight, bias, y, buffers),
     }
 }
 
@@ -96,11 +121,14 @@ pub fn backward_data<T: Real>(
     buffers: &Buffers<T>,
 ) {
     check_shapes(geometry, dx.dim(), weight.dim(), dy.dim());
-    match algorithm {
+    match algorithm.resolve(geometry, weight.dim()) {
         ConvAlgorithm::Direct => direct::backward_data(geometry, dy, weight, dx, accumulate),
-        ConvAlgorithm::Im2col | ConvAlgorithm::Auto => {
-            im2col::backward_data(geometry, dy, weight, dx, accumulate, buffers);
+        ConvAlgorithm::Winograd if dx.is_standard_layout() => {
+            let (dy, padding) = (Gradient::Plain(dy.view()), geometry.padding.into());
+            let workspace = buffers.workspace();
+            winograd::data_gradient(dy, weight.view(), padding, dx.view_mut(), accumulate, workspace);
         }
+        _ => im2col::backward_data(geometry, dy, weight, dx, accumulate, buffers),
     }
 }
 
@@ -119,7 +147,7 @@ pub fn backward_weight<T: Real>(
     check_shapes(geometry, x.dim(), dw.dim(), dy.dim());
     match algorithm {
         ConvAlgorithm::Direct => direct::backward_weight(geometry, x, dy, dw),
-        ConvAlgorithm::Im2col | ConvAlgorithm::Auto => im2col::backward_weight(geometry, x, dy, dw, buffers),
+        _ => im2col::backward_weight(geometry, x, dy, dw, buffers),
     }
 }
 
@@ -200,17 +228,31 @@ mod tests {
         (y, dx, dw)
     }
 
+    fn agrees_with_the_definition(algorithm: ConvAlgorithm, case: &Case) {
+        let direct = results::<f64>(ConvAlgorithm::Direct, case);
+        let double = results::<f64>(algorithm, case);
+        approx::assert_abs_diff_eq!(double.0, direct.0, epsilon = 1e-12);
+        approx::assert_abs_diff_eq!(double.1, direct.1, epsilon = 1e-12);
+        approx::assert_abs_diff_eq!(double.2, direct.2, epsilon = 1e-12);
+        let single = results::<f32>(algorithm, case);
+        approx::assert_abs_diff_eq!(single.0.mapv(f64::from), direct.0, epsilon = 1e-3);
+        approx::assert_abs_diff_eq!(single.1.mapv(f64::from), direct.1, epsilon = 1e-3);
+        approx::assert_abs_diff_eq!(single.2.mapv(f64::from), direct.2, epsilon = 1e-3);
+    }
+
     proptest! {
         #[test]
         fn im2col_agrees_with_the_definition(case in cases()) {
-            let (direct, im2col) = (results::<f64>(ConvAlgorithm::Direct, &case), results::<f64>(ConvAlgorithm::Im2col, &case));
-            approx::assert_abs_diff_eq!(im2col.0, direct.0, epsilon = 1e-12);
-            approx::assert_abs_diff_eq!(im2col.1, direct.1, epsilon = 1e-12);
-            approx::assert_abs_diff_eq!(im2col.2, direct.2, epsilon = 1e-12);
-            let single = results::<f32>(ConvAlgorithm::Im2col, &case);
-            approx::assert_abs_diff_eq!(single.0.mapv(f64::from), direct.0, epsilon = 1e-3);
-            approx::assert_abs_diff_eq!(single.1.mapv(f64::from), direct.1, epsilon = 1e-3);
-            approx::assert_abs_diff_eq!(single.2.mapv(f64::from), direct.2, epsilon = 1e-3);
+            agrees_with_the_definition(ConvAlgorithm::Im2col, &case);
+        }
+
+        #[test]
+        fn winograd_agrees_with_the_definition(case in cases()) {
+            let geometry = ConvGeometry { stride: [1, 1], dilation: [1, 1], padding: case.geometry.padding.map(|p| p.min(2)) };
+            let case = Case { geometry, weight: (case.weight.0, case.weight.1, 3, 3), ..case };
+            if output(&case).is_some() {
+                agrees_with_the_definition(ConvAlgorithm::Winograd, &case);
+            }
         }
     }
 

@@ -23,7 +23,7 @@ mod workspace;
 pub use bitmask::BitMask;
 pub use buffers::Buffers;
 pub use conv::{ConvAlgorithm, ConvGeometry};
-pub use pooling::PoolGeometry;
+pub use pooling::{PoolGeometry, Pooling};
 pub use real::Real;
 pub use stages::{Gradient, Output, Padding};
 pub use workspace::Workspace;

@@ -7,6 +7,16 @@ use rayon::prelude::*;
 
 use super::Real;
 
+/// How a window is summarised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pooling {
+    /// By its maximum, as VGG19 was trained.
+    #[default]
+    Max,
+    /// By its average, which Gatys et al. 2016 (section 2) prefer for synthesis.
+    Average,
+}
+
 /// Windows of a pooling, (height, width) each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PoolGeometry {

@@ -24,6 +24,13 @@ impl Padding {
     }
 }
 
+impl From<[usize; 4]> for Padding {
+    /// Top, left, bottom, right, as in [`ConvGeometry`](super::ConvGeometry).
+    fn from([top, left, bottom, right]: [usize; 4]) -> Self {
+        Self { top, left, bottom, right }
+    }
+}
+
 /// What becomes of a convolution's result before it is written.
 ///
 /// The arrays are (height, width, channels) in standard layout. The masks are reset to the shape of the

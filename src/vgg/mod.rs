@@ -5,7 +5,8 @@ mod network;
 mod summary;
 mod weights;
 
+pub use crate::kernels::Pooling;
 pub use layer::{Layer, UnknownLayer};
-pub use network::{NetworkError, Pooling, Vgg19};
+pub use network::{NetworkError, Vgg19};
 pub use summary::LayerSummary;
 pub use weights::{ConvWeights, WeightSource, Weights, find_weights};

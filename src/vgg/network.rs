@@ -5,19 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use ndarray::{Array3, ArrayView3, Axis, Ix4};
 
 use super::{Layer, Weights};
-use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry};
+use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
 use crate::ops;
 use crate::tape::{Real, Value, Var};
-
-/// How the five poolings summarise their 2×2 windows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pooling {
-    /// The maximum, as VGG19 was trained.
-    #[default]
-    Max,
-    /// The average, which Gatys et al. 2016 prefer for synthesis.
-    Average,
-}
 
 /// Why features cannot be computed.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -150,19 +140,40 @@ impl<T: Real> Vgg19<T> {
         for (index, (weight, bias)) in self.convolutions.iter().enumerate() {
             let (conv, relu, pool) = Layer::stage(index);
             let (weight, bias) = (tape.constant(weight), tape.constant(bias));
-            x = ops::conv2d(&x, &weight, Some(&bias), &ConvGeometry::padded(1), self.algorithm);
-            for layer in [Some(conv), Some(relu), pool].into_iter().flatten() {
-                if layer == relu {
-                    x = ops::relu(&x);
-                } else if Some(layer) == pool {
-                    x = self.pool(&x);
-                }
-                if layers.contains(&layer) {
-                    see(layer, &x);
-                }
-                if layer == deepest {
+            let pool = pool.filter(|_| deepest > relu);
+            // What nobody asked to see is never written: the ReLU, and the pooling behind it, are computed with the
+            // convolution.
+            if layers.contains(&conv) {
+                x = ops::conv2d(&x, &weight, Some(&bias), &ConvGeometry::padded(1), self.algorithm);
+                see(conv, &x);
+                if conv == deepest {
                     return Ok(());
                 }
+                x = ops::relu(&x);
+            } else {
+                let fused = pool.filter(|_| !layers.contains(&relu)).map(|_| self.pooling);
+                x = ops::conv2d_relu(&x, &weight, &bias, fused, self.algorithm);
+                if fused.is_some() {
+                    if let Some(pool) = pool.filter(|pool| layers.contains(pool)) {
+                        see(pool, &x);
+                    }
+                    if pool == Some(deepest) {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            }
+            if layers.contains(&relu) {
+                see(relu, &x);
+            }
+            if let Some(pool) = pool {
+                x = self.pool(&x);
+                if layers.contains(&pool) {
+                    see(pool, &x);
+                }
+            }
+            if deepest == relu || pool == Some(deepest) {
+                return Ok(());
             }
         }
         Ok(())

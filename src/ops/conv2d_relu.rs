@@ -1,0 +1,119 @@
+//! Convolution, ReLU and, if asked for, pooling in one: what lies between them is never written to memory.
+
+use ndarray::{Ix1, Ix3, Ix4};
+
+use super::{avg_pool2d, conv2d, feature_map, feature_map_mut, max_pool2d, relu};
+use crate::kernels::{ConvAlgorithm, ConvGeometry, Gradient, Output, Padding, PoolGeometry, Pooling, winograd};
+use crate::tape::{Real, Var};
+
+/// y = pool(max(conv(x) + b, 0)) for a 3×3 convolution with stride 1 and padding 1, and a 2×2 pooling with stride 2 or
+/// none: the same as [`conv2d()`], [`relu()`] and [`max_pool2d()`] or [`avg_pool2d()`] in turn, which it falls back to
+/// where the algorithm is not Winograd's, or where weight or bias need a gradient.
+///
+/// `x` is (height, width, in), `weight` (out, in, 3, 3), `bias` (out), the result (height, width, out) or, pooled,
+/// (⌊height/2⌋, ⌊width/2⌋, out).
+///
+/// VJP: dx = the transposed convolution of dy, each dy at its maximum's place or a quarter of it in the whole window,
+/// and only where y > 0. Keeps one bit per element of the convolution's result.
+///
+/// # Panics
+/// If the shapes do not fit, or the image is too small for a window.
+pub fn conv2d_relu<'t, T: Real>(
+    x: &Var<'t, T>,
+    weight: &Var<'t, T>,
+    bias: &Var<'t, T>,
+    pooling: Option<Pooling>,
+    algorithm: ConvAlgorithm,
+) -> Var<'t, T> {
+    let geometry = ConvGeometry::padded(1);
+    let (map, w) = (x.of_rank::<Ix3>("conv2d_relu"), weight.of_rank::<Ix4>("conv2d_relu"));
+    let b = bias.of_rank::<Ix1>("conv2d_relu");
+    let fused = algorithm.resolve(&geometry, w.dim()) == ConvAlgorithm::Winograd;
+    if !fused || weight.needs_gradient() || bias.needs_gradient() {
+        let y = relu(&conv2d(x, weight, Some(bias), &geometry, algorithm));
+        return match pooling {
+            None => y,
+            Some(Pooling::Max) => max_pool2d(&y, &PoolGeometry::square(2)),
+            Some(Pooling::Average) => avg_pool2d(&y, &PoolGeometry::square(2)),
+        };
+    }
+    let ((height, width, inputs), outputs) = (map.dim(), w.dim().0);
+    assert!(
+        inputs == w.dim().1 && b.len() == outputs,
+        "conv2d_relu: input {:?}, weight {:?} and bias {:?} do not fit",
+        x.shape(),
+        weight.shape(),
+        bias.shape()
+    );
+    let [rows, columns] = match pooling {
+        Some(_) => super::pooled_size("conv2d_relu", &PoolGeometry::square(2), [height, width]),
+        None => [height, width],
+    };
+    let tape = x.tape();
+    let mut y = tape.tensor(&[rows, columns, outputs]);
+    let mut passes = x.needs_gradient().then(|| tape.buffers().take_mask());
+    let (out, mask) = (feature_map_mut(&mut y), passes.as_mut());
+    let output = match pooling {
+        None => Output::Relu { y: out, mask },
+        Some(Pooling::Max) => Output::ReluMaxPool { y: out, mask },
+        Some(Pooling::Average) => Output::ReluAveragePool { y: out, mask },
+    };
+    winograd::forward(map, w, Some(b), Padding::same(1), output, tape.buffers().workspace());
+
+    let Some(mask) = passes else { return tape.constant(y) };
+    let (kept, kept_weight) = (mask.bytes(), weight.value().clone());
+    tape.record("conv2d_relu", &[x, weight, bias], y, kept, move |dy, inputs| {
+        let buffers = std::sync::Arc::clone(inputs.buffers());
+        inputs.write(0, |dx, accumulate| {
+            let (dy, mask) = (feature_map(&dy), &mask);
+            let gradient = match pooling {
+                None => Gradient::Masked { dy, mask },
+                Some(Pooling::Max) => Gradient::MaxPooled { dy, mask },
+                Some(Pooling::Average) => Gradient::AveragePooled { dy, mask },
+            };
+            let dx = dx.into_dimensionality::<Ix3>().expect("as the input");
+            let weight = kept_weight.of_rank::<Ix4>("conv2d_relu");
+            winograd::data_gradient(gradient, weight, Padding::same(1), dx, accumulate, buffers.workspace());
+        });
+        buffers.put_mask(mask);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array1, Array3, Array4, ArrayD};
+
+    use super::*;
+    use crate::kernels::testing::random;
+    use crate::tape::Tape;
+
+    /// Value and gradient, the gradient added to one that is there already.
+    fn result(algorithm: ConvAlgorithm, pooling: Option<Pooling>, size: (usize, usize)) -> (ArrayD<f64>, ArrayD<f64>) {
+        let tape = Tape::<f64>::new();
+        let x: Array3<f64> = random((size.0, size.1, 3), 1);
+        let w: Array4<f64> = random((5, 3, 3, 3), 2);
+        let b: Array1<f64> = random(5, 3);
+        let x = tape.variable(x);
+        let (w, b) = (tape.constant(w), tape.constant(b));
+        let y = conv2d_relu(&x, &w, &b, pooling, algorithm);
+        let cotangent: Array3<f64> = random((y.shape()[0], y.shape()[1], y.shape()[2]), 4);
+        let both = crate::ops::add(
+            &crate::ops::sum(&crate::ops::mul(&y, &tape.constant(cotangent))),
+            &crate::ops::sum(&crate::ops::square(&x)),
+        );
+        let mut gradients = both.backward();
+        (y.to_array(), gradients.take(&x).unwrap().into_array())
+    }
+
+    #[test]
+    fn is_the_composition_of_its_parts() {
+        for size in [(2, 2), (6, 9), (7, 5), (13, 16)] {
+            for pooling in [None, Some(Pooling::Max), Some(Pooling::Average)] {
+                let (fused, parts) =
+                    (result(ConvAlgorithm::Winograd, pooling, size), result(ConvAlgorithm::Direct, pooling, size));
+                approx::assert_abs_diff_eq!(fused.0, parts.0, epsilon = 1e-12);
+                approx::assert_abs_diff_eq!(fused.1, parts.1, epsilon = 1e-12);
+            }
+        }
+    }
+}
