@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 
 use image::codecs::{bmp::BmpEncoder, jpeg::JpegEncoder, png::PngEncoder, tiff::TiffEncoder, webp::WebPEncoder};
 use image::metadata::Orientation;
-use image::{ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageReader};
+use image::{ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageReader, Limits};
 use ndarray::{Array3, s};
 
 use super::Picture;
 use crate::atomic_file::write_atomically;
 
 const JPEG_QUALITY: u8 = 95;
+
+/// The most bytes of pixels that a file may decode to, so that a damaged or malicious one cannot exhaust the memory:
+/// 358 million pixels of 8-bit RGB.
+const LARGEST: u64 = 1 << 30;
 
 /// Why a picture cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +36,27 @@ pub enum PictureError {
         /// What the decoder says.
         why: ImageError,
     },
+    /// The file says that it holds more pixels than are accepted.
+    #[error(
+        "the picture {} says it is {width}×{height} pixels, {} MiB when decoded; at most {} MiB are accepted",
+        path.display(), bytes >> 20, LARGEST >> 20
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its width in pixels.
+        width: u32,
+        /// Its height in pixels.
+        height: u32,
+        /// Its size when decoded.
+        bytes: u64,
+    },
+    /// A picture of floating-point numbers holds infinities or NaNs.
+    #[error("the picture {} holds values that are not finite numbers", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+    },
     /// The name's extension is no format that can be written.
     #[error("cannot write a picture named {}: the name must end in .png, .jpg, .webp, .tiff or .bmp", path.display())]
     Extension {
@@ -45,6 +70,12 @@ pub enum PictureError {
         path: PathBuf,
         /// The folder.
         folder: PathBuf,
+    },
+    /// The name of the file to write is that of a folder.
+    #[error("cannot write {}: it is a folder; give the name of a file", path.display())]
+    IsFolder {
+        /// The folder.
+        path: PathBuf,
     },
     /// The file cannot be written.
     #[error("cannot write the picture {}: {why}", path.display())]
@@ -76,7 +107,7 @@ impl Format {
     /// written: the format is known, and the folder is there.
     ///
     /// # Errors
-    /// If the extension is none of the known, or the folder does not exist.
+    /// If the extension is none of the known, the folder does not exist, or the path is itself a folder.
     pub fn of(path: &Path) -> Result<Self, PictureError> {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         let format = match extension.as_str() {
@@ -87,6 +118,9 @@ impl Format {
             "bmp" => Self::Bmp,
             _ => return Err(PictureError::Extension { path: path.into() }),
         };
+        if path.is_dir() {
+            return Err(PictureError::IsFolder { path: path.into() });
+        }
         match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
                 Err(PictureError::Folder { path: path.into(), folder: folder.into() })
@@ -102,23 +136,36 @@ impl Format {
 
 impl Picture {
     /// Reads a PNG, JPEG, WebP, TIFF or BMP file of 8 or 16 bits a channel, or floats. The camera's orientation (EXIF)
-    /// is applied, opacity kept aside.
+    /// is applied, opacity kept aside; floats beyond 0..1 are clamped.
     ///
     /// # Errors
-    /// If the file cannot be opened or is no such picture.
+    /// If the file cannot be opened, is no such picture, is damaged, or holds more than 1 GiB of pixels.
     pub fn open(path: &Path) -> Result<Self, PictureError> {
         let open = |why| PictureError::Open { path: path.into(), why };
         let read = |why| PictureError::Read { path: path.into(), why };
         // What is in the file counts, not what its name says.
-        let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(open)?;
+        let mut reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(open)?;
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(LARGEST);
+        reader.limits(limits);
         let mut decoder = reader.into_decoder().map_err(read)?;
+        let ((width, height), bytes) = (decoder.dimensions(), decoder.total_bytes());
+        if bytes > LARGEST {
+            return Err(PictureError::TooLarge { path: path.into(), width, height, bytes });
+        }
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        let profile = decoder.icc_profile().ok().flatten();
+        let profile = decoder.icc_profile().ok().flatten().filter(|profile| describes_rgb(profile));
         let mut image = DynamicImage::from_decoder(decoder).map_err(read)?;
         image.apply_orientation(orientation);
-        // A profile of a grey or CMYK file does not describe the RGB picture made from it.
-        let profile = profile.filter(|_| image.color().has_color());
-        Ok(Self { profile, ..Self::from_image(image) })
+        let mut picture = Self { profile, ..Self::from_image(image) };
+        let mut values = picture.rgb.iter_mut().chain(picture.alpha.iter_mut().flatten());
+        // NaN and infinities come from files of floats alone.
+        let finite = values.all(|value| {
+            let finite = value.is_finite();
+            *value = value.clamp(0.0, 1.0);
+            finite
+        });
+        if finite { Ok(picture) } else { Err(PictureError::NotFinite { path: path.into() }) }
     }
 
     fn from_image(image: DynamicImage) -> Self {
@@ -171,6 +218,12 @@ impl Picture {
         };
         encoder.write_image(&bytes, self.width() as u32, self.height() as u32, ExtendedColorType::from(colour))
     }
+}
+
+/// Whether an ICC profile describes RGB values; one of a grey or CMYK file no longer fits the RGB made from it.
+fn describes_rgb(profile: &[u8]) -> bool {
+    // ICC.1:2022, table 17: the header's bytes 16 to 19 are the data colour space.
+    profile.get(16..20) == Some(b"RGB ")
 }
 
 fn to_byte(value: f32) -> u8 {
@@ -246,14 +299,65 @@ mod tests {
         assert_eq!((turned.rgb[[0, 0, 0]], turned.rgb[[1, 0, 2]]), (1.0, 1.0));
     }
 
+    /// Not a true profile: only as much of one as is looked at.
+    fn profile(colour_space: &[u8; 4]) -> Vec<u8> {
+        let mut profile = vec![7; 200];
+        profile[16..20].copy_from_slice(colour_space);
+        profile
+    }
+
     #[test]
-    fn the_colour_profile_is_passed_on() {
+    fn the_colour_profile_is_passed_on_if_it_is_for_rgb() {
         let folder = tempdir().unwrap();
         for name in ["a.png", "a.jpg", "a.webp"] {
             let path = folder.path().join(name);
-            let with_profile = Picture { profile: Some(vec![7; 200]), ..Picture::new(Array3::zeros((2, 2, 3))) };
-            with_profile.save(&path).unwrap();
-            assert_eq!(Picture::open(&path).unwrap().profile, Some(vec![7; 200]), "{name}");
+            for (space, kept) in [(b"RGB ", true), (b"CMYK", false), (b"GRAY", false)] {
+                let black = Picture::new(Array3::zeros((2, 2, 3)));
+                Picture { profile: Some(profile(space)), ..black }.save(&path).unwrap();
+                assert_eq!(Picture::open(&path).unwrap().profile, kept.then(|| profile(space)), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn floats_are_clamped_and_must_be_finite() {
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("floats.tiff");
+        DynamicImage::from(ImageBuffer::from_pixel(1, 1, Rgb([-0.5f32, 0.3, 2.0]))).save(&path).unwrap();
+        assert_eq!(Picture::open(&path).unwrap().rgb.as_slice(), Some(&[0.0, 0.3, 1.0][..]));
+        for wrong in [f32::NAN, f32::INFINITY] {
+            DynamicImage::from(ImageBuffer::from_pixel(1, 1, Rgb([0.0, wrong, 0.0]))).save(&path).unwrap();
+            let error = Picture::open(&path).unwrap_err().to_string();
+            assert!(error.contains("floats.tiff") && error.contains("not finite"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_claims_a_huge_picture_is_an_error_before_anything_is_allocated() {
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("huge.bmp");
+        // A bitmap's file header and its 40-byte information header: 100000×100000 pixels of 24 bits.
+        let mut bytes = b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
+        bytes.extend([100_000i32, 100_000].map(i32::to_le_bytes).concat());
+        bytes.extend([1, 0, 24, 0]);
+        bytes.extend([0; 24]);
+        std::fs::write(&path, bytes).unwrap();
+        let error = Picture::open(&path).unwrap_err().to_string();
+        assert!(error.contains("huge.bmp"), "{error}");
+    }
+
+    #[test]
+    fn files_cut_short_are_errors() {
+        let folder = tempdir().unwrap();
+        for name in ["a.png", "a.webp", "a.tiff", "a.bmp", "a.jpg"] {
+            let path = folder.path().join(name);
+            picture().save(&path).unwrap();
+            let whole = std::fs::read(&path).unwrap();
+            for len in [0, 1, 10, whole.len() / 4] {
+                std::fs::write(&path, &whole[..len]).unwrap();
+                let error = Picture::open(&path).unwrap_err().to_string();
+                assert!(error.contains(name), "{error}");
+            }
         }
     }
 
@@ -270,5 +374,8 @@ mod tests {
         assert!(error.contains("a.gif") && error.contains("must end in .png"), "{error}");
         let error = picture().save(&folder.path().join("no/a.png")).unwrap_err().to_string();
         assert!(error.contains("there is no folder"), "{error}");
+        std::fs::create_dir(folder.path().join("folder.png")).unwrap();
+        let error = Format::of(&folder.path().join("folder.png")).unwrap_err().to_string();
+        assert!(error.contains("it is a folder"), "{error}");
     }
 }

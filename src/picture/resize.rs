@@ -2,9 +2,12 @@
 
 use image::imageops::{FilterType, resize};
 use image::{ImageBuffer, Luma, Pixel, Rgb};
-use ndarray::Array3;
+use ndarray::{Array2, Array3, Axis, Zip};
 
 use super::Picture;
+
+/// Below this opacity, half a level of 8 bits, a pixel has no colour of its own.
+const INVISIBLE: f32 = 0.5 / 255.0;
 
 impl Picture {
     /// The picture at the size at which its longer side is `longest` pixels, aspect kept; itself if it is that already.
@@ -18,7 +21,8 @@ impl Picture {
         self.resized(height, width)
     }
 
-    /// The picture at another size in pixels, by Lanczos's filter with three lobes.
+    /// The picture at another size in pixels, by Lanczos's filter with three lobes. Transparent pixels do not bleed
+    /// their colour into opaque ones.
     ///
     /// # Panics
     /// If a side is 0.
@@ -27,15 +31,31 @@ impl Picture {
         if (height, width) == (self.height(), self.width()) {
             return self;
         }
-        let (old_height, old_width) = (self.height(), self.width());
-        let colours = filtered::<Rgb<f32>>(self.rgb.into_iter().collect(), [old_height, old_width], [height, width]);
-        let rgb = Array3::from_shape_vec((height, width, 3), colours).expect("as asked");
-        let alpha = self.alpha.map(|alpha| {
-            let opacity = filtered::<Luma<f32>>(alpha.into_iter().collect(), [old_height, old_width], [height, width]);
-            ndarray::Array2::from_shape_vec((height, width), opacity).expect("as asked")
+        let profile = self.profile;
+        let plain = || filtered_colours(&self.rgb, height, width);
+        let Some(alpha) = &self.alpha else {
+            return Self { rgb: plain(), alpha: None, profile };
+        };
+        // Colours are averaged with their opacity as weight, so that those of transparent pixels do not bleed.
+        let old_size = [self.rgb.dim().0, self.rgb.dim().1];
+        let opacity = filtered::<Luma<f32>>(alpha.iter().copied().collect(), old_size, [height, width]);
+        let opacity = Array2::from_shape_vec((height, width), opacity).expect("as asked");
+        let mut rgb = filtered_colours(&(&self.rgb * &alpha.view().insert_axis(Axis(2))), height, width);
+        Zip::from(rgb.rows_mut()).and(plain().rows()).and(&opacity).for_each(|mut rgb, plain, &opacity| {
+            if opacity < INVISIBLE {
+                rgb.assign(&plain);
+            } else {
+                rgb.mapv_inplace(|value| (value / opacity).min(1.0));
+            }
         });
-        Self { rgb, alpha, profile: self.profile }
+        Self { rgb, alpha: Some(opacity), profile }
     }
+}
+
+fn filtered_colours(rgb: &Array3<f32>, height: usize, width: usize) -> Array3<f32> {
+    let size = [rgb.dim().0, rgb.dim().1];
+    let colours = filtered::<Rgb<f32>>(rgb.iter().copied().collect(), size, [height, width]);
+    Array3::from_shape_vec((height, width, 3), colours).expect("as asked")
 }
 
 fn filtered<P: Pixel<Subpixel = f32> + 'static>(
@@ -49,8 +69,6 @@ fn filtered<P: Pixel<Subpixel = f32> + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array2;
-
     use super::*;
 
     fn gradient(height: usize, width: usize) -> Picture {
@@ -71,6 +89,22 @@ mod tests {
             let (alpha, expected) = (resized.alpha.unwrap(), expected.alpha.unwrap());
             let inner = ndarray::s![3..-3, 3..-3];
             approx::assert_abs_diff_eq!(alpha.slice(inner), expected.slice(inner), epsilon = 0.02);
+        }
+    }
+
+    #[test]
+    fn transparent_pixels_do_not_bleed_into_visible_ones() {
+        // The left half is opaque red, the right half invisible green.
+        let mut picture =
+            Picture::new(Array3::from_shape_fn((16, 16, 3), |(_, j, c)| f32::from(u8::from(c == usize::from(j >= 8)))));
+        picture.alpha = Some(Array2::from_shape_fn((16, 16), |(_, j)| f32::from(u8::from(j < 8))));
+        let resized = picture.resized(5, 5);
+        let alpha = resized.alpha.unwrap();
+        assert!((0.2..0.8).contains(&alpha[[2, 2]]), "the middle is half transparent: {}", alpha[[2, 2]]);
+        for (rgb, &alpha) in resized.rgb.rows().into_iter().zip(&alpha) {
+            if alpha >= INVISIBLE {
+                approx::assert_abs_diff_eq!(rgb, ndarray::aview1(&[1.0, 0.0, 0.0]), epsilon = 1e-3);
+            }
         }
     }
 
