@@ -155,7 +155,16 @@ mod tests {
 
     fn cases() -> impl Strategy<Value = Case> {
         let pair = |range: std::ops::Range<usize>| prop::array::uniform2(range);
-        (pair(1..12), 1..6usize, 1..6usize, pair(1..5), pair(1..4), prop::array::uniform4(0..4usize), pair(1..4), any::<u64>())
+        (
+            pair(1..12),
+            1..6usize,
+            1..6usize,
+            pair(1..5),
+            pair(1..4),
+            prop::array::uniform4(0..4usize),
+            pair(1..4),
+            any::<u64>(),
+        )
             .prop_map(|(size, inputs, outputs, kernel, stride, padding, dilation, seed)| Case {
                 geometry: ConvGeometry { stride, padding, dilation },
                 input: (size[0], size[1], inputs),

@@ -6,8 +6,8 @@
 //! a patch is one run of memory.
 
 use ndarray::{
-    Array2, ArrayView1, ArrayView2, ArrayView3, ArrayView4, ArrayViewMut2, ArrayViewMut3, ArrayViewMut4, Axis, CowArray,
-    Ix2, s,
+    Array2, ArrayView1, ArrayView2, ArrayView3, ArrayView4, ArrayViewMut2, ArrayViewMut3, ArrayViewMut4, Axis,
+    CowArray, Ix2, s,
 };
 use rayon::prelude::*;
 
@@ -36,13 +36,21 @@ pub fn forward<T: Real>(
     let x = x.as_standard_layout();
     let matrix = patch_by_output(weight);
     with_row_major(y, buffers, |y| {
-        convolve(geometry, &x.view(), [weight.dim().2, weight.dim().3], &matrix.view(), y, buffers, |tile| match bias {
-            Some(bias) => {
-                tile.assign(bias);
-                T::one()
-            }
-            None => T::zero(),
-        });
+        convolve(
+            geometry,
+            &x.view(),
+            [weight.dim().2, weight.dim().3],
+            &matrix.view(),
+            y,
+            buffers,
+            |tile| match bias {
+                Some(bias) => {
+                    tile.assign(bias);
+                    T::one()
+                }
+                None => T::zero(),
+            },
+        );
     });
 }
 
@@ -210,10 +218,8 @@ fn im2col<T: Real>(
 fn transposed_geometry(geometry: &ConvGeometry, kernel: [usize; 2]) -> Option<ConvGeometry> {
     let reach = |axis: usize| geometry.dilation[axis] * (kernel[axis] - 1);
     let padding = |side: usize| reach(side % 2).checked_sub(geometry.padding[side]);
-    (geometry.stride == [1, 1]).then_some(ConvGeometry {
-        padding: [padding(0)?, padding(1)?, padding(2)?, padding(3)?],
-        ..*geometry
-    })
+    (geometry.stride == [1, 1])
+        .then_some(ConvGeometry { padding: [padding(0)?, padding(1)?, padding(2)?, padding(3)?], ..*geometry })
 }
 
 /// The transposed convolution for any stride: each task owns some rows of the input and gathers what belongs there.

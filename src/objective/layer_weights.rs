@@ -118,10 +118,7 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         assert!(error("relu9_1").contains("relu9_1"));
-        assert_eq!(
-            error("relu1_1=x"),
-            "`x` is no weight for relu1_1; give a number of 0 or more, as in `relu1_1=0.5`"
-        );
+        assert_eq!(error("relu1_1=x"), "`x` is no weight for relu1_1; give a number of 0 or more, as in `relu1_1=0.5`");
         assert!(error("relu1_1=-1").starts_with("`-1` is no weight"));
         assert!(error("relu1_1=inf").starts_with("`inf` is no weight"));
         assert_eq!(error("relu1_1,relu1_1=2"), "relu1_1 is named twice; name each layer once");

@@ -52,6 +52,9 @@ mod tests {
         let x = tape.variable(array![0.0, -0.0, 1.0, f32::NAN]);
         let y = relu(&x);
         assert!(y.value()[3].is_nan());
-        assert_eq!(y.backward_from(array![1.0, 1.0, 1.0, 1.0]).get(&x).unwrap(), &array![0.0, 0.0, 1.0, 0.0].into_dyn());
+        assert_eq!(
+            y.backward_from(array![1.0, 1.0, 1.0, 1.0]).get(&x).unwrap(),
+            &array![0.0, 0.0, 1.0, 0.0].into_dyn()
+        );
     }
 }

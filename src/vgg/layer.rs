@@ -46,10 +46,11 @@ impl Layer {
             [Some(conv), Some(relu), pool].into_iter().flatten()
         });
         let classifier = (6..=8).flat_map(|block| {
-            [Some(Kind::Linear), (block < 8).then_some(Kind::Relu)]
-                .into_iter()
-                .flatten()
-                .map(move |kind| Self { block, index: 1, kind })
+            [Some(Kind::Linear), (block < 8).then_some(Kind::Relu)].into_iter().flatten().map(move |kind| Self {
+                block,
+                index: 1,
+                kind,
+            })
         });
         stages.chain(classifier)
     }

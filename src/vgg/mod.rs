@@ -7,6 +7,6 @@ mod weights;
 pub use layer::{Layer, UnknownLayer};
 pub use network::{NetworkError, Pooling, Vgg19};
 pub use weights::{
-    ConvWeights, FoundWeights, InvalidSource, LinearWeights, MAKE_FROM_TORCHVISION, WeightSource, Weights, WeightsError,
-    WeightsOrigin,
+    ConvWeights, FoundWeights, InvalidSource, LinearWeights, MAKE_FROM_TORCHVISION, WeightSource, Weights,
+    WeightsError, WeightsOrigin,
 };

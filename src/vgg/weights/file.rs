@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ndarray::{Array1, Array2, Array4, ArrayView, ArrayView4, Dimension, Ix2, Ix4, ShapeBuilder, s};
+use ndarray::{Array2, Array4, ArrayView, ArrayView2, ArrayView4, Dimension, Ix2, Ix4, ShapeBuilder, s};
 use rayon::prelude::*;
 
 use super::super::Layer;
@@ -56,10 +56,16 @@ struct Network {
     names: BTreeMap<Role, String>,
 }
 
+/// An array whose shape is known to be right.
+struct Checked<'a> {
+    name: &'a str,
+    header: Header,
+}
+
 /// A convolution that fits, but is not read yet.
 struct Convolution<'a> {
-    kernel: &'a str,
-    bias: &'a str,
+    kernel: Checked<'a>,
+    bias: Checked<'a>,
     /// Whether the kernel is (3, 3, in, out).
     keras: bool,
     outputs: usize,
@@ -67,8 +73,8 @@ struct Convolution<'a> {
 
 /// A fully connected layer that fits, but is not read yet.
 struct Linear<'a> {
-    matrix: &'a str,
-    bias: &'a str,
+    matrix: Checked<'a>,
+    bias: Checked<'a>,
     /// If the inputs are features: how many channels they have.
     channels: Option<usize>,
 }
@@ -136,21 +142,23 @@ impl Network {
         let mut inputs = 3;
         let mut convolutions = Vec::new();
         for ((kernel, bias), layer) in chain.into_iter().zip(&layers).take(count) {
-            let shape = self.npz.header(kernel)?.shape;
+            let kernel = Checked { name: kernel, header: self.npz.header(kernel)? };
+            let shape = &kernel.header.shape;
             let keras = match shape[..] {
-                [3, 3, _, _] => names::is_keras(kernel) || !matches!(shape[..], [_, _, 3, 3]),
+                [3, 3, _, _] => names::is_keras(kernel.name) || !matches!(shape[..], [_, _, 3, 3]),
                 [_, _, 3, 3] => false,
                 _ => {
                     let problem = format!("has the shape {shape:?}; a kernel is (out, in, 3, 3) or (3, 3, in, out)");
-                    return Err(self.error(kernel, problem));
+                    return Err(self.error(kernel.name, problem));
                 }
             };
             let (outputs, found) = if keras { (shape[3], shape[2]) } else { (shape[0], shape[1]) };
             if found != inputs || outputs == 0 {
-                let problem = format!("is for {found} channels in and {outputs} out; {layer} has {inputs} in, and some out");
-                return Err(self.error(kernel, problem));
+                let problem =
+                    format!("is for {found} channels in and {outputs} out; {layer} has {inputs} in, and some out");
+                return Err(self.error(kernel.name, problem));
             }
-            self.expect(bias, &[outputs])?;
+            let bias = self.expect(bias, &[outputs])?;
             convolutions.push(Convolution { kernel, bias, keras, outputs });
             inputs = outputs;
         }
@@ -163,35 +171,40 @@ impl Network {
         let mut inputs = channels * CLASSIFIER_SIDE * CLASSIFIER_SIDE;
         let mut linears = Vec::new();
         for (index, (matrix, bias)) in chain.into_iter().take(count).enumerate() {
-            let shape = self.npz.header(matrix)?.shape;
+            let matrix = Checked { name: matrix, header: self.npz.header(matrix)? };
+            let shape = &matrix.header.shape;
             let outputs = match shape[..] {
                 [outputs, found] if found == inputs && outputs > 0 => outputs,
                 _ => {
                     let problem = format!("has the shape {shape:?}; {} is (out, {inputs})", LINEARS[index]);
-                    return Err(self.error(matrix, problem));
+                    return Err(self.error(matrix.name, problem));
                 }
             };
-            self.expect(bias, &[outputs])?;
+            let bias = self.expect(bias, &[outputs])?;
             linears.push(Linear { matrix, bias, channels: (index == 0).then_some(channels) });
             inputs = outputs;
         }
         Ok(linears)
     }
 
-    fn expect(&self, name: &str, shape: &[usize]) -> Result<(), WeightsError> {
-        let found = self.npz.header(name)?.shape;
-        if found == shape {
-            return Ok(());
+    /// The array, whose shape must be this.
+    fn expect<'a>(&self, name: &'a str, shape: &[usize]) -> Result<Checked<'a>, WeightsError> {
+        let header = self.npz.header(name)?;
+        if header.shape != shape {
+            return Err(self.error(name, format!("has the shape {:?} instead of {shape:?}", header.shape)));
         }
-        Err(self.error(name, format!("has the shape {found:?} instead of {shape:?}")))
+        Ok(Checked { name, header })
+    }
+
+    fn values(&self, array: &Checked<'_>) -> Result<Vec<f32>, WeightsError> {
+        self.npz.values(array.name, &array.header)
     }
 
     /// Mean and standard deviation of the input.
     fn statistics(&self) -> Result<([f32; 3], [f32; 3]), WeightsError> {
         let read = |role, otherwise| {
             let Some(name) = self.names.get(&role) else { return Ok(otherwise) };
-            self.expect(name, &[3])?;
-            let (_, values) = self.npz.values(name)?;
+            let values = self.values(&self.expect(name, &[3])?)?;
             Ok([values[0], values[1], values[2]])
         };
         let (mean, std) = (read(Role::Mean, STATISTICS.0)?, read(Role::Std, STATISTICS.1)?);
@@ -203,13 +216,9 @@ impl Network {
         }
     }
 
-    fn vector(&self, name: &str) -> Result<Array1<f32>, WeightsError> {
-        self.npz.values(name).map(|(_, values)| values.into())
-    }
-
     fn convolution(&self, conv: &Convolution<'_>) -> Result<ConvWeights, WeightsError> {
-        let (header, values) = self.npz.values(conv.kernel)?;
-        let kernel = self.view::<Ix4>(conv.kernel, &header, &values)?;
+        let values = self.values(&conv.kernel)?;
+        let kernel = view::<Ix4>(&conv.kernel, &values);
         let kernel = if conv.keras { kernel } else { kernel.permuted_axes([2, 3, 1, 0]) };
         let kernel = if kernel.is_standard_layout() {
             let shape = kernel.raw_dim();
@@ -217,38 +226,37 @@ impl Network {
         } else {
             reordered(&kernel)
         };
-        Ok(ConvWeights { weight: kernel.permuted_axes([3, 2, 0, 1]), bias: self.vector(conv.bias)? })
+        Ok(ConvWeights { weight: kernel.permuted_axes([3, 2, 0, 1]), bias: self.values(&conv.bias)?.into() })
     }
 
     fn linear(&self, linear: &Linear<'_>) -> Result<LinearWeights, WeightsError> {
-        let (header, values) = self.npz.values(linear.matrix)?;
-        let matrix = self.view::<Ix2>(linear.matrix, &header, &values)?;
-        let bias = self.vector(linear.bias)?;
-        let Some(channels) = linear.channels else {
-            return Ok(LinearWeights { weight: matrix.as_standard_layout().into_owned(), bias });
+        let values = self.values(&linear.matrix)?;
+        let matrix = view::<Ix2>(&linear.matrix, &values);
+        let weight = match linear.channels {
+            Some(channels) => channels_last(&matrix, channels),
+            None => matrix.as_standard_layout().into_owned(),
         };
-        let area = CLASSIFIER_SIDE * CLASSIFIER_SIDE;
-        let mut weight = Array2::zeros(matrix.raw_dim());
-        let rows = weight.outer_iter_mut().into_par_iter().zip(matrix.outer_iter());
-        rows.for_each(|(row, source)| {
-            let source = source.to_shape((channels, area)).expect("checked when the file was opened");
-            let mut row = row.into_shape_with_order((area, channels)).expect("rows are contiguous");
-            row.assign(&source.t());
-        });
-        Ok(LinearWeights { weight, bias })
+        Ok(LinearWeights { weight, bias: self.values(&linear.bias)?.into() })
     }
+}
 
-    /// The values in the shape and order that the header says.
-    fn view<'a, D: Dimension>(
-        &self,
-        name: &str,
-        header: &Header,
-        values: &'a [f32],
-    ) -> Result<ArrayView<'a, f32, D>, WeightsError> {
-        let changed = || self.error(name, "changed while it was read");
-        let view = ArrayView::from_shape(header.shape.clone().set_f(header.fortran), values).map_err(|_| changed())?;
-        view.into_dimensionality().map_err(|_| changed())
-    }
+/// The values in the shape and order that the header says, which has `D`'s number of axes.
+fn view<'a, D: Dimension>(array: &Checked<'_>, values: &'a [f32]) -> ArrayView<'a, f32, D> {
+    let Header { shape, fortran, .. } = &array.header;
+    let view = ArrayView::from_shape(shape.clone().set_f(*fortran), values).expect("as many values as the shape has");
+    view.into_dimensionality().expect("as many axes as were checked")
+}
+
+/// A matrix for features (7, 7, channels) from one for features (channels, 7, 7).
+fn channels_last(matrix: &ArrayView2<'_, f32>, channels: usize) -> Array2<f32> {
+    let area = CLASSIFIER_SIDE * CLASSIFIER_SIDE;
+    let mut copy = Array2::zeros(matrix.raw_dim());
+    copy.outer_iter_mut().into_par_iter().zip(matrix.outer_iter()).for_each(|(row, source)| {
+        let source = source.to_shape((channels, area)).expect("a matrix for so many channels");
+        let mut row = row.into_shape_with_order((area, channels)).expect("rows are contiguous");
+        row.assign(&source.t());
+    });
+    copy
 }
 
 /// A copy in row-major order, tile by tile, so that both sides' cache lines are used whole.

@@ -6,6 +6,10 @@ mod names;
 mod npz;
 mod random;
 mod source;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use ndarray::{Array1, Array2, Array4};
 

@@ -71,31 +71,29 @@ impl Npz {
 
     /// What the array says of itself, once this is known to be true.
     pub(super) fn header(&self, name: &str) -> Result<Header, WeightsError> {
-        self.with(name, |entry, room| Header::read(entry, room))
+        self.with(name, Header::read)
     }
 
-    /// The array's values in the order of the file, all finite.
-    pub(super) fn values(&self, name: &str) -> Result<(Header, Vec<f32>), WeightsError> {
-        self.with(name, |entry, room| {
-            let header = Header::read(entry, room)?;
-            let values = header.float.read(entry, header.shape.iter().product())?;
-            Ok((header, values))
+    /// The values of the array that had this header, in the order of the file, all finite.
+    pub(super) fn values(&self, name: &str, header: &Header) -> Result<Vec<f32>, WeightsError> {
+        self.with(name, |entry, size| {
+            if Header::read(entry, size)? != *header {
+                return Err(Problem("changed while it was read".into()));
+            }
+            header.float.read(entry, header.shape.iter().product())
         })
     }
 
     /// Runs `f` on an entry of the archive and its true size. The archive is opened anew, so several threads can.
-    fn with<T>(
-        &self,
-        name: &str,
-        f: impl FnOnce(&mut dyn Read, u64) -> Result<T, Problem>,
-    ) -> Result<T, WeightsError> {
+    fn with<T>(&self, name: &str, f: impl FnOnce(&mut dyn Read, u64) -> Result<T, Problem>) -> Result<T, WeightsError> {
         let damaged = |problem: String| WeightsError::array(&self.path, name, problem);
         let unreadable = |error: io::Error| damaged(format!("cannot be read: {error}"));
         let file = File::open(&self.path).map_err(unreadable)?;
         let file_size = file.metadata().map_err(unreadable)?.len();
         let mut archive = NpzArchive::new(BufReader::new(file)).map_err(unreadable)?;
         let entry = npyz::npz::file_name_from_array_name(name);
-        let mut entry = archive.zip_archive().by_name(&entry).map_err(|error| damaged(format!("cannot be read: {error}")))?;
+        let mut entry =
+            archive.zip_archive().by_name(&entry).map_err(|error| damaged(format!("cannot be read: {error}")))?;
         let packed = entry.compressed_size();
         let most = match entry.compression().to_string().as_str() {
             "Stored" => packed,
@@ -172,9 +170,9 @@ fn claims_too_much(header: &[u8]) -> bool {
     let brackets = header.iter().filter(|byte| b"([{".contains(byte)).count();
     let text = String::from_utf8_lossy(header);
     let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
-    let product = numbers.map(|digits| digits.parse::<u64>().ok()).try_fold(1u64, |product, number| {
-        product.checked_mul(number?.max(1))
-    });
+    let product = numbers
+        .map(|digits| digits.parse::<u64>().ok())
+        .try_fold(1u64, |product, number| product.checked_mul(number?.max(1)));
     brackets > 16 || product.is_none()
 }
 
@@ -245,5 +243,7 @@ fn foreign(start: &[u8]) -> String {
 }
 
 fn checkpoint() -> String {
-    format!("is a checkpoint of PyTorch's, no npz archive; torchvision's weights are converted by: {MAKE_FROM_TORCHVISION}")
+    format!(
+        "is a checkpoint of PyTorch's, no npz archive; torchvision's weights are converted by: {MAKE_FROM_TORCHVISION}"
+    )
 }

@@ -142,4 +142,62 @@ mod tests {
             assert!((normal_quantile(1.0 - p) + expected).abs() <= 1e-6 * expected.abs().max(1e-3), "1 − {p}");
         }
     }
+
+    #[test]
+    fn the_default_network_has_the_same_bits_everywhere() {
+        let weights = Weights::random(2016, conv5_1());
+        // These three are what the definition gives in another language (ChaCha8 and quantiles written anew in Python).
+        let bits = |conv: usize, index: [usize; 4]| weights.convolutions[conv].weight[index].to_bits();
+        assert_eq!(bits(0, [0, 0, 0, 0]), 0xbe83_5e98);
+        assert_eq!(bits(5, [3, 4, 1, 2]), 0xbd1d_aa77);
+        assert_eq!(bits(12, [511, 511, 2, 2]), 0xbc66_00cb);
+        assert_eq!(fingerprint(&weights), 0xc746_2e9d_4df1_80ee);
+    }
+
+    #[test]
+    fn a_layer_is_the_same_for_any_depth_and_number_of_threads() {
+        let make = |threads, deepest: &str| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| Weights::random(7, Some(deepest.parse().unwrap())))
+        };
+        let (shallow, deep) = (make(1, "relu2_2"), make(3, "pool3"));
+        assert_eq!((shallow.convolutions.len(), deep.convolutions.len()), (4, 8));
+        for (shallow, deep) in shallow.convolutions.iter().zip(&deep.convolutions) {
+            assert_eq!(shallow.weight, deep.weight);
+        }
+        assert_ne!(
+            Weights::random(8, Some("conv1_1".parse().unwrap())).convolutions[0].weight,
+            deep.convolutions[0].weight
+        );
+    }
+
+    #[test]
+    fn kernels_are_he_normal_and_biases_zero() {
+        let weights = Weights::random(1, Some("relu4_2".parse().unwrap()));
+        let shapes = [(64, 3), (64, 64), (128, 64), (128, 128), (256, 128), (256, 256), (256, 256), (256, 256)];
+        for (conv, (outputs, inputs)) in weights.convolutions.iter().zip(shapes) {
+            assert_eq!(conv.weight.dim(), (outputs, inputs, 3, 3));
+            assert!(conv.weight.view().permuted_axes([2, 3, 1, 0]).is_standard_layout());
+            assert_eq!(conv.bias, Array1::<f32>::zeros(outputs));
+            let n = conv.weight.len() as f64;
+            let moment = |power| conv.weight.iter().map(|&v| f64::from(v).powi(power)).sum::<f64>() / n;
+            let variance = 2.0 / (9.0 * inputs as f64);
+            // Within five standard errors: of the mean σ/√n, of the variance σ²√(2/n), of the fourth moment σ⁴√(96/n).
+            assert!(moment(1).abs() < 5.0 * (variance / n).sqrt());
+            assert!((moment(2) / variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt());
+            assert!((moment(4) / (variance * variance) - 3.0).abs() < 5.0 * (96.0 / n).sqrt());
+        }
+    }
+
+    #[test]
+    fn other_widths_and_the_classifier_are_made_when_asked_for() {
+        let thin = Weights::random_with_widths([2, 3, 4, 5, 6], 1, None);
+        assert_eq!(thin.convolutions.len(), 16);
+        assert_eq!(thin.convolutions[4].weight.dim(), (4, 3, 3, 3));
+        assert_eq!(thin.convolutions[15].weight.dim(), (6, 6, 3, 3));
+        assert!(thin.classifier.is_none());
+        let classifier = Weights::random_with_widths([1; 5], 1, Some("relu6".parse().unwrap())).classifier.unwrap();
+        let shapes: Vec<_> = classifier.iter().map(|linear| linear.weight.dim()).collect();
+        assert_eq!(shapes, [(4096, 49)]);
+    }
 }

@@ -163,7 +163,9 @@ mod tests {
         for seed in ["", "x", "-1", "+1", "1.5", " 1", "18446744073709551616"] {
             let error = format!("random:{seed}").parse::<WeightSource>().unwrap_err();
             assert_eq!(error, InvalidSource::Seed { seed: seed.into() });
-            assert!(error.to_string().starts_with(&format!("`{seed}` in `random:{seed}` is no seed; a seed is a whole")));
+            assert!(
+                error.to_string().starts_with(&format!("`{seed}` in `random:{seed}` is no seed; a seed is a whole"))
+            );
         }
         assert_eq!("".parse::<WeightSource>(), Err(InvalidSource::Empty));
     }
