@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use impasto::kernels::ConvAlgorithm;
 use impasto::objective::{LayerWeights, Preset, Settings};
 use impasto::picture::Picture;
-use impasto::vgg::{self, Layer, Pooling, Vgg19, WeightSource, Weights};
+use impasto::vgg::{FoundWeights, Layer, MAKE_FROM_TORCHVISION, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
 
 use super::error::Error;
 
@@ -67,46 +67,30 @@ impl From<Conv> for ConvAlgorithm {
     }
 }
 
-/// The network that the options choose.
-pub(super) struct Network {
-    pub(super) vgg: Vgg19<f32>,
-    /// Whether the weights come from a file: those have seen pictures.
-    pub(super) trained: bool,
-}
-
 impl NetworkArguments {
-    /// Loads the weights, as deep as `deepest`. Says on standard error when there are none but random ones, unless they
-    /// were asked for.
-    pub(super) fn load(&self, deepest: Layer, preset: Preset) -> Result<Network, Error> {
-        let source = self.source();
-        let weights = Weights::load(&source, deepest).map_err(|error| Error::Failure(error.to_string()))?;
+    /// Finds the weights. Tells on standard error, unless `quiet`, when there are none but random ones that nobody asked
+    /// for, and what would be better.
+    pub(super) fn find(&self, quiet: bool) -> Result<FoundWeights, Error> {
+        let found = FoundWeights::find(self.weights.clone()).map_err(|error| Error::Usage(error.to_string()))?;
+        if found.origin == WeightsOrigin::Embedded && !quiet {
+            eprintln!(
+                "note: no trained weights were found, so the embedded random network is used; it sees textures, but \
+                 hardly what a picture shows. Trained ones are made by `{MAKE_FROM_TORCHVISION}`, and --weights PATH \
+                 takes an npz file from anywhere."
+            );
+        }
+        Ok(found)
+    }
+
+    /// Loads the network, as deep as `deepest`.
+    pub(super) fn load(&self, found: &FoundWeights, deepest: Layer, preset: Preset) -> Result<Vgg19<f32>, Error> {
+        let weights = Weights::load(&found.source, Some(deepest)).map_err(|error| Error::Failure(error.to_string()))?;
         let pooling = match self.pool {
             Some(Pool::Max) => Pooling::Max,
             Some(Pool::Avg) => Pooling::Average,
             None => preset.pooling(),
         };
-        let vgg = Vgg19::new(weights).with_pooling(pooling).with_algorithm(self.conv.into());
-        Ok(Network { vgg, trained: !source.is_random() })
-    }
-
-    /// Whether the weights come from a file.
-    pub(super) fn trained(&self) -> bool {
-        !self.source().is_random()
-    }
-
-    /// Tells that nobody chose the random network, and what would be better.
-    pub(super) fn note_random(&self) {
-        if self.weights.is_none() && !self.trained() {
-            eprintln!(
-                "note: no trained weights were found, so the embedded random network is used; it knows textures, but \
-                 not what is in a picture. weights/README.md in impasto's source tells how to make weights/vgg19.npz \
-                 (one line of Python); --weights PATH uses a file from anywhere."
-            );
-        }
-    }
-
-    fn source(&self) -> WeightSource {
-        vgg::find_weights(self.weights.as_ref())
+        Ok(Vgg19::new(weights).with_pooling(pooling).with_algorithm(self.conv.into()))
     }
 
     /// Runs `work` on as many threads as asked for.

@@ -38,12 +38,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     arrays::check(&arguments.output.output)?;
     let picture = arguments.size.open(&arguments.image)?;
     let deepest = *arguments.layers.iter().max().expect("clap requires a layer");
-    let network = arguments.network.load(deepest, Preset::default())?;
-    arguments.network.note_random();
+    let weights = arguments.network.find(false)?;
+    let network = arguments.network.load(&weights, deepest, Preset::default())?;
     arguments.network.in_threads(|| {
         let tape = Tape::new();
-        let image = tape.constant(network.vgg.normalise(&picture.rgb.view()));
-        let features = network.vgg.features(&image, arguments.layers.iter().copied())?;
+        let image = tape.constant(network.normalise(&picture.rgb.view()));
+        let features = network.features(&image, arguments.layers.iter().copied())?;
         let named: Vec<_> = features.iter().map(|(layer, value)| (layer.to_string(), value.value().view())).collect();
         arrays::write(&arguments.output.output, &named)
     })??;

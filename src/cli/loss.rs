@@ -57,9 +57,9 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
             content.height()
         )));
     }
-    let settings = arguments.objective.settings(arguments.network.trained());
-    let network = arguments.network.load(settings.deepest(), arguments.objective.preset())?.vgg;
-    arguments.network.note_random();
+    let weights = arguments.network.find(false)?;
+    let settings = arguments.objective.settings(weights.source.is_trained());
+    let network = arguments.network.load(&weights, settings.deepest(), arguments.objective.preset())?;
     arguments.network.in_threads(|| {
         let normalised = |rgb: &ndarray::Array3<f32>| network.normalise(&rgb.view());
         let objective = StyleTransfer::new(settings, &network, normalised(&content.rgb), normalised(&style.rgb))?;

@@ -22,8 +22,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let (_, _, pool5) = Layer::stage(Layer::CONVOLUTIONS - 1);
-    let network = arguments.network.load(pool5.expect("the last block ends in a pooling"), Preset::default())?.vgg;
-    arguments.network.note_random();
+    let pool5 = pool5.expect("the last block ends in a pooling");
+    let weights = arguments.network.find(false)?;
+    let network = arguments.network.load(&weights, pool5, Preset::default())?;
     let size = arguments.size as usize;
     println!("{:<8} {:>17} {:>11} {:>10} {:>16}", "layer", "shape", "parameters", "field", "multiplications");
     let (mut parameters, mut multiplications) = (0, 0);

@@ -116,11 +116,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         Init::Path(path) => Start::Picture(Picture::open(path)?),
     };
     let preset = arguments.objective.preset();
-    let settings = arguments.objective.settings(arguments.network.trained());
-    let network = arguments.network.load(settings.deepest(), preset)?;
-    if !arguments.verbosity.quiet {
-        arguments.network.note_random();
-    }
+    let weights = arguments.network.find(arguments.verbosity.quiet)?;
+    let trained = weights.source.is_trained();
+    let settings = arguments.objective.settings(trained);
+    let network = &arguments.network.load(&weights, settings.deepest(), preset)?;
     let steps = arguments.steps as usize;
     let mut display = Display::new(arguments.verbosity, steps);
     if arguments.verbosity.verbose {
@@ -133,7 +132,6 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         OptimizerName::Adam => Optimiser::Adam(arguments.lr.unwrap_or(preset.rate())),
         OptimizerName::Lbfgs => Optimiser::Lbfgs,
     };
-    let (trained, vgg) = (network.trained, &network.vgg);
     let outcome = arguments.network.in_threads(|| {
         let job = Transfer {
             settings,
@@ -141,14 +139,14 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
             optimiser,
             steps,
             seed: arguments.seed,
-            ..Transfer::new(&content, &style, vgg, preset, trained)
+            ..Transfer::new(&content, &style, network, preset, trained)
         };
         job.run(|progress| {
             display.show(progress);
             let logged = log.as_mut().map_or(Ok(()), |log| log.write(progress));
             let saved = match arguments.save_every {
                 Some(every) if progress.iteration % every as usize == 0 && progress.iteration < steps => content
-                    .recoloured(vgg.denormalise(&progress.image))
+                    .recoloured(network.denormalise(&progress.image))
                     .save(&numbered(&arguments.output, progress.iteration))
                     .map_err(Error::from),
                 _ => Ok(()),

@@ -9,4 +9,7 @@ pub use crate::kernels::Pooling;
 pub use layer::{Layer, UnknownLayer};
 pub use network::{NetworkError, Vgg19};
 pub use summary::LayerSummary;
-pub use weights::{ConvWeights, WeightSource, Weights, find_weights};
+pub use weights::{
+    ConvWeights, FoundWeights, InvalidSource, LinearWeights, MAKE_FROM_TORCHVISION, WeightSource, Weights,
+    WeightsError, WeightsOrigin,
+};

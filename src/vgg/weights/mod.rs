@@ -1,0 +1,83 @@
+//! The network's weights: from an npz file or random, and where they are looked for.
+
+mod error;
+mod file;
+mod names;
+mod npz;
+mod random;
+mod source;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use ndarray::{Array1, Array2, Array4};
+
+pub use error::{MAKE_FROM_TORCHVISION, WeightsError};
+pub use source::{FoundWeights, InvalidSource, WeightSource, WeightsOrigin};
+
+use super::Layer;
+
+/// The side of pool5's features that the classifier takes.
+const CLASSIFIER_SIDE: usize = 7;
+
+/// Mean and standard deviation of ImageNet's red, green and blue (values in 0..1), as torchvision's networks take them.
+const STATISTICS: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+
+/// One convolution's weights.
+#[derive(Clone, Debug)]
+pub struct ConvWeights {
+    /// (out, in, 3, 3); fastest when memory has the order (kernel height, kernel width, in, out), as that of
+    /// [`Weights::load`] and [`Weights::random`] has.
+    pub weight: Array4<f32>,
+    /// (out).
+    pub bias: Array1<f32>,
+}
+
+/// One fully connected layer's weights: outputs = weight · inputs + bias.
+#[derive(Clone, Debug)]
+pub struct LinearWeights {
+    /// (out, in). The inputs of `fc6` are pool5's features (7, 7, channels) in row-major order, the channel fastest;
+    /// torchvision's, which go channel by channel, are reordered when loaded.
+    pub weight: Array2<f32>,
+    /// (out).
+    pub bias: Array1<f32>,
+}
+
+/// The weights of VGG19's convolutions, in order, and the statistics of its input.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    /// `conv1_1`, `conv1_2`, …: as many as there are.
+    pub convolutions: Vec<ConvWeights>,
+    /// Mean of each channel of the input, for values in 0..1.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel of the input, for values in 0..1.
+    pub std: [f32; 3],
+    /// `fc6`, `fc7`, `fc8`: as many as there are; `None` unless a layer of the classifier was asked for.
+    pub classifier: Option<Vec<LinearWeights>>,
+}
+
+impl Weights {
+    /// The weights from a source, as deep as `deepest` needs them; `None` stands for all convolutions. A file may end
+    /// before `deepest`; the network then says which layer is its last.
+    ///
+    /// # Errors
+    /// If the file is missing, is no npz, or anything in it is damaged or does not fit; see [`WeightsError`].
+    pub fn load(source: &WeightSource, deepest: Option<Layer>) -> Result<Self, WeightsError> {
+        match source {
+            WeightSource::Random { seed } => Ok(Self::random(*seed, deepest)),
+            WeightSource::File(path) => Self::from_npz(path, deepest),
+        }
+    }
+}
+
+/// How many convolutions a layer needs.
+fn convolutions_to(deepest: Option<Layer>) -> usize {
+    deepest.and_then(Layer::convolution).map_or(Layer::CONVOLUTIONS, |last| last + 1)
+}
+
+/// How many fully connected layers a layer needs.
+fn linears_to(deepest: Option<Layer>) -> usize {
+    let linear = |layer: &Layer| layer.is_classifier() && layer.to_string().starts_with("fc");
+    deepest.map_or(0, |deepest| Layer::all().filter(|layer| linear(layer) && *layer <= deepest).count())
+}
