@@ -5,8 +5,8 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use super::Real;
 use super::product::matrix_product;
+use super::{Buffers, Real};
 
 /// Positions whose products are summed by BLAS in one go; the sums of such runs are added in their order.
 const RUN: usize = 4096;
@@ -41,6 +41,16 @@ pub fn times<T: Real>(f: &ArrayView2<'_, T>, s: &ArrayView2<'_, T>, out: &mut Ar
     let rows = out.axis_chunks_iter_mut(Axis(0), RUN / 4).into_par_iter();
     rows.zip(f.axis_chunks_iter(Axis(0), RUN / 4))
         .for_each(|(mut out, f)| matrix_product(T::one(), &f, s, beta, &mut out));
+}
+
+/// F ← F·S where F lies: for when F is needed no more.
+pub fn times_in_place<T: Real>(f: &mut ArrayViewMut2<'_, T>, s: &ArrayView2<'_, T>, buffers: &Buffers<T>) {
+    f.axis_chunks_iter_mut(Axis(0), RUN / 4).into_par_iter().for_each(|mut f| {
+        let mut copy = buffers.workspace().take::<T>(f.len());
+        let mut copy = ArrayViewMut2::from_shape(f.dim(), &mut copy).expect("as long");
+        copy.assign(&f);
+        matrix_product(T::one(), &copy.view(), s, T::zero(), &mut f);
+    });
 }
 
 fn upper_blocks<T: Real>(f: &ArrayView2<'_, T>) -> Array2<T> {
@@ -82,5 +92,8 @@ mod tests {
         approx::assert_abs_diff_eq!(out, f.dot(&s), epsilon = 1e-13);
         times(&f.view(), &s.view(), &mut out.view_mut(), true);
         approx::assert_abs_diff_eq!(out, f.dot(&s) * 2.0, epsilon = 1e-13);
+        let mut in_place = f.clone();
+        times_in_place(&mut in_place.view_mut(), &s.view(), &Buffers::new());
+        approx::assert_abs_diff_eq!(in_place, f.dot(&s), epsilon = 1e-13);
     }
 }

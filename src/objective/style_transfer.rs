@@ -70,20 +70,25 @@ impl<T: Real> StyleTransfer<T> {
         let (mut content, mut style, mut style_layers) = (zero(), zero(), Vec::new());
         let layers = self.content.iter().chain(&self.style).map(|target| target.layer).collect();
         let formula = self.settings.formula;
-        // Terms are recorded as soon as their features are there: memory is then freed soonest in both directions.
+        let mut style_features = Vec::new();
         network.visit(image, &layers, |layer, features| {
             for target in self.content.iter().filter(|target| target.layer == layer) {
                 let error = squared_error(features, &tape.constant(&target.value));
                 content = add(&content, &scale(&error, formula.content_factor(target)));
             }
             for target in self.style.iter().filter(|target| target.layer == layer) {
-                let gram = formula.normalised_gram(features);
-                let error = squared_error(&gram, &tape.constant(&target.value));
-                let term = scale(&error, formula.style_factor(target, features.shape()));
-                style_layers.push((layer, Real::to_f64(term.scalar())));
-                style = add(&style, &term);
+                style_features.push((target, features.clone()));
             }
         })?;
+        // Gram matrices come last, so that they are first on the way back, when their gradients can take the place of
+        // the features that were kept for them.
+        for (target, features) in style_features {
+            let gram = formula.normalised_gram(&features);
+            let error = squared_error(&gram, &tape.constant(&target.value));
+            let term = scale(&error, formula.style_factor(target, features.shape()));
+            style_layers.push((target.layer, Real::to_f64(term.scalar())));
+            style = add(&style, &term);
+        }
         let weighted = [(&content, self.settings.content_weight), (&style, self.settings.style_weight)];
         let mut total = add(&scale(weighted[0].0, weighted[0].1), &scale(weighted[1].0, weighted[1].1));
         let mut tv = 0.0;

@@ -21,10 +21,21 @@ pub fn gram_matrix<'t, T: Real>(features: &Var<'t, T>) -> Var<'t, T> {
     features.tape().record("gram_matrix", &[features], g, features.kept_bytes(), move |dg, inputs| {
         let dg = dg.view().into_dimensionality::<Ix2>().expect("a matrix");
         let symmetric = &dg + &dg.t();
+        let matrix = (rows, channels);
+        let kept = if inputs.begun(0) { Err(kept) } else { kept.into_tensor() };
+        let kept = match kept {
+            // Nobody needs F after this, and its gradient is the first: it takes F's place.
+            Ok(mut f) => {
+                let mut view = ndarray::ArrayViewMut2::from_shape(matrix, f.elements_mut()).expect("row-major");
+                gram::times_in_place(&mut view, &symmetric.view(), inputs.buffers());
+                return inputs.add(0, f);
+            }
+            Err(kept) => kept,
+        };
         let f = kept.elements();
-        let f = ndarray::ArrayView2::from_shape((rows, channels), &f).expect("row-major");
+        let f = ndarray::ArrayView2::from_shape(matrix, &f).expect("row-major");
         inputs.write(0, |df, accumulate| {
-            let mut df = df.into_shape_with_order((rows, channels)).expect("row-major");
+            let mut df = df.into_shape_with_order(matrix).expect("row-major");
             gram::times(&f, &symmetric.view(), &mut df, accumulate);
         });
     })
@@ -34,6 +45,24 @@ pub fn gram_matrix<'t, T: Real>(features: &Var<'t, T>) -> Var<'t, T> {
 mod tests {
     use super::*;
     use crate::ops::testing::{agrees, reference};
+
+    #[test]
+    fn the_gradient_is_the_same_in_the_place_of_the_features_and_beside_them() {
+        let f: ndarray::Array3<f64> = crate::kernels::testing::random((5, 7, 3), 1);
+        let dg: ndarray::Array2<f64> = crate::kernels::testing::random((3, 3), 2);
+        let gradient = |held: bool| {
+            let tape = crate::tape::Tape::new();
+            let x = tape.variable(f.clone());
+            let y = crate::ops::scale(&x, 1.0);
+            let g = gram_matrix(&y);
+            let hold = held.then(|| y.clone());
+            drop(y);
+            let gradient = g.backward_from(dg.clone()).take(&x).unwrap().into_array();
+            drop(hold);
+            gradient
+        };
+        assert_eq!(gradient(true), gradient(false));
+    }
 
     #[test]
     fn agrees_with_pytorch() {

@@ -28,6 +28,11 @@ impl<T: Real> Cotangents<'_, T> {
         self.parents[input].is_some()
     }
 
+    /// Whether input number `input` has a gradient from another operation already.
+    pub fn begun(&self, input: usize) -> bool {
+        self.parents[input].is_some_and(|parent| self.slots[parent].is_some())
+    }
+
     /// A tensor to compute in; its contents are unspecified.
     pub fn tensor(&self, shape: &[usize]) -> Tensor<T> {
         Tensor::unspecified(shape, self.buffers)

@@ -99,6 +99,15 @@ impl<T: Real> Value<T> {
         self.len() * size_of::<T>()
     }
 
+    /// The tensor itself, if this is its last handle and it is in row-major order: for a VJP that can turn what it kept
+    /// into a gradient where it lies.
+    ///
+    /// # Errors
+    /// The value back, if others hold it.
+    pub fn into_tensor(self) -> Result<Tensor<T>, Self> {
+        if self.is_standard_layout() { Arc::try_unwrap(self.0).map_err(Self) } else { Err(self) }
+    }
+
     /// The elements in row-major order; a copy only where memory has another.
     pub fn elements(&self) -> Cow<'_, [T]> {
         self.as_slice().map_or_else(|| Cow::Owned(self.iter().copied().collect()), Cow::Borrowed)
