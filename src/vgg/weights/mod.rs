@@ -14,14 +14,14 @@ mod tests;
 use ndarray::{Array1, Array2, Array4};
 
 pub use error::{MAKE_FROM_TORCHVISION, WeightsError};
-pub use source::{FoundWeights, InvalidSource, WeightSource, WeightsOrigin};
+pub use source::{FoundWeights, InvalidEnvironment, InvalidSource, WeightSource, WeightsOrigin};
 
 use super::Layer;
 
 /// The side of pool5's features that the classifier takes.
 const CLASSIFIER_SIDE: usize = 7;
 
-/// Mean and standard deviation of ImageNet's red, green and blue (values in 0..1), as torchvision's networks take them.
+/// Mean and standard deviation of red, green and blue (values in 0..1) that torchvision's networks take.
 const STATISTICS: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
 /// One convolution's weights.

@@ -55,7 +55,7 @@ impl Npz {
         })?;
         let names: Vec<String> = archive.array_names().map(Into::into).collect();
         if names.is_empty() {
-            let pickled = archive.zip_archive().file_names().any(|name| name.ends_with(".pkl"));
+            let pickled = archive.zip_archive().file_names().any(|name| name.ends_with("/data.pkl"));
             return Err(WeightsError::not_npz(path, if pickled { checkpoint() } else { "holds no arrays".into() }));
         }
         Ok(Self { path: path.into(), names })

@@ -33,7 +33,11 @@ impl Weights {
     }
 
     /// The same with other numbers of channels in the five blocks.
+    ///
+    /// # Panics
+    /// If a width is 0.
     pub fn random_with_widths(widths: [usize; 5], seed: u64, deepest: Option<Layer>) -> Self {
+        assert!(!widths.contains(&0), "the blocks of a network have channels, but the widths are {widths:?}");
         let mut channels = 3;
         let convolutions = (0..convolutions_to(deepest))
             .map(|index| {
@@ -112,16 +116,13 @@ fn normal_quantile(p: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn conv5_1() -> Option<Layer> {
-        Some("conv5_1".parse().unwrap())
-    }
-
     /// All values' bits in memory order (FNV-1a, 64 bits).
     fn fingerprint(weights: &Weights) -> u64 {
         let values = weights.convolutions.iter().flat_map(|conv| conv.weight.as_slice_memory_order().unwrap());
         values.fold(0xcbf2_9ce4_8422_2325, |hash, v| (hash ^ u64::from(v.to_bits())).wrapping_mul(0x0100_0000_01b3))
     }
 
+    #[expect(clippy::unreadable_literal, reason = "as Python prints them")]
     const QUANTILES: [(f64, f64); 8] = [
         (1.1641532182693481e-10, -6.337957754553789),
         (1e-09, -5.9978070150076865),
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_default_network_has_the_same_bits_everywhere() {
-        let weights = Weights::random(2016, conv5_1());
+        let weights = Weights::random(2016, Some("conv5_1".parse().unwrap()));
         // These three are what the definition gives in another language (ChaCha8 and quantiles written anew in Python).
         let bits = |conv: usize, index: [usize; 4]| weights.convolutions[conv].weight[index].to_bits();
         assert_eq!(bits(0, [0, 0, 0, 0]), 0xbe83_5e98);

@@ -53,6 +53,11 @@ pub enum InvalidSource {
     Empty,
 }
 
+/// The environment variable `IMPASTO_WEIGHTS` names no weights.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the environment variable IMPASTO_WEIGHTS is wrong: {0}")]
+pub struct InvalidEnvironment(#[from] InvalidSource);
+
 impl FromStr for WeightSource {
     type Err = InvalidSource;
 
@@ -111,7 +116,7 @@ impl FoundWeights {
     ///
     /// # Errors
     /// If `IMPASTO_WEIGHTS` is `random:` with something that is no seed.
-    pub fn find(chosen: Option<WeightSource>) -> Result<Self, InvalidSource> {
+    pub fn find(chosen: Option<WeightSource>) -> Result<Self, InvalidEnvironment> {
         let environment = env::var_os("IMPASTO_WEIGHTS");
         Self::among(chosen, environment.as_deref(), dirs::cache_dir().as_deref(), Path::is_file)
     }
@@ -126,7 +131,7 @@ impl FoundWeights {
         environment: Option<&OsStr>,
         cache: Option<&Path>,
         is_file: impl Fn(&Path) -> bool,
-    ) -> Result<Self, InvalidSource> {
+    ) -> Result<Self, InvalidEnvironment> {
         let found = |source, origin| Ok(Self { source, origin });
         if let Some(source) = chosen {
             return found(source, WeightsOrigin::Chosen);
@@ -190,7 +195,10 @@ mod tests {
         assert_eq!(look(None, Some("b.npz"), &all), Ok((file("b.npz"), WeightsOrigin::Environment)));
         let seeded = WeightSource::Random { seed: 5 };
         assert_eq!(look(None, Some("random:5"), &all), Ok((seeded, WeightsOrigin::Environment)));
-        assert_eq!(look(None, Some("random:z"), &all), Err(InvalidSource::Seed { seed: "z".into() }));
+        assert_eq!(
+            look(None, Some("random:z"), &all),
+            Err(InvalidEnvironment(InvalidSource::Seed { seed: "z".into() }))
+        );
         assert_eq!(look(None, Some(""), &all), Ok((file(all[0]), WeightsOrigin::WorkingFolder)));
         assert_eq!(look(None, None, &all), Ok((file(all[0]), WeightsOrigin::WorkingFolder)));
         assert_eq!(look(None, None, &all[1..]), Ok((file(all[1]), WeightsOrigin::CacheFolder)));

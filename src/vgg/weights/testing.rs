@@ -7,6 +7,7 @@ use half::f16;
 use ndarray::{ArrayD, ArrayViewD};
 use npyz::npz::NpzWriter;
 use tempfile::TempDir;
+use zip::write::FileOptions;
 
 /// The bytes of an array as numpy writes it; `order` is `C` or `F`, `dtype` for example `<f4`.
 pub(super) fn npy(dtype: &str, order: char, array: &ArrayViewD<'_, f32>) -> Vec<u8> {
@@ -20,7 +21,8 @@ pub(super) fn npy(dtype: &str, order: char, array: &ArrayViewD<'_, f32>) -> Vec<
         ">f8" => f64::from(v).to_be_bytes().to_vec(),
         _ => unimplemented!("{dtype}"),
     });
-    let shape: String = array.shape().iter().map(|len| format!("{len}, ")).collect();
+    let shape: Vec<String> = array.shape().iter().map(ToString::to_string).collect();
+    let shape = shape.join(", ") + if shape.len() == 1 { "," } else { "" };
     let fortran = if order == 'F' { "True" } else { "False" };
     let mut npy = header(&format!("{{'descr': '{dtype}', 'fortran_order': {fortran}, 'shape': ({shape}), }}"));
     npy.extend(bytes);
@@ -49,7 +51,7 @@ pub(super) fn npz(arrays: &Arrays) -> (TempDir, PathBuf) {
     let (folder, path) = file(b"");
     let mut npz = NpzWriter::create(&path).unwrap();
     for (name, bytes) in arrays {
-        npz.zip_writer().start_file(npyz::npz::file_name_from_array_name(name), Default::default()).unwrap();
+        npz.zip_writer().start_file(npyz::npz::file_name_from_array_name(name), FileOptions::default()).unwrap();
         npz.zip_writer().write_all(bytes).unwrap();
     }
     npz.zip_writer().finish().unwrap();

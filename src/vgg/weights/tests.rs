@@ -6,6 +6,7 @@ use ndarray::{Array1, Array2, Array3, ArrayD, IxDyn};
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
 use proptest::prelude::*;
+use zip::write::FileOptions;
 
 use super::testing::{Arrays, array, file, header, npy, npz};
 use super::*;
@@ -56,13 +57,15 @@ fn assert_same(loaded: &[ConvWeights], expected: &[ConvWeights], what: &str) {
     }
 }
 
+/// A scheme: the layers' names, what the arrays of each are called, and whether kernels are (3, 3, in, out).
+type Naming<'a> = (&'a [&'a str], fn(&str) -> [String; 2], bool);
+
 #[test]
 fn every_naming_type_and_order_is_read_alike() {
     let network = network();
     let torchvision = ["0", "2", "5", "7", "10"];
     let keras = ["block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2", "block3_conv1"];
     let ours = ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"];
-    type Naming<'a> = (&'a [&'a str], fn(&str) -> [String; 2], bool);
     let namings: [Naming<'_>; 7] = [
         (&ours, |l| [format!("{l}.weight"), format!("{l}.bias")], false),
         (&torchvision, |l| [format!("features.{l}.weight"), format!("features.{l}.bias")], false),
@@ -109,7 +112,7 @@ fn npyz_own_files_are_read() {
     let mut writer = NpzWriter::create(&path).unwrap();
     let mut write = |name: &str, array: &ArrayD<f32>| {
         let shape: Vec<u64> = array.shape().iter().map(|&len| len as u64).collect();
-        let entry = writer.array(name, Default::default()).unwrap().default_dtype().shape(&shape);
+        let entry = writer.array(name, FileOptions::default()).unwrap().default_dtype().shape(&shape);
         let mut entry = entry.begin_nd().unwrap();
         entry.extend(array.iter().copied()).unwrap();
         entry.finish().unwrap();
@@ -310,11 +313,11 @@ fn what_is_no_npz_is_named() {
     assert!(matches!(directory, WeightsError::Read { .. } | WeightsError::NotNpz { .. }));
 }
 
-/// A zip archive like PyTorch's.
+/// A zip archive as `torch.save` writes it.
 fn checkpoint() -> (tempfile::TempDir, PathBuf) {
     let (folder, path) = file(b"");
     let mut writer = NpzWriter::create(&path).unwrap();
-    writer.zip_writer().start_file("vgg19/data.pkl", Default::default()).unwrap();
+    writer.zip_writer().start_file("vgg19/data.pkl", FileOptions::default()).unwrap();
     writer.zip_writer().finish().unwrap();
     (folder, path)
 }
@@ -324,6 +327,7 @@ fn thin() -> PathBuf {
 }
 
 #[test]
+#[expect(clippy::unreadable_literal, clippy::float_cmp, reason = "the same bits, as numpy prints them")]
 fn numpy_s_stored_files_are_read() {
     let weights = Weights::from_npz(&thin(), None).unwrap();
     assert_eq!(weights.convolutions.len(), 16);
@@ -333,7 +337,7 @@ fn numpy_s_stored_files_are_read() {
     assert_eq!(weights.convolutions[0].weight[[0, 0, 0, 0]], 0.42205825);
     assert_eq!(weights.convolutions[3].weight[[5, 9, 1, 2]], -0.09272116);
     assert_eq!(weights.convolutions[15].weight[[63, 62, 2, 0]], 0.15489699);
-    assert_eq!(weights.convolutions[4].bias[7], -0.05948404595255852);
+    assert_eq!(weights.convolutions[4].bias[7], -0.059484046);
     assert_eq!((weights.mean, weights.std), ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]));
 }
 
