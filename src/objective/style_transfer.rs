@@ -115,7 +115,8 @@ fn targets<T: Real>(
     let mut weights = layers.iter();
     network.visit(&tape.constant(image), &layers.layers().collect(), |layer, features| {
         let (_, weight) = weights.next().expect("layers come in order of depth");
-        let value = statistic(features).value().clone();
+        // A copy of its own: the tape's memory is not to live as long as the target.
+        let value = Value::from(statistic(features).to_array());
         let size = reduce::sum_of(&value.elements(), |v| v * v);
         targets.push(Target { layer, weight, value, size });
     })?;
