@@ -1,0 +1,30 @@
+# impasto on a fresh machine: each of these does its own set-up.
+#
+#   make demo    build, draw two pictures, repaint one in the style of the other: demo/out.png
+#   make test    build, run all tests
+#   make setup   only install what the build needs (OpenBLAS, pkg-config), if it is missing
+#
+# A Rust toolchain and a C compiler must be there.
+
+.PHONY: demo test setup
+.DEFAULT_GOAL := demo
+
+# The network with random weights, which needs no file. It sees textures rather than things, so its content layer is a
+# shallow one, and its style layers are shallow and many.
+PAINT = cargo run --release --quiet -- transfer demo/content.png demo/style.png --weights random --optimizer lbfgs \
+	--content-layers relu3_1 --style-layers relu1_1,relu1_2,relu2_1,relu2_2,relu3_1,relu3_3 --style-weight 300
+
+# From small to large: what is painted at 128 pixels are broad strokes at 512.
+demo: setup
+	cargo build --release --bin impasto --example 02_draw_demo
+	cargo run --release --quiet --example 02_draw_demo -- demo
+	$(PAINT) -o demo/small.png --size 128 --steps 100
+	$(PAINT) -o demo/medium.png --size 256 --steps 100 --init demo/small.png
+	$(PAINT) -o demo/out.png --size 512 --steps 80 --init demo/medium.png
+	@echo "The picture is in demo/out.png: demo/content.png in the style of demo/style.png."
+
+test: setup
+	cargo test --release
+
+setup:
+	@./setup.sh

@@ -1,0 +1,46 @@
+//! Lesson 1: a tape. Operations are written down while they are computed; the gradient is the way back through the
+//! list.
+//!
+//! ```text
+//! cargo run --release --example 01_a_tape
+//! ```
+
+use impasto::ops;
+use impasto::optim::{Adam, Optimizer};
+use impasto::tape::Tape;
+use ndarray::{Array3, array};
+
+fn main() {
+    // y = Σ (x² · c), whose gradient everybody knows: dy/dx = 2·x·c.
+    let tape = Tape::<f64>::new();
+    let x = tape.variable(array![[1.0, 2.0], [3.0, 4.0]]);
+    let c = tape.constant(array![[1.0, 0.5], [0.0, -1.0]]);
+    let y = ops::sum(&ops::mul(&ops::square(&x), &c));
+    println!("The tape of y = Σ (x² · c), in the order of computation:\n\n{tape}\n");
+
+    // Backwards through the list, every operation multiplies the gradient with its Jacobian (a VJP each).
+    let gradients = y.backward();
+    println!("y = {}, and its gradient, which is 2·x·c:\n{}\n", y.scalar(), gradients.get(&x).expect("y depends on x"));
+
+    // A Gram matrix tells which channels of a feature map are large in the same places, and not where: it is what style
+    // transfer calls style. An optimiser walks down the gradient until these features have the Gram matrix we want.
+    let style = array![[4.0, -2.0], [-2.0, 3.0]];
+    let mut features =
+        Array3::from_shape_fn((2, 3, 2), |(i, j, c)| ((5 * i + 3 * j + 7 * c) % 6) as f64 / 6.0).into_dyn();
+    let mut adam = Adam::new(0.05);
+    for iteration in 0..=200 {
+        let tape = Tape::new();
+        let f = tape.variable(features.clone());
+        let gram = ops::gram_matrix(&f);
+        let loss = ops::mse(&gram, &tape.constant(style.clone()));
+        if iteration % 50 == 0 {
+            println!("iteration {iteration:>3}: loss {:.2e}", loss.scalar());
+        }
+        let value = loss.scalar();
+        let gradient = loss.backward().take(&f).expect("the loss depends on f");
+        adam.step(&mut features, value, &gradient);
+    }
+    let tape = Tape::new();
+    let gram = ops::gram_matrix(&tape.constant(features));
+    println!("\nThe Gram matrix, after asking for\n{style}\nis now\n{:.3}", gram.to_array());
+}

@@ -1,0 +1,50 @@
+//! The help of every subcommand, as a snapshot. After a change that is meant:
+//! `INSTA_UPDATE=always cargo test --release --test command help`, and look at the difference.
+
+use crate::support::Workshop;
+
+fn help(words: &str) -> String {
+    let output = Workshop::new().impasto(words).assert().success().stderr("").get_output().clone();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "a line is longer than 100 characters:\n{text}");
+    text
+}
+
+#[test]
+fn of_the_command() {
+    insta::assert_snapshot!(help("--help"));
+}
+
+#[test]
+fn of_transfer() {
+    insta::assert_snapshot!(help("transfer --help"));
+}
+
+#[test]
+fn of_features() {
+    insta::assert_snapshot!(help("features --help"));
+}
+
+#[test]
+fn of_loss() {
+    insta::assert_snapshot!(help("loss --help"));
+}
+
+#[test]
+fn of_network() {
+    insta::assert_snapshot!(help("network --help"));
+}
+
+#[test]
+fn of_completions() {
+    insta::assert_snapshot!(help("completions --help"));
+}
+
+#[test]
+fn short_help_and_version() {
+    let short = help("transfer -h");
+    assert!(short.lines().count() < help("transfer --help").lines().count());
+    assert_eq!(help("--version"), format!("impasto {}\n", env!("CARGO_PKG_VERSION")));
+    // No words at all: the help, as an error.
+    Workshop::new().impasto("").assert().code(2).stderr(predicates::str::contains("Usage: impasto <COMMAND>"));
+}

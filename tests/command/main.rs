@@ -1,0 +1,16 @@
+//! What a user of the command sees: the built binary, driven over every subcommand and error.
+//!
+//! Pictures are tiny and the network is `tests/data/vgg19-thin.npz`, VGG19's shape at an eighth of its width, so that
+//! all of this takes seconds.
+
+mod features;
+mod help;
+mod interrupt;
+mod loss;
+mod network;
+mod reference;
+mod same_bits;
+mod support;
+mod transfer;
+mod transfer_files;
+mod usage;

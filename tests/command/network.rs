@@ -1,0 +1,60 @@
+//! `impasto network` and `impasto completions`; where weights are looked for.
+
+use predicates::str::{contains, is_match, starts_with};
+
+use crate::support::{Workshop, data};
+
+#[test]
+fn the_table_of_vgg19() {
+    let shop = Workshop::new();
+    let output = shop.impasto("network --weights random --size 224").assert().success().stderr("");
+    let table = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    let row = |layer: &str| -> Vec<&str> {
+        table.lines().find(|line| line.starts_with(layer)).unwrap().split_whitespace().skip(1).collect()
+    };
+    // Parameters: 9·in·out + out. Multiplications: positions · 9 · in · out.
+    assert_eq!(row("conv1_1"), ["224×224×64", "1792", "3", "86704128"]);
+    assert_eq!(row("relu1_1")[..2], ["224×224×64", "0"]);
+    assert_eq!(row("pool1")[..3], ["112×112×64", "0", "6"]);
+    assert_eq!(row("conv5_4"), ["14×14×512", "2359808", "252", "462422016"]);
+    // Simonyan & Zisserman's configuration E without its classifier.
+    assert_eq!(row("total"), ["20024384", "19508428800"]);
+    assert_eq!(table.lines().count(), 1 + 16 + 16 + 5 + 1);
+}
+
+#[test]
+fn weights_are_looked_for_in_order() {
+    let shop = Workshop::new();
+    let thin = data("vgg19-thin.npz");
+    let is_thin = || is_match("conv1_1 +512×512×8 ").unwrap();
+    let is_random = || is_match("conv1_1 +512×512×64 ").unwrap();
+    // Nowhere: the random network, and a word about it.
+    shop.impasto("network").assert().success().stdout(is_random()).stderr(starts_with("note: no trained weights"));
+    // In the cache folder (on Linux), in the working folder, by the environment variable, by the option.
+    if cfg!(target_os = "linux") {
+        std::fs::create_dir_all(shop.path(".cache/impasto")).unwrap();
+        std::fs::copy(&thin, shop.path(".cache/impasto/vgg19.npz")).unwrap();
+        shop.impasto("network").assert().success().stdout(is_thin()).stderr("");
+        std::fs::remove_dir_all(shop.path(".cache")).unwrap();
+    }
+    std::fs::create_dir(shop.path("weights")).unwrap();
+    std::fs::copy(&thin, shop.path("weights/vgg19.npz")).unwrap();
+    shop.impasto("network").assert().success().stdout(is_thin()).stderr("");
+    shop.impasto("network").env("IMPASTO_WEIGHTS", "random").assert().success().stdout(is_random());
+    shop.impasto(&format!("network --weights {thin}"))
+        .env("IMPASTO_WEIGHTS", "random")
+        .assert()
+        .success()
+        .stdout(is_thin());
+    shop.impasto("network --weights random:7").assert().success().stdout(is_random()).stderr("");
+}
+
+#[test]
+fn completions_for_the_usual_shells() {
+    let shop = Workshop::new();
+    for (shell, word) in [("bash", "complete -F"), ("zsh", "#compdef impasto"), ("fish", "complete -c impasto")] {
+        let complete = shop.impasto(&format!("completions {shell}")).assert().success().stderr("");
+        complete.stdout(contains(word)).stdout(contains("style-layers")).stdout(contains("transfer"));
+    }
+    shop.impasto("completions tcsh").assert().code(2).stderr(contains("tcsh"));
+}

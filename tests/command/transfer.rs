@@ -1,0 +1,125 @@
+//! `impasto transfer`: what its options do.
+
+use predicates::prelude::*;
+use predicates::str::{contains, is_match};
+
+use crate::support::{Workshop, content, data, levels_apart, style};
+
+fn number(line: &serde_json::Map<String, serde_json::Value>, name: &str) -> f64 {
+    line[name].as_f64().unwrap_or_else(|| panic!("{name} in {line:?}"))
+}
+
+#[test]
+fn the_loss_falls_and_the_log_tells_of_every_iteration() {
+    let shop = Workshop::new();
+    for optimizer in ["adam --lr 0.05", "lbfgs"] {
+        let words = format!(
+            "-o out.png --steps 30 --optimizer {optimizer} --log log.jsonl --tv-weight 0.01 --content-weight 2 --style-weight 5"
+        );
+        shop.transfer(&words).assert().success().stdout("");
+        let log = shop.log("log.jsonl");
+        assert_eq!(log.len(), 30);
+        let mut before = 0.0;
+        for (index, line) in log.iter().enumerate() {
+            let names: Vec<&str> = line.keys().map(String::as_str).collect();
+            assert_eq!(names, ["iteration", "elapsed", "total", "content", "style", "tv"]);
+            assert_eq!(line["iteration"], index + 1);
+            assert!(number(line, "elapsed") >= before);
+            before = number(line, "elapsed");
+            let sum = 2.0 * number(line, "content") + 5.0 * number(line, "style") + number(line, "tv");
+            approx::assert_relative_eq!(number(line, "total"), sum, max_relative = 1e-5);
+        }
+        assert_eq!(number(&log[0], "content"), 0.0, "each line is evaluated before the iteration's update");
+        let (first, last) = (number(&log[0], "total"), number(&log[29], "total"));
+        assert!(last < 0.8 * first, "{optimizer}: from {first} to {last}");
+        assert_eq!(shop.rgb("out.png").dimensions(), (32, 24));
+        assert_eq!(shop.new_files(), ["log.jsonl", "out.png"]);
+    }
+}
+
+#[test]
+fn what_it_says() {
+    let shop = Workshop::new();
+    shop.transfer("-o out.png --steps 2 --quiet").assert().success().stdout("").stderr("");
+    // No terminal, no bar: plain lines.
+    let plain = is_match(r"^iteration 1/2  loss \S+ \(style \S+\)  .* left\niteration 2/2  loss .*\n$").unwrap();
+    shop.transfer("-o out.png --steps 2").assert().success().stdout("").stderr(plain);
+    let verbose = contains("content 32×24, style 28×28").and(contains("iteration 2/3"));
+    shop.transfer("-o out.png --steps 3 --verbose").assert().success().stdout("").stderr(verbose);
+}
+
+#[test]
+fn sizes() {
+    let shop = Workshop::new();
+    let dimensions = |words: &str| {
+        let thin = data("vgg19-thin.npz");
+        let words = format!("transfer content.png style.png --weights {thin} -o out.png --steps 1 --quiet {words}");
+        shop.impasto(&words).assert().success();
+        shop.rgb("out.png").dimensions()
+    };
+    assert_eq!(dimensions("--size 0"), (32, 24));
+    assert_eq!(dimensions("--size 24"), (24, 18));
+    assert_eq!(dimensions(""), (512, 384), "512 pixels are the default");
+}
+
+#[test]
+fn where_it_starts() {
+    let shop = Workshop::new();
+    let default = shop.picture("");
+    assert_eq!(shop.picture("--init content"), default);
+    assert_eq!(shop.picture("--init content.png"), default);
+    let noise = shop.picture("--init noise");
+    assert_ne!(noise, default);
+    assert_eq!(shop.picture("--init noise --seed 0"), noise, "the default seed is 0");
+    assert_ne!(shop.picture("--init noise --seed 1"), noise);
+    // A tiny rate leaves the start as it was; the style image is resized to the content's size.
+    style().save(shop.path("content.png")).unwrap();
+    assert!(levels_apart(&shop.picture("--init style --lr 1e-9"), &style()) <= 1);
+}
+
+#[test]
+fn the_rate_is_how_far_adam_goes() {
+    let shop = Workshop::new();
+    assert!(levels_apart(&shop.picture("--lr 1e-9"), &content()) == 0);
+    let moved = |words: &str| levels_apart(&shop.picture(words), &content());
+    let (little, much) = (moved("--lr 0.01"), moved("--lr 0.2"));
+    // Three steps of Adam are at most three rates each, in standard deviations of about 58 levels.
+    assert!((1..=3).contains(&little) && (10..=40).contains(&much), "{little} and {much} levels");
+}
+
+#[test]
+fn presets_layers_weights_and_pooling_change_the_picture() {
+    let shop = Workshop::new();
+    let default = shop.picture("--lr 0.02");
+    assert_eq!(shop.picture("--preset balanced"), default);
+    for words in [
+        "--preset notebook",
+        "--preset gatys",
+        "--content-layers conv1_1 --content-weight 1000",
+        "--style-layers relu1_1=0.2,relu5_4=3",
+        "--style-weight 0 --tv-weight 1",
+        "--content-weight 10000",
+        "--tv-weight 100",
+        "--pool avg",
+    ] {
+        assert_ne!(shop.picture(&format!("--lr 0.02 {words}")), default, "{words}");
+    }
+    assert_eq!(shop.picture("--preset gatys --pool avg"), shop.picture("--preset gatys"));
+    for algorithm in ["auto", "im2col", "direct"] {
+        assert!(levels_apart(&shop.picture(&format!("--conv {algorithm}")), &default) <= 1, "{algorithm}");
+    }
+}
+
+#[test]
+fn the_embedded_network_says_that_it_is_random_unless_it_was_asked_for() {
+    let shop = Workshop::new();
+    let words = "transfer content.png style.png -o out.png --size 32 --steps 1";
+    let shallow = "--content-layers relu1_2 --style-layers relu1_1,relu2_1";
+    let note = contains("note: no trained weights").and(contains("--weights PATH"));
+    shop.impasto(&format!("{words} {shallow}")).assert().success().stderr(note);
+    let unasked = shop.rgb("out.png");
+    shop.impasto(&format!("{words} {shallow} --weights random")).assert().success().stderr(contains("note:").not());
+    assert_eq!(shop.rgb("out.png"), unasked, "they are the same network");
+    shop.impasto(&format!("{words} {shallow} --weights random:1 --quiet")).assert().success().stderr("");
+    assert_ne!(shop.rgb("out.png"), unasked);
+}
