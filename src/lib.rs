@@ -1,6 +1,7 @@
 //! Neural style transfer, texture synthesis and representation inversion with VGG19, on CPUs alone.
 
 mod atomic_file;
+pub mod gradcheck;
 pub mod kernels;
 pub mod objective;
 pub mod ops;
