@@ -31,7 +31,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     if let Some(name) = arguments.operations.iter().find(|name| !known.contains(&&name[..])) {
         return Err(Error::Usage(format!("`{name}` is no operation; there are {}", known.join(", "))));
     }
-    let asked = |case: &Case| arguments.operations.is_empty() || arguments.operations.iter().any(|op| op == case.operation);
+    let asked =
+        |case: &Case| arguments.operations.is_empty() || arguments.operations.iter().any(|op| op == case.operation);
     let cases = registry::cases(arguments.seed).into_iter().filter(asked);
     let mut out = io::stdout().lock();
     let right = if arguments.json { write_json(cases, &mut out) } else { write_table(cases, &mut out) };

@@ -295,9 +295,8 @@ impl<F: Function> Run<'_, F> {
     /// vᵀJu for random u in each input's space and v in the output's: v backward, u by differences.
     fn directions(&self, directions: usize) -> (Vec<Entry>, usize) {
         let output = self.output();
-        let cotangents: Vec<_> = (0..directions)
-            .map(|number| direction(output.shape(), &mut self.rng(1 + number as u64)))
-            .collect();
+        let cotangents: Vec<_> =
+            (0..directions).map(|number| direction(output.shape(), &mut self.rng(1 + number as u64))).collect();
         let gradients: Vec<_> = cotangents.iter().map(|cotangent| self.gradient(cotangent)).collect();
         let mut entries = Vec::new();
         let mut evaluations = directions;

@@ -51,6 +51,8 @@ pub mod registry;
 mod report;
 mod single;
 mod slope;
+#[cfg(test)]
+mod tests;
 
 use ndarray::{ArrayD, IxDyn};
 use rand::RngExt;

@@ -1,8 +1,8 @@
 //! The tape, node by node: what every VJP must do whatever its values, and which operation is at fault.
 
 use ndarray::ArrayD;
-use rand_chacha::ChaCha8Rng;
 use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
 use super::report::{Culprit, Failure, Fault, Rule};
 use super::slope::{Precision, Slope, slopes};
@@ -230,8 +230,7 @@ fn varying_inputs(
 ) -> Vec<usize> {
     let inputs = 0..operation.inputs.len();
     let moved = traced(f, &line(step)).ok().and_then(|(_, operations)| operations.into_iter().nth(node).flatten());
-    let changes = |input: &usize| {
-        moved.as_ref().is_none_or(|moved| !same_bits(&moved.inputs[*input], &operation.inputs[*input]))
-    };
+    let changes =
+        |input: &usize| moved.as_ref().is_none_or(|moved| !same_bits(&moved.inputs[*input], &operation.inputs[*input]));
     inputs.filter(|input| operation.parents[*input].is_some() && changes(input)).collect()
 }

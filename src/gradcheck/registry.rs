@@ -10,7 +10,7 @@ use super::{Failure, GradCheck, Report, direction};
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
 use crate::objective::{Preset, StyleTransfer};
 use crate::ops;
-use crate::tape::{Real, Tape, Var};
+use crate::tape::{Real, Var};
 use crate::vgg::{ConvWeights, Layer, Vgg19, Weights};
 
 /// One case of one operation.
@@ -92,15 +92,21 @@ impl Cases {
             ("a number and an array", &[], &[2, 3]),
         ];
         for (description, a, b) in pairs {
-            case!(self, check(), "add", description, [self.random(a, 0), self.random(b, 1)], |x| ops::add(&x[0], &x[1]));
+            case!(self, check(), "add", description, [self.random(a, 0), self.random(b, 1)], |x| ops::add(
+                &x[0], &x[1]
+            ));
         }
         case!(self, check(), "add", "a value with itself", [self.random(&[5], 0)], |x| ops::add(&x[0], &x[0]));
         for (description, a, b) in pairs {
-            case!(self, check(), "sub", description, [self.random(a, 0), self.random(b, 1)], |x| ops::sub(&x[0], &x[1]));
+            case!(self, check(), "sub", description, [self.random(a, 0), self.random(b, 1)], |x| ops::sub(
+                &x[0], &x[1]
+            ));
         }
         case!(self, check(), "sub", "a value from itself", [self.random(&[5], 0)], |x| ops::sub(&x[0], &x[0]));
         for (description, a, b) in pairs {
-            case!(self, check(), "mul", description, [self.random(a, 0), self.random(b, 1)], |x| ops::mul(&x[0], &x[1]));
+            case!(self, check(), "mul", description, [self.random(a, 0), self.random(b, 1)], |x| ops::mul(
+                &x[0], &x[1]
+            ));
         }
         case!(self, check(), "mul", "a value with itself", [self.random(&[5], 0)], |x| ops::mul(&x[0], &x[0]));
         for shape in MAPS {
@@ -143,7 +149,9 @@ impl Cases {
         for shape in MAPS {
             for alpha in [1.0, 2.0, 3.5, 6.0] {
                 let description = format!("{shape:?}, α = {alpha}");
-                case!(self, check(), "alpha_norm", description, [self.random(&shape, 0)], |x| ops::alpha_norm(&x[0], alpha));
+                case!(self, check(), "alpha_norm", description, [self.random(&shape, 0)], |x| ops::alpha_norm(
+                    &x[0], alpha
+                ));
             }
         }
         let kinks = check().subgradients(true);

@@ -162,7 +162,10 @@ impl fmt::Display for Culprit {
         match fault {
             Fault::Slope { analytic, numeric } => {
                 let hint = hint(*analytic, *numeric);
-                write!(f, "the VJP of `{operation}` (node {node}{input}) says {analytic:.6e}, its values {numeric:.6e}{hint}")
+                write!(
+                    f,
+                    "the VJP of `{operation}` (node {node}{input}) says {analytic:.6e}, its values {numeric:.6e}{hint}"
+                )
             }
             Fault::Kink { sides: [left, right] } => {
                 write!(f, "`{operation}` (node {node}) has slope {left:.6e} to the left and {right:.6e} to the right")
@@ -206,7 +209,9 @@ pub enum Failure {
         culprits: Vec<Culprit>,
     },
     /// The value at the given inputs is NaN or infinite, so nothing can be said.
-    #[error("the value at {index:?} is {value} at the given inputs; `{operation}` is the first operation to give NaN or an infinity")]
+    #[error(
+        "the value at {index:?} is {value} at the given inputs; `{operation}` is the first operation to give NaN or an infinity"
+    )]
     NotFinite {
         /// The first such element of the function's value.
         index: Vec<usize>,
@@ -293,7 +298,10 @@ fn slopes_text(entries: &[Entry], compared: usize, culprits: &[Culprit]) -> Stri
     if culprits.is_empty() {
         lines.push("  no single operation could be found at fault".into());
     }
-    lines.push(format!("  {:<34} {:>14} {:>14} {:>9} {:>9} {:>9}", "where", "analytic", "numeric", "absolute", "relative", "allowed"));
+    lines.push(format!(
+        "  {:<34} {:>14} {:>14} {:>9} {:>9} {:>9}",
+        "where", "analytic", "numeric", "absolute", "relative", "allowed"
+    ));
     lines.extend(entries.iter().take(LISTED).map(|entry| format!("  {entry}")));
     if entries.len() > LISTED {
         lines.push(format!("  … and {} more", entries.len() - LISTED));
@@ -321,7 +329,9 @@ impl fmt::Display for Entry {
             (Verdict::NotDifferentiable | Verdict::Subgradient, [left, right]) => {
                 write!(f, "  not differentiable here: {left:.4e} to the left, {right:.4e} to the right")
             }
-            (Verdict::Undecided, _) => write!(f, "  undecided: the numeric slope is uncertain by {:.1e}", self.uncertainty),
+            (Verdict::Undecided, _) => {
+                write!(f, "  undecided: the numeric slope is uncertain by {:.1e}", self.uncertainty)
+            }
             _ => Ok(()),
         }
     }

@@ -163,7 +163,10 @@ fn pull_back<T: Real>(
     let vjp = take_vjp(nodes, index);
     let shapes = |parent: usize| nodes[parent].shape.clone();
     let parents = &nodes[index].parents;
-    vjp(cotangent, &mut Cotangents { name: nodes[index].name, parents, shapes: &shapes, checked: true, slots, buffers });
+    vjp(
+        cotangent,
+        &mut Cotangents { name: nodes[index].name, parents, shapes: &shapes, checked: true, slots, buffers },
+    );
 }
 
 /// The VJP of one node, and what it keeps; the node is left without.
