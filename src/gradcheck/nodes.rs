@@ -198,8 +198,7 @@ pub(super) fn culprits(
         let of_inputs = &slopes[at + 2..at + 2 + operation.inputs.len()];
         at += 2 + operation.inputs.len();
         let scale = output.value.abs().max(total.value.abs());
-        // A culprit is to be found, not measured: the tolerance is wide.
-        let tolerance = 100.0 * (precision.absolute + precision.relative * scale);
+        let tolerance = 4.0 * (precision.absolute + precision.relative * scale);
         let accuse = |input, fault| Culprit { operation: operation.name, node, input, fault };
         let moves = |input: &usize| of_inputs[*input].value.abs() > tolerance + 4.0 * of_inputs[*input].error;
         if let Some(input) = (0..of_inputs.len()).find(|input| operation.parents[*input].is_none() && moves(input)) {

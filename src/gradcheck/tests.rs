@@ -123,9 +123,9 @@ fn of_several_inputs_the_wrong_one_is_told() {
         .check(
             |tape, x| {
                 let (a, b) = (x[0].value().clone(), x[1].value().clone());
-                tape.record("product", &[&x[0], &x[1]], &**a * &**b, 0, move |dy, inputs| {
-                    inputs.add(0, &*dy * &**b);
-                    inputs.add(1, &*dy * &**a * 3.0);
+                tape.record("product", &[&x[0], &x[1]], &*a * &*b, 0, move |dy, inputs| {
+                    inputs.add(0, &*dy * &*b);
+                    inputs.add(1, &*dy * &*a * 3.0);
                 })
             },
             &[array![1.0, 2.0].into_dyn(), array![3.0, -4.0].into_dyn()],
