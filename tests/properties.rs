@@ -85,6 +85,8 @@ fn pool_geometries() -> impl Strategy<Value = (PoolGeometry, [usize; 3], u64)> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
     /// ⟨conv(x), y⟩ = ⟨x, convᵀ(y)⟩, where convᵀ is what the backward pass computes.
     #[test]
     fn the_data_gradient_is_the_adjoint_of_convolution(c in convolutions()) {
