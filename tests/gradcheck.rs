@@ -45,8 +45,7 @@ fn an_unknown_operation_is_refused_with_the_known_ones() {
 #[ignore = "takes half a minute and 1 GB; run with --ignored"]
 fn the_objective_on_the_whole_network() {
     let last: Layer = "relu5_1".parse().unwrap();
-    let weights = Weights::load(&"random:1".parse().unwrap(), last).unwrap();
-    let network = Vgg19::<f64>::new(weights);
+    let network = Vgg19::<f64>::new(Weights::random(1, Some(last)));
     let image = |phase: f64| {
         Array3::from_shape_fn((35, 33, 3), |(i, j, c)| (phase + (i * i + 3 * j) as f64 * 0.37 + c as f64).sin())
     };

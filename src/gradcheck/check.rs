@@ -194,7 +194,7 @@ impl GradCheck {
         let report = self.check(&double, inputs)?;
         let single = single::compare(double, single, inputs, self.seed, self.single_tolerance);
         match single {
-            Some(single) if !(single.relative_error <= single.tolerance) => Err(Failure::SinglePrecision(single)),
+            Some(single) if single.relative_error > single.tolerance => Err(Failure::SinglePrecision(single)),
             single => Ok(Report { single, ..report }),
         }
     }

@@ -42,7 +42,7 @@
 //! 4. where asked for, that the gradient in f32 is that in f64.
 //!
 //! Numeric slopes are extrapolated and come with an estimate of their error (the module `slope`), so the tolerances
-//! are tight: relative 1e-8 by default. Where the slopes to the left and to the right differ (ReLU at 0, a tie in a
+//! are tight: relative 1e-8 by default. Where the slopes to the left and to the right differ (`ReLU` at 0, a tie in a
 //! maximum), the message is "not differentiable here", and where.
 
 mod check;

@@ -89,14 +89,18 @@ fn of_node(seed: u64, node: usize) -> ChaCha8Rng {
     rng
 }
 
-type Pulled = Vec<Vec<Option<Tensor<f64>>>>;
+/// The nodes of a tape; `None` for a variable.
+type Operations = Vec<Option<Operation<f64>>>;
 
-/// Evaluates `f` and calls every VJP by itself. Gradients by node and input, and the operations.
+/// What VJPs give, by node and input.
+type Gradients = Vec<Vec<Option<Tensor<f64>>>>;
+
+/// Evaluates `f` and calls every VJP by itself.
 fn pulled(
     f: &impl Function,
     inputs: &[ArrayD<f64>],
     start: impl Fn(usize, &Operation<f64>) -> Start,
-) -> Result<(Pulled, Vec<Option<Operation<f64>>>), Failure> {
+) -> Result<(Gradients, Operations), Failure> {
     let (tape, operations) = traced(f, inputs)?;
     let mut gradients = Vec::new();
     for (node, operation) in operations.iter().enumerate() {
@@ -119,7 +123,7 @@ fn pulled(
 }
 
 /// One evaluation of `f` on a traced tape, and what it recorded; an error where its value is not finite.
-fn traced(f: &impl Function, inputs: &[ArrayD<f64>]) -> Result<(Tape<f64>, Vec<Option<Operation<f64>>>), Failure> {
+fn traced(f: &impl Function, inputs: &[ArrayD<f64>]) -> Result<(Tape<f64>, Operations), Failure> {
     let tape = Tape::traced();
     let value = {
         let variables: Vec<_> = inputs.iter().map(|input| tape.variable(input.clone())).collect();
@@ -155,8 +159,7 @@ pub(super) fn culprits(
     else {
         return Vec::new();
     };
-    // For each operation: ⟨c, output⟩, then for each input ⟨VJP(c), input⟩, or a random projection of a constant.
-    let probes: Vec<Option<(Tensor<f64>, Vec<ArrayD<f64>>)>> = operations
+    let probes: Vec<Option<Probe>> = operations
         .iter()
         .enumerate()
         .map(|(node, operation)| {
@@ -169,17 +172,17 @@ pub(super) fn culprits(
                     (None, None) => direction(value.shape(), &mut rng),
                 }
             });
-            Some((Start::cotangent(seed, node, operation).cotangent, of_inputs.collect()))
+            Some(Probe { output: Start::cotangent(seed, node, operation).cotangent, inputs: of_inputs.collect() })
         })
         .collect();
-    let components: usize = probes.iter().flatten().map(|(_, inputs)| 2 + inputs.len()).sum();
+    let components: usize = probes.iter().flatten().map(|probe| 2 + probe.inputs.len()).sum();
     let numbers = |s: f64| -> Vec<f64> {
         let Ok((_, moved)) = traced(f, &line(s)) else { return vec![f64::NAN; components] };
         let mut numbers = Vec::with_capacity(components);
         for (probe, operation) in probes.iter().zip(&moved) {
-            let (Some((cotangent, of_inputs)), Some(operation)) = (probe, operation) else { continue };
-            numbers.push(dot(cotangent, &operation.output));
-            let products = of_inputs.iter().zip(&operation.inputs).map(|(probe, input)| dot(probe, input));
+            let (Some(probe), Some(operation)) = (probe, operation) else { continue };
+            numbers.push(dot(&probe.output, &operation.output));
+            let products = probe.inputs.iter().zip(&operation.inputs).map(|(probe, input)| dot(probe, input));
             let products: Vec<f64> = products.collect();
             let total = products.iter().zip(&operation.parents).filter(|(_, parent)| parent.is_some());
             numbers.push(total.map(|(product, _)| product).sum());
@@ -212,6 +215,14 @@ pub(super) fn culprits(
         }
     }
     culprits
+}
+
+/// What an operation's arrays are multiplied by, to make a number of each.
+struct Probe {
+    /// c, a random cotangent.
+    output: Tensor<f64>,
+    /// VJP(c), or a random array for a constant.
+    inputs: Vec<ArrayD<f64>>,
 }
 
 /// False also where the VJP gives NaN.

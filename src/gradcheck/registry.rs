@@ -11,7 +11,7 @@ use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
 use crate::objective::{Preset, StyleTransfer};
 use crate::ops;
 use crate::tape::{Real, Var};
-use crate::vgg::{ConvWeights, Layer, Vgg19, Weights};
+use crate::vgg::{Vgg19, Weights};
 
 /// One case of one operation.
 pub struct Case {
@@ -210,7 +210,7 @@ impl Cases {
         }
     }
 
-    /// Convolution, ReLU and pooling in one: with frozen weights, as in the network, and by its parts.
+    /// Convolution, `ReLU` and pooling in one: with frozen weights, as in the network, and by its parts.
     fn fused_convolutions(&mut self) {
         let check = GradCheck::new;
         for algorithm in ConvAlgorithm::ALL {
@@ -297,7 +297,8 @@ struct Objective<T: Real> {
 impl<T: Real> Objective<T> {
     fn new(preset: Preset, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(!seed);
-        let network = Vgg19::new(thin_weights(&mut rng)).with_pooling(preset.pooling());
+        let network =
+            Vgg19::new(Weights::random_with_widths([2, 3, 4, 5, 5], seed, None)).with_pooling(preset.pooling());
         let mut image = |shape| Array3::from_shape_simple_fn(shape, || T::of(rng.random_range(-2.0..2.0)));
         let (content, style) = (image((19, 17, 3)), image((18, 23, 3)));
         let mut settings = preset.settings(false);
@@ -309,22 +310,6 @@ impl<T: Real> Objective<T> {
     fn loss<'t>(&self, image: &Var<'t, T>) -> Var<'t, T> {
         self.transfer.evaluate(&self.network, image).expect("large enough for every layer").total
     }
-}
-
-/// All sixteen convolutions, few channels, scaled as He et al. 2015 do so that the signal survives.
-fn thin_weights(rng: &mut ChaCha8Rng) -> Weights {
-    let width = |index: usize| [3, 2, 3, 4, 4, 5, 4, 5][index.min(7)];
-    let convolutions = (0..Layer::CONVOLUTIONS).map(|index| {
-        let shape = [width(index + 1), width(index), 3, 3];
-        let deviation = f64::sqrt(2.0 / (9.0 * shape[1] as f64));
-        let weight = direction(&shape, rng).mapv(|w| (w * deviation) as f32);
-        let bias = direction(&shape[..1], rng).mapv(|b| (0.1 * b) as f32);
-        ConvWeights {
-            weight: weight.into_dimensionality().expect("four axes"),
-            bias: bias.into_dimensionality().expect("one axis"),
-        }
-    });
-    Weights { convolutions: convolutions.collect(), mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ pub struct SinglePrecision {
     pub double: f64,
     /// Its gradient in f32.
     pub single: f64,
-    /// Their difference, divided by the largest element of the f64 gradient.
+    /// Their difference, divided by the largest element of the f64 gradient; infinite where one of them is NaN.
     pub relative_error: f64,
     /// The relative error that was allowed.
     pub tolerance: f64,

@@ -34,8 +34,12 @@ pub(super) fn compare(
         for ((index, &single), &double) in single.indexed_iter().zip(double) {
             let single = f64::from(single);
             let error = (single - double).abs();
-            let relative_error = if error == 0.0 { 0.0 } else { error / largest };
-            if worst.as_ref().is_none_or(|worst| !(relative_error <= worst.relative_error)) {
+            let relative_error = match error / largest {
+                _ if error == 0.0 => 0.0,
+                error if error.is_nan() => f64::INFINITY,
+                error => error,
+            };
+            if worst.as_ref().is_none_or(|worst| relative_error > worst.relative_error) {
                 let index = index.slice().to_vec();
                 worst = Some(SinglePrecision { input, index, double, single, relative_error, tolerance });
             }

@@ -264,10 +264,10 @@ fn rule(vjp: impl Fn(Tensor<f64>, &mut Cotangents<'_, f64>) + Clone + 'static) -
 
 #[test]
 fn rules_that_every_vjp_must_keep_are_checked() {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
     let shape = rule(|dy, inputs| inputs.add(0, dy.reshaped(&[1, 3])));
     assert_eq!(shape, Rule::Shape { expected: vec![3], found: vec![1, 3] });
     assert_eq!(rule(|dy, inputs| inputs.add(0, dy.mapv(|dy| dy + 0.5))), Rule::Linear(0.5));
-    static CALLS: AtomicU64 = AtomicU64::new(0);
     let random = |dy: Tensor<f64>, inputs: &mut Cotangents<'_, f64>| {
         let noise = 1.0 + 1e-14 * CALLS.fetch_add(1, Ordering::Relaxed) as f64;
         inputs.add(0, dy.mapv(|dy| dy * noise));
