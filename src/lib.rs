@@ -36,6 +36,7 @@
 //! | [`kernels`] | arrays in, arrays out: convolution, products, pooling |
 
 mod atomic_file;
+pub mod gradcheck;
 pub mod kernels;
 pub mod objective;
 pub mod ops;

@@ -5,6 +5,7 @@ mod arrays;
 mod completions;
 mod error;
 mod features;
+mod gradcheck;
 mod interrupt;
 mod log;
 mod loss;
@@ -30,6 +31,7 @@ enum Command {
     Features(features::Arguments),
     Loss(Box<loss::Arguments>),
     Network(network::Arguments),
+    Gradcheck(gradcheck::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -44,6 +46,7 @@ pub fn main() -> ExitCode {
         Command::Features(arguments) => features::run(&arguments),
         Command::Loss(arguments) => loss::run(*arguments),
         Command::Network(arguments) => network::run(&arguments),
+        Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     match result {

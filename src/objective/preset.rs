@@ -58,6 +58,9 @@ impl Settings {
 }
 
 impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Notebook, Self::Gatys, Self::Balanced];
+
     /// The preset's numbers. Those of `Balanced` were chosen by looking at pictures, and differ between a network with
     /// `trained` weights and one with random weights, whose deep layers see little of the content.
     pub fn settings(self, trained: bool) -> Settings {

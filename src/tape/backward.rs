@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use ndarray::ArrayViewMutD;
 
-use super::record::{Node, Pullback};
+use super::record::{Node, Pullback, Vjp};
 use super::{Real, Tape, Tensor, Var};
 use crate::kernels::Buffers;
 
 /// The gradients with respect to one operation's inputs, as its VJP sees them.
 pub struct Cotangents<'a, T: Real> {
-    name: &'static str,
-    parents: &'a [Option<usize>],
-    shapes: &'a dyn Fn(usize) -> Vec<usize>,
-    slots: &'a mut [Option<Tensor<T>>],
-    buffers: &'a Arc<Buffers<T>>,
+    pub(super) name: &'static str,
+    pub(super) parents: &'a [Option<usize>],
+    pub(super) shapes: &'a dyn Fn(usize) -> Vec<usize>,
+    /// Whether a gradient of the wrong shape is refused; who inspects a tape wants to see it.
+    pub(super) checked: bool,
+    pub(super) slots: &'a mut [Option<Tensor<T>>],
+    pub(super) buffers: &'a Arc<Buffers<T>>,
 }
 
 impl<T: Real> Cotangents<'_, T> {
@@ -50,7 +52,9 @@ impl<T: Real> Cotangents<'_, T> {
     pub fn add(&mut self, input: usize, gradient: impl Into<Tensor<T>>) {
         let gradient = gradient.into();
         let Some(parent) = self.parents[input] else { return };
-        self.check(input, gradient.shape());
+        if self.checked {
+            self.check(input, gradient.shape());
+        }
         match &mut self.slots[parent] {
             Some(sum) => ndarray::Zip::from(&mut **sum).and(&*gradient).par_for_each(|sum, &g| *sum += g),
             empty => *empty = Some(gradient),
@@ -161,16 +165,24 @@ fn pull_back<T: Real>(
     slots: &mut [Option<Tensor<T>>],
     buffers: &Arc<Buffers<T>>,
 ) {
-    let pullback = std::mem::replace(&mut nodes[index].pullback, Pullback::Spent);
-    let Pullback::Ready(vjp) = pullback else {
-        panic!(
-            "backward: node {index} ({}) has been passed before, and what it kept is gone; compute the value anew",
-            nodes[index].name
-        )
-    };
+    let vjp = take_vjp(nodes, index);
     let shapes = |parent: usize| nodes[parent].shape.clone();
     let parents = &nodes[index].parents;
-    vjp(cotangent, &mut Cotangents { name: nodes[index].name, parents, shapes: &shapes, slots, buffers });
+    vjp(
+        cotangent,
+        &mut Cotangents { name: nodes[index].name, parents, shapes: &shapes, checked: true, slots, buffers },
+    );
+}
+
+/// The VJP of one node, and what it keeps; the node is left without.
+pub(super) fn take_vjp<T: Real>(nodes: &mut [Node<T>], index: usize) -> Vjp<T> {
+    match std::mem::replace(&mut nodes[index].pullback, Pullback::Spent) {
+        Pullback::Ready(vjp) => vjp,
+        _ => panic!(
+            "backward: node {index} ({}) has been passed before, and what it kept is gone; compute the value anew",
+            nodes[index].name
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -23,10 +23,12 @@
 
 mod backward;
 mod display;
+mod inspect;
 mod record;
 mod tensor;
 
 pub use crate::kernels::Real;
 pub use backward::{Cotangents, Gradients};
+pub use inspect::Operation;
 pub use record::{Tape, Var};
 pub use tensor::{Tensor, Value};

@@ -32,6 +32,14 @@ pub(super) struct Node<T: Real> {
     /// Bytes that the VJP keeps for the backward pass.
     pub(super) kept: usize,
     pub(super) pullback: Pullback<T>,
+    /// What the operation read and computed, on a tape that keeps it.
+    pub(super) trace: Option<Trace<T>>,
+}
+
+/// An operation's inputs, constants among them, and its output.
+pub(super) struct Trace<T: Real> {
+    pub(super) inputs: Vec<Value<T>>,
+    pub(super) output: Value<T>,
 }
 
 /// A Wengert list of operations, and the memory that their arrays come from.
@@ -40,12 +48,19 @@ pub(super) struct Node<T: Real> {
 pub struct Tape<T: Real> {
     pub(super) nodes: RefCell<Vec<Node<T>>>,
     buffers: Arc<Buffers<T>>,
+    traced: bool,
 }
 
 impl<T: Real> Tape<T> {
     /// An empty tape.
     pub fn new() -> Self {
-        Self { nodes: RefCell::new(Vec::new()), buffers: Arc::new(Buffers::new()) }
+        Self { nodes: RefCell::new(Vec::new()), buffers: Arc::new(Buffers::new()), traced: false }
+    }
+
+    /// An empty tape that keeps what every operation read and computed, for [`Tape::operation`]. It takes the memory
+    /// of all values together, so it is meant for looking at a computation, not for optimising with.
+    pub fn traced() -> Self {
+        Self { traced: true, ..Self::new() }
     }
 
     /// Forgets all operations, keeps the memory for the next evaluation. Every [`Var`] of this tape must be gone,
@@ -63,6 +78,7 @@ impl<T: Real> Tape<T> {
             parents: Vec::new(),
             kept: 0,
             pullback: Pullback::Leaf,
+            trace: None,
         });
         Var { tape: self, node: Some(node), value }
     }
@@ -124,6 +140,10 @@ impl<T: Real> Tape<T> {
                 parents: parents.iter().map(|p| p.node).collect(),
                 kept,
                 pullback: Pullback::Ready(Box::new(vjp)),
+                trace: self.traced.then(|| Trace {
+                    inputs: parents.iter().map(|p| p.value.clone()).collect(),
+                    output: value.clone(),
+                }),
             })
         });
         Var { tape: self, node, value }

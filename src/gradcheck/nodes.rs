@@ -1,0 +1,246 @@
+//! The tape, node by node: what every VJP must do whatever its values, and which operation is at fault.
+
+use ndarray::ArrayD;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::report::{Culprit, Failure, Fault, Rule};
+use super::slope::{Precision, Slope, slopes};
+use super::{Function, direction, dot};
+use crate::tape::{Operation, Tape, Tensor};
+
+/// Checks what every VJP must do: gradients of the inputs' shapes, the same bits when called again, zero of zero, and
+/// contributions added to what others contributed; and that the function's values are finite and repeat to the bit.
+/// Gives the number of operations.
+pub(super) fn check_rules(f: &impl Function, inputs: &[ArrayD<f64>], seed: u64) -> Result<usize, Failure> {
+    let (first, operations) = pulled(f, inputs, |node, operation| Start::cotangent(seed, node, operation))?;
+    let (again, repeated) = pulled(f, inputs, |node, operation| Start::cotangent(seed, node, operation))?;
+    for (node, (one, other)) in operations.iter().zip(&repeated).enumerate() {
+        let same = match (one, other) {
+            (Some(one), Some(other)) => one.name == other.name && same_bits(&one.output, &other.output),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        if !same {
+            let name = one.as_ref().map_or("variable", |operation| operation.name);
+            return Err(Failure::ValueChanges { place: format!("`{name}` (node {node})") });
+        }
+    }
+    if operations.len() != repeated.len() {
+        return Err(Failure::ValueChanges { place: "the number of operations".into() });
+    }
+    let (of_zero, _) = pulled(f, inputs, |_, operation| Start::zero(operation))?;
+    let (added, _) = pulled(f, inputs, |node, operation| Start::filled(seed, node, operation))?;
+
+    for (node, operation) in operations.iter().enumerate() {
+        let Some(operation) = operation else { continue };
+        let fails = |input, rule| Failure::Vjp { operation: operation.name, node, input, rule };
+        for (input, gradient) in first[node].iter().enumerate() {
+            let Some(gradient) = gradient else { continue };
+            if again[node][input].as_ref().is_none_or(|again| !same_bits(gradient, again)) {
+                return Err(fails(input, Rule::Repeatable));
+            }
+            let nonzero = of_zero[node][input].iter().flat_map(|gradient| gradient.iter()).find(|&&g| g != 0.0);
+            if let Some(&g) = nonzero {
+                return Err(fails(input, Rule::Linear(g)));
+            }
+            let before = &Start::filled(seed, node, operation).gradients[input];
+            let (Some(before), Some(after)) = (before, &added[node][input]) else { continue };
+            let size = gradient.iter().fold(1.0f64, |size, g| size.max(g.abs()));
+            let sums = ndarray::Zip::from(&**before).and(&**gradient).and(&**after);
+            if gradient.iter().all(|g| g.is_finite()) && !sums.all(|b, g, a| (b + g - a).abs() <= 1e-9 * size) {
+                return Err(fails(input, Rule::Accumulates));
+            }
+        }
+    }
+    Ok(operations.iter().flatten().count())
+}
+
+/// What one VJP is called with.
+struct Start {
+    cotangent: Tensor<f64>,
+    gradients: Vec<Option<Tensor<f64>>>,
+}
+
+impl Start {
+    fn cotangent(seed: u64, node: usize, operation: &Operation<f64>) -> Self {
+        let cotangent = direction(operation.output.shape(), &mut of_node(seed, node)).into();
+        Self { cotangent, gradients: operation.inputs.iter().map(|_| None).collect() }
+    }
+
+    fn zero(operation: &Operation<f64>) -> Self {
+        let cotangent = ArrayD::zeros(operation.output.shape()).into();
+        Self { cotangent, gradients: operation.inputs.iter().map(|_| None).collect() }
+    }
+
+    /// As if others had contributed to the gradients of all inputs.
+    fn filled(seed: u64, node: usize, operation: &Operation<f64>) -> Self {
+        let mut rng = of_node(!seed, node);
+        let gradient = |(input, parent): (usize, &Option<usize>)| {
+            parent.map(|_| direction(operation.inputs[input].shape(), &mut rng).into())
+        };
+        let gradients = operation.parents.iter().enumerate().map(gradient).collect();
+        Self { gradients, ..Self::cotangent(seed, node, operation) }
+    }
+}
+
+fn of_node(seed: u64, node: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(node as u64 + 1);
+    rng
+}
+
+/// The nodes of a tape; `None` for a variable.
+type Operations = Vec<Option<Operation<f64>>>;
+
+/// What VJPs give, by node and input.
+type Gradients = Vec<Vec<Option<Tensor<f64>>>>;
+
+/// Evaluates `f` and calls every VJP by itself.
+fn pulled(
+    f: &impl Function,
+    inputs: &[ArrayD<f64>],
+    start: impl Fn(usize, &Operation<f64>) -> Start,
+) -> Result<(Gradients, Operations), Failure> {
+    let (tape, operations) = traced(f, inputs)?;
+    let mut gradients = Vec::new();
+    for (node, operation) in operations.iter().enumerate() {
+        let Some(operation) = operation else {
+            gradients.push(Vec::new());
+            continue;
+        };
+        let start = start(node, operation);
+        let pulled = tape.pull_back(node, start.cotangent, start.gradients);
+        for (input, gradient) in pulled.iter().enumerate() {
+            let expected = operation.inputs[input].shape();
+            if let Some(gradient) = gradient.as_ref().filter(|gradient| gradient.shape() != expected) {
+                let rule = Rule::Shape { expected: expected.to_vec(), found: gradient.shape().to_vec() };
+                return Err(Failure::Vjp { operation: operation.name, node, input, rule });
+            }
+        }
+        gradients.push(pulled);
+    }
+    Ok((gradients, operations))
+}
+
+/// One evaluation of `f` on a traced tape, and what it recorded; an error where its value is not finite.
+fn traced(f: &impl Function, inputs: &[ArrayD<f64>]) -> Result<(Tape<f64>, Operations), Failure> {
+    let tape = Tape::traced();
+    let value = {
+        let variables: Vec<_> = inputs.iter().map(|input| tape.variable(input.clone())).collect();
+        f(&tape, &variables).value().clone()
+    };
+    let operations: Vec<_> = (0..tape.len()).map(|node| tape.operation(node)).collect();
+    if let Some((index, &value)) = value.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        let mut known = operations.iter().flatten();
+        let operation = known.find(|operation| operation.output.iter().any(|v| !v.is_finite()));
+        let operation = operation.map_or("constant", |operation| operation.name);
+        return Err(Failure::NotFinite { index: ndarray::Dimension::slice(&index).to_vec(), value, operation });
+    }
+    Ok((tape, operations))
+}
+
+fn same_bits(one: &ArrayD<f64>, other: &ArrayD<f64>) -> bool {
+    one.shape() == other.shape() && one.iter().zip(other).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+/// The operations that contradict their values when the inputs move along `line(s)`.
+///
+/// For each operation with a random cotangent c, d/ds ⟨c, output⟩ = Σ ⟨VJP(c), d/ds input⟩ must hold at s = 0. Both
+/// sides are slopes of numbers, ⟨c, output(s)⟩ and Σ ⟨VJP(c), input(s)⟩ with the VJP taken once at s = 0, so no
+/// tangent of a whole array is needed.
+pub(super) fn culprits(
+    f: &impl Function,
+    line: impl Fn(f64) -> Vec<ArrayD<f64>>,
+    first_step: f64,
+    precision: Precision,
+    seed: u64,
+) -> Vec<Culprit> {
+    let Ok((gradients, operations)) = pulled(f, &line(0.0), |node, operation| Start::cotangent(seed, node, operation))
+    else {
+        return Vec::new();
+    };
+    let probes: Vec<Option<Probe>> = operations
+        .iter()
+        .enumerate()
+        .map(|(node, operation)| {
+            let operation = operation.as_ref()?;
+            let mut rng = of_node(!seed, node);
+            let of_inputs = operation.inputs.iter().enumerate().map(|(input, value)| {
+                match (&gradients[node][input], operation.parents[input]) {
+                    (Some(gradient), _) => ArrayD::clone(gradient),
+                    (None, Some(_)) => ArrayD::zeros(value.shape()),
+                    (None, None) => direction(value.shape(), &mut rng),
+                }
+            });
+            Some(Probe { output: Start::cotangent(seed, node, operation).cotangent, inputs: of_inputs.collect() })
+        })
+        .collect();
+    let components: usize = probes.iter().flatten().map(|probe| 2 + probe.inputs.len()).sum();
+    let numbers = |s: f64| -> Vec<f64> {
+        let Ok((_, moved)) = traced(f, &line(s)) else { return vec![f64::NAN; components] };
+        let mut numbers = Vec::with_capacity(components);
+        for (probe, operation) in probes.iter().zip(&moved) {
+            let (Some(probe), Some(operation)) = (probe, operation) else { continue };
+            numbers.push(dot(&probe.output, &operation.output));
+            let products = probe.inputs.iter().zip(&operation.inputs).map(|(probe, input)| dot(probe, input));
+            let products: Vec<f64> = products.collect();
+            let total = products.iter().zip(&operation.parents).filter(|(_, parent)| parent.is_some());
+            numbers.push(total.map(|(product, _)| product).sum());
+            numbers.extend(products);
+        }
+        // A function that records something else elsewhere cannot be followed.
+        if numbers.len() == components { numbers } else { vec![f64::NAN; components] }
+    };
+    let (slopes, _) = slopes(numbers, &numbers(0.0), first_step, precision);
+
+    let mut culprits = Vec::new();
+    let mut at = 0;
+    for (node, operation) in operations.iter().enumerate() {
+        let Some(operation) = operation else { continue };
+        let (output, total) = (slopes[at], slopes[at + 1]);
+        let of_inputs = &slopes[at + 2..at + 2 + operation.inputs.len()];
+        at += 2 + operation.inputs.len();
+        let scale = output.value.abs().max(total.value.abs());
+        let tolerance = 4.0 * (precision.absolute + precision.relative * scale);
+        let accuse = |input, fault| Culprit { operation: operation.name, node, input, fault };
+        let moves = |input: &usize| of_inputs[*input].value.abs() > tolerance + 4.0 * of_inputs[*input].error;
+        if let Some(input) = (0..of_inputs.len()).find(|input| operation.parents[*input].is_none() && moves(input)) {
+            culprits.push(accuse(Some(input), Fault::Detached));
+        } else if output.is_kink(tolerance) && !total.is_kink(tolerance) {
+            culprits.push(accuse(None, Fault::Kink { sides: output.sides() }));
+        } else if output.value.is_finite() && !agree(output, total, tolerance) {
+            let fault = Fault::Slope { analytic: total.value, numeric: output.value };
+            let varying = varying_inputs(operation, &line, first_step, f, node);
+            culprits.push(accuse(if let [only] = varying[..] { Some(only) } else { None }, fault));
+        }
+    }
+    culprits
+}
+
+/// What an operation's arrays are multiplied by, to make a number of each.
+struct Probe {
+    /// c, a random cotangent.
+    output: Tensor<f64>,
+    /// VJP(c), or a random array for a constant.
+    inputs: Vec<ArrayD<f64>>,
+}
+
+/// False also where the VJP gives NaN.
+fn agree(output: Slope, total: Slope, tolerance: f64) -> bool {
+    (output.value - total.value).abs() <= tolerance + 4.0 * (output.error + total.error)
+}
+
+/// The inputs of one operation that are no constants and change along the line.
+fn varying_inputs(
+    operation: &Operation<f64>,
+    line: &impl Fn(f64) -> Vec<ArrayD<f64>>,
+    step: f64,
+    f: &impl Function,
+    node: usize,
+) -> Vec<usize> {
+    let inputs = 0..operation.inputs.len();
+    let moved = traced(f, &line(step)).ok().and_then(|(_, operations)| operations.into_iter().nth(node).flatten());
+    let changes =
+        |input: &usize| moved.as_ref().is_none_or(|moved| !same_bits(&moved.inputs[*input], &operation.inputs[*input]));
+    inputs.filter(|input| operation.parents[*input].is_some() && changes(input)).collect()
+}

@@ -1,0 +1,351 @@
+//! Every operation and every preset's objective, each with the cases that its gradient is checked in.
+//!
+//! The command `impasto gradcheck` goes through this list, and a test holds it to the operations that exist.
+
+use ndarray::{Array3, ArrayD, IxDyn};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Failure, GradCheck, Report, direction};
+use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
+use crate::objective::{Preset, StyleTransfer};
+use crate::ops;
+use crate::tape::{Real, Var};
+use crate::vgg::{Vgg19, Weights};
+
+/// One case of one operation.
+pub struct Case {
+    /// The operation's name, or `objective` for a preset's whole objective.
+    pub operation: &'static str,
+    /// What is particular to it.
+    pub description: String,
+    /// The shapes of the inputs that it is differentiated by.
+    pub shapes: Vec<Vec<usize>>,
+    check: Box<dyn Fn() -> Result<Report, Failure>>,
+}
+
+impl Case {
+    /// Checks the gradient in f64, and that in f32 against it.
+    ///
+    /// # Errors
+    /// If the gradient is wrong.
+    pub fn check(&self) -> Result<Report, Failure> {
+        (self.check)()
+    }
+}
+
+/// The names that cases go by, in order, each once.
+pub fn operations() -> Vec<&'static str> {
+    let mut names: Vec<_> = cases(0).iter().map(|case| case.operation).collect();
+    names.dedup();
+    names
+}
+
+/// All cases, their inputs drawn from `seed`.
+pub fn cases(seed: u64) -> Vec<Case> {
+    let mut cases = Cases { seed, list: Vec::new() };
+    cases.elementwise();
+    cases.reductions();
+    cases.poolings();
+    cases.convolutions();
+    cases.fused_convolutions();
+    cases.objectives();
+    cases.list
+}
+
+struct Cases {
+    seed: u64,
+    list: Vec<Case>,
+}
+
+/// Adds a case whose function is written once and checked in both precisions: options, operation, description, inputs,
+/// and the function of the variables.
+macro_rules! case {
+    ($cases:ident, $check:expr, $operation:literal, $description:expr, $inputs:expr, |$x:ident| $value:expr) => {
+        let (check, inputs): (GradCheck, Vec<ArrayD<f64>>) = ($check.seed($cases.seed), $inputs.into());
+        $cases.list.push(Case {
+            operation: $operation,
+            description: $description.into(),
+            shapes: inputs.iter().map(|x| x.shape().to_vec()).collect(),
+            check: Box::new(move || check.check_with_f32(|_, $x| $value, |_, $x| $value, &inputs)),
+        })
+    };
+}
+
+/// Shapes of feature maps: odd sizes, one channel, one pixel, one row.
+const MAPS: [[usize; 3]; 4] = [[5, 7, 3], [4, 5, 1], [1, 1, 4], [1, 6, 2]];
+
+impl Cases {
+    /// Random elements of standard deviation 1, another array for each case and `input` number.
+    fn random(&self, shape: &[usize], input: u64) -> ArrayD<f64> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(1000 * (1 + self.list.len() as u64) + input);
+        direction(shape, &mut rng)
+    }
+
+    fn elementwise(&mut self) {
+        let check = GradCheck::new;
+        let pairs: [(&str, &[usize], &[usize]); 4] = [
+            ("same shape", &[3, 4], &[3, 4]),
+            ("one row stretched", &[3, 4], &[4]),
+            ("both stretched", &[3, 1], &[2, 1, 4]),
+            ("a number and an array", &[], &[2, 3]),
+        ];
+        for (description, a, b) in pairs {
+            case!(self, check(), "add", description, [self.random(a, 0), self.random(b, 1)], |x| ops::add(
+                &x[0], &x[1]
+            ));
+        }
+        case!(self, check(), "add", "a value with itself", [self.random(&[5], 0)], |x| ops::add(&x[0], &x[0]));
+        for (description, a, b) in pairs {
+            case!(self, check(), "sub", description, [self.random(a, 0), self.random(b, 1)], |x| ops::sub(
+                &x[0], &x[1]
+            ));
+        }
+        case!(self, check(), "sub", "a value from itself", [self.random(&[5], 0)], |x| ops::sub(&x[0], &x[0]));
+        for (description, a, b) in pairs {
+            case!(self, check(), "mul", description, [self.random(a, 0), self.random(b, 1)], |x| ops::mul(
+                &x[0], &x[1]
+            ));
+        }
+        case!(self, check(), "mul", "a value with itself", [self.random(&[5], 0)], |x| ops::mul(&x[0], &x[0]));
+        for shape in MAPS {
+            let description = format!("{shape:?}");
+            case!(self, check(), "scale", description.clone(), [self.random(&shape, 0)], |x| ops::scale(&x[0], -2.5));
+            case!(self, check(), "square", description.clone(), [self.random(&shape, 0)], |x| ops::square(&x[0]));
+            case!(self, check(), "relu", description, [self.random(&shape, 0)], |x| ops::relu(&x[0]));
+        }
+        let check = || GradCheck::new().subgradients(true);
+        case!(self, check(), "relu", "at zero", [ArrayD::zeros(IxDyn(&[3]))], |x| ops::relu(&x[0]));
+        self.list.sort_by_key(|case| case.operation);
+    }
+
+    fn reductions(&mut self) {
+        let check = GradCheck::new;
+        for shape in MAPS {
+            case!(self, check(), "sum", format!("{shape:?}"), [self.random(&shape, 0)], |x| ops::sum(&x[0]));
+        }
+        for shape in MAPS {
+            case!(self, check(), "mean", format!("{shape:?}"), [self.random(&shape, 0)], |x| ops::mean(&x[0]));
+        }
+        for shape in MAPS {
+            let inputs = [self.random(&shape, 0), self.random(&shape, 1)];
+            case!(self, check(), "squared_error", format!("{shape:?}"), inputs, |x| ops::squared_error(&x[0], &x[1]));
+        }
+        case!(self, check(), "squared_error", "a value used twice", [self.random(&[2, 3], 0)], |x| {
+            ops::squared_error(&x[0], &ops::square(&x[0]))
+        });
+        for shape in MAPS {
+            let inputs = [self.random(&shape, 0), self.random(&shape, 1)];
+            case!(self, check(), "mse", format!("{shape:?}"), inputs, |x| ops::mse(&x[0], &x[1]));
+        }
+        for shape in MAPS {
+            let description = format!("{shape:?}");
+            case!(self, check(), "gram_matrix", description, [self.random(&shape, 0)], |x| ops::gram_matrix(&x[0]));
+        }
+        case!(self, check(), "gram_matrix", "features used twice", [self.random(&[3, 2, 3], 0)], |x| {
+            ops::add(&ops::gram_matrix(&x[0]), &ops::scale(&ops::gram_matrix(&x[0]), 0.5))
+        });
+        for shape in MAPS {
+            for alpha in [1.0, 2.0, 3.5, 6.0] {
+                let description = format!("{shape:?}, α = {alpha}");
+                case!(self, check(), "alpha_norm", description, [self.random(&shape, 0)], |x| ops::alpha_norm(
+                    &x[0], alpha
+                ));
+            }
+        }
+        let kinks = check().subgradients(true);
+        case!(self, kinks.clone(), "alpha_norm", "α = 1, at zero", [ArrayD::zeros(IxDyn(&[3]))], |x| {
+            ops::alpha_norm(&x[0], 1.0)
+        });
+        for shape in MAPS {
+            for beta in [1.0, 2.0, 2.5] {
+                let description = format!("{shape:?}, β = {beta}");
+                case!(self, check(), "total_variation", description, [self.random(&shape, 0)], |x| {
+                    ops::total_variation(&x[0], beta)
+                });
+            }
+        }
+        let flat = ArrayD::from_elem(IxDyn(&[2, 3, 1]), 0.7);
+        case!(self, kinks, "total_variation", "a constant image, β = 1", [flat], |x| ops::total_variation(&x[0], 1.0));
+    }
+
+    fn poolings(&mut self) {
+        let check = GradCheck::new;
+        for (description, shape, geometry) in poolings() {
+            case!(self, check(), "max_pool2d", description, [self.random(&shape, 0)], |x| {
+                ops::max_pool2d(&x[0], &geometry)
+            });
+        }
+        let (tie, pool) = (ArrayD::from_elem(IxDyn(&[2, 2, 1]), 0.5), PoolGeometry::square(2));
+        case!(self, check().subgradients(true), "max_pool2d", "a tie", [tie], |x| ops::max_pool2d(&x[0], &pool));
+        for (description, shape, geometry) in poolings() {
+            case!(self, check(), "avg_pool2d", description, [self.random(&shape, 0)], |x| {
+                ops::avg_pool2d(&x[0], &geometry)
+            });
+        }
+    }
+
+    fn convolutions(&mut self) {
+        let check = GradCheck::new;
+        for algorithm in ConvAlgorithm::ALL {
+            for (description, x, weight, geometry) in convolutions() {
+                let description = format!("{algorithm:?}: {description}");
+                let inputs = [self.random(&x, 0), self.random(&weight, 1), self.random(&weight[..1], 2)];
+                case!(self, check(), "conv2d", description, inputs, |x| {
+                    ops::conv2d(&x[0], &x[1], Some(&x[2]), &geometry, algorithm)
+                });
+            }
+            let (description, geometry) = (format!("{algorithm:?}: no bias"), ConvGeometry::padded(1));
+            let inputs = [self.random(&[5, 4, 2], 0), self.random(&[3, 2, 3, 3], 1)];
+            case!(self, check(), "conv2d", description, inputs, |x| {
+                ops::conv2d(&x[0], &x[1], None, &geometry, algorithm)
+            });
+            let description = format!("{algorithm:?}: frozen weights, features used twice");
+            let weight = self.random(&[3, 3, 3, 3], 1);
+            case!(self, check(), "conv2d", description, [self.random(&[6, 5, 3], 0)], |x| {
+                let weight = x[0].tape().constant(weight.mapv(Real::of));
+                ops::add(&ops::conv2d(&x[0], &weight, None, &geometry, algorithm), &x[0])
+            });
+        }
+    }
+
+    /// Convolution, `ReLU` and pooling in one: with frozen weights, as in the network, and by its parts.
+    fn fused_convolutions(&mut self) {
+        let check = GradCheck::new;
+        for algorithm in ConvAlgorithm::ALL {
+            for pooling in [None, Some(Pooling::Max), Some(Pooling::Average)] {
+                let name = pooling.map_or("no".into(), |pooling| format!("{pooling:?}").to_lowercase());
+                for (x, outputs) in [([7, 9, 3], 5), ([2, 3, 1], 2), ([6, 13, 2], 1)] {
+                    let description = format!("{algorithm:?}: {name} pooling, {x:?} → {outputs}");
+                    let (weight, bias) = (self.random(&[outputs, x[2], 3, 3], 1), self.random(&[outputs], 2));
+                    case!(self, check(), "conv2d_relu", description, [self.random(&x, 0)], |x| {
+                        let tape = x[0].tape();
+                        let (weight, bias) = (tape.constant(weight.mapv(Real::of)), tape.constant(bias.mapv(Real::of)));
+                        ops::conv2d_relu(&x[0], &weight, &bias, pooling, algorithm)
+                    });
+                }
+                let description = format!("{algorithm:?}: {name} pooling, weights too");
+                let inputs = [self.random(&[5, 4, 2], 0), self.random(&[3, 2, 3, 3], 1), self.random(&[3], 2)];
+                case!(self, check(), "conv2d_relu", description, inputs, |x| {
+                    ops::conv2d_relu(&x[0], &x[1], &x[2], pooling, algorithm)
+                });
+            }
+        }
+    }
+
+    fn objectives(&mut self) {
+        for preset in Preset::ALL {
+            // Thousands of rectified units and maxima have kinks near any point; the small steps that avoid them cost
+            // digits.
+            let check = GradCheck::new().seed(self.seed).directions(4).rtol(1e-7).single_tolerance(1e-3);
+            let seed = self.seed;
+            let shape = vec![19, 17, 3];
+            let image = self.random(&shape, 0);
+            self.list.push(Case {
+                operation: "objective",
+                description: format!("{preset:?}, on a thin network"),
+                shapes: vec![shape],
+                check: Box::new(move || {
+                    let (double, single) = (Objective::<f64>::new(preset, seed), Objective::<f32>::new(preset, seed));
+                    let inputs = [image.clone()];
+                    check.check_with_f32(|_, x| double.loss(&x[0]), |_, x| single.loss(&x[0]), &inputs)
+                }),
+            });
+        }
+    }
+}
+
+type PoolingCase = (&'static str, [usize; 3], PoolGeometry);
+
+fn poolings() -> [PoolingCase; 7] {
+    let pool = |kernel, stride, padding, ceil_mode| PoolGeometry { kernel, stride, padding, ceil_mode };
+    [
+        ("2×2, odd sizes", [5, 7, 3], PoolGeometry::square(2)),
+        ("2×2, one channel", [4, 6, 1], PoolGeometry::square(2)),
+        ("one pixel", [1, 1, 2], PoolGeometry::square(1)),
+        ("3×3, overlapping", [6, 5, 2], pool([3, 3], [1, 2], [0, 0], false)),
+        ("3×3, padded", [5, 6, 2], pool([3, 3], [2, 2], [1, 1], false)),
+        ("2×3, padded, last windows kept", [5, 6, 2], pool([2, 3], [3, 2], [1, 1], true)),
+        ("1×2, gaps between windows", [7, 5, 2], pool([1, 2], [3, 3], [0, 0], false)),
+    ]
+}
+
+type ConvolutionCase = (&'static str, [usize; 3], [usize; 4], ConvGeometry);
+
+fn convolutions() -> [ConvolutionCase; 8] {
+    let with = |stride, padding, dilation| ConvGeometry { stride, padding, dilation };
+    let padded = ConvGeometry::padded;
+    [
+        ("3×3, odd sizes", [5, 7, 2], [3, 2, 3, 3], padded(1)),
+        ("3×3, one channel", [6, 6, 1], [1, 1, 3, 3], padded(1)),
+        ("one pixel", [1, 1, 1], [2, 1, 3, 3], padded(1)),
+        ("1×1", [3, 4, 3], [2, 3, 1, 1], padded(0)),
+        ("3×3, padding larger than the image", [2, 1, 2], [2, 2, 3, 3], padded(3)),
+        ("2×3, stride 2×3, uneven padding", [7, 6, 2], [2, 2, 2, 3], with([2, 3], [1, 0, 2, 1], [1, 1])),
+        ("3×2, dilation 2×3", [7, 6, 2], [2, 2, 3, 2], with([1, 1], [1, 2, 1, 2], [2, 3])),
+        ("5×4, stride 2, dilation 2", [9, 8, 1], [2, 1, 5, 4], with([2, 2], [2, 1, 2, 1], [2, 2])),
+    ]
+}
+
+/// A preset's objective on a thin random network, with random content and style images.
+struct Objective<T: Real> {
+    network: Vgg19<T>,
+    transfer: StyleTransfer<T>,
+}
+
+impl<T: Real> Objective<T> {
+    fn new(preset: Preset, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(!seed);
+        let network =
+            Vgg19::new(Weights::random_with_widths([2, 3, 4, 5, 5], seed, None)).with_pooling(preset.pooling());
+        let mut image = |shape| Array3::from_shape_simple_fn(shape, || T::of(rng.random_range(-2.0..2.0)));
+        let (content, style) = (image((19, 17, 3)), image((18, 23, 3)));
+        let mut settings = preset.settings(false);
+        settings.tv_weight = 1e-2;
+        let transfer = StyleTransfer::new(settings, &network, content, style).expect("large enough for every layer");
+        Self { network, transfer }
+    }
+
+    fn loss<'t>(&self, image: &Var<'t, T>) -> Var<'t, T> {
+        self.transfer.evaluate(&self.network, image).expect("large enough for every layer").total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_operation_is_listed_and_no_other() {
+        let exported = include_str!("../ops/mod.rs").lines().filter_map(|line| line.strip_prefix("pub use "));
+        let names = exported.flat_map(|line| {
+            let names = line.trim_end_matches(';').split_once("::").expect("module::names").1;
+            names.trim_matches(['{', '}']).split(", ").map(String::from).collect::<Vec<_>>()
+        });
+        let exported: BTreeSet<String> = names.chain(["objective".into()]).collect();
+        let listed: BTreeSet<String> = operations().into_iter().map(String::from).collect();
+        assert_eq!(listed, exported);
+        assert_eq!(operations().len(), listed.len(), "cases of one operation stand together");
+    }
+
+    #[test]
+    fn every_gradient_is_right() {
+        for case in cases(1) {
+            let report = case.check().unwrap_or_else(|failure| {
+                panic!("{} {} {:?}: {failure}", case.operation, case.description, case.shapes)
+            });
+            assert!(report.compared > 0 && report.operations > 0, "{} {}", case.operation, case.description);
+        }
+    }
+
+    #[test]
+    fn cases_at_kinks_are_at_kinks() {
+        let kinks = ["at zero", "α = 1, at zero", "a constant image, β = 1", "a tie"];
+        for case in cases(2).iter().filter(|case| kinks.contains(&&case.description[..])) {
+            assert!(!case.check().unwrap().subgradients.is_empty(), "{} {}", case.operation, case.description);
+        }
+    }
+}

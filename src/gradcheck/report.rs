@@ -1,0 +1,338 @@
+//! What a check found: the entries compared, and what is said of them.
+
+use std::fmt;
+
+/// Where in the Jacobian a slope was compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The derivative of output element `output` with respect to input element `input`.
+    Element {
+        /// Index into the input's array.
+        input: Vec<usize>,
+        /// Index into the output's array.
+        output: Vec<usize>,
+    },
+    /// vᵀJu for random direction number `.0` u in the input's space and v in the output's.
+    Direction(usize),
+}
+
+/// What is said of one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Both slopes agree within the tolerance.
+    Agrees,
+    /// The slopes to the left and to the right differ, and the VJP's lies between them: one of the generalised
+    /// gradients that a kink has. Accepted where [`super::GradCheck::subgradients`] says so.
+    Subgradient,
+    /// The slopes to the left and to the right differ: the function is not differentiable here.
+    NotDifferentiable,
+    /// The numeric slope's own error is too large to tell.
+    Undecided,
+    /// The VJP is wrong.
+    Wrong,
+}
+
+/// One comparison of the slope by the VJP with the numeric one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The number of the input.
+    pub input: usize,
+    /// Where in the Jacobian.
+    pub place: Place,
+    /// What the VJP says.
+    pub analytic: f64,
+    /// What finite differences say.
+    pub numeric: f64,
+    /// Estimate of the error of `numeric`.
+    pub uncertainty: f64,
+    /// The numeric slopes to the left and to the right.
+    pub sides: [f64; 2],
+    /// What relative errors refer to: the largest of the two slopes and of the root mean square of all numeric slopes
+    /// with respect to the same input.
+    pub scale: f64,
+    /// The absolute error that was allowed: atol + rtol·scale.
+    pub tolerance: f64,
+    /// What is said of it.
+    pub verdict: Verdict,
+}
+
+impl Entry {
+    /// |analytic − numeric|.
+    pub fn absolute_error(&self) -> f64 {
+        (self.analytic - self.numeric).abs()
+    }
+
+    /// The absolute error divided by `scale`; 0 where both slopes are the same.
+    pub fn relative_error(&self) -> f64 {
+        let error = self.absolute_error();
+        if error == 0.0 { 0.0 } else { error / self.scale }
+    }
+
+    /// Orders entries from bad to good: by verdict, then by error in units of the tolerance (NaN is worst).
+    pub(super) fn badness(&self) -> (u8, f64) {
+        let error = self.absolute_error() / self.tolerance;
+        (self.verdict as u8, if error.is_nan() { f64::INFINITY } else { error })
+    }
+}
+
+/// How far the gradient in single precision is from that in double precision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SinglePrecision {
+    /// The input whose gradient differs most.
+    pub input: usize,
+    /// The index of the element that differs most.
+    pub index: Vec<usize>,
+    /// Its gradient in f64, at the input rounded to f32.
+    pub double: f64,
+    /// Its gradient in f32.
+    pub single: f64,
+    /// Their difference, divided by the largest element of the f64 gradient; infinite where one of them is NaN.
+    pub relative_error: f64,
+    /// The relative error that was allowed.
+    pub tolerance: f64,
+}
+
+/// A check that found nothing wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// How many slopes were compared.
+    pub compared: usize,
+    /// How often the function was evaluated.
+    pub evaluations: usize,
+    /// How many operations the function recorded, each of them checked by itself for what every VJP must do.
+    pub operations: usize,
+    /// The worst entry; `None` where there was nothing to compare.
+    pub worst: Option<Entry>,
+    /// The entries that were accepted as [`Verdict::Subgradient`].
+    pub subgradients: Vec<Entry>,
+    /// The comparison with single precision, where it was asked for.
+    pub single: Option<SinglePrecision>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let worst = self.worst.as_ref().map_or(0.0, Entry::relative_error);
+        write!(f, "{} slopes agree, worst relative error {worst:.1e}", self.compared)?;
+        if !self.subgradients.is_empty() {
+            write!(f, "; {} lie at kinks", self.subgradients.len())?;
+        }
+        if let Some(single) = &self.single {
+            write!(f, "; f32 within {:.1e} of f64", single.relative_error)?;
+        }
+        Ok(())
+    }
+}
+
+/// An operation whose VJP contradicts its values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Culprit {
+    /// The operation's name.
+    pub operation: &'static str,
+    /// Its number on the tape.
+    pub node: usize,
+    /// Which of its inputs gets a wrong gradient, where only one can be meant.
+    pub input: Option<usize>,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// How an operation contradicts its values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    /// Its VJP gives another slope than its values have.
+    Slope {
+        /// ⟨VJP(c), tangent of the inputs⟩ for a random cotangent c.
+        analytic: f64,
+        /// ⟨c, tangent of the output⟩.
+        numeric: f64,
+    },
+    /// It is not differentiable at this point.
+    Kink {
+        /// The slopes to the left and to the right.
+        sides: [f64; 2],
+    },
+    /// The input is a constant of the tape, and yet its value changes with the function's inputs.
+    Detached,
+}
+
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, node, input, fault } = self;
+        let input = input.map(|input| format!(", for input {input}")).unwrap_or_default();
+        match fault {
+            Fault::Slope { analytic, numeric } => {
+                let hint = hint(*analytic, *numeric);
+                write!(
+                    f,
+                    "the VJP of `{operation}` (node {node}{input}) says {analytic:.6e}, its values {numeric:.6e}{hint}"
+                )
+            }
+            Fault::Kink { sides: [left, right] } => {
+                write!(f, "`{operation}` (node {node}) has slope {left:.6e} to the left and {right:.6e} to the right")
+            }
+            Fault::Detached => write!(
+                f,
+                "`{operation}` (node {node}{input}) reads a constant that changes with the inputs: was it detached?"
+            ),
+        }
+    }
+}
+
+/// What a simple ratio between the slopes suggests.
+fn hint(analytic: f64, numeric: f64) -> &'static str {
+    let ratio = analytic / numeric;
+    let is = |value: f64| (ratio / value - 1.0).abs() < 1e-6;
+    if analytic == 0.0 {
+        ": no gradient at all"
+    } else if is(-1.0) {
+        ": the sign is wrong"
+    } else if is(2.0) {
+        ": twice as much"
+    } else if is(0.5) {
+        ": half as much"
+    } else {
+        ""
+    }
+}
+
+/// Why a gradient is not to be trusted.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Failure {
+    /// Slopes disagree, or cannot be compared.
+    #[error("{}", slopes_text(.entries, *.compared, .culprits))]
+    Slopes {
+        /// The entries that do not agree, worst first.
+        entries: Vec<Entry>,
+        /// How many were compared in all.
+        compared: usize,
+        /// The operations that are at fault, in the order of recording; empty where it could not be narrowed down.
+        culprits: Vec<Culprit>,
+    },
+    /// The value at the given inputs is NaN or infinite, so nothing can be said.
+    #[error(
+        "the value at {index:?} is {value} at the given inputs; `{operation}` is the first operation to give NaN or an infinity"
+    )]
+    NotFinite {
+        /// The first such element of the function's value.
+        index: Vec<usize>,
+        /// What it is.
+        value: f64,
+        /// The first operation on the tape with such an element in its output.
+        operation: &'static str,
+    },
+    /// Two evaluations of the function differ.
+    #[error("two evaluations at the same inputs differ, first at {place}")]
+    ValueChanges {
+        /// The operation, or what else differs.
+        place: String,
+    },
+    /// An operation's VJP does not do what every VJP must.
+    #[error("the VJP of `{operation}` (node {node}, input {input}) {rule}")]
+    Vjp {
+        /// The operation's name.
+        operation: &'static str,
+        /// Its number on the tape.
+        node: usize,
+        /// Which of its inputs.
+        input: usize,
+        /// What it does.
+        rule: Rule,
+    },
+    /// The gradient in single precision is another one.
+    #[error(
+        "the f32 gradient of input {} at {:?} is {:e}, the f64 gradient {:e}: {:.1e} of the largest element, {:.1e} allowed",
+        .0.input, .0.index, .0.single, .0.double, .0.relative_error, .0.tolerance
+    )]
+    SinglePrecision(SinglePrecision),
+}
+
+/// What every VJP must do, broken.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Rule {
+    /// A gradient has its input's shape.
+    #[error("gives a gradient of shape {found:?}, but the input has shape {expected:?}")]
+    Shape {
+        /// The input's shape.
+        expected: Vec<usize>,
+        /// The gradient's shape.
+        found: Vec<usize>,
+    },
+    /// It is a function: called again, it gives the same bits.
+    #[error("gives other bits when it is called again with the same values")]
+    Repeatable,
+    /// It is linear: a cotangent of zero gives a gradient of zero.
+    #[error("makes {0:e} of a cotangent that is all zero")]
+    Linear(f64),
+    /// Gradients add up: what another operation has contributed stays.
+    #[error("does not add to the gradient that other operations have contributed; see Cotangents::write")]
+    Accumulates,
+}
+
+impl Failure {
+    /// The entries that do not agree, worst first; none where the check did not get as far.
+    pub fn entries(&self) -> &[Entry] {
+        if let Self::Slopes { entries, .. } = self { entries } else { &[] }
+    }
+
+    /// The operations at fault, by name, in the order of recording.
+    pub fn operations(&self) -> Vec<&'static str> {
+        match self {
+            Self::Slopes { culprits, .. } => culprits.iter().map(|culprit| culprit.operation).collect(),
+            Self::Vjp { operation, .. } | Self::NotFinite { operation, .. } => vec![operation],
+            Self::ValueChanges { .. } | Self::SinglePrecision(_) => Vec::new(),
+        }
+    }
+}
+
+/// Entries that a message lists.
+const LISTED: usize = 8;
+
+fn slopes_text(entries: &[Entry], compared: usize, culprits: &[Culprit]) -> String {
+    let headline = match entries.first().map(|entry| entry.verdict) {
+        Some(Verdict::Wrong) => "wrong gradient",
+        Some(Verdict::Undecided) => "the numeric slopes are too uncertain (loosen rtol or atol, or change eps)",
+        _ => "not differentiable here",
+    };
+    let mut lines = vec![format!("{headline}: {} of {compared} slopes", entries.len())];
+    lines.extend(culprits.iter().take(LISTED).map(|culprit| format!("  {culprit}")));
+    if culprits.is_empty() {
+        lines.push("  no single operation could be found at fault".into());
+    }
+    lines.push(format!(
+        "  {:<34} {:>14} {:>14} {:>9} {:>9} {:>9}",
+        "where", "analytic", "numeric", "absolute", "relative", "allowed"
+    ));
+    lines.extend(entries.iter().take(LISTED).map(|entry| format!("  {entry}")));
+    if entries.len() > LISTED {
+        lines.push(format!("  … and {} more", entries.len() - LISTED));
+    }
+    lines.join("\n")
+}
+
+/// A line of the table that a [`Failure`] prints.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = match &self.place {
+            Place::Element { input, output } => format!("input {} {input:?} → output {output:?}", self.input),
+            Place::Direction(number) => format!("input {}, direction {number}", self.input),
+        };
+        write!(
+            f,
+            "{place:<34} {:>14.7e} {:>14.7e} {:>9.1e} {:>9.1e} {:>9.1e}",
+            self.analytic,
+            self.numeric,
+            self.absolute_error(),
+            self.relative_error(),
+            self.tolerance
+        )?;
+        match (self.verdict, self.sides) {
+            (Verdict::NotDifferentiable | Verdict::Subgradient, [left, right]) => {
+                write!(f, "  not differentiable here: {left:.4e} to the left, {right:.4e} to the right")
+            }
+            (Verdict::Undecided, _) => {
+                write!(f, "  undecided: the numeric slope is uncertain by {:.1e}", self.uncertainty)
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Numeric slopes by central differences and Richardson extrapolation, with estimates of their own error.
+//!
+//! For a smooth f the central difference (f(h) − f(−h))/2h is f′(0) + a₂h² + a₄h⁴ + …; from values at steps that
+//! shrink by a constant ratio, Neville's scheme removes one power of h after the other, and neighbouring entries of
+//! its table tell the error (Ridders 1982, "Accurate computation of F′(x) and F′(x)F″(x)"; Press et al., *Numerical
+//! Recipes*, section 5.7). Truncation shrinks with the step, rounding grows: the entry with the least estimate of
+//! both wins.
+//!
+//! The same table, over the odd powers, extrapolates (f(h) − 2f(0) + f(−h))/h: the right slope minus the left one. It
+//! is 0 where f is smooth, and what is left at a kink is the jump of the slope.
+
+/// By what the step shrinks from one row of the table to the next.
+const RATIO: f64 = 4.0;
+
+/// Rows of the table at most: from the first step down to a four-millionth of it.
+const ROWS: usize = 12;
+
+/// Rows before the table is believed: two rows of a steep function may agree by chance.
+const LEAST: usize = 3;
+
+/// The slope of one component of a function along a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slope {
+    /// The mean of the slopes to the left and to the right; NaN where no step gave finite values.
+    pub(super) value: f64,
+    /// Estimate of the error of `value`.
+    pub(super) error: f64,
+    /// The slope to the right minus that to the left.
+    pub(super) jump: f64,
+    /// Estimate of the error of `jump`.
+    pub(super) jump_error: f64,
+}
+
+impl Slope {
+    const UNKNOWN: Self = Self { value: f64::NAN, error: f64::INFINITY, jump: f64::NAN, jump_error: f64::INFINITY };
+
+    /// The slopes to the left and to the right.
+    pub(super) fn sides(&self) -> [f64; 2] {
+        [self.value - self.jump / 2.0, self.value + self.jump / 2.0]
+    }
+
+    /// Whether the two sides differ by more than what the estimates and `tolerance` allow.
+    pub(super) fn is_kink(&self, tolerance: f64) -> bool {
+        self.jump.abs() > 2.0 * (self.jump_error + tolerance)
+    }
+}
+
+/// What precision is asked of a slope.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Precision {
+    /// The error that is allowed in any case.
+    pub(super) absolute: f64,
+    /// The error that is allowed for a slope of 1.
+    pub(super) relative: f64,
+}
+
+/// The slopes at 0 of all components of `f`, whose value there is `at_zero`. The steps begin with `first_step` and
+/// shrink until all components are precise enough, or no step is left. Also says how often `f` was called.
+pub(super) fn slopes(
+    mut f: impl FnMut(f64) -> Vec<f64>,
+    at_zero: &[f64],
+    first_step: f64,
+    precision: Precision,
+) -> (Vec<Slope>, usize) {
+    let mut tables = vec![(Table::new(2), Table::new(1)); at_zero.len()];
+    let mut best = vec![Slope::UNKNOWN; at_zero.len()];
+    let mut step = first_step;
+    for row in 1..=ROWS {
+        let (left, right) = (f(-step), f(step));
+        for (component, (central, difference)) in tables.iter_mut().enumerate() {
+            let (left, here, right) = (left[component], at_zero[component], right[component]);
+            let rounding = f64::EPSILON * left.abs().max(right.abs()).max(here.abs()) / step;
+            central.push((right - left) / (2.0 * step), rounding);
+            difference.push(((right - here) - (here - left)) / step, 4.0 * rounding);
+            let ((value, error), (jump, jump_error)) = (central.best, difference.best);
+            best[component] = Slope { value, error, jump, jump_error };
+        }
+        if row >= LEAST && all_precise(&best, precision) {
+            return (best, 2 * row);
+        }
+        step /= RATIO;
+    }
+    (best, 2 * ROWS)
+}
+
+/// Root mean square; 0 of nothing.
+pub(super) fn root_mean_square(values: impl IntoIterator<Item = f64>) -> f64 {
+    let (count, sum) = values.into_iter().fold((0.0, 0.0), |(count, sum), v| (count + 1.0, sum + v * v));
+    if count > 0.0 { f64::sqrt(sum / count) } else { 0.0 }
+}
+
+/// Estimates are to be a few times smaller than the tolerance, so that they do not decide a verdict.
+fn all_precise(slopes: &[Slope], precision: Precision) -> bool {
+    let size = root_mean_square(slopes.iter().map(|slope| slope.value));
+    slopes.iter().all(|slope| {
+        let tolerance = precision.absolute + precision.relative * size.max(slope.value.abs());
+        slope.error <= tolerance / 4.0 && slope.jump_error <= tolerance
+    })
+}
+
+/// Neville's scheme for a quantity with an expansion in h^p, h^(p+2), h^(p+4), …
+#[derive(Clone)]
+struct Table {
+    first_power: i32,
+    /// The last row: entry m has m powers removed.
+    row: Vec<f64>,
+    /// The value with the least error estimate so far, and that estimate.
+    best: (f64, f64),
+}
+
+impl Table {
+    fn new(first_power: i32) -> Self {
+        Self { first_power, row: Vec::new(), best: (f64::NAN, f64::INFINITY) }
+    }
+
+    /// Adds the row that begins with `entry`, which carries an error of about `rounding`.
+    fn push(&mut self, entry: f64, rounding: f64) {
+        let mut row = vec![entry];
+        for (m, above) in self.row.iter().enumerate() {
+            let before = row[m];
+            let factor = RATIO.powi(self.first_power + 2 * m as i32);
+            let next = before + (before - above) / (factor - 1.0);
+            let error = (next - before).abs().max((next - above).abs()) + rounding;
+            if error < self.best.1 {
+                self.best = (next, error);
+            }
+            row.push(next);
+        }
+        self.row = row;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slope(f: impl Fn(f64) -> f64, step: f64) -> (Slope, usize) {
+        let precision = Precision { absolute: 1e-12, relative: 1e-9 };
+        let (slopes, calls) = slopes(|s| vec![f(s)], &[f(0.0)], step, precision);
+        (slopes[0], calls)
+    }
+
+    #[test]
+    fn smooth_functions_are_exact_to_ten_digits_and_the_estimate_holds() {
+        let cases: [(fn(f64) -> f64, f64); 6] = [
+            (|s| (1.0 + s).exp(), 1f64.exp()),
+            (|s| (0.3 + s).sin() * 100.0, 100.0 * 0.3f64.cos()),
+            (|s| (1.0 + s).powi(7), 7.0),
+            (|s| 1.0 / (2.0 + s), -0.25),
+            (|s| (50.0 * (s + 0.1)).cos(), -50.0 * 5f64.sin()),
+            (|s| 3.0 - 2.0 * s, -2.0),
+        ];
+        for (f, exact) in cases {
+            let (slope, calls) = slope(f, 1e-2);
+            let error = (slope.value - exact).abs();
+            assert!(error <= 1e-10 * exact.abs() && error <= 2.0 * slope.error, "{slope:?} of {exact}");
+            assert!(!slope.is_kink(0.0) && calls <= 12, "{slope:?} after {calls}");
+        }
+    }
+
+    #[test]
+    fn a_constant_has_slope_zero_after_the_least_rows() {
+        let (slope, calls) = slope(|_| 5.0, 1e-2);
+        assert_eq!((slope.value, slope.jump, calls), (0.0, 0.0, 2 * LEAST.max(calls / 2)));
+        assert!(slope.error < 1e-12);
+    }
+
+    #[test]
+    fn a_kink_shows_both_slopes() {
+        let (relu, calls) = slope(|s| s.max(0.0), 1e-2);
+        assert_eq!((relu.sides(), calls), ([0.0, 1.0], 2 * LEAST));
+        assert!(relu.is_kink(1e-9));
+        let (curved, _) = slope(|s| if s < 0.0 { s.exp() } else { 1.0 + 3.0 * s.sin() }, 1e-2);
+        // Their mean has an odd power of h too, which the table does not remove; the estimate knows.
+        let allowed = 2.0 * (curved.error + curved.jump_error);
+        let [left, right] = curved.sides();
+        assert!(allowed < 1e-6 && (left - 1.0).abs() < allowed && (right - 3.0).abs() < allowed, "{curved:?}");
+        assert!(curved.is_kink(1e-9));
+    }
+
+    #[test]
+    fn a_kink_beside_the_point_only_costs_steps() {
+        let (slope, calls) = slope(|s| if s > 1e-5 { (s - 1e-5).mul_add(7.0, s) } else { s }, 1e-2);
+        assert!((slope.value - 1.0).abs() < 1e-9 && !slope.is_kink(1e-9), "{slope:?}");
+        assert!(calls > 12);
+    }
+
+    #[test]
+    fn a_jump_of_the_value_is_no_slope() {
+        let (slope, calls) = slope(|s| if s > 0.0 { 1.0 } else { 0.0 }, 1e-2);
+        assert!(slope.is_kink(1e-9) || slope.error > 1.0, "{slope:?}");
+        assert_eq!(calls, 2 * ROWS);
+    }
+
+    #[test]
+    fn steps_out_of_the_domain_are_passed_over() {
+        let (log, _) = slope(|s| (1e-4 + s).ln(), 1e-2);
+        assert!((log.value / 1e4 - 1.0).abs() < 1e-8, "{log:?}");
+        let (nowhere, _) = slope(|_| f64::NAN, 1e-2);
+        assert!(nowhere.value.is_nan() && nowhere.error.is_infinite());
+    }
+
+    #[test]
+    fn steps_stop_only_when_every_component_is_precise() {
+        let precision = Precision { absolute: 1e-12, relative: 1e-9 };
+        let f = |s: f64| vec![s, (300.0 * s).sin()];
+        let (both, calls) = slopes(f, &[0.0, 0.0], 1e-2, precision);
+        assert!((both[1].value - 300.0).abs() < 1e-6 && calls > 2 * LEAST, "{both:?}");
+    }
+
+    #[test]
+    fn the_root_mean_square_of_nothing_is_zero() {
+        assert_eq!(root_mean_square([]), 0.0);
+        assert_eq!(root_mean_square([3.0, 4.0, 0.0, 0.0]), 2.5);
+    }
+}

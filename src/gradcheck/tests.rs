@@ -1,0 +1,380 @@
+//! Operations that are wrong in every way that there is, and what is said of them.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ndarray::{ArrayD, IxDyn, arr0, array};
+
+use super::*;
+use crate::ops;
+use crate::tape::{Cotangents, Tensor};
+
+/// y = f(x), element by element, with the given VJP.
+fn map<'t>(
+    name: &'static str,
+    x: &Var<'t, f64>,
+    f: fn(f64) -> f64,
+    vjp: impl FnOnce(&ArrayD<f64>, Tensor<f64>, &mut Cotangents<'_, f64>) + 'static,
+) -> Var<'t, f64> {
+    let kept = x.value().clone();
+    x.tape().record(name, &[x], x.value().mapv(f), 0, move |dy, inputs| vjp(&kept, dy, inputs))
+}
+
+fn input() -> [ArrayD<f64>; 1] {
+    [array![0.3, -1.2, 2.0].into_dyn()]
+}
+
+/// The only culprit of a failure that is about slopes.
+fn culprit(failure: &Failure) -> &Culprit {
+    match failure {
+        Failure::Slopes { culprits, .. } if culprits.len() == 1 => &culprits[0],
+        _ => panic!("{failure:?}"),
+    }
+}
+
+#[test]
+fn a_right_gradient_passes_in_every_mode_and_reports_what_was_done() {
+    let inputs = input();
+    let check = |check: GradCheck| check.check(|_, x| ops::sum(&ops::square(&x[0])), &inputs).unwrap();
+    let all = check(GradCheck::new());
+    assert_eq!((all.compared, all.operations, all.single.clone()), (3, 2, None));
+    assert!(all.evaluations >= 3 * 6 && all.worst.as_ref().unwrap().relative_error() < 1e-11, "{all:?}");
+    assert_eq!(all.to_string().split(',').next(), Some("3 slopes agree"));
+    let some = check(GradCheck::new().directions(5).seed(3));
+    assert_eq!(some.compared, 5);
+    assert!(matches!(some.worst.as_ref().unwrap().place, Place::Direction(0..5)));
+    assert_eq!(some, check(GradCheck::new().directions(5).seed(3)));
+    assert_ne!(some, check(GradCheck::new().directions(5).seed(4)));
+}
+
+#[test]
+fn large_jacobians_are_compared_along_directions_unless_all_is_asked_for() {
+    let x = [ArrayD::from_shape_fn(IxDyn(&[150]), |i| (i[0] as f64).sin())];
+    let compared = |check: GradCheck| check.check(|_, x| ops::square(&x[0]), &x).unwrap().compared;
+    assert_eq!(compared(GradCheck::new()), 8);
+    assert_eq!(compared(GradCheck::new().every_element()), 150 * 150);
+    let x = [ArrayD::from_shape_fn(IxDyn(&[141]), |i| (i[0] as f64).sin())];
+    assert_eq!(GradCheck::new().check(|_, x| ops::square(&x[0]), &x).unwrap().compared, 141 * 141);
+}
+
+#[test]
+fn a_wrong_sign_is_named_with_place_and_numbers() {
+    for check in [GradCheck::new(), GradCheck::new().directions(2)] {
+        let failure = check
+            .check(
+                |_, x| {
+                    let wrong = map("cos", &x[0], f64::cos, |x, dy, inputs| inputs.add(0, &*dy * &x.mapv(f64::sin)));
+                    ops::sum(&ops::square(&wrong))
+                },
+                &input(),
+            )
+            .unwrap_err();
+        let culprit = culprit(&failure);
+        assert_eq!((culprit.operation, culprit.node, culprit.input), ("cos", 1, Some(0)));
+        let text = failure.to_string();
+        assert!(
+            text.contains("the VJP of `cos` (node 1, for input 0)") && text.contains("the sign is wrong"),
+            "{text}"
+        );
+        let worst = &failure.entries()[0];
+        assert_eq!(worst.verdict, Verdict::Wrong);
+        assert!((worst.analytic + worst.numeric).abs() < 1e-9 && (worst.relative_error() - 2.0).abs() < 1e-9);
+        if let Place::Element { input, output } = &worst.place {
+            let x: f64 = [0.3, -1.2, 2.0][input[0]];
+            assert!((worst.numeric + (2.0 * x).sin()).abs() < 1e-9 && output.is_empty(), "{worst:?}");
+            assert_eq!(failure.entries().len(), 3);
+            assert!(failure.entries().is_sorted_by(|a, b| a.absolute_error() >= b.absolute_error()));
+        }
+    }
+}
+
+#[test]
+fn factors_and_forgotten_gradients_are_told() {
+    let with = |factor: f64| {
+        let check = GradCheck::new().check(
+            |_, x| {
+                map(
+                    "third",
+                    &x[0],
+                    |x| x / 3.0,
+                    move |_, dy, inputs| {
+                        if factor > 0.0 {
+                            inputs.add(0, dy.mapv(|dy| dy * factor / 3.0));
+                        }
+                    },
+                )
+            },
+            &input(),
+        );
+        check.map_err(|failure| failure.to_string())
+    };
+    assert!(with(1.0).is_ok());
+    assert!(with(2.0).unwrap_err().contains(": twice as much"));
+    assert!(with(0.5).unwrap_err().contains(": half as much"));
+    assert!(with(0.0).unwrap_err().contains(": no gradient at all"));
+    let text = with(1.0 + 1e-6).unwrap_err();
+    assert!(text.contains("the VJP of `third`") && !text.contains("as much"), "{text}");
+}
+
+#[test]
+fn of_several_inputs_the_wrong_one_is_told() {
+    let failure = GradCheck::new()
+        .check(
+            |tape, x| {
+                let (a, b) = (x[0].value().clone(), x[1].value().clone());
+                tape.record("product", &[&x[0], &x[1]], &*a * &*b, 0, move |dy, inputs| {
+                    inputs.add(0, &*dy * &*b);
+                    inputs.add(1, &*dy * &*a * 3.0);
+                })
+            },
+            &[array![1.0, 2.0].into_dyn(), array![3.0, -4.0].into_dyn()],
+        )
+        .unwrap_err();
+    assert_eq!(culprit(&failure).input, Some(1));
+    assert!(failure.entries().iter().all(|entry| entry.input == 1));
+}
+
+#[test]
+fn a_value_that_was_detached_is_told() {
+    let failure = GradCheck::new().check(|_, x| ops::mul(&x[0], &ops::square(&x[0]).detached()), &input()).unwrap_err();
+    let culprit = culprit(&failure);
+    assert_eq!((culprit.operation, culprit.input, culprit.fault), ("mul", Some(1), Fault::Detached));
+    assert!(failure.to_string().contains("reads a constant that changes with the inputs"), "{failure}");
+}
+
+#[test]
+fn a_kink_is_named_and_is_not_called_wrong() {
+    let x = [array![0.0, 1.0].into_dyn()];
+    let failure = GradCheck::new().check(|_, x| ops::scale(&ops::relu(&x[0]), 3.0), &x).unwrap_err();
+    let entry = &failure.entries()[0];
+    assert_eq!((failure.entries().len(), entry.verdict), (1, Verdict::NotDifferentiable));
+    assert_eq!(entry.place, Place::Element { input: vec![0], output: vec![0] });
+    assert!(entry.sides[0].abs() < 1e-9 && (entry.sides[1] - 3.0).abs() < 1e-9, "{entry:?}");
+    let fault = culprit(&failure);
+    assert!(fault.operation == "relu" && matches!(fault.fault, Fault::Kink { .. }), "{fault:?}");
+    assert!(failure.to_string().starts_with("not differentiable here: 1 of 4 slopes"), "{failure}");
+    let report = GradCheck::new().subgradients(true).check(|_, x| ops::relu(&x[0]), &x).unwrap();
+    assert_eq!(report.subgradients.len(), 1);
+    assert!(report.to_string().contains("; 1 lie at kinks"));
+}
+
+#[test]
+fn at_a_kink_a_slope_beyond_both_sides_is_wrong() {
+    let x = [arr0(0.0).into_dyn()];
+    let failure = GradCheck::new()
+        .subgradients(true)
+        .check(|_, x| map("abs", &x[0], f64::abs, |_, dy, inputs| inputs.add(0, dy.mapv(|dy| 1.5 * dy))), &x)
+        .unwrap_err();
+    assert_eq!(failure.entries()[0].verdict, Verdict::Wrong);
+    let edge = |slope: f64| {
+        let check = GradCheck::new().subgradients(true);
+        check.check(
+            |_, x| map("abs", &x[0], f64::abs, move |_, dy, inputs| inputs.add(0, dy.mapv(|dy| slope * dy))),
+            &[arr0(0.0).into_dyn()],
+        )
+    };
+    assert!(edge(1.0).is_ok() && edge(-1.0).is_ok() && edge(0.3).is_ok());
+}
+
+#[test]
+fn nan_in_the_value_names_the_first_operation_that_makes_it() {
+    let x = [array![1.0, -1.0].into_dyn()];
+    let failure = GradCheck::new()
+        .check(|_, x| ops::square(&map("ln", &x[0], f64::ln, |x, dy, inputs| inputs.add(0, &*dy / x))), &x)
+        .unwrap_err();
+    assert_eq!(failure.operations(), ["ln"]);
+    assert!(matches!(&failure, Failure::NotFinite { index, .. } if index[..] == [1]), "{failure:?}");
+    let beside = [array![1.0, 1e-4].into_dyn()];
+    GradCheck::new()
+        .check(|_, x| map("ln", &x[0], f64::ln, |x, dy, inputs| inputs.add(0, &*dy / x)), &beside)
+        .expect("steps out of the domain are passed over");
+}
+
+#[test]
+fn nan_in_the_gradient_is_wrong() {
+    let failure = GradCheck::new()
+        .check(|_, x| map("odd", &x[0], |x| x, |_, dy, inputs| inputs.add(0, dy.mapv(|dy| dy / 0.0))), &input())
+        .unwrap_err();
+    // 0/0, where the cotangent is zero.
+    assert!(matches!(failure, Failure::Vjp { rule: Rule::Linear(_), .. }), "{failure:?}");
+    let failure = GradCheck::new()
+        .check(
+            |_, x| {
+                map(
+                    "odd",
+                    &x[0],
+                    |x| x,
+                    |_, dy, inputs| {
+                        inputs.add(0, dy.mapv(|dy| if dy == 0.0 { 0.0 } else { f64::NAN }));
+                    },
+                )
+            },
+            &input(),
+        )
+        .unwrap_err();
+    assert_eq!(failure.entries()[0].verdict, Verdict::Wrong);
+    assert_eq!(failure.operations(), ["odd"]);
+}
+
+#[test]
+fn a_function_that_changes_is_told() {
+    let calls = Rc::new(Cell::new(0.0));
+    let failure = GradCheck::new()
+        .check(
+            |_, x| {
+                calls.set(calls.get() + 1.0);
+                ops::square(&ops::scale(&x[0], calls.get()))
+            },
+            &input(),
+        )
+        .unwrap_err();
+    assert_eq!(failure, Failure::ValueChanges { place: "`scale` (node 1)".into() });
+    assert!(failure.operations().is_empty());
+    let calls = Cell::new(0);
+    let failure = GradCheck::new()
+        .check(
+            |_, x| {
+                calls.set(calls.get() + 1);
+                let y = ops::square(&x[0]);
+                if calls.get() % 2 == 0 { ops::scale(&y, 1.0) } else { y }
+            },
+            &input(),
+        )
+        .unwrap_err();
+    assert_eq!(failure, Failure::ValueChanges { place: "the number of operations".into() });
+}
+
+/// What is said of y = x with the given VJP.
+fn rule(vjp: impl Fn(Tensor<f64>, &mut Cotangents<'_, f64>) + Clone + 'static) -> Rule {
+    let result = GradCheck::new().check(
+        |_, x| {
+            let vjp = vjp.clone();
+            let twice = ops::scale(&x[0], 2.0);
+            let y = map("same", &twice, |x| x, move |_, dy, inputs| vjp(dy, inputs));
+            ops::sum(&y)
+        },
+        &input(),
+    );
+    match result {
+        Err(Failure::Vjp { operation: "same", node: 2, input: 0, rule }) => rule,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn rules_that_every_vjp_must_keep_are_checked() {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let shape = rule(|dy, inputs| inputs.add(0, dy.reshaped(&[1, 3])));
+    assert_eq!(shape, Rule::Shape { expected: vec![3], found: vec![1, 3] });
+    assert_eq!(rule(|dy, inputs| inputs.add(0, dy.mapv(|dy| dy + 0.5))), Rule::Linear(0.5));
+    let random = |dy: Tensor<f64>, inputs: &mut Cotangents<'_, f64>| {
+        let noise = 1.0 + 1e-14 * CALLS.fetch_add(1, Ordering::Relaxed) as f64;
+        inputs.add(0, dy.mapv(|dy| dy * noise));
+    };
+    assert_eq!(rule(random), Rule::Repeatable);
+    assert_eq!(rule(|dy, inputs| inputs.write(0, |mut dx, _| dx.assign(&*dy))), Rule::Accumulates);
+    let text = Failure::Vjp { operation: "same", node: 2, input: 0, rule: Rule::Accumulates }.to_string();
+    assert!(text.starts_with("the VJP of `same` (node 2, input 0) does not add"), "{text}");
+}
+
+#[test]
+fn where_rounding_drowns_the_slope_nothing_is_claimed() {
+    let f = |shift: f64| {
+        GradCheck::new().check(
+            |tape, x| {
+                let far = ops::add(&x[0], &tape.constant(arr0(shift)));
+                ops::mul(&far, &tape.constant(arr0(1.0 / 3.0)))
+            },
+            &[array![0.3, 0.7].into_dyn()],
+        )
+    };
+    assert!(f(1.0).is_ok());
+    let failure = f(1e12).unwrap_err();
+    assert_eq!(failure.entries()[0].verdict, Verdict::Undecided);
+    assert!(failure.to_string().starts_with("the numeric slopes are too uncertain"), "{failure}");
+}
+
+#[test]
+fn tolerances_and_steps_are_those_asked_for() {
+    // A gradient that is off by 1e-5.
+    let off = |check: GradCheck| {
+        check.check(
+            |_, x| map("near", &x[0], |x| x, |_, dy, inputs| inputs.add(0, dy.mapv(|dy| dy * (1.0 + 1e-5)))),
+            &[arr0(1.0).into_dyn()],
+        )
+    };
+    assert!(off(GradCheck::new()).is_err() && off(GradCheck::new().rtol(1e-6)).is_err());
+    let entry = off(GradCheck::new().rtol(1e-4)).unwrap().worst.unwrap();
+    assert!((entry.tolerance / 1e-4 - 1.0).abs() < 1e-4 && (entry.absolute_error() - 1e-5).abs() < 1e-9, "{entry:?}");
+    assert!(off(GradCheck::new().atol(2e-5)).is_ok());
+    // A step that leaps over the only place where the function is not constant.
+    let bump = |check: GradCheck| {
+        check.check(
+            |_, x| map("bump", &x[0], |x| (-1e8 * x * x).exp(), |x, dy, inputs| inputs.add(0, &*dy * x * 0.0)),
+            &[arr0(1e-4).into_dyn()],
+        )
+    };
+    assert!(bump(GradCheck::new()).is_err());
+    assert!(bump(GradCheck::new().eps(1e-5)).is_err());
+    assert!(bump(GradCheck::new().eps(1e6)).is_ok());
+}
+
+#[test]
+fn an_input_that_does_not_matter_has_gradient_zero() {
+    let inputs = [array![1.0, 2.0].into_dyn(), array![5.0].into_dyn(), ArrayD::zeros(IxDyn(&[0]))];
+    let report = GradCheck::new().check(|_, x| ops::square(&x[0]), &inputs).unwrap();
+    assert_eq!(report.compared, 2 * 3);
+    let report = GradCheck::new().check(|tape, _| tape.constant(array![1.0, 2.0]), &inputs).unwrap();
+    assert_eq!((report.compared, report.operations), (6, 0));
+    let report = GradCheck::new().directions(2).check(|_, x| ops::square(&x[0]), &inputs).unwrap();
+    assert_eq!(report.compared, 6);
+}
+
+#[test]
+fn the_gradient_in_single_precision_is_compared() {
+    let inputs = [array![[0.1, 20.0], [-3.0, 0.7]].into_dyn()];
+    let check = GradCheck::new();
+    let report = check.check_with_f32(|_, x| ops::square(&x[0]), |_, x| ops::square(&x[0]), &inputs).unwrap();
+    let single = report.single.clone().unwrap();
+    assert!(single.relative_error < 1e-6 && single.tolerance == 1e-4, "{single:?}");
+    assert!(report.to_string().contains("; f32 within"));
+    let other = |check: GradCheck| {
+        check.check_with_f32(|_, x| ops::square(&x[0]), |_, x| ops::scale(&ops::square(&x[0]), 1.001), &inputs)
+    };
+    let failure = other(check.clone()).unwrap_err();
+    let Failure::SinglePrecision(found) = &failure else { panic!("{failure:?}") };
+    assert!((found.relative_error - 1e-3).abs() < 1e-5, "{found:?}");
+    assert!(failure.to_string().starts_with("the f32 gradient of input 0 at ["), "{failure}");
+    assert!(other(check.single_tolerance(1e-2)).is_ok());
+}
+
+#[test]
+#[should_panic(expected = "gradcheck: eps is 0, but a step is a positive number")]
+fn a_step_of_zero_is_refused() {
+    let _ = GradCheck::new().eps(0.0);
+}
+
+#[test]
+#[should_panic(expected = "gradcheck: atol is -1, but a tolerance is 0 or more")]
+fn a_negative_atol_is_refused() {
+    let _ = GradCheck::new().atol(-1.0);
+}
+
+#[test]
+#[should_panic(expected = "gradcheck: rtol is NaN, but a tolerance is 0 or more")]
+fn a_nan_rtol_is_refused() {
+    let _ = GradCheck::new().rtol(f64::NAN);
+}
+
+#[test]
+#[should_panic(expected = "gradcheck: the f32 tolerance is -1, but a tolerance is 0 or more")]
+fn a_negative_f32_tolerance_is_refused() {
+    let _ = GradCheck::new().single_tolerance(-1.0);
+}
+
+#[test]
+#[should_panic(expected = "gradcheck: at least one direction is needed")]
+fn no_direction_is_no_check() {
+    let _ = GradCheck::new().directions(0);
+}
