@@ -4,6 +4,8 @@
 //! instruction set asked for: AVX-512, AVX2 with FMA, NEON, or portable code. A value of a type that implements
 //! [`Simd`] is a token: it exists only where the processor has the instructions, so its methods are safe to call.
 
+#![allow(clippy::inline_always, reason = "instructions of a set can only be inlined into functions compiled for it")]
+
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -51,6 +53,18 @@ pub trait Simd<T>: Copy {
     fn zip_low(self, a: Self::V, b: Self::V) -> Self::V;
     /// The second halves of a and b, interleaved.
     fn zip_high(self, a: Self::V, b: Self::V) -> Self::V;
+
+    /// Asks for the cache line at `from` to be brought into the L2 cache. Any address will do.
+    #[inline(always)]
+    fn prefetch(self, from: *const T) {
+        let _ = from;
+    }
+
+    /// Asks for the cache line at `from` to be brought into the L1 cache. Any address will do.
+    #[inline(always)]
+    fn prefetch_near(self, from: *const T) {
+        let _ = from;
+    }
 
     /// `LANES` values from `from` on.
     ///
@@ -219,6 +233,7 @@ simd_real!(f32);
 simd_real!(f64);
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, clippy::undocumented_unsafe_blocks, reason = "exact values; all slices hold enough of them")]
 mod tests {
     use super::*;
 

@@ -1,5 +1,8 @@
 //! NEON, which every 64-bit ARM processor has.
 
+#![allow(clippy::undocumented_unsafe_blocks, reason = "one comment below holds for all of them")]
+#![allow(clippy::wildcard_imports, reason = "instructions by their own names")]
+
 use std::arch::aarch64::*;
 
 use super::{Job, Simd};

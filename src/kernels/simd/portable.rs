@@ -1,5 +1,7 @@
 //! Portable code: arrays of four values, which compilers turn into whatever vectors the target always has.
 
+#![allow(clippy::float_cmp, reason = "the comparison asked for")]
+
 use super::{Job, Simd};
 
 /// The token of portable code.

@@ -1,5 +1,8 @@
 //! AVX-512 and AVX2 with FMA.
 
+#![allow(clippy::undocumented_unsafe_blocks, reason = "one comment below holds for all of them")]
+#![allow(clippy::wildcard_imports, reason = "instructions by their own names")]
+
 use std::arch::x86_64::*;
 
 use super::{Job, Simd};
@@ -99,6 +102,14 @@ macro_rules! avx512 {
             #[inline(always)]
             fn zip_high(self, a: Self::V, b: Self::V) -> Self::V {
                 unsafe { $permute(a, $high, b) }
+            }
+            #[inline(always)]
+            fn prefetch(self, from: *const $type) {
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+            }
+            #[inline(always)]
+            fn prefetch_near(self, from: *const $type) {
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
             }
             #[inline(always)]
             unsafe fn load(self, from: *const $type) -> Self::V {
@@ -216,6 +227,14 @@ macro_rules! avx2 {
             #[inline(always)]
             fn zip_high(self, a: Self::V, b: Self::V) -> Self::V {
                 unsafe { $permute::<0x31>($unpack_low(a, b), $unpack_high(a, b)) }
+            }
+            #[inline(always)]
+            fn prefetch(self, from: *const $type) {
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+            }
+            #[inline(always)]
+            fn prefetch_near(self, from: *const $type) {
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
             }
             #[inline(always)]
             unsafe fn load(self, from: *const $type) -> Self::V {

@@ -29,7 +29,7 @@ unsafe impl<T: Sync> Sync for Taps<T> {}
 
 impl<T: Real> Taps<T> {
     /// The filters `weights`, (out, in, 3, 3), as they are.
-    pub fn forward(weights: ArrayView4<'_, T>) -> Self {
+    pub fn forward(weights: &ArrayView4<'_, T>) -> Self {
         let (outputs, inputs, rows, columns) = weights.dim();
         assert_eq!((rows, columns), (3, 3), "Winograd convolution is for filters of 3×3");
         let &[output, input, row, column] = weights.strides() else { unreachable!("four axes") };
@@ -37,7 +37,7 @@ impl<T: Real> Taps<T> {
     }
 
     /// The filters `weights`, (out, in, 3, 3), turned by 180° with input and output exchanged.
-    pub fn backward(weights: ArrayView4<'_, T>) -> Self {
+    pub fn backward(weights: &ArrayView4<'_, T>) -> Self {
         let taps = Self::forward(weights);
         Self {
             data: taps.data.wrapping_offset(2 * (taps.row + taps.column)),

@@ -5,8 +5,6 @@ use super::transforms::OUT;
 /// Tiles of 4×4 outputs, in row-major order; the last of a row or column may hang over the edge.
 #[derive(Clone, Copy)]
 pub struct Grid {
-    pub height: usize,
-    pub width: usize,
     pub columns: usize,
     pub tiles: usize,
     /// Position in the input of the first tile's first pixel: minus the padding.
@@ -17,7 +15,7 @@ impl Grid {
     /// Covers an output of this height and width.
     pub fn new(height: usize, width: usize, origin: (isize, isize)) -> Self {
         let (rows, columns) = (height.div_ceil(OUT), width.div_ceil(OUT));
-        Self { height, width, columns, tiles: rows * columns, origin }
+        Self { columns, tiles: rows * columns, origin }
     }
 
     /// The first output of a tile.

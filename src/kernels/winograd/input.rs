@@ -70,17 +70,23 @@ impl<T: Real> InputTransform<'_, T> {
     #[inline(always)]
     fn transform<S: Simd<T>, const MASKED: bool>(self, s: S) {
         let outside = (self.zeros.as_ptr(), self.zeros.as_ptr().cast::<u8>());
-        let mut pixels = [outside; POINTS];
+        let mut both = [[outside; POINTS]; 2];
+        let [mut pixels, mut next] = both.each_mut();
+        self.find_pixels(self.first, next);
         for tile in 0..self.count {
-            let (y, x) = self.grid.input_corner(self.first + tile);
-            for i in 0..IN {
-                for j in 0..IN {
-                    pixels[i * IN + j] = self.source.pixel(y + i as isize, x + j as isize).unwrap_or(outside);
-                }
+            std::mem::swap(&mut pixels, &mut next);
+            if tile + 1 < self.count {
+                self.find_pixels(self.first + tile + 1, next);
             }
             let mut c = self.channels.0;
             while c < self.channels.1 {
                 let count = (self.source.channels - c).min(S::LANES);
+                // The next tile's first two columns are mostly this tile's last two.
+                for i in 0..IN {
+                    for j in 2..IN {
+                        s.prefetch_near(next[i * IN + j].0.wrapping_add(c));
+                    }
+                }
                 // SAFETY: the scratch buffer holds the row of this tile in each point's block; the row's length is a
                 // multiple of the vector's.
                 let to =
@@ -91,7 +97,7 @@ impl<T: Real> InputTransform<'_, T> {
                         self.store(
                             s,
                             to,
-                            Self::load(s, &pixels, |(data, mask)| {
+                            Self::load(s, pixels, |(data, mask)| {
                                 s.load_lanes(
                                     data.wrapping_add(c),
                                     read_bits::<T, S>(mask, c, count) & first_lanes(count),
@@ -99,16 +105,28 @@ impl<T: Real> InputTransform<'_, T> {
                             }),
                         );
                     } else if count == S::LANES {
-                        self.store(s, to, Self::load(s, &pixels, |(data, _)| s.load(data.add(c))));
+                        self.store(s, to, Self::load(s, pixels, |(data, _)| s.load(data.add(c))));
                     } else {
                         self.store(
                             s,
                             to,
-                            Self::load(s, &pixels, |(data, _)| s.load_lanes(data.add(c), first_lanes(count))),
+                            Self::load(s, pixels, |(data, _)| s.load_lanes(data.add(c), first_lanes(count))),
                         );
                     }
                 }
                 c += S::LANES;
+            }
+        }
+    }
+
+    /// Finds where the pixels of a tile and their mask bits lie.
+    #[inline(always)]
+    fn find_pixels(&self, tile: usize, pixels: &mut [(*const T, *const u8); POINTS]) {
+        let outside = (self.zeros.as_ptr(), self.zeros.as_ptr().cast::<u8>());
+        let (y, x) = self.grid.input_corner(tile);
+        for i in 0..IN {
+            for j in 0..IN {
+                pixels[i * IN + j] = self.source.pixel(y + i as isize, x + j as isize).unwrap_or(outside);
             }
         }
     }

@@ -27,7 +27,7 @@ impl Inputs {
     }
 
     /// Values in all.
-    pub fn len(&self) -> usize {
+    pub fn len(self) -> usize {
         self.point * super::transforms::POINTS
     }
 }
@@ -45,7 +45,7 @@ impl Filters {
     }
 
     /// Values in all.
-    pub fn len(&self) -> usize {
+    pub fn len(self) -> usize {
         self.point * super::transforms::POINTS
     }
 }
@@ -63,7 +63,7 @@ impl Products {
     }
 
     /// Values in all.
-    pub fn len(&self) -> usize {
+    pub fn len(self) -> usize {
         self.point * super::transforms::POINTS
     }
 }

@@ -1,6 +1,36 @@
-//! Convolution by Winograd's minimal filtering, F(4×4, 3×3): 3×3, stride 1, 4 times fewer multiplications.
+//! Convolution by Winograd's minimal filtering, F(4×4, 3×3): 3×3 with stride 1, in 4 times fewer multiplications.
 //!
-//! TODO docs
+//! After Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, section 4. A tile of 4×4
+//! outputs Y depends on a tile of 6×6 inputs d, and for one input and one output channel with filter g
+//!
+//! Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A,
+//!
+//! where ⊙ is the product of elements: 36 multiplications instead of 144. The matrices, from the interpolation points
+//! 0, 1, −1, 2, −2 and ∞:
+//!
+//! ```text
+//!      ⎡4  0 −5  0  1  0⎤        ⎡ 1/4    0     0 ⎤
+//!      ⎢0 −4 −4  1  1  0⎥        ⎢−1/6  −1/6  −1/6⎥         ⎡1  1  1  1  1  0⎤
+//! Bᵀ = ⎢0  4 −4 −1  1  0⎥    G = ⎢−1/6   1/6  −1/6⎥    Aᵀ = ⎢0  1 −1  2 −2  0⎥
+//!      ⎢0 −2 −1  2  1  0⎥        ⎢1/24  1/12   1/6⎥         ⎢0  1  1  4  4  0⎥
+//!      ⎢0  2 −1 −2  1  0⎥        ⎢1/24 −1/12   1/6⎥         ⎣0  1 −1  8 −8  1⎦
+//!      ⎣0  4  0 −5  0  1⎦        ⎣  0     0     1 ⎦
+//! ```
+//!
+//! The maps G g Gᵀ, Bᵀ d B and Aᵀ m A are linear, so sums over input channels are taken between them: for each of the
+//! 36 points a product of matrices, M = V U, of (tiles × input channels) and (input × output channels).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `transforms` | the three maps, on vectors of channels |
+//! | `filter`, `input`, `output` | what each map reads and writes: turned filters; masks and un-pooling; bias, ReLU, pooling |
+//! | `product` | M = V U, accumulated in registers |
+//! | `schedule` | which tiles and channels go together, and which run in parallel |
+//! | `grid`, `layout` | where tiles lie in the image, and scratch data in memory |
+
+#![allow(clippy::inline_always, reason = "all that takes a token must become part of the function compiled for it")]
+#![allow(clippy::needless_pass_by_value, reason = "a view of an array is a handle already")]
+#![allow(clippy::needless_range_loop, reason = "indices of tiles and matrices, as in the formulas")]
 
 mod filter;
 mod grid;
@@ -52,7 +82,7 @@ fn forward_with<T: Real>(
     workspace: &Workspace,
 ) {
     let (height, width, channels) = x.dim();
-    let taps = Taps::forward(weights);
+    let taps = Taps::forward(&weights);
     assert_eq!(taps.inputs, channels, "filters of {} input channels on an image of {channels}", taps.inputs);
     let y_height = (height + padding.top + padding.bottom).saturating_sub(2);
     let y_width = (width + padding.left + padding.right).saturating_sub(2);
@@ -97,7 +127,7 @@ fn data_gradient_with<T: Real>(
     workspace: &Workspace,
 ) {
     let (height, width, channels) = gradient.dim();
-    let mut taps = Taps::backward(weights);
+    let mut taps = Taps::backward(&weights);
     assert_eq!(taps.inputs, channels, "filters of {} output channels, a gradient of {channels}", taps.inputs);
     let (x_height, x_width, _) = dx.dim();
     assert_eq!(

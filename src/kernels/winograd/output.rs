@@ -6,6 +6,9 @@ use super::grid::Grid;
 use super::layout::Products;
 use super::transforms::{self, OUT};
 
+/// How many tiles ahead of its writing an output is brought near.
+const AHEAD: usize = 2;
+
 /// What is done with a result before it is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -51,6 +54,10 @@ impl<T: Real> Job<T> for OutputTransform<'_, T> {
     fn run<S: Simd<T>>(self, s: S) {
         for tile in 0..self.count {
             let corner = self.grid.output_corner(self.first + tile);
+            if tile + AHEAD < self.count {
+                let corner = self.grid.output_corner(self.first + tile + AHEAD);
+                self.sink.prefetch_tile(s, corner, self.channel, self.vectors * S::LANES);
+            }
             for vector in 0..self.vectors {
                 let channel = self.channel + vector * S::LANES;
                 let from = (tile * self.vectors + vector) * S::LANES;
@@ -92,6 +99,21 @@ impl<T: Real> Sink<T> {
             bias.as_ptr()
         });
         Self { stage, data: data.as_mut_ptr(), mask, bias, height, width, channels }
+    }
+
+    /// Brings near where a tile's channels `channel..channel + count` will be written.
+    #[inline(always)]
+    fn prefetch_tile<S: Simd<T>>(&self, s: S, (y, x): (usize, usize), channel: usize, count: usize) {
+        let pooled = matches!(self.stage, Stage::ReluMaxPool | Stage::ReluAveragePool);
+        let (y, x, width, side) = if pooled { (y / 2, x / 2, self.width / 2, 2) } else { (y, x, self.width, OUT) };
+        for i in 0..side {
+            for j in 0..side {
+                let pixel = self.data.wrapping_add(((y + i) * width + x + j) * self.channels + channel);
+                for c in (0..count).step_by(64 / size_of::<T>()) {
+                    s.prefetch_near(pixel.wrapping_add(c));
+                }
+            }
+        }
     }
 
     /// Writes `LANES` channels from `channel` on, or as many as there are, of a tile that may hang over the edge.
@@ -186,9 +208,9 @@ impl<T: Real> Sink<T> {
                 _ => value,
             };
             if WHOLE {
-                s.store(to, value)
+                s.store(to, value);
             } else {
-                s.store_lanes(to, value, lanes)
+                s.store_lanes(to, value, lanes);
             }
             if !self.mask.is_null() {
                 self.write_bits::<S>(position, channel, count, s.greater(value, s.splat(T::zero())));
@@ -226,9 +248,9 @@ impl<T: Real> Sink<T> {
         unsafe {
             let to = self.data.add((y / 2 * (self.width / 2) + x / 2) * self.channels + channel);
             if WHOLE {
-                s.store(to, value)
+                s.store(to, value);
             } else {
-                s.store_lanes(to, value, first_lanes(count))
+                s.store_lanes(to, value, first_lanes(count));
             }
             if !self.mask.is_null() {
                 let position = y * self.width + x;

@@ -6,22 +6,25 @@
 use super::super::Real;
 use super::super::simd::{Job, Simd};
 use super::layout::{BLOCK, Filters, Inputs, Products};
+use super::transforms::POINTS;
 
-/// Multiplies, for each point in `points`, tiles `rows` of `v` by the panel `u`, into the same tiles of `m`.
+/// Multiplies, for each point, tiles `rows` of `v` by some panels of `u`, into the same tiles of those panels of `m`.
 pub struct Product<T> {
     pub v: *const T,
     pub v_layout: Inputs,
+    /// The first panel; the others follow.
     pub u: *const T,
     pub u_layout: Filters,
+    /// The first panel; the others follow.
     pub m: *mut T,
     pub m_layout: Products,
-    pub points: (usize, usize),
     /// First tile and count in `v`; in `m` they begin at 0.
     pub rows: (usize, usize),
     /// Input channels.
     pub channels: usize,
-    /// Width of the panel in vectors, 1 or 2.
-    pub vectors: usize,
+    pub panels: usize,
+    /// Width in vectors, 1 or 2, of the last panel; that of the others is 2.
+    pub last_vectors: usize,
 }
 
 impl<T: Real> Job<T> for Product<T> {
@@ -29,19 +32,35 @@ impl<T: Real> Job<T> for Product<T> {
     fn run<S: Simd<T>>(self, s: S) {
         let (first, count) = self.rows;
         let groups = count.div_ceil(S::ROWS);
-        for point in self.points.0..self.points.1 {
-            for group in 0..groups {
-                // Groups that differ by at most one row.
-                let (begin, end) = (count * group / groups, count * (group + 1) / groups);
-                // SAFETY: the buffers hold these rows, as their layouts say.
-                unsafe {
-                    let v = self.v.add(point * self.v_layout.point + (first + begin) * BLOCK);
-                    let u = self.u.add(point * self.u_layout.point);
-                    let m = self.m.add(point * self.m_layout.point + begin * self.vectors * S::LANES);
-                    if self.vectors == 2 {
-                        multiply::<T, S, 2>(s, end - begin, self.channels, v, self.v_layout.block, u, m);
+        // Groups that differ by at most one row.
+        let begin = |group: usize| count * group / groups;
+        let v = |point: usize, group: usize| {
+            self.v.wrapping_add(point * self.v_layout.point + (first + begin(group)) * BLOCK)
+        };
+        let u =
+            |point: usize, panel: usize| self.u.wrapping_add(point * self.u_layout.point + panel * self.u_layout.len());
+        for point in 0..POINTS {
+            for panel in 0..self.panels {
+                let vectors = if panel + 1 == self.panels { self.last_vectors } else { 2 };
+                let m = self.m.wrapping_add(point * self.m_layout.point + panel * self.m_layout.len());
+                for group in 0..groups {
+                    let rows = begin(group + 1) - begin(group);
+                    let m = m.wrapping_add(begin(group) * vectors * S::LANES);
+                    let next = if group + 1 < groups {
+                        Next { left: v(point, group + 1), right: std::ptr::null() }
+                    } else if panel + 1 < self.panels {
+                        Next { left: v(point, 0), right: u(point, panel + 1) }
                     } else {
-                        multiply::<T, S, 1>(s, end - begin, self.channels, v, self.v_layout.block, u, m);
+                        Next { left: v(point + 1, 0), right: u(point + 1, 0) }
+                    };
+                    let left = Left { data: v(point, group), block: self.v_layout.block };
+                    // SAFETY: the buffers hold these rows, as their layouts say.
+                    unsafe {
+                        if vectors == 2 {
+                            multiply::<T, S, 2>(s, (rows, self.channels), left, u(point, panel), m, next);
+                        } else {
+                            multiply::<T, S, 1>(s, (rows, self.channels), left, u(point, panel), m, next);
+                        }
                     }
                 }
             }
@@ -49,26 +68,40 @@ impl<T: Real> Job<T> for Product<T> {
     }
 }
 
-/// m = v u for `rows` ≤ `ROWS` rows: v holds rows of `BLOCK` values, further blocks of columns being `block` apart; u
-/// and m hold rows of N vectors.
+/// The left factor of a small product: rows of `BLOCK` values; further columns follow `block` values later.
+#[derive(Clone, Copy)]
+pub struct Left<T> {
+    pub data: *const T,
+    pub block: usize,
+}
+
+/// The factors of the product that comes next, to be brought nearer meanwhile; `right` is null where it is near.
+#[derive(Clone, Copy)]
+pub struct Next<T> {
+    pub left: *const T,
+    pub right: *const T,
+}
+
+/// m = left · right for `rows` ≤ `ROWS` rows: right and m hold rows of N vectors.
 ///
 /// # Safety
-/// v and u must be readable and m writable as described.
+/// The factors must be readable and m writable as described.
 #[inline(always)]
 pub unsafe fn multiply<T: Real, S: Simd<T>, const N: usize>(
     s: S,
-    rows: usize,
-    depth: usize,
-    v: *const T,
-    block: usize,
-    u: *const T,
+    (rows, depth): (usize, usize),
+    left: Left<T>,
+    right: *const T,
     m: *mut T,
+    next: Next<T>,
 ) {
     macro_rules! by_rows {
         ($($rows:literal)*) => {
             match rows {
-                // SAFETY: the caller's.
-                $($rows if $rows <= S::ROWS => unsafe { multiply_rows::<T, S, $rows, N>(s, depth, v, block, u, m) },)*
+                $($rows if $rows <= S::ROWS => {
+                    // SAFETY: the caller's.
+                    unsafe { multiply_rows::<T, S, $rows, N>(s, depth, left, right, m, next) }
+                })*
                 _ => unreachable!("more rows than the register tile has"),
             }
         };
@@ -80,32 +113,48 @@ pub unsafe fn multiply<T: Real, S: Simd<T>, const N: usize>(
 unsafe fn multiply_rows<T: Real, S: Simd<T>, const R: usize, const N: usize>(
     s: S,
     depth: usize,
-    mut v: *const T,
-    block: usize,
-    mut u: *const T,
+    mut left: Left<T>,
+    mut right: *const T,
     m: *mut T,
+    mut next: Next<T>,
 ) {
+    let line = 64 / size_of::<T>();
     let mut sums = [[s.splat(T::zero()); N]; R];
-    let mut left = depth;
+    let mut remaining = depth;
     // SAFETY: the caller's.
     unsafe {
-        while left > 0 {
-            let columns = left.min(BLOCK);
-            for k in 0..columns {
-                let mut factors = [s.splat(T::zero()); N];
-                for n in 0..N {
-                    factors[n] = s.load(u.add(n * S::LANES));
-                }
+        while remaining > 0 {
+            let columns = remaining.min(BLOCK);
+            let mut k = 0;
+            while k < columns {
                 for r in 0..R {
-                    let x = s.splat(v.add(r * BLOCK + k).read());
-                    for n in 0..N {
-                        sums[r][n] = s.mul_add(x, factors[n], sums[r][n]);
-                    }
+                    s.prefetch(next.left.wrapping_add(r * BLOCK + k));
                 }
-                u = u.add(N * S::LANES);
+                let end = columns.min(k + line);
+                while k < end {
+                    if !next.right.is_null() {
+                        for n in 0..N {
+                            s.prefetch(next.right.wrapping_add(n * S::LANES));
+                        }
+                        next.right = next.right.wrapping_add(N * S::LANES);
+                    }
+                    let mut factors = [s.splat(T::zero()); N];
+                    for n in 0..N {
+                        factors[n] = s.load(right.add(n * S::LANES));
+                    }
+                    for r in 0..R {
+                        let x = s.splat(left.data.add(r * BLOCK + k).read());
+                        for n in 0..N {
+                            sums[r][n] = s.mul_add(x, factors[n], sums[r][n]);
+                        }
+                    }
+                    right = right.add(N * S::LANES);
+                    k += 1;
+                }
             }
-            v = v.wrapping_add(block);
-            left -= columns;
+            left.data = left.data.wrapping_add(left.block);
+            next.left = next.left.wrapping_add(left.block);
+            remaining -= columns;
         }
         for r in 0..R {
             for n in 0..N {

@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 
 use super::super::simd::InstructionSet;
+use super::super::workspace::Scratch;
 use super::super::{Real, Workspace};
 use super::filter::{FilterTransform, Taps};
 use super::grid::Grid;
@@ -40,23 +41,133 @@ impl<T> Shared<T> {
     }
 }
 
-/// Transformed filters up to this size are made once and shared by all tasks; larger ones are made a panel at a time.
-const SHARED_FILTERS: usize = 12 << 20;
+/// Tiles that a task takes together: enough that reading the transformed filters costs little.
+const TILES: usize = 56;
 
-/// Transformed inputs of a chunk of tiles up to this size, when filters are made a panel at a time.
+/// Panels of output channels that a task multiplies transformed inputs by while these are near.
+const PANELS: usize = 4;
+
+/// Bytes of one transformed tile, of all input channels, above which `TILES` and `PANELS` are used; half of `TILES`
+/// and single panels below.
+const LARGE: usize = 40 << 10;
+
+/// Tiles up to which each task transforms the filters it needs, and uses them at once.
+const FEW: usize = 128;
+
+/// Fewest tasks that the tiles must yield for each to take its tiles through all phases.
+const TASKS: usize = 14;
+
+/// Bytes of transformed inputs that are held at one time where tasks share them.
 const CHUNK: usize = 20 << 20;
 
 impl<T: Real> Convolution<'_, T> {
     /// Computes it.
     pub fn run(&self) {
-        if self.grid.tiles == 0 || self.taps.outputs == 0 {
+        let Grid { tiles, .. } = self.grid;
+        if tiles == 0 || self.taps.outputs == 0 {
             return;
         }
-        let filters = POINTS * self.taps.inputs * self.taps.outputs * size_of::<T>();
-        if filters > SHARED_FILTERS || self.grid.tiles < 128 && self.panels() >= 4 {
-            self.run_by_channels();
+        // A block's transformed inputs should stay in the L2 cache, but few tiles make more of reading the filters.
+        let large = POINTS * self.taps.inputs * size_of::<T>() > LARGE;
+        let (block, panels) = if large { (TILES, PANELS) } else { (TILES / 2, 1) };
+        if tiles > block * TASKS {
+            self.run_by_tiles(block, panels);
         } else {
-            self.run_by_tiles();
+            self.run_by_channels();
+        }
+    }
+
+    /// Many tiles: filters are transformed once, then each task takes a block of tiles through all phases.
+    fn run_by_tiles(&self, block: usize, together: usize) {
+        let inputs = self.taps.inputs;
+        let block = evenly(self.grid.tiles, block);
+        let (u, filters) = self.all_filters();
+        let layout = Inputs::new::<T>(block, inputs);
+        let products = Products::new::<T>(block, self.panel_width());
+        let zeros = self.zeros();
+        (0..self.grid.tiles.div_ceil(block)).into_par_iter().for_each(|task| {
+            let first = task * block;
+            let count = block.min(self.grid.tiles - first);
+            let mut v = self.workspace.take::<T>(layout.len());
+            let mut m = self.workspace.take::<T>(products.len() * together);
+            self.transform_inputs((first, count), (0, inputs), &zeros, v.as_mut_ptr(), 0, layout);
+            for panel in (0..self.panels()).step_by(together) {
+                let panels = (panel, together.min(self.panels() - panel));
+                let u = u[panel * filters.len()..].as_ptr();
+                self.multiply((v.as_ptr(), layout), (u, filters), (m.as_mut_ptr(), products), (0, count), panels);
+                self.transform_outputs((m.as_ptr(), products), (first, count), panels);
+            }
+        });
+    }
+
+    /// Few tiles: the inputs of all, or of a chunk, are transformed once and shared, and tasks differ in the output
+    /// channels too. If the tiles are very few, each task transforms the filters of its panel itself, uses them at once
+    /// and never writes them to memory.
+    fn run_by_channels(&self) {
+        let inputs = self.taps.inputs;
+        let chunks = (POINTS * inputs * self.grid.tiles * size_of::<T>()).div_ceil(CHUNK).max(1);
+        let chunk = self.grid.tiles.div_ceil(chunks);
+        let layout = Inputs::new::<T>(chunk, inputs);
+        let block = evenly(chunk, 64);
+        let few = self.grid.tiles <= FEW;
+        let together = if few { 1 } else { PANELS.min(self.panels().div_ceil(4)) };
+        let products = Products::new::<T>(block, self.panel_width());
+        let zeros = self.zeros();
+        let mut v = self.workspace.take::<T>(layout.len());
+        let shared = Shared(v.as_mut_ptr());
+        let all_filters = (!few).then(|| self.all_filters());
+        for first in (0..self.grid.tiles).step_by(chunk) {
+            let count = chunk.min(self.grid.tiles - first);
+            let (slices, slice) = (inputs.div_ceil(BLOCK), 16);
+            (0..count.div_ceil(slice) * slices).into_par_iter().for_each(|task| {
+                let (place, channel) = (task / slices * slice, task % slices * BLOCK);
+                // Tasks differ in the tiles or in the block of channels.
+                self.transform_inputs(
+                    (first + place, slice.min(count - place)),
+                    (channel, inputs.min(channel + BLOCK)),
+                    &zeros,
+                    shared.at(0),
+                    place,
+                    layout,
+                );
+            });
+            if let Some((u, filters)) = &all_filters {
+                let blocks = count.div_ceil(block);
+                (0..self.panels().div_ceil(together) * blocks).into_par_iter().for_each(|task| {
+                    let (panel, place) = (task / blocks * together, task % blocks * block);
+                    let panels = (panel, together.min(self.panels() - panel));
+                    let rows = block.min(count - place);
+                    let mut m = self.workspace.take::<T>(products.len() * together);
+                    let u = u[panel * filters.len()..].as_ptr();
+                    self.multiply(
+                        (shared.at(0).cast_const(), layout),
+                        (u, *filters),
+                        (m.as_mut_ptr(), products),
+                        (place, rows),
+                        panels,
+                    );
+                    self.transform_outputs((m.as_ptr(), products), (first + place, rows), panels);
+                });
+            } else {
+                let filters = Filters::new::<T>(inputs, self.panel_width());
+                (0..self.panels()).into_par_iter().for_each(|panel| {
+                    let mut u = self.workspace.take::<T>(filters.len());
+                    let mut m = self.workspace.take::<T>(products.len());
+                    self.transform_filters(panel, (0, inputs), filters, u.as_mut_ptr());
+                    for place in (0..count).step_by(block) {
+                        let rows = block.min(count - place);
+                        let u = (u.as_ptr(), filters);
+                        self.multiply(
+                            (shared.at(0).cast_const(), layout),
+                            u,
+                            (m.as_mut_ptr(), products),
+                            (place, rows),
+                            (panel, 1),
+                        );
+                        self.transform_outputs((m.as_ptr(), products), (first + place, rows), (panel, 1));
+                    }
+                });
+            }
         }
     }
 
@@ -73,97 +184,26 @@ impl<T: Real> Convolution<'_, T> {
         (self.taps.outputs - panel * self.panel_width()).div_ceil(T::lanes(self.set)).min(2)
     }
 
-    fn zeros(&self) -> super::super::workspace::Scratch<'_, T> {
+    fn zeros(&self) -> Scratch<'_, T> {
         let mut zeros = self.workspace.take(self.source.channels.max(8));
         zeros.fill(T::zero());
         zeros
     }
 
-    /// Many tiles, few channels: filters are transformed once, then each task takes a block of tiles through all
-    /// phases.
-    fn run_by_tiles(&self) {
+    /// All filters, transformed, panel by panel.
+    fn all_filters(&self) -> (Scratch<'_, T>, Filters) {
         let inputs = self.taps.inputs;
-        let panels = self.panels();
-        let filters = Filters::new::<T>(inputs, self.panel_width());
-        let mut u = self.workspace.take::<T>(filters.len() * panels);
-        let shared = Shared(u.as_mut_ptr());
+        let layout = Filters::new::<T>(inputs, self.panel_width());
+        let mut u = self.workspace.take::<T>(layout.len() * self.panels());
         let slices = inputs.div_ceil(BLOCK);
-        (0..panels * slices).into_par_iter().for_each(|task| {
-            let (panel, slice) = (task / slices, task % slices);
+        let shared = Shared(u.as_mut_ptr());
+        (0..self.panels() * slices).into_par_iter().for_each(|task| {
+            let (panel, channel) = (task / slices, task % slices * BLOCK);
             // Tasks differ in the panel or in the input channels.
-            self.transform_filters(
-                panel,
-                (slice * BLOCK, inputs.min((slice + 1) * BLOCK)),
-                filters,
-                shared.at(panel * filters.len()),
-            );
+            let channels = (channel, inputs.min(channel + BLOCK));
+            self.transform_filters(panel, channels, layout, shared.at(panel * layout.len()));
         });
-
-        let block = self.tiles_per_block();
-        let layout = Inputs::new::<T>(block, inputs);
-        let products = Products::new::<T>(block, self.panel_width());
-        let zeros = self.zeros();
-        (0..self.grid.tiles.div_ceil(block)).into_par_iter().for_each(|task| {
-            let first = task * block;
-            let count = block.min(self.grid.tiles - first);
-            let mut v = self.workspace.take::<T>(layout.len());
-            let mut m = self.workspace.take::<T>(products.len());
-            self.transform_inputs((first, count), (0, inputs), &zeros, v.as_mut_ptr(), 0, layout);
-            for panel in 0..panels {
-                let u = shared.at(panel * filters.len());
-                self.multiply((v.as_ptr(), layout), (u, filters), (m.as_mut_ptr(), products), (0, count), panel);
-                self.transform_outputs((m.as_ptr(), products), (first, count), panel);
-            }
-        });
-    }
-
-    /// Many channels: the inputs of a chunk of tiles are transformed once, then each task transforms the filters of a
-    /// panel of output channels, uses them at once for all these tiles and never writes them to memory.
-    fn run_by_channels(&self) {
-        let inputs = self.taps.inputs;
-        let chunks = (POINTS * inputs * self.grid.tiles * size_of::<T>()).div_ceil(CHUNK).max(1);
-        let chunk = self.grid.tiles.div_ceil(chunks);
-        let layout = Inputs::new::<T>(chunk, inputs);
-        let filters = Filters::new::<T>(inputs, self.panel_width());
-        let group = chunk.min(64);
-        let products = Products::new::<T>(group, self.panel_width());
-        let zeros = self.zeros();
-        let mut v = self.workspace.take::<T>(layout.len());
-        let shared = Shared(v.as_mut_ptr());
-        for first in (0..self.grid.tiles).step_by(chunk) {
-            let count = chunk.min(self.grid.tiles - first);
-            let (slices, slice) = (inputs.div_ceil(BLOCK), 16);
-            (0..count.div_ceil(slice) * slices).into_par_iter().for_each(|task| {
-                let (place, channel) = (task / slices * slice, task % slices * BLOCK);
-                // Tasks differ in the tiles or in the block of channels.
-                self.transform_inputs(
-                    (first + place, slice.min(count - place)),
-                    (channel, inputs.min(channel + BLOCK)),
-                    &zeros,
-                    shared.at(0),
-                    place,
-                    layout,
-                );
-            });
-            (0..self.panels()).into_par_iter().for_each(|panel| {
-                let mut u = self.workspace.take::<T>(filters.len());
-                let mut m = self.workspace.take::<T>(products.len());
-                self.transform_filters(panel, (0, inputs), filters, u.as_mut_ptr());
-                for place in (0..count).step_by(group) {
-                    let rows = group.min(count - place);
-                    let v = shared.at(0).cast_const();
-                    self.multiply((v, layout), (u.as_ptr(), filters), (m.as_mut_ptr(), products), (place, rows), panel);
-                    self.transform_outputs((m.as_ptr(), products), (first + place, rows), panel);
-                }
-            });
-        }
-    }
-
-    /// Few enough that the transformed inputs fit in a part of the L2 cache.
-    fn tiles_per_block(&self) -> usize {
-        let rows = T::rows(self.set);
-        let budget = (320 << 10) / (POINTS * self.taps.inputs.max(1) * size_of::<T>());
-        (budget / rows * rows).clamp(28 / rows * rows, 8 * rows)
+        (u, layout)
     }
 
     fn transform_filters(&self, panel: usize, inputs: (usize, usize), layout: Filters, to: *mut T) {
@@ -190,16 +230,29 @@ impl<T: Real> Convolution<'_, T> {
         (u, u_layout): (*const T, Filters),
         (m, m_layout): (*mut T, Products),
         rows: (usize, usize),
-        panel: usize,
+        (panel, panels): (usize, usize),
     ) {
-        let (channels, vectors) = (self.taps.inputs, self.vectors(panel));
-        let points = (0, POINTS);
-        T::dispatch(self.set, Product { v, v_layout, u, u_layout, m, m_layout, points, rows, channels, vectors });
+        let (channels, last_vectors) = (self.taps.inputs, self.vectors(panel + panels - 1));
+        let product = Product { v, v_layout, u, u_layout, m, m_layout, rows, channels, panels, last_vectors };
+        T::dispatch(self.set, product);
     }
 
-    fn transform_outputs(&self, (m, layout): (*const T, Products), (first, count): (usize, usize), panel: usize) {
-        let (channel, vectors) = (panel * self.panel_width(), self.vectors(panel));
+    fn transform_outputs(
+        &self,
+        (m, layout): (*const T, Products),
+        (first, count): (usize, usize),
+        (panel, panels): (usize, usize),
+    ) {
         let (grid, sink) = (self.grid, &self.sink);
-        T::dispatch(self.set, OutputTransform { m, layout, grid, first, count, channel, vectors, sink });
+        for i in 0..panels {
+            let (channel, vectors) = ((panel + i) * self.panel_width(), self.vectors(panel + i));
+            let m = m.wrapping_add(i * layout.len());
+            T::dispatch(self.set, OutputTransform { m, layout, grid, first, count, channel, vectors, sink });
+        }
     }
+}
+
+/// The size of a block near `block` that cuts `count` into an even number of nearly equal ones.
+fn evenly(count: usize, block: usize) -> usize {
+    count.div_ceil(count.div_ceil(block).next_multiple_of(2)).max(1)
 }

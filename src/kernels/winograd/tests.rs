@@ -267,7 +267,9 @@ fn gradient_f64() {
 
 #[test]
 fn accurate_and_the_same_on_any_number_of_threads_with_many_channels_and_any_layout() {
-    for (size, inputs, outputs) in [(64, 64, 64), (32, 256, 256), (20, 512, 512), (36, 512, 256), (70, 256, 512)] {
+    for (size, inputs, outputs) in
+        [(64, 64, 64), (32, 256, 256), (20, 512, 512), (36, 512, 256), (70, 256, 512), (112, 300, 70)]
+    {
         let x = image::<f32>((size, size + 3, inputs), 1).mapv(|v| v.max(0.0));
         let w = filters::<f32>(outputs, inputs, 2);
         let rows = direct(x.slice(s![..8, .., ..]), w.view(), None, Padding::same(1));
