@@ -5,7 +5,9 @@ mod arrays;
 mod completions;
 mod error;
 mod features;
+mod finish;
 mod interrupt;
+mod invert;
 mod log;
 mod loss;
 mod network;
@@ -27,6 +29,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Transfer(Box<transfer::Arguments>),
+    Invert(Box<invert::Arguments>),
     Features(features::Arguments),
     Loss(Box<loss::Arguments>),
     Network(network::Arguments),
@@ -41,6 +44,7 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Transfer(arguments) => transfer::run(*arguments),
+        Command::Invert(arguments) => invert::run(*arguments),
         Command::Features(arguments) => features::run(&arguments),
         Command::Loss(arguments) => loss::run(*arguments),
         Command::Network(arguments) => network::run(&arguments),

@@ -1,9 +1,11 @@
 //! The jobs: a description of what is wanted goes in, a picture comes out.
 
+mod invert;
 mod iterate;
 mod start;
 mod transfer;
 
+pub use invert::Invert;
 pub use iterate::{Ended, Outcome, Progress};
 pub use start::Start;
 pub use transfer::{Optimiser, Transfer};

@@ -79,6 +79,16 @@ impl<T: Real> Vgg19<T> {
         self.convolutions.iter().map(|(weight, _)| weight.of_rank::<Ix4>("conv2d").dim().into())
     }
 
+    /// Mean of each channel of the input, for values in 0..1.
+    pub fn mean(&self) -> [f64; 3] {
+        self.mean
+    }
+
+    /// Standard deviation of each channel of the input, for values in 0..1.
+    pub fn std(&self) -> [f64; 3] {
+        self.std
+    }
+
     /// The network's input for an image with values in 0..1: (pixel − mean)/std, channel by channel.
     pub fn normalise(&self, rgb: &ArrayView3<'_, f32>) -> Array3<T> {
         let mut image = rgb.mapv(|v| T::of(f64::from(v)));
