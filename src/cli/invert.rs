@@ -128,7 +128,8 @@ struct PriorArguments {
     #[arg(long, value_name = "X", value_parser = weight)]
     lambda_alpha: Option<f64>,
 
-    /// Weight of the total variation, divided by 2σ² as published [default: by depth 1, 10 or 100]
+    /// Weight of the total variation, divided by 2σ² as published [default: by depth 1, 10 or 100 with
+    /// --preset mahendran, 0.3 times that with --preset fast]
     #[arg(long, value_name = "X", value_parser = weight)]
     lambda_tv: Option<f64>,
 }
@@ -136,7 +137,7 @@ struct PriorArguments {
 /// Names of the presets.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum InversionPreset {
-    /// L-BFGS: the lowest error after the same number of evaluations
+    /// L-BFGS and less smoothing: lower errors after fewer iterations
     Fast,
     /// Mahendran & Vedaldi 2014: momentum with their rates
     Mahendran,
@@ -217,10 +218,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         Some("noise") => None,
         _ => Some(Picture::open(&arguments.init)?),
     };
-    let network = arguments.network.load(arguments.layer, Preset::default())?.vgg;
-    if !arguments.verbosity.quiet {
-        arguments.network.note_random();
-    }
+    let found = arguments.network.find(arguments.verbosity.quiet)?;
+    let network = arguments.network.load(&found, arguments.layer, Preset::default())?;
     let positions = [image.height(), image.width()].map(|len| len / arguments.layer.stride());
     let selection = Selection {
         patch: arguments.features.crop.as_ref().map(|crop| crop.ranges(positions)),
@@ -298,12 +297,15 @@ impl Arguments {
     }
 
     fn priors(&self) -> Priors {
-        let published = Priors::published(self.layer);
+        let preset = match self.preset {
+            InversionPreset::Fast => Priors::light(self.layer),
+            InversionPreset::Mahendran => Priors::published(self.layer),
+        };
         Priors {
             alpha: self.priors.alpha,
             beta: self.priors.beta,
-            lambda_alpha: self.priors.lambda_alpha.unwrap_or(published.lambda_alpha),
-            lambda_tv: self.priors.lambda_tv.unwrap_or(published.lambda_tv),
+            lambda_alpha: self.priors.lambda_alpha.unwrap_or(preset.lambda_alpha),
+            lambda_tv: self.priors.lambda_tv.unwrap_or(preset.lambda_tv),
         }
     }
 }

@@ -35,6 +35,15 @@ impl Priors {
         };
         Self { alpha: 6.0, beta: 2.0, lambda_alpha: 8e-10, lambda_tv }
     }
+
+    /// The published priors with 0.3 times their total variation: what a better optimiser can afford. On a photograph of
+    /// 128×128 pixels and VGG19's trained weights (relu1_1, relu2_1, relu3_1, relu3_4) this gave a third of the published
+    /// procedure's error or less, and pictures that were sharper and nearer to the photograph, without noise; 0.1 times
+    /// left speckles at relu3_4.
+    pub fn light(layer: Layer) -> Self {
+        let published = Self::published(layer);
+        Self { lambda_tv: 0.3 * published.lambda_tv, ..published }
+    }
 }
 
 /// Which features of a layer are inverted.
@@ -186,5 +195,87 @@ impl<T: Real> Inversion<T> {
         let (error_value, tv_value, alpha_value) = (value(&error), value(&tv), value(&alpha));
         let total = add(&add(&error, &tv), &alpha);
         Ok(InversionLosses { total, error: error_value, tv: tv_value, alpha: alpha_value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vgg::Weights;
+
+    fn layer(name: &str) -> Layer {
+        name.parse().unwrap()
+    }
+
+    /// A network with random weights, as deep as relu2_1, in double precision.
+    fn network() -> Vgg19<f64> {
+        Vgg19::new(Weights::random(1, Some(layer("relu2_1"))))
+    }
+
+    fn image(height: usize, width: usize) -> Array3<f64> {
+        Array3::from_shape_fn((height, width, 3), |(i, j, c)| ((i * 7 + j * 3 + c * 5) % 11) as f64 / 5.0 - 1.0)
+    }
+
+    /// x of a normalised image.
+    fn levels(network: &Vgg19<f64>, image: Array3<f64>) -> Array3<f64> {
+        image * &arr1(&network.std().map(|std| 255.0 * std))
+    }
+
+    #[test]
+    fn the_image_itself_has_no_error_and_a_constant_no_variation() {
+        let network = network();
+        let priors = Priors::published(layer("relu2_1"));
+        let inversion = Inversion::new(&network, image(8, 6), layer("relu2_1"), Selection::default(), priors).unwrap();
+        let tape = Tape::new();
+        let losses = inversion.evaluate(&network, &tape.constant(levels(&network, image(8, 6))), [0, 0]).unwrap();
+        assert!(losses.error < 1e-20 && losses.tv > 0.0 && losses.alpha > 0.0);
+        let grey = Array3::from_elem((8, 6, 3), 40.0);
+        let losses = inversion.evaluate(&network, &tape.constant(grey), [0, 0]).unwrap();
+        assert_eq!(losses.tv, 0.0);
+        // λ/(2σ²)·Σx⁶, by hand.
+        let variance = (27098.0f64 / 227.0).powi(2) * 48.0;
+        approx::assert_relative_eq!(losses.alpha, 8e-10 / (2.0 * variance) * 144.0 * 40f64.powi(6), epsilon = 1e-12);
+        approx::assert_relative_eq!(losses.total.scalar(), losses.error + losses.alpha, epsilon = 1e-12);
+    }
+
+    #[test]
+    fn the_gradient_is_that_of_finite_differences_for_a_patch_of_some_channels_of_a_larger_canvas() {
+        let network = network();
+        let selection = Selection { patch: Some([1..3, 0..2]), channels: Some(3..40) };
+        let priors = Priors { lambda_tv: 3.0, lambda_alpha: 1e-8, ..Priors::published(layer("relu2_1")) };
+        let inversion = Inversion::new(&network, image(8, 6), layer("relu2_1"), selection, priors).unwrap();
+        let canvas = levels(&network, image(11, 9)) * 0.9;
+        let tape = Tape::new();
+        let x = tape.variable(canvas.clone());
+        let gradients = inversion.evaluate(&network, &x, [2, 1]).unwrap().total.backward();
+        let gradient = gradients.get(&x).unwrap();
+        let value = |canvas: Array3<f64>| {
+            let tape = Tape::new();
+            inversion.evaluate(&network, &tape.constant(canvas), [2, 1]).unwrap().total.scalar()
+        };
+        for at in [[0, 0, 0], [4, 3, 1], [7, 2, 2], [10, 8, 0]] {
+            let moved = |by: f64| {
+                let mut canvas = canvas.clone();
+                canvas[at] += by;
+                value(canvas)
+            };
+            let numeric = (moved(1e-4) - moved(-1e-4)) / 2e-4;
+            approx::assert_relative_eq!(gradient[&at[..]], numeric, max_relative = 1e-5, epsilon = 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_selection_that_does_not_fit_is_refused() {
+        let network = network();
+        let priors = Priors::published(layer("relu2_1"));
+        for selection in [
+            Selection { channels: Some(0..129), ..Selection::default() },
+            Selection { channels: Some(3..3), ..Selection::default() },
+            Selection { patch: Some([0..4, 0..4]), ..Selection::default() },
+        ] {
+            let refused = Inversion::new(&network, image(8, 6), layer("relu2_1"), selection, priors);
+            let error = refused.err().unwrap().to_string();
+            assert!(error.starts_with("relu2_1 has 4 × 3 positions of 128 channels"), "{error}");
+        }
     }
 }

@@ -49,14 +49,14 @@ impl<'a> Invert<'a> {
     /// The rate that the published procedure begins with, before it is multiplied by σ².
     pub const PUBLISHED_RATE: f64 = 4e-3;
 
-    /// An inversion by 400 iterations of L-BFGS from noise, with the published priors.
+    /// An inversion by 400 iterations of L-BFGS from noise, with [light priors](Priors::light).
     pub fn new(image: &'a Picture, network: &'a Vgg19<f32>, layer: Layer) -> Self {
         Self {
             image,
             network,
             layer,
             selection: Selection::default(),
-            priors: Priors::published(layer),
+            priors: Priors::light(layer),
             start: None,
             optimiser: Optimiser::Lbfgs,
             steps: 400,
@@ -69,7 +69,8 @@ impl<'a> Invert<'a> {
     /// The published procedure: momentum 0.9, rates 4e-3 for the first quarter of the steps, 4e-4 for the next half, 4e-5
     /// for the last quarter, each times σ².
     pub fn mahendran(image: &'a Picture, network: &'a Vgg19<f32>, layer: Layer) -> Self {
-        Self { optimiser: Self::momentum(image, Self::PUBLISHED_RATE), ..Self::new(image, network, layer) }
+        let optimiser = Self::momentum(image, Self::PUBLISHED_RATE);
+        Self { optimiser, priors: Priors::published(layer), ..Self::new(image, network, layer) }
     }
 
     /// Momentum with a rate as published, that is to say, to be multiplied by σ².
