@@ -12,6 +12,7 @@ mod log;
 mod loss;
 mod network;
 mod progress;
+mod texture;
 mod transfer;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Transfer(Box<transfer::Arguments>),
+    Texture(Box<texture::Arguments>),
     Invert(Box<invert::Arguments>),
     Features(features::Arguments),
     Loss(Box<loss::Arguments>),
@@ -44,6 +46,7 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Transfer(arguments) => transfer::run(*arguments),
+        Command::Texture(arguments) => texture::run(*arguments),
         Command::Invert(arguments) => invert::run(*arguments),
         Command::Features(arguments) => features::run(&arguments),
         Command::Loss(arguments) => loss::run(*arguments),
