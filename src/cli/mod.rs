@@ -5,6 +5,7 @@ mod arrays;
 mod completions;
 mod error;
 mod features;
+mod figure;
 mod finish;
 mod interrupt;
 mod invert;
@@ -32,6 +33,7 @@ enum Command {
     Transfer(Box<transfer::Arguments>),
     Texture(Box<texture::Arguments>),
     Invert(Box<invert::Arguments>),
+    Figure(Box<figure::Arguments>),
     Features(features::Arguments),
     Loss(Box<loss::Arguments>),
     Network(network::Arguments),
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Transfer(arguments) => transfer::run(*arguments),
         Command::Texture(arguments) => texture::run(*arguments),
         Command::Invert(arguments) => invert::run(*arguments),
+        Command::Figure(arguments) => figure::run(&arguments),
         Command::Features(arguments) => features::run(&arguments),
         Command::Loss(arguments) => loss::run(*arguments),
         Command::Network(arguments) => network::run(&arguments),

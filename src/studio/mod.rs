@@ -1,5 +1,6 @@
 //! The jobs: a description of what is wanted goes in, a picture comes out.
 
+pub mod figure;
 mod invert;
 mod iterate;
 mod start;
