@@ -22,7 +22,17 @@ impl Log {
     }
 
     pub(super) fn write(&mut self, progress: &Progress<'_>) -> Result<(), Error> {
+        self.write_numbered(progress, None)
+    }
+
+    /// The same, with a number of the run before all else where there are several.
+    pub(super) fn write_numbered(
+        &mut self,
+        progress: &Progress<'_>,
+        number: Option<(&str, usize)>,
+    ) -> Result<(), Error> {
         let mut line = Map::new();
+        line.extend(number.map(|(name, number)| (name.into(), number.into())));
         line.insert("iteration".into(), progress.iteration.into());
         line.insert("elapsed".into(), progress.elapsed.as_secs_f64().into());
         line.insert("total".into(), progress.total.into());

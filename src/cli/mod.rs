@@ -5,12 +5,16 @@ mod arrays;
 mod completions;
 mod error;
 mod features;
+mod figure;
+mod finish;
 mod gradcheck;
 mod interrupt;
+mod invert;
 mod log;
 mod loss;
 mod network;
 mod progress;
+mod texture;
 mod transfer;
 
 use std::process::ExitCode;
@@ -28,6 +32,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Transfer(Box<transfer::Arguments>),
+    Texture(Box<texture::Arguments>),
+    Invert(Box<invert::Arguments>),
+    Figure(Box<figure::Arguments>),
     Features(features::Arguments),
     Loss(Box<loss::Arguments>),
     Network(network::Arguments),
@@ -43,6 +50,9 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Transfer(arguments) => transfer::run(*arguments),
+        Command::Texture(arguments) => texture::run(*arguments),
+        Command::Invert(arguments) => invert::run(*arguments),
+        Command::Figure(arguments) => figure::run(&arguments),
         Command::Features(arguments) => features::run(&arguments),
         Command::Loss(arguments) => loss::run(*arguments),
         Command::Network(arguments) => network::run(&arguments),

@@ -50,6 +50,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "content|noise|style|PATH", default_value = "content")]
     init: Init,
 
+    /// Keep pixels within black and white while they move, not only when the picture is written
+    #[arg(long)]
+    clamp: bool,
+
     /// Seed of the noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -138,6 +142,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
             start,
             optimiser,
             steps,
+            clamp: arguments.clamp,
             seed: arguments.seed,
             ..Transfer::new(&content, &style, network, preset, trained)
         };

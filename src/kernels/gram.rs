@@ -44,6 +44,9 @@ pub fn times<T: Real>(f: &ArrayView2<'_, T>, s: &ArrayView2<'_, T>, out: &mut Ar
 }
 
 /// F ← F·S where F lies: for when F is needed no more.
+///
+/// # Panics
+/// If the shapes do not fit.
 pub fn times_in_place<T: Real>(f: &mut ArrayViewMut2<'_, T>, s: &ArrayView2<'_, T>, buffers: &Buffers<T>) {
     f.axis_chunks_iter_mut(Axis(0), RUN / 4).into_par_iter().for_each(|mut f| {
         let mut copy = buffers.workspace().take::<T>(f.len());

@@ -146,7 +146,9 @@ pub fn average_forward<T: Real>(geometry: &PoolGeometry, x: &ArrayView3<'_, T>, 
                 }
             }
             let share = T::one() / T::of(geometry.divisor([i, j], [height, width]) as f64);
-            y.iter_mut().for_each(|y| *y *= share);
+            for y in y.iter_mut() {
+                *y *= share;
+            }
         }
     });
 }

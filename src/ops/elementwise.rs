@@ -11,9 +11,9 @@ const LARGE: usize = 1 << 14;
 pub(super) fn map<T: Real>(x: &ArrayD<T>, mut y: Tensor<T>, f: impl Fn(T) -> T + Sync + Send) -> Tensor<T> {
     let zip = Zip::from(&mut *y).and(x);
     if zip.size() < LARGE {
-        zip.for_each(|y, &x| *y = f(x))
+        zip.for_each(|y, &x| *y = f(x));
     } else {
-        zip.par_for_each(|y, &x| *y = f(x))
+        zip.par_for_each(|y, &x| *y = f(x));
     }
     y
 }
@@ -22,9 +22,9 @@ pub(super) fn map<T: Real>(x: &ArrayD<T>, mut y: Tensor<T>, f: impl Fn(T) -> T +
 pub(super) fn map_in_place<T: Real>(mut y: Tensor<T>, x: &ArrayD<T>, f: impl Fn(T, T) -> T + Sync + Send) -> Tensor<T> {
     let zip = Zip::from(&mut *y).and(x);
     if zip.size() < LARGE {
-        zip.for_each(|y, &x| *y = f(*y, x))
+        zip.for_each(|y, &x| *y = f(*y, x));
     } else {
-        zip.par_for_each(|y, &x| *y = f(*y, x))
+        zip.par_for_each(|y, &x| *y = f(*y, x));
     }
     y
 }

@@ -1,9 +1,11 @@
-//! Pictures: files in and out, and resizing.
+//! Pictures: files in and out, resizing, colours.
 
 mod file;
+mod histogram;
 mod resize;
 
 pub use file::{Format, PictureError};
+pub use histogram::match_histogram;
 
 use ndarray::{Array2, Array3};
 

@@ -35,13 +35,15 @@ pub enum NetworkError {
 }
 
 /// VGG19's convolutional part (Simonyan & Zisserman 2014, configuration E): sixteen 3×3 convolutions with ReLUs, in five
-/// blocks that end in a 2×2 pooling. Its weights are frozen.
+/// blocks that end in a 2×2 pooling. Its weights are frozen. A clone shares them.
+#[derive(Clone)]
 pub struct Vgg19<T: Real> {
     convolutions: Vec<(Value<T>, Value<T>)>,
     mean: [f64; 3],
     std: [f64; 3],
     pooling: Pooling,
     algorithm: ConvAlgorithm,
+    seamless: bool,
 }
 
 impl<T: Real> Vgg19<T> {
@@ -55,6 +57,7 @@ impl<T: Real> Vgg19<T> {
             std: weights.std.map(f64::from),
             pooling: Pooling::default(),
             algorithm: ConvAlgorithm::default(),
+            seamless: false,
         }
     }
 
@@ -68,6 +71,12 @@ impl<T: Real> Vgg19<T> {
         Self { algorithm, ..self }
     }
 
+    /// The same network with convolutions that wrap around the edges in place of zeros beyond them. Where height and width
+    /// are multiples of the deepest layer's stride, features then move with a picture that is rolled by that stride.
+    pub fn seamless(self) -> Self {
+        Self { seamless: true, ..self }
+    }
+
     /// The deepest layer that the weights reach.
     pub fn last(&self) -> Layer {
         let (_, relu, pool) = Layer::stage(self.convolutions.len() - 1);
@@ -77,6 +86,16 @@ impl<T: Real> Vgg19<T> {
     /// Shapes of the convolutions' weights, in order.
     pub(super) fn weight_shapes(&self) -> impl Iterator<Item = [usize; 4]> + '_ {
         self.convolutions.iter().map(|(weight, _)| weight.of_rank::<Ix4>("conv2d").dim().into())
+    }
+
+    /// Mean of each channel of the input, for values in 0..1.
+    pub fn mean(&self) -> [f64; 3] {
+        self.mean
+    }
+
+    /// Standard deviation of each channel of the input, for values in 0..1.
+    pub fn std(&self) -> [f64; 3] {
+        self.std
     }
 
     /// The network's input for an image with values in 0..1: (pixel − mean)/std, channel by channel.
@@ -143,9 +162,16 @@ impl<T: Real> Vgg19<T> {
             let pool = pool.filter(|_| deepest > relu);
             // What nobody asked to see is never written: the ReLU, and the pooling behind it, are computed with the
             // convolution.
-            if layers.contains(&conv) {
-                x = ops::conv2d(&x, &weight, Some(&bias), &ConvGeometry::padded(1), self.algorithm);
-                see(conv, &x);
+            if self.seamless || layers.contains(&conv) {
+                x = if self.seamless {
+                    let wrapped = ops::circular_pad(&x, 1);
+                    ops::conv2d(&wrapped, &weight, Some(&bias), &ConvGeometry::default(), self.algorithm)
+                } else {
+                    ops::conv2d(&x, &weight, Some(&bias), &ConvGeometry::padded(1), self.algorithm)
+                };
+                if layers.contains(&conv) {
+                    see(conv, &x);
+                }
                 if conv == deepest {
                     return Ok(());
                 }

@@ -1,0 +1,360 @@
+//! `impasto figure`: the papers' figures as labelled sheets.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, ValueEnum};
+use impasto::objective::Preset;
+use impasto::picture::{Format, Picture};
+use impasto::studio::Ended;
+use impasto::studio::figure::{self, Cell, CellError, CellResult, Curve, Sheet, Tile};
+use impasto::vgg::{Layer, Vgg19, WeightSource};
+use impasto::write_atomically;
+use serde_json::{Map, Value, json};
+
+use super::arguments::{NetworkArguments, weight};
+use super::error::Error;
+use super::interrupt;
+use super::progress::{Display, Verbosity};
+
+/// Draw a figure of the papers, as a labelled sheet
+///
+/// inversions: an image's features inverted at every layer (Mahendran & Vedaldi 2014, figure 6). lambda: one layer
+/// inverted with more and more smoothing. content, style: reconstructions layer by layer (Gatys, Ecker & Bethge 2016,
+/// figure 1). textures: from more and more layers (Gatys, Ecker & Bethge 2015, figure 2). weights: CONTENT in the manner
+/// of STYLE, a grid of layers and α/β (2016, figure 4). loss: a plot of --log files. Several images give several rows.
+///
+/// Every cell is kept in the folder OUT.cells, so that a sheet that was interrupted goes on where it stopped.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Which figure
+    name: Name,
+
+    /// The images; for weights CONTENT and STYLE; for loss the log files
+    #[arg(required = true, value_name = "IMAGE")]
+    files: Vec<PathBuf>,
+
+    /// The sheet to write: .png, .jpg, .webp, .tiff or .bmp
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+
+    /// The images' longer side in a cell, in pixels
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    size: u32,
+
+    /// How many iterations of L-BFGS for each cell
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    steps: u32,
+
+    /// Seed of the noise that cells start from
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// inversions: the layers [default: all that the weights reach]; lambda: the layer [default: relu2_1]
+    #[arg(long, value_name = "LAYER,…", value_delimiter = ',')]
+    layers: Vec<Layer>,
+
+    /// lambda: weights of the total variation [default: 0.01 to 100]; weights: α/β [default: 0.001 to 1]
+    #[arg(long, value_name = "X,…", value_delimiter = ',', value_parser = weight)]
+    values: Vec<f64>,
+
+    /// Begin a new line after N cells
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    columns: Option<u16>,
+
+    /// loss: the x axis
+    #[arg(long, value_name = "AXIS", default_value = "iterations")]
+    over: Over,
+
+    /// loss: which number of the logs to plot
+    #[arg(long, value_name = "NAME", default_value = "total")]
+    term: String,
+
+    #[command(flatten)]
+    verbosity: Verbosity,
+
+    #[command(flatten)]
+    network: NetworkArguments,
+}
+
+/// Names of the figures.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Name {
+    Inversions,
+    Lambda,
+    Content,
+    Style,
+    Textures,
+    Weights,
+    Loss,
+}
+
+/// What the loss is plotted over.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Over {
+    Iterations,
+    Seconds,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    Format::of(&arguments.output)?;
+    arguments.check()?;
+    if arguments.name == Name::Loss {
+        return arguments.loss();
+    }
+    let interrupted = interrupt::watch();
+    let open = |path: &PathBuf| Ok::<_, Error>(Picture::open(path)?.fitted(arguments.size as usize));
+    let images = arguments.files.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let found = arguments.network.find(arguments.verbosity.quiet)?;
+    let preset = match arguments.name {
+        // Gatys et al. average where they make textures.
+        Name::Style | Name::Textures | Name::Weights => Preset::Gatys,
+        _ => Preset::Balanced,
+    };
+    let network = arguments.network.load(&found, arguments.deepest(), preset)?;
+    let rows = arguments.rows(&images, network.last());
+    let cells = Cells {
+        folder: arguments.output.with_extension("cells"),
+        common: format!("{} {preset:?} {}", fingerprint(&found.source), network_options(&arguments.network)),
+        arguments,
+        network: &network,
+        interrupted: &interrupted,
+    };
+    std::fs::create_dir_all(&cells.folder).map_err(|why| Error::file("make the folder", &cells.folder, why))?;
+    let count: usize = rows.iter().map(Vec::len).sum();
+    let mut done = 0;
+    let mut tiles = Vec::new();
+    for row in &rows {
+        let mut line = Vec::new();
+        for cell in row {
+            let Some(tile) = arguments.network.in_threads(|| cells.tile(cell, done + 1, count))?? else {
+                eprintln!("interrupted after {done} of {count} cells; the same command goes on from there");
+                return Ok(ExitCode::from(interrupt::EXIT_CODE));
+            };
+            line.push(tile);
+            done += 1;
+        }
+        tiles.extend(line.chunks(arguments.columns.map_or(count, usize::from)).map(<[Tile]>::to_vec));
+    }
+    Sheet { title: arguments.title(), rows: tiles }.draw().save(&arguments.output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    /// Options that the figure does not know, and a wrong number of images.
+    fn check(&self) -> Result<(), Error> {
+        let usage = |message: &str| Err(Error::Usage(message.into()));
+        match self.name {
+            Name::Weights if self.files.len() != 2 => return usage("weights takes two images, CONTENT and STYLE"),
+            Name::Lambda if self.layers.len() > 1 => return usage("lambda takes one layer, as in --layers relu2_1"),
+            _ => {}
+        }
+        if !self.layers.is_empty() && !matches!(self.name, Name::Inversions | Name::Lambda) {
+            return usage("--layers is for inversions and lambda; the other figures have the papers' layers");
+        }
+        if !self.values.is_empty() && !matches!(self.name, Name::Lambda | Name::Weights) {
+            return usage("--values is for lambda (of the total variation) and weights (α/β)");
+        }
+        if self.name != Name::Loss && (self.over == Over::Seconds || self.term != "total") {
+            return usage("--over and --term are for the figure `loss`");
+        }
+        Ok(())
+    }
+
+    fn lambda_layer(&self) -> Layer {
+        self.layers.first().copied().unwrap_or_else(|| "relu2_1".parse().expect("a layer's name"))
+    }
+
+    /// How deep the network has to go.
+    fn deepest(&self) -> Layer {
+        let layer = |name: &str| name.parse().expect("a layer's name");
+        match self.name {
+            Name::Inversions => self.layers.iter().copied().max().unwrap_or_else(|| layer("pool5")),
+            Name::Lambda => self.lambda_layer(),
+            Name::Textures => layer("pool4"),
+            _ => layer("relu5_2"),
+        }
+    }
+
+    fn rows<'a>(&self, images: &'a [Picture], last: Layer) -> Vec<Vec<Cell<'a>>> {
+        let values = |default: &[f64]| if self.values.is_empty() { default.to_vec() } else { self.values.clone() };
+        let each = |row: &dyn Fn(&'a Picture) -> Vec<Cell<'a>>| images.iter().map(row).collect();
+        match self.name {
+            Name::Inversions => {
+                let all: Vec<Layer> = Layer::all().filter(|layer| !layer.is_classifier()).collect();
+                let layers = if self.layers.is_empty() { all } else { self.layers.clone() };
+                each(&|image| figure::inversions(image, &layers, last))
+            }
+            Name::Lambda => {
+                let values = values(&[0.01, 0.1, 1.0, 10.0, 100.0]);
+                each(&|image| figure::lambda(image, self.lambda_layer(), &values))
+            }
+            Name::Content => each(&|image| figure::content(image, last)),
+            Name::Style => each(&|image| figure::style(image, last)),
+            Name::Textures => each(&|image| figure::textures(image, last)),
+            Name::Weights => figure::weights(&images[0], &images[1], last, &values(&[0.001, 0.01, 0.1, 1.0])),
+            Name::Loss => Vec::new(),
+        }
+    }
+
+    fn title(&self) -> String {
+        let what = match self.name {
+            Name::Inversions => "inversions by layer",
+            Name::Lambda => "inversions by weight of the total variation",
+            Name::Content => "content reconstructions by layer",
+            Name::Style => "style reconstructions by layers",
+            Name::Textures => "textures by layers",
+            Name::Weights => "style transfer by style layers (down) and α/β (across)",
+            Name::Loss => "losses",
+        };
+        format!("{what}, {} iterations", self.steps)
+    }
+
+    /// The plot of the logs.
+    fn loss(&self) -> Result<ExitCode, Error> {
+        let curves = self.files.iter().map(|path| self.curve(path)).collect::<Result<Vec<_>, _>>()?;
+        let x_label = if self.over == Over::Seconds { "seconds" } else { "iterations (one evaluation each)" };
+        let plot = figure::plot(&curves, x_label, &self.term, [900, 600]).ok_or_else(|| {
+            Error::Failure(format!("the logs have no `{}` above 0, and a logarithmic axis shows no others", self.term))
+        })?;
+        plot.save(&self.output)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn curve(&self, path: &Path) -> Result<Curve, Error> {
+        let text = std::fs::read_to_string(path).map_err(|why| Error::file("read the log", path, why))?;
+        let x_name = if self.over == Over::Seconds { "elapsed" } else { "iteration" };
+        let point = |(index, line): (usize, &str)| {
+            let number = |name: &str| {
+                let line: Value = serde_json::from_str(line).ok()?;
+                line.get(name)?.as_f64()
+            };
+            let point = number(x_name).zip(number(&self.term));
+            point.ok_or_else(|| {
+                let what = format!("line {} has no numbers `{x_name}` and `{}`", index + 1, self.term);
+                Error::Failure(format!("{} is no log of that kind: {what}", path.display()))
+            })
+        };
+        let points = text.lines().enumerate().map(point).collect::<Result<_, _>>()?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Curve { name, points })
+    }
+}
+
+/// What all cells of a sheet have in common.
+struct Cells<'a> {
+    folder: PathBuf,
+    /// Network and preset, in words.
+    common: String,
+    arguments: &'a Arguments,
+    network: &'a Vgg19<f32>,
+    interrupted: &'a AtomicBool,
+}
+
+impl Cells<'_> {
+    /// The cell's tile, from the folder or computed; `None` if interrupted.
+    fn tile(&self, cell: &Cell<'_>, number: usize, count: usize) -> Result<Option<Tile>, Error> {
+        let path = self.folder.join(format!("{}.png", self.key(cell)));
+        if let Some(tile) = kept(cell, &path) {
+            return Ok(Some(tile));
+        }
+        let steps = self.arguments.steps as usize;
+        let mut display = Display::new(self.arguments.verbosity, steps);
+        display.say(&format!("cell {number} of {count}: {}", cell.label));
+        let result = cell.run(self.network, steps, self.arguments.seed, |progress| {
+            display.show(progress);
+            if self.interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        display.finish();
+        if result.ended == Ended::Stopped {
+            return Ok(None);
+        }
+        self.keep(&path, &result)?;
+        Ok(kept(cell, &path))
+    }
+
+    /// A name made of everything that the cell depends on.
+    fn key(&self, cell: &Cell<'_>) -> String {
+        let mut hash = Fnv::new();
+        let Arguments { steps, seed, .. } = self.arguments;
+        hash.add(format!("{} {} {steps} {seed}", self.common, cell.description()).as_bytes());
+        let style = if let figure::CellJob::Transfer { style, .. } = &cell.job { Some(*style) } else { None };
+        for image in [Some(cell.image), style].into_iter().flatten() {
+            hash.add(format!("{:?}", image.rgb.dim()).as_bytes());
+            image.rgb.iter().for_each(|value| hash.add(&value.to_le_bytes()));
+        }
+        format!("{:016x}", hash.0)
+    }
+
+    /// Writes the picture and then its terms: a cell with terms is whole.
+    fn keep(&self, path: &Path, result: &CellResult) -> Result<(), Error> {
+        result.picture.save(path)?;
+        let terms: Map<String, Value> = result.terms.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let written = write_atomically(&path.with_extension("json"), |file| {
+            serde_json::to_writer(file, &terms).map_err(std::io::Error::from)
+        });
+        written.map_err(|why| Error::file("write", path, why))
+    }
+}
+
+/// The tile of a cell that was computed before.
+fn kept(cell: &Cell<'_>, path: &Path) -> Option<Tile> {
+    let terms = std::fs::read(path.with_extension("json")).ok()?;
+    let terms: Map<String, Value> = serde_json::from_slice(&terms).ok()?;
+    let picture = Picture::open(path).ok()?;
+    // The priors are no error.
+    let shown = terms.iter().filter(|(name, _)| !["tv", "alpha"].contains(&name.as_str()));
+    let terms = shown.map(|(name, value)| format!("{name} {}", short(value.as_f64().unwrap_or(f64::NAN))));
+    Some(Tile { picture, caption: std::iter::once(cell.label.clone()).chain(terms).collect() })
+}
+
+/// A number in three digits.
+fn short(value: f64) -> String {
+    if (1e-3..1e3).contains(&value) { format!("{value:.3}") } else { format!("{value:.1e}") }
+}
+
+/// The weights' name and, for a file, its size and time.
+fn fingerprint(source: &WeightSource) -> String {
+    let file = match source {
+        WeightSource::File(path) => std::fs::metadata(path).ok(),
+        WeightSource::Random { .. } => None,
+    };
+    let state = file.map(|file| (file.len(), file.modified().ok()));
+    format!("{source} {state:?}")
+}
+
+/// What the options make of the network.
+fn network_options(arguments: &NetworkArguments) -> &'static str {
+    match arguments.pool {
+        None => "preset",
+        Some(super::arguments::Pool::Max) => "max",
+        Some(super::arguments::Pool::Avg) => "avg",
+    }
+}
+
+/// Fowler, Noll and Vo's hash FNV-1a: the same on every machine and in every version.
+struct Fnv(u64);
+
+impl Fnv {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+impl From<CellError> for Error {
+    fn from(error: CellError) -> Self {
+        match error {
+            CellError::Inversion(error) => error.into(),
+            CellError::Texture(error) => error.into(),
+            CellError::Transfer(error) => error.into(),
+        }
+    }
+}

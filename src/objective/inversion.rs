@@ -1,0 +1,281 @@
+//! The objective of representation inversion: Mahendran & Vedaldi, "Understanding deep image representations by
+//! inverting them", 2014, equation 4, with the normalisation of their published procedure.
+
+use std::ops::Range;
+
+use ndarray::{Array3, arr0, arr1};
+
+use crate::kernels::reduce;
+use crate::ops::{add, alpha_norm, mul, scale, slice, squared_error, total_variation};
+use crate::tape::{Real, Tape, Value, Var};
+use crate::vgg::{Layer, NetworkError, Vgg19};
+
+/// The image priors: their exponents and weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Priors {
+    /// α, the exponent of the norm that keeps pixels in the range of natural images; at least 1.
+    pub alpha: f64,
+    /// β, the exponent of the total variation, which keeps the picture piecewise smooth; above 0.
+    pub beta: f64,
+    /// The published λ of the α-norm: the term is `λ/(2σ²)·Σ|x|^α`.
+    pub lambda_alpha: f64,
+    /// The published λ of the total variation: the term is `λ/(2σ²)·Σ(d₁² + d₂²)^(β/2)`.
+    pub lambda_tv: f64,
+}
+
+impl Priors {
+    /// The published α = 6, β = 2 and `λ_α` = 8e-10, and the published `λ_TV` by depth: 1 for the first two blocks, 10 up
+    /// to relu4_4, 100 for all deeper layers. (The paper's network has other layers; these are those of about the same
+    /// receptive field.)
+    pub fn published(layer: Layer) -> Self {
+        let lambda_tv = match layer.convolution() {
+            Some(0..4) => 1.0,
+            Some(4..12) => 10.0,
+            _ => 100.0,
+        };
+        Self { alpha: 6.0, beta: 2.0, lambda_alpha: 8e-10, lambda_tv }
+    }
+
+    /// The published priors with 0.3 times their total variation: what a better optimiser can afford. On a photograph of
+    /// 128×128 pixels and VGG19's trained weights (relu1_1, relu2_1, relu3_1, relu3_4) this gave a third of the published
+    /// procedure's error or less, and pictures that were sharper and nearer to the photograph, without noise; 0.1 times
+    /// left speckles at relu3_4.
+    pub fn light(layer: Layer) -> Self {
+        let published = Self::published(layer);
+        Self { lambda_tv: 0.3 * published.lambda_tv, ..published }
+    }
+}
+
+/// Which features of a layer are inverted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Rows and columns of the patch of neurons, or the whole map.
+    pub patch: Option<[Range<usize>; 2]>,
+    /// The channels, or all.
+    pub channels: Option<Range<usize>>,
+}
+
+impl Selection {
+    /// Rows, columns and channels of a feature map of the given shape; `None` if the selection is empty or reaches out
+    /// of it.
+    fn ranges(&self, shape: &[usize]) -> Option<[Range<usize>; 3]> {
+        let [rows, columns] = self.patch.clone().unwrap_or([0..shape[0], 0..shape[1]]);
+        let ranges = [rows, columns, self.channels.clone().unwrap_or(0..shape[2])];
+        ranges.iter().zip(shape).all(|(range, &len)| !range.is_empty() && range.end <= len).then_some(ranges)
+    }
+
+    fn of<'t, T: Real>(&self, features: &Var<'t, T>) -> Var<'t, T> {
+        if *self == Self::default() {
+            return features.clone();
+        }
+        let [rows, columns, channels] = self.ranges(features.shape()).expect("checked at the target");
+        slice(features, rows, columns, channels)
+    }
+}
+
+/// Why an inversion cannot be set up.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum InversionError {
+    /// The network cannot compute the layer.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The selection is empty or reaches out of the layer's features.
+    #[error(
+        "{layer} has {} × {} positions of {} channels for this image; the patch or the channels asked for reach out of \
+         that, or are none", shape[0], shape[1], shape[2]
+    )]
+    Selection {
+        /// The layer.
+        layer: Layer,
+        /// Its features' shape (height, width, channels).
+        shape: [usize; 3],
+    },
+}
+
+/// ‖Φ(x)−Φ₀‖²/‖Φ₀‖² + `λ_α/(2σ²)·R_α(x)` + `λ_TV/(2σ²)·R_Vβ(x)`, where x is the image on 0..255 with the network's mean
+/// subtracted, Φ₀ the features of a given image, and σ = 27098·√(HW)/227 the typical norm of an image of H×W pixels.
+pub struct Inversion<T: Real> {
+    layer: Layer,
+    priors: Priors,
+    selection: Selection,
+    /// Φ₀.
+    target: Value<T>,
+    /// ‖Φ₀‖².
+    size: f64,
+    /// 1/(255·std): from x to the network's input.
+    to_input: Value<T>,
+    /// Height and width of the image.
+    image: [usize; 2],
+}
+
+/// The objective's value, term by term; `total` carries the gradient.
+pub struct InversionLosses<'t, T: Real> {
+    /// error + tv + alpha.
+    pub total: Var<'t, T>,
+    /// ‖Φ(x)−Φ₀‖²/‖Φ₀‖², the normalised representation error.
+    pub error: f64,
+    /// The total variation term, with its weight.
+    pub tv: f64,
+    /// The α-norm term, with its weight.
+    pub alpha: f64,
+}
+
+impl<T: Real> Inversion<T> {
+    /// Computes Φ₀ from an `image` (height, width, 3), normalised as the network's input.
+    ///
+    /// # Errors
+    /// If the network has not the layer, the image is too small for it, or the selection does not fit its features.
+    pub fn new(
+        network: &Vgg19<T>,
+        image: Array3<T>,
+        layer: Layer,
+        selection: Selection,
+        priors: Priors,
+    ) -> Result<Self, InversionError> {
+        let size = [image.dim().0, image.dim().1];
+        let tape = Tape::new();
+        let features = network.features(&tape.constant(image), [layer])?.remove(&layer).expect("as asked");
+        if selection.ranges(features.shape()).is_none() {
+            let shape = features.shape().try_into().expect("three axes");
+            return Err(InversionError::Selection { layer, shape });
+        }
+        let target = selection.of(&features).value().clone();
+        let norm = reduce::sum_of(&target.elements(), |v| v * v);
+        let to_input = arr1(&network.std().map(|std| T::of(1.0 / (255.0 * std))));
+        Ok(Self {
+            layer,
+            priors,
+            selection,
+            // A layer that the image leaves silent has no norm to compare with.
+            size: if norm > 0.0 { norm } else { target.len() as f64 },
+            target,
+            to_input: to_input.into(),
+            image: size,
+        })
+    }
+
+    /// σ: the typical norm of a mean-subtracted image on 0..255 of `height`×`width` pixels.
+    pub fn sigma([height, width]: [usize; 2]) -> f64 {
+        27098.0 * ((height * width) as f64).sqrt() / 227.0
+    }
+
+    /// The objective at `x` (height, width, 3), mean-subtracted on 0..255. `x` may be larger than the image whose
+    /// features are sought; `corner` says which part of that size is shown to the network (jitter). The priors are those
+    /// of the whole.
+    ///
+    /// # Errors
+    /// None that [`Inversion::new`] would not have met.
+    ///
+    /// # Panics
+    /// If the part reaches out of `x`.
+    pub fn evaluate<'t>(
+        &self,
+        network: &Vgg19<T>,
+        x: &Var<'t, T>,
+        [top, left]: [usize; 2],
+    ) -> Result<InversionLosses<'t, T>, NetworkError> {
+        let tape = x.tape();
+        let [height, width] = self.image;
+        let shown = if x.shape()[..2] == self.image {
+            x.clone()
+        } else {
+            slice(x, top..top + height, left..left + width, 0..3)
+        };
+        let input = mul(&shown, &tape.constant(&self.to_input));
+        let features = network.features(&input, [self.layer])?.remove(&self.layer).expect("as asked");
+        let difference = squared_error(&self.selection.of(&features), &tape.constant(&self.target));
+        let error = scale(&difference, 1.0 / self.size);
+        let variance = Self::sigma(self.image).powi(2);
+        let prior = |lambda: f64, norm: &dyn Fn() -> Var<'t, T>| {
+            if lambda > 0.0 { scale(&norm(), lambda / (2.0 * variance)) } else { tape.constant(arr0(T::zero())) }
+        };
+        let alpha = prior(self.priors.lambda_alpha, &|| alpha_norm(x, self.priors.alpha));
+        let tv = prior(self.priors.lambda_tv, &|| total_variation(x, self.priors.beta));
+        let value = |var: &Var<'t, T>| Real::to_f64(var.scalar());
+        let (error_value, tv_value, alpha_value) = (value(&error), value(&tv), value(&alpha));
+        let total = add(&add(&error, &tv), &alpha);
+        Ok(InversionLosses { total, error: error_value, tv: tv_value, alpha: alpha_value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vgg::Weights;
+
+    fn layer(name: &str) -> Layer {
+        name.parse().unwrap()
+    }
+
+    /// A network with random weights, as deep as relu2_1, in double precision.
+    fn network() -> Vgg19<f64> {
+        Vgg19::new(Weights::random(1, Some(layer("relu2_1"))))
+    }
+
+    fn image(height: usize, width: usize) -> Array3<f64> {
+        Array3::from_shape_fn((height, width, 3), |(i, j, c)| ((i * 7 + j * 3 + c * 5) % 11) as f64 / 5.0 - 1.0)
+    }
+
+    /// x of a normalised image.
+    fn levels(network: &Vgg19<f64>, image: Array3<f64>) -> Array3<f64> {
+        image * &arr1(&network.std().map(|std| 255.0 * std))
+    }
+
+    #[test]
+    fn the_image_itself_has_no_error_and_a_constant_no_variation() {
+        let network = network();
+        let priors = Priors::published(layer("relu2_1"));
+        let inversion = Inversion::new(&network, image(8, 6), layer("relu2_1"), Selection::default(), priors).unwrap();
+        let tape = Tape::new();
+        let losses = inversion.evaluate(&network, &tape.constant(levels(&network, image(8, 6))), [0, 0]).unwrap();
+        assert!(losses.error < 1e-20 && losses.tv > 0.0 && losses.alpha > 0.0);
+        let grey = Array3::from_elem((8, 6, 3), 40.0);
+        let losses = inversion.evaluate(&network, &tape.constant(grey), [0, 0]).unwrap();
+        assert_eq!(losses.tv, 0.0);
+        // λ/(2σ²)·Σx⁶, by hand.
+        let variance = (27098.0f64 / 227.0).powi(2) * 48.0;
+        approx::assert_relative_eq!(losses.alpha, 8e-10 / (2.0 * variance) * 144.0 * 40f64.powi(6), epsilon = 1e-12);
+        approx::assert_relative_eq!(losses.total.scalar(), losses.error + losses.alpha, epsilon = 1e-12);
+    }
+
+    #[test]
+    fn the_gradient_is_that_of_finite_differences_for_a_patch_of_some_channels_of_a_larger_canvas() {
+        let network = network();
+        let selection = Selection { patch: Some([1..3, 0..2]), channels: Some(3..40) };
+        let priors = Priors { lambda_tv: 3.0, lambda_alpha: 1e-8, ..Priors::published(layer("relu2_1")) };
+        let inversion = Inversion::new(&network, image(8, 6), layer("relu2_1"), selection, priors).unwrap();
+        let canvas = levels(&network, image(11, 9)) * 0.9;
+        let tape = Tape::new();
+        let x = tape.variable(canvas.clone());
+        let gradients = inversion.evaluate(&network, &x, [2, 1]).unwrap().total.backward();
+        let gradient = gradients.get(&x).unwrap();
+        let value = |canvas: Array3<f64>| {
+            let tape = Tape::new();
+            inversion.evaluate(&network, &tape.constant(canvas), [2, 1]).unwrap().total.scalar()
+        };
+        for at in [[0, 0, 0], [4, 3, 1], [7, 2, 2], [10, 8, 0]] {
+            let moved = |by: f64| {
+                let mut canvas = canvas.clone();
+                canvas[at] += by;
+                value(canvas)
+            };
+            let numeric = (moved(1e-4) - moved(-1e-4)) / 2e-4;
+            approx::assert_relative_eq!(gradient[&at[..]], numeric, max_relative = 1e-5, epsilon = 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_selection_that_does_not_fit_is_refused() {
+        let network = network();
+        let priors = Priors::published(layer("relu2_1"));
+        for selection in [
+            Selection { channels: Some(0..129), ..Selection::default() },
+            Selection { channels: Some(3..3), ..Selection::default() },
+            Selection { patch: Some([0..4, 0..4]), ..Selection::default() },
+        ] {
+            let refused = Inversion::new(&network, image(8, 6), layer("relu2_1"), selection, priors);
+            let error = refused.err().unwrap().to_string();
+            assert!(error.starts_with("relu2_1 has 4 × 3 positions of 128 channels"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The objective of texture synthesis: Gatys, Ecker & Bethge, "Texture synthesis using convolutional neural networks",
+//! 2015, equations 2 to 4.
+
+use ndarray::{Array3, arr0};
+
+use super::LayerWeights;
+use crate::kernels::reduce;
+use crate::ops::{add, gram_matrix, scale, squared_error};
+use crate::tape::{Real, Tape, Value, Var};
+use crate::vgg::{Layer, NetworkError, Vgg19};
+
+/// L = Σ over layers of w·Σ(G/M − A/M₀)²/Σ(A/M₀)², where G is the Gram matrix of the picture's features at M positions and
+/// A that of the example's at M₀.
+///
+/// The paper's terms are w/(4N²M²)·Σ(G−A)², for a network whose weights are rescaled until the mean activation of each
+/// feature is 1, so that layers count alike. Dividing by the size of A does that for the weights as they are, and lets
+/// picture and example differ in size.
+pub struct TextureTarget<T: Real> {
+    layers: Vec<Target<T>>,
+}
+
+struct Target<T: Real> {
+    layer: Layer,
+    weight: f64,
+    /// A/M₀.
+    gram: Value<T>,
+    /// Σ(A/M₀)².
+    size: f64,
+}
+
+impl<T: Real> TextureTarget<T> {
+    /// Layers of the paper's figure 2, with equal weights: relu1_1 (there called `conv1_1`: its ReLU works in place) and
+    /// pool1 to pool4.
+    pub fn layers() -> LayerWeights {
+        LayerWeights::equal(&["relu1_1", "pool1", "pool2", "pool3", "pool4"])
+    }
+
+    /// The paper's cumulative sets: those of [`TextureTarget::layers`] that are no deeper than `deepest`, and `deepest`
+    /// itself. Its `conv1_1` is taken for relu1_1.
+    ///
+    /// # Panics
+    /// Never: `deepest` is always among them.
+    pub fn layers_up_to(deepest: Layer) -> LayerWeights {
+        let relu1_1 = Layer::stage(0).1;
+        let deepest = deepest.max(relu1_1);
+        let mut layers: Vec<Layer> = Self::layers().layers().filter(|layer| *layer < deepest).collect();
+        layers.push(deepest);
+        let weight = 1.0 / layers.len() as f64;
+        LayerWeights::new(layers.into_iter().map(|layer| (layer, weight))).expect("each layer once")
+    }
+
+    /// Computes the Gram matrices of an `example` (height, width, 3), normalised as the network's input.
+    ///
+    /// # Errors
+    /// If the network has not all layers, or the example is too small for them.
+    pub fn new(network: &Vgg19<T>, example: Array3<T>, layers: &LayerWeights) -> Result<Self, NetworkError> {
+        let tape = Tape::new();
+        let (mut targets, mut weights) = (Vec::new(), layers.iter());
+        network.visit(&tape.constant(example), &layers.layers().collect(), |layer, features| {
+            let (_, weight) = weights.next().expect("layers come in order of depth");
+            let gram = mean_gram(features).value().clone();
+            let size = reduce::sum_of(&gram.elements(), |v| v * v);
+            // A layer that the example leaves silent has no size to compare with.
+            let size = if size > 0.0 { size } else { gram.len() as f64 };
+            targets.push(Target { layer, weight, gram, size });
+        })?;
+        Ok(Self { layers: targets })
+    }
+
+    /// The loss of a normalised image (height, width, 3) of any size, a scalar, and each layer's term with its weight.
+    ///
+    /// # Errors
+    /// If the image is too small for the layers.
+    pub fn evaluate<'t>(
+        &self,
+        network: &Vgg19<T>,
+        image: &Var<'t, T>,
+    ) -> Result<(Var<'t, T>, Vec<(Layer, f64)>), NetworkError> {
+        let tape = image.tape();
+        let (mut total, mut terms) = (tape.constant(arr0(T::zero())), Vec::new());
+        let mut targets = self.layers.iter();
+        network.visit(image, &self.layers.iter().map(|target| target.layer).collect(), |layer, features| {
+            let target = targets.next().expect("layers come in order of depth");
+            let error = squared_error(&mean_gram(features), &tape.constant(&target.gram));
+            let term = scale(&error, target.weight / target.size);
+            terms.push((layer, Real::to_f64(term.scalar())));
+            total = add(&total, &term);
+        })?;
+        Ok((total, terms))
+    }
+}
+
+/// G/M.
+fn mean_gram<'t, T: Real>(features: &Var<'t, T>) -> Var<'t, T> {
+    let positions = features.shape()[0] * features.shape()[1];
+    scale(&gram_matrix(features), 1.0 / positions as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vgg::Weights;
+
+    fn up_to(name: &str) -> Vec<String> {
+        let layers = TextureTarget::<f32>::layers_up_to(name.parse().unwrap());
+        layers.layers().map(|layer| layer.to_string()).collect()
+    }
+
+    #[test]
+    fn cumulative_sets() {
+        assert_eq!(up_to("conv1_1"), ["relu1_1"]);
+        assert_eq!(up_to("relu1_1"), ["relu1_1"]);
+        assert_eq!(up_to("pool2"), ["relu1_1", "pool1", "pool2"]);
+        assert_eq!(up_to("relu3_1"), ["relu1_1", "pool1", "pool2", "relu3_1"]);
+        assert_eq!(up_to("pool4"), ["relu1_1", "pool1", "pool2", "pool3", "pool4"]);
+    }
+
+    fn image(height: usize, width: usize) -> Array3<f64> {
+        Array3::from_shape_fn((height, width, 3), |(i, j, c)| ((i * 7 + j * 3 + c * 5) % 11) as f64 / 5.0 - 1.0)
+    }
+
+    #[test]
+    fn the_example_has_no_loss_and_black_and_white_swapped_has_some() {
+        let layers = TextureTarget::<f64>::layers_up_to("pool1".parse().unwrap());
+        let network = Vgg19::new(Weights::random(1, Some("pool1".parse().unwrap())));
+        let target = TextureTarget::new(&network, image(12, 12), &layers).unwrap();
+        let tape = Tape::new();
+        let loss = |image: Array3<f64>| target.evaluate(&network, &tape.constant(image)).unwrap().0.scalar();
+        assert!(loss(image(12, 12)) < 1e-20);
+        assert!(loss(-image(12, 12)) > 0.01);
+    }
+
+    #[test]
+    fn on_a_torus_the_loss_does_not_depend_on_where_the_picture_begins() {
+        let layers = TextureTarget::<f64>::layers_up_to("pool2".parse().unwrap());
+        let network = Vgg19::new(Weights::random(1, Some("pool2".parse().unwrap())));
+        let target = TextureTarget::new(&network, image(12, 12), &layers).unwrap();
+        let seamless = network.clone().seamless();
+        let rolled = |rows: usize, columns: usize| {
+            Array3::from_shape_fn((8, 16, 3), |(i, j, c)| {
+                let (i, j) = ((i + rows) % 8, (j + columns) % 16);
+                ((i * i + 3 * j + c * 5) % 7) as f64 / 3.0
+            })
+        };
+        let tape = Tape::new();
+        let loss = |network: &Vgg19<f64>, image: Array3<f64>| {
+            target.evaluate(network, &tape.constant(image)).unwrap().0.scalar()
+        };
+        approx::assert_relative_eq!(loss(&seamless, rolled(0, 0)), loss(&seamless, rolled(4, 8)), max_relative = 1e-12);
+        let (here, there) = (loss(&network, rolled(0, 0)), loss(&network, rolled(4, 8)));
+        assert!((here / there - 1.0).abs() > 1e-6, "with zeros beyond the edges it does: {here} {there}");
+    }
+}

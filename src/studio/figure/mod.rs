@@ -1,0 +1,34 @@
+//! The pictures by which the papers explain themselves: sheets of labelled cells, and plots of losses.
+//!
+//! A figure is rows of [`Cell`]s, each a job that stands for itself; what they leave is drawn as a [`Sheet`].
+
+mod cell;
+mod papers;
+mod plot;
+mod sheet;
+
+use std::sync::Once;
+
+use plotters::style::{FontStyle, register_font};
+
+pub use cell::{Cell, CellError, CellJob, CellResult};
+pub use papers::{content, inversions, lambda, style, textures, weights};
+pub use plot::{Curve, plot};
+pub use sheet::{Sheet, Tile};
+
+/// The typeface of all labels: Hack (MIT licence, and that of Bitstream Vera), embedded by `epaint_default_fonts`.
+const FONT: &str = "Hack";
+
+/// The advance of each of its glyphs, relative to its size.
+const ADVANCE: f64 = 0.602;
+
+/// Makes the font known to the plotting library.
+fn load_font() {
+    static LOADED: Once = Once::new();
+    LOADED.call_once(|| {
+        assert!(
+            register_font(FONT, FontStyle::Normal, epaint_default_fonts::HACK_REGULAR).is_ok(),
+            "the embedded font is damaged"
+        );
+    });
+}
