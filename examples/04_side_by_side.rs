@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         columns.push(picture.resized(height, width).rgb);
     }
-    let views: Vec<_> = columns.iter().map(Array3::view).collect();
+    let views: Vec<_> = columns.iter().map(|column| column.view()).collect();
     Picture::new(concatenate(Axis(1), &views)?).save(out.as_ref())?;
     Ok(())
 }

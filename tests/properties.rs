@@ -63,7 +63,7 @@ impl Convolution {
     }
 
     fn random_weight(&self) -> Array4<f64> {
-        random(self.weight, self.seed ^ 1000)
+        random(self.weight, self.seed ^ 0x3e8)
     }
 
     fn value(&self, x: Array3<f64>) -> ArrayD<f64> {

@@ -8,9 +8,6 @@ use crate::tape::{Real, Var};
 /// y = max(x, 0), element by element; NaN stays NaN.
 ///
 /// VJP: dx = dy where x > 0, else 0 (also at x = 0, as in `PyTorch`). Keeps one bit per element.
-///
-/// # Panics
-/// Never: tensors of a tape are in row-major order.
 pub fn relu<'t, T: Real>(x: &Var<'t, T>) -> Var<'t, T> {
     let y = map(x.value(), x.tape().tensor(x.shape()), |x| if x <= T::zero() { T::zero() } else { x });
     if !x.needs_gradient() {

@@ -29,8 +29,8 @@ pub fn slice<'t, T: Real>(
     );
     let part = s![rows, columns, channels];
     let shape = map.raw_dim();
-    let mut y = x.tape().tensor(map.slice(part.clone()).shape());
-    feature_map_mut(&mut y).assign(&map.slice(part.clone()));
+    let mut y = x.tape().tensor(map.slice(part).shape());
+    feature_map_mut(&mut y).assign(&map.slice(part));
     x.tape().record("slice", &[x], y, 0, move |dy, inputs| {
         let mut dx = inputs.tensor(&[shape[0], shape[1], shape[2]]);
         dx.fill(T::zero());

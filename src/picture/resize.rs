@@ -68,6 +68,7 @@ fn filtered<P: Pixel<Subpixel = f32> + 'static>(
 }
 
 #[cfg(test)]
+#[expect(clippy::reversed_empty_ranges, reason = "negative ends of slices count from the end")]
 mod tests {
     use super::*;
 

@@ -98,9 +98,6 @@ impl<'a> Transfer<'a> {
     ///
     /// # Errors
     /// If the network has not all layers that the settings name, or an image is too small for them.
-    ///
-    /// # Panics
-    /// Never: what is optimised stays an image.
     pub fn run(self, watch: impl FnMut(&Progress<'_>) -> ControlFlow<()>) -> Result<Outcome<Picture>, NetworkError> {
         let Self { content, style, network, settings, start, optimiser, steps, clamp, seed } = self;
         let normalised = |picture: &Picture| network.normalise(&picture.rgb.view());

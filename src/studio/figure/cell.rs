@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::objective::{InversionError, LayerWeights, Priors, Settings};
+use crate::objective::{InversionError, LayerWeights, Preset, Priors, Settings};
 use crate::picture::Picture;
 use crate::studio::{Ended, Invert, Optimiser, Progress, Start, Texture, TextureError, Transfer};
 use crate::vgg::{Layer, NetworkError, Vgg19};
@@ -116,7 +116,7 @@ impl Cell<'_> {
                     optimiser: Optimiser::Lbfgs,
                     steps,
                     seed,
-                    ..Transfer::new(self.image, style, network, Default::default(), true)
+                    ..Transfer::new(self.image, style, network, Preset::default(), true)
                 };
                 transfer.run(watch)?
             }

@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn what_a_logarithm_cannot_show_is_left_out() {
         let bad = Curve { name: "bad".into(), points: vec![(1.0, 0.0), (2.0, -1.0), (3.0, f64::NAN)] };
-        assert!(plot(&[bad.clone()], "x", "y", [300, 200]).is_none());
+        assert!(plot(std::slice::from_ref(&bad), "x", "y", [300, 200]).is_none());
         assert!(plot(&[], "x", "y", [300, 200]).is_none());
         let one = Curve { name: "one".into(), points: vec![(1.0, 5.0)] };
         assert!(plot(&[bad, one], "x", "y", [300, 200]).is_some());
