@@ -28,6 +28,7 @@
 //! |---|---|
 //! | [`studio`] | the jobs: [`Transfer`] |
 //! | [`picture`] | image files in and out, resizing |
+//! | [`gradcheck`] | numeric gradient testing, of your own operations too |
 //! | [`objective`] | what is minimised, and the named presets |
 //! | [`optim`] | Adam, L-BFGS, momentum |
 //! | [`vgg`] | the network: its layers, its weights, the features of an image |
