@@ -7,7 +7,7 @@ use crate::tape::{Real, Var};
 /// y(o) = b(o) + Σ w(o,i)·x(i), where x is any array, read in row-major order; `weight` is (out, in), `bias` (out), the
 /// result (1, 1, out): a feature map of one position.
 ///
-/// VJP: dx = wᵀ·dy, in x's shape. Weight and bias are taken as constants: no gradient reaches them. Keeps the weight.
+/// VJP: dx = wᵀ·dy, in x's shape, dw = dy·xᵀ, db = dy. Keeps the weight, and x where the weight needs a gradient.
 ///
 /// # Panics
 /// If the shapes do not fit.
@@ -24,11 +24,21 @@ pub fn linear<'t, T: Real>(x: &Var<'t, T>, weight: &Var<'t, T>, bias: &Var<'t, T
     let y = w.dot(&ndarray::ArrayView1::from(&*elements)) + b;
     let outputs = y.len();
     let y = y.into_shape_with_order((1, 1, outputs)).expect("as many");
-    let (kept, shape) = (weight.value().clone(), x.shape().to_vec());
-    x.tape().record("linear", &[x], y, 0, move |dy, inputs| {
-        let w = kept.of_rank::<Ix2>("linear");
-        let dy = dy.view().into_shape_with_order(outputs).expect("one position");
-        inputs.add(0, w.t().dot(&dy).into_shape_with_order(shape).expect("as many"));
+    let (kept_x, kept) = x.kept_if(weight.needs_gradient());
+    let (kept_weight, shape) = (weight.value().clone(), x.shape().to_vec());
+    x.tape().record("linear", &[x, weight, bias], y, kept + weight.kept_bytes(), move |dy, inputs| {
+        let dy: Vec<T> = dy.iter().copied().collect();
+        let dy = ndarray::ArrayView1::from(&dy);
+        if inputs.wanted(0) {
+            let dx = kept_weight.of_rank::<Ix2>("linear").t().dot(&dy);
+            inputs.add(0, dx.into_shape_with_order(shape).expect("as many"));
+        }
+        if let Some(x) = &kept_x {
+            let x = x.elements();
+            let rows = dy.insert_axis(ndarray::Axis(1));
+            inputs.add(1, rows.dot(&ndarray::ArrayView2::from_shape((1, x.len()), &x).expect("one row")));
+        }
+        inputs.add(2, dy.to_owned());
     })
 }
 
