@@ -66,6 +66,7 @@ impl From<NetworkError> for Error {
             NetworkError::Missing { .. } => format!(
                 "{error}; name other layers with --layers, --content-layers or --style-layers, or give other --weights"
             ),
+            NetworkError::Classifier { .. } => format!("{error}; choose a layer up to pool5"),
             NetworkError::TooSmall { .. } => format!("{error}; give a larger --size or a shallower layer"),
         })
     }

@@ -32,7 +32,8 @@ pub(super) struct Arguments {
     /// The picture whose features are sought
     image: PathBuf,
 
-    /// The layer: any of `impasto network`
+    /// The layer: any of `impasto network`, or the classifier's fc6, relu6, fc7, relu7, fc8 (IMAGE is then resized to
+    /// 224×224 pixels)
     #[arg(long, value_name = "LAYER")]
     layer: Layer,
 
@@ -213,7 +214,11 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     let interrupted = interrupt::watch();
     Format::of(&arguments.output)?;
     let optimizer = arguments.optimizer()?;
-    let image = arguments.size.open(&arguments.image)?;
+    let image = if arguments.layer.is_classifier() {
+        Picture::open(&arguments.image)?.resized(224, 224)
+    } else {
+        arguments.size.open(&arguments.image)?
+    };
     let start = match arguments.init.to_str() {
         Some("noise") => None,
         _ => Some(Picture::open(&arguments.init)?),

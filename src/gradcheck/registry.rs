@@ -46,6 +46,7 @@ pub fn cases(seed: u64) -> Vec<Case> {
     let mut cases = Cases { seed, list: Vec::new() };
     cases.elementwise();
     cases.reductions();
+    cases.parts();
     cases.poolings();
     cases.convolutions();
     cases.fused_convolutions();
@@ -168,6 +169,30 @@ impl Cases {
         }
         let flat = ArrayD::from_elem(IxDyn(&[2, 3, 1]), 0.7);
         case!(self, kinks, "total_variation", "a constant image, β = 1", [flat], |x| ops::total_variation(&x[0], 1.0));
+    }
+
+    /// What takes from, adds to or mixes a feature map.
+    fn parts(&mut self) {
+        let check = GradCheck::new;
+        for (description, rows, columns, channels) in
+            [("inside", 1..4, 2..5, 1..2), ("all", 0..5, 0..7, 0..3), ("a corner", 4..5, 6..7, 2..3)]
+        {
+            case!(self, check(), "slice", description, [self.random(&[5, 7, 3], 0)], |x| {
+                ops::slice(&x[0], rows.clone(), columns.clone(), channels.clone())
+            });
+        }
+        for shape in MAPS {
+            for pixels in [0, 1, 3] {
+                let description = format!("{shape:?} by {pixels}");
+                case!(self, check(), "circular_pad", description, [self.random(&shape, 0)], |x| {
+                    ops::circular_pad(&x[0], pixels)
+                });
+            }
+        }
+        for shape in MAPS {
+            let inputs = [self.random(&shape, 0), self.random(&[4, shape.iter().product()], 1), self.random(&[4], 2)];
+            case!(self, check(), "linear", format!("{shape:?}"), inputs, |x| ops::linear(&x[0], &x[1], &x[2]));
+        }
     }
 
     fn poolings(&mut self) {

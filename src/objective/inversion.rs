@@ -139,7 +139,8 @@ impl<T: Real> Inversion<T> {
             let shape = features.shape().try_into().expect("three axes");
             return Err(InversionError::Selection { layer, shape });
         }
-        let target = selection.of(&features).value().clone();
+        // A copy of its own: the tape's memory is not to live as long as the target.
+        let target = Value::from(selection.of(&features).to_array());
         let norm = reduce::sum_of(&target.elements(), |v| v * v);
         let to_input = arr1(&network.std().map(|std| T::of(1.0 / (255.0 * std))));
         Ok(Self {

@@ -58,7 +58,8 @@ impl<T: Real> TextureTarget<T> {
         let (mut targets, mut weights) = (Vec::new(), layers.iter());
         network.visit(&tape.constant(example), &layers.layers().collect(), |layer, features| {
             let (_, weight) = weights.next().expect("layers come in order of depth");
-            let gram = mean_gram(features).value().clone();
+            // A copy of its own: the tape's memory is not to live as long as the target.
+            let gram = Value::from(mean_gram(features).to_array());
             let size = reduce::sum_of(&gram.elements(), |v| v * v);
             // A layer that the example leaves silent has no size to compare with.
             let size = if size > 0.0 { size } else { gram.len() as f64 };

@@ -20,6 +20,16 @@ pub enum NetworkError {
         /// The deepest layer that the weights reach.
         last: Layer,
     },
+    /// The classifier takes images of one size.
+    #[error("{layer} needs an image of 224×224 pixels, not {width}×{height}")]
+    Classifier {
+        /// Height of the image.
+        height: usize,
+        /// Width of the image.
+        width: usize,
+        /// The layer asked for.
+        layer: Layer,
+    },
     /// The poolings before the layer leave nothing of the image.
     #[error("an image of {width}×{height} pixels is too small for {layer}, which needs at least {least}×{least}")]
     TooSmall {
@@ -35,10 +45,12 @@ pub enum NetworkError {
 }
 
 /// VGG19's convolutional part (Simonyan & Zisserman 2014, configuration E): sixteen 3×3 convolutions with ReLUs, in five
-/// blocks that end in a 2×2 pooling. Its weights are frozen. A clone shares them.
+/// blocks that end in a 2×2 pooling, and the classifier's layers where the weights have them. Its weights are frozen. A clone shares them.
 #[derive(Clone)]
 pub struct Vgg19<T: Real> {
     convolutions: Vec<(Value<T>, Value<T>)>,
+    /// fc6, fc7 and fc8, as far as they were asked for.
+    classifier: Vec<(Value<T>, Value<T>)>,
     mean: [f64; 3],
     std: [f64; 3],
     pooling: Pooling,
@@ -51,8 +63,11 @@ impl<T: Real> Vgg19<T> {
     pub fn new(weights: Weights) -> Self {
         let convolutions = weights.convolutions.into_iter();
         let convolutions = convolutions.map(|conv| (cast(conv.weight), cast(conv.bias))).collect();
+        let classifier = weights.classifier.unwrap_or_default().into_iter();
+        let classifier = classifier.map(|linear| (cast(linear.weight), cast(linear.bias))).collect();
         Self {
             convolutions,
+            classifier,
             mean: weights.mean.map(f64::from),
             std: weights.std.map(f64::from),
             pooling: Pooling::default(),
@@ -80,7 +95,15 @@ impl<T: Real> Vgg19<T> {
     /// The deepest layer that the weights reach.
     pub fn last(&self) -> Layer {
         let (_, relu, pool) = Layer::stage(self.convolutions.len() - 1);
-        pool.unwrap_or(relu)
+        let deepest = pool.unwrap_or(relu);
+        // Each fully connected layer but fc8 has a ReLU behind it.
+        let classifier = Layer::all().filter(|layer| layer.is_classifier());
+        let reached = (2 * self.classifier.len()).min(5);
+        if self.convolutions.len() == Layer::CONVOLUTIONS {
+            classifier.take(reached).last().unwrap_or(deepest)
+        } else {
+            deepest
+        }
     }
 
     /// Shapes of the convolutions' weights, in order.
@@ -202,7 +225,31 @@ impl<T: Real> Vgg19<T> {
                 return Ok(());
             }
         }
+        self.classify(x, layers, deepest, see);
         Ok(())
+    }
+
+    /// The classifier's layers, from pool5's features on.
+    fn classify<'t>(
+        &self,
+        mut x: Var<'t, T>,
+        layers: &BTreeSet<Layer>,
+        deepest: Layer,
+        mut see: impl FnMut(Layer, &Var<'t, T>),
+    ) {
+        let mut linears = self.classifier.iter();
+        for (index, layer) in Layer::all().filter(|layer| layer.is_classifier() && *layer <= deepest).enumerate() {
+            // fc6, relu6, fc7, relu7, fc8.
+            x = if index % 2 == 0 {
+                let (weight, bias) = linears.next().expect("checked to be there");
+                ops::linear(&x, &x.tape().constant(weight), &x.tape().constant(bias))
+            } else {
+                ops::relu(&x)
+            };
+            if layers.contains(&layer) {
+                see(layer, &x);
+            }
+        }
     }
 
     fn pool<'t>(&self, x: &Var<'t, T>) -> Var<'t, T> {
@@ -219,6 +266,9 @@ impl<T: Real> Vgg19<T> {
         }
         let least = layer.stride();
         match *image {
+            [height, width, _] if layer.is_classifier() && [height / 32, width / 32] != [7, 7] => {
+                Err(NetworkError::Classifier { height, width, layer })
+            }
             [height, width, _] if height.min(width) < least => {
                 Err(NetworkError::TooSmall { height, width, layer, least })
             }
@@ -230,4 +280,43 @@ impl<T: Real> Vgg19<T> {
 /// An array in another precision, in the same memory order.
 fn cast<T: Real, D: ndarray::Dimension>(array: ndarray::Array<f32, D>) -> Value<T> {
     array.mapv(|v| T::of(f64::from(v))).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array3;
+
+    use super::*;
+    use crate::tape::Tape;
+
+    #[test]
+    fn the_classifier_follows_on_pool5_of_an_image_of_its_size() {
+        let relu7 = "relu7".parse().unwrap();
+        let weights = Weights::random_with_widths([2; 5], 1, Some(relu7));
+        let (fc6, fc7) = match weights.classifier.as_deref() {
+            Some([fc6, fc7]) => (fc6.clone(), fc7.clone()),
+            other => panic!("fc6 and fc7 are needed for relu7, not {other:?}"),
+        };
+        let network = Vgg19::<f32>::new(weights);
+        assert_eq!(network.last(), relu7);
+        let tape = Tape::new();
+        let image =
+            tape.variable(Array3::from_shape_fn((224, 224, 3), |(i, j, c)| ((i * j + c) % 9) as f32 / 4.0 - 1.0));
+        let layers = ["pool5", "fc6", "relu6", "relu7"].map(|name| name.parse::<Layer>().unwrap());
+        let features = network.features(&image, layers).unwrap();
+        let flat = |layer: Layer| ndarray::Array1::from(features[&layer].value().elements().into_owned());
+        let expected = fc6.weight.dot(&flat(layers[0])) + &fc6.bias;
+        approx::assert_abs_diff_eq!(flat(layers[1]), expected, epsilon = 1e-4);
+        let expected = (fc7.weight.dot(&expected.mapv(|v| v.max(0.0))) + &fc7.bias).mapv(|v| v.max(0.0));
+        approx::assert_abs_diff_eq!(flat(layers[3]), expected, epsilon = 1e-4);
+        let gradients = ops::sum(&features[&relu7]).backward();
+        assert!(gradients.get(&image).unwrap().iter().any(|&g| g != 0.0));
+
+        let small = tape.constant(Array3::zeros((223, 224, 3)));
+        let error = network.features(&small, [relu7]).err().unwrap().to_string();
+        assert_eq!(error, "relu7 needs an image of 224×224 pixels, not 224×223");
+        let fc8 = "fc8".parse().unwrap();
+        let error = network.features(&image, [fc8]).err().unwrap();
+        assert_eq!(error, NetworkError::Missing { layer: fc8, last: relu7 });
+    }
 }

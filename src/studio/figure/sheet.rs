@@ -11,7 +11,9 @@ use crate::picture::Picture;
 /// Pixels between cells, and around the sheet.
 const GAP: usize = 8;
 /// Smallest and largest size of the captions' font, in pixels.
-const FONT_SIZES: (usize, usize) = (11, 18);
+const FONT_SIZES: (usize, usize) = (13, 18);
+/// Pixels between a picture and its caption.
+const SPACE: usize = 5;
 
 /// A picture with lines of text under it.
 #[derive(Clone, Debug)]
@@ -59,7 +61,7 @@ impl Sheet {
                     .slice_mut(s![top..top + h, left..left + w, ..])
                     .zip_mut_with(rgb, |byte, &value| *byte = (value.clamp(0.0, 1.0) * 255.0).round() as u8);
                 for (line, text) in tile.caption.iter().enumerate() {
-                    texts.push((text.clone(), [left, top + h + line_height(layout.font) * line + 2]));
+                    texts.push((text.clone(), [left, top + h + SPACE + line_height(layout.font) * line]));
                 }
                 left += column_width + GAP;
             }
@@ -92,7 +94,7 @@ impl Sheet {
             tiles.map(|tile| tile.picture.width().max(text_width(tile))).max().unwrap_or(0)
         };
         let row = |row: &Vec<Tile>| {
-            let heights = row.iter().map(|tile| tile.picture.height() + tile.caption.len() * line_height(font));
+            let heights = row.iter().map(|tile| tile.picture.height() + SPACE + tile.caption.len() * line_height(font));
             heights.max().unwrap_or(0)
         };
         let top = if self.title.is_empty() { GAP } else { 2 * GAP + line_height(font) };
@@ -127,11 +129,11 @@ mod tests {
     fn pictures_stand_where_they_belong_with_captions_under_them() {
         let sheet = sheet(["relu1_1", "relu2_1"]);
         // 60 pixels for 7 letters: a font of 14 pixels, lines of 17.
-        assert_eq!((sheet.width(), sheet.height()), (8 + 68 + 68, 16 + 17 + 40 + 34 + 8));
+        assert_eq!((sheet.width(), sheet.height()), (8 + 68 + 68, 16 + 17 + 40 + 5 + 34 + 8));
         assert!((sheet.rgb[[40, 30, 0]] - 0.2).abs() < 0.01 && (sheet.rgb[[40, 100, 0]] - 0.8).abs() < 0.01);
         assert!(written(&sheet, 8..30, 8..60), "a title");
-        assert!(written(&sheet, 73..90, 8..68) && written(&sheet, 73..90, 76..136), "captions");
-        assert!(!written(&sheet, 91..107, 8..68) && written(&sheet, 91..107, 76..136), "a second line only at one");
+        assert!(written(&sheet, 78..94, 8..68) && written(&sheet, 78..94, 76..136), "captions");
+        assert!(!written(&sheet, 95..111, 8..68) && written(&sheet, 95..111, 76..136), "a second line only at one");
     }
 
     #[test]
@@ -140,7 +142,7 @@ mod tests {
         assert_eq!(one.rgb.dim(), other.rgb.dim());
         assert_ne!(one, other);
         let long = sheet(["relu1_1", "a caption much wider than the picture"]);
-        assert_eq!(long.width(), 8 + 68 + (37.0 * ADVANCE * 11.0_f64).ceil() as usize + 8);
+        assert_eq!(long.width(), 8 + 68 + (37.0 * ADVANCE * 13.0_f64).ceil() as usize + 8);
     }
 
     #[test]
