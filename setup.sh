@@ -35,11 +35,11 @@ fi
 say "installing OpenBLAS and pkg-config"
 if command -v apt-get >/dev/null; then
     as_root apt-get update -qq </dev/null
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends libopenblas-dev pkg-config </dev/null
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends libopenblas-dev pkg-config </dev/null >/dev/null
 elif command -v dnf >/dev/null; then
     as_root dnf install -q -y openblas-devel pkgconf-pkg-config </dev/null
 elif command -v pacman >/dev/null; then
-    as_root pacman -S --needed --noconfirm openblas pkgconf </dev/null
+    as_root pacman -Sy --needed --noconfirm openblas pkgconf </dev/null
 elif command -v brew >/dev/null; then
     brew install -q openblas pkgconf </dev/null
 else

@@ -1,7 +1,7 @@
 //! Lesson 4: pictures side by side, by concatenating arrays. After `make demo`, this makes the README's picture:
 //!
 //! ```text
-//! cargo run --release --example 04_side_by_side -- docs/demo.jpg 256 demo/content.png demo/style.png demo/out.png
+//! cargo run --release --example 04_side_by_side -- docs/demo.jpg 240 demo/content.png demo/style.png demo/out.png
 //! ```
 
 use impasto::Picture;
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("give the picture to write, the height in pixels, and the pictures to show".into());
     };
     let height: usize = height.parse()?;
-    let mut columns = Vec::new();
+    let mut columns: Vec<Array3<f32>> = Vec::new();
     for path in pictures {
         let picture = Picture::open(path.as_ref())?;
         let width = (picture.width() * height).div_ceil(picture.height());

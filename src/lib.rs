@@ -26,12 +26,13 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`studio`] | the jobs: [`Transfer`] |
+//! | [`studio`] | the jobs: [`Transfer`], [`studio::Texture`], [`studio::Invert`] |
 //! | [`picture`] | image files in and out, resizing |
 //! | [`gradcheck`] | numeric gradient testing, of your own operations too |
 //! | [`objective`] | what is minimised, and the named presets |
 //! | [`optim`] | Adam, L-BFGS, momentum |
 //! | [`vgg`] | the network: its layers, its weights, the features of an image |
+//! | [`gradcheck`] | numeric gradient testing |
 //! | [`ops`] | differentiable operations, one file each |
 //! | [`tape`] | reverse-mode automatic differentiation |
 //! | [`kernels`] | arrays in, arrays out: convolution, products, pooling |

@@ -31,6 +31,26 @@ fn of_loss() {
 }
 
 #[test]
+fn of_texture() {
+    insta::assert_snapshot!(help("texture --help"));
+}
+
+#[test]
+fn of_invert() {
+    insta::assert_snapshot!(help("invert --help"));
+}
+
+#[test]
+fn of_figure() {
+    insta::assert_snapshot!(help("figure --help"));
+}
+
+#[test]
+fn of_gradcheck() {
+    insta::assert_snapshot!(help("gradcheck --help"));
+}
+
+#[test]
 fn of_network() {
     insta::assert_snapshot!(help("network --help"));
 }
