@@ -271,7 +271,7 @@ impl Cells<'_> {
         if result.ended == Ended::Stopped {
             return Ok(None);
         }
-        self.keep(&path, &result)?;
+        Self::keep(&path, &result)?;
         Ok(kept(cell, &path))
     }
 
@@ -289,7 +289,7 @@ impl Cells<'_> {
     }
 
     /// Writes the picture and then its terms: a cell with terms is whole.
-    fn keep(&self, path: &Path, result: &CellResult) -> Result<(), Error> {
+    fn keep(path: &Path, result: &CellResult) -> Result<(), Error> {
         result.picture.save(path)?;
         let terms: Map<String, Value> = result.terms.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         let written = write_atomically(&path.with_extension("json"), |file| {
