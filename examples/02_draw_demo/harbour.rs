@@ -221,7 +221,7 @@ fn pier(x: f32, y: f32) -> Option<Colour> {
     let post = [1.0, 1.14, 1.28].into_iter().find(|post| (x - post).abs() < 0.017)?;
     let top = deck - 0.07;
     (y > top).then(|| {
-        let round = ((x - post) / 0.017 + 1.0) / 2.0;
+        let round = 0.5 + (x - post) / 0.034;
         mix([0.5, 0.35, 0.24], [0.16, 0.1, 0.09], round + 0.25 * (smooth(x * 160.0, y * 12.0, 9) - 0.5))
     })
 }
