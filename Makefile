@@ -9,10 +9,7 @@
 .PHONY: demo test setup
 .DEFAULT_GOAL := demo
 
-# The network with random weights, which needs no file. It sees textures rather than things, so its content layer is a
-# shallow one, and its style layers are shallow and many.
-PAINT = cargo run --release --quiet -- transfer demo/content.png demo/style.png --weights random --optimizer lbfgs \
-	--content-layers relu3_1 --style-layers relu1_1,relu1_2,relu2_1,relu2_2,relu3_1,relu3_3 --style-weight 300
+PAINT = cargo run --release --quiet -- transfer demo/content.png demo/style.png --weights random --optimizer lbfgs
 
 # From small to large: what is painted at 128 pixels are broad strokes at 512.
 demo: setup

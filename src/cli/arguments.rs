@@ -134,11 +134,11 @@ pub(super) struct ObjectiveArguments {
     #[arg(long, value_name = "PRESET", default_value = "balanced")]
     preset: PresetName,
 
-    /// Layers that keep the content, with their weights [default: relu4_2, or as the preset has it]
+    /// Layers that keep the content, with their weights [default: relu4_2; relu3_1 for the balanced preset on random weights]
     #[arg(long, value_name = "LAYER[=W],…")]
     content_layers: Option<LayerWeights>,
 
-    /// Layers that give the style, with their weights [default: relu1_1 to relu5_1, weighted by the preset]
+    /// Layers that give the style, with their weights [default: relu1_1 to relu5_1, weighted by the preset; shallower ones for the balanced preset on random weights]
     #[arg(long, value_name = "LAYER[=W],…")]
     style_layers: Option<LayerWeights>,
 

@@ -326,7 +326,7 @@ impl<T: Real> Objective<T> {
             Vgg19::new(Weights::random_with_widths([2, 3, 4, 5, 5], seed, None)).with_pooling(preset.pooling());
         let mut image = |shape| Array3::from_shape_simple_fn(shape, || T::of(rng.random_range(-2.0..2.0)));
         let (content, style) = (image((19, 17, 3)), image((18, 23, 3)));
-        let mut settings = preset.settings(false);
+        let mut settings = preset.settings(true);
         settings.tv_weight = 1e-2;
         let transfer = StyleTransfer::new(settings, &network, content, style).expect("large enough for every layer");
         Self { network, transfer }

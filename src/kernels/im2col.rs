@@ -14,12 +14,15 @@ use rayon::prelude::*;
 use super::product::matrix_product;
 use super::{Buffers, ConvGeometry, Real};
 
-/// Elements in a tile: large enough that packing the weights for a product costs little, small enough for the cache.
-const TILE: usize = 1 << 20;
+/// Elements in a tile, small enough for a core's cache.
+const TILE: usize = 1 << 18;
+
+/// Positions in a tile at least: BLAS packs the weights anew for each product, which must be worth it.
+const POSITIONS: usize = 512;
 
 /// Output positions in a tile of patches of `patch` elements.
 fn tile_positions(positions: usize, patch: usize) -> usize {
-    let most = (TILE / patch).clamp(48, 2048);
+    let most = (TILE / patch).clamp(POSITIONS, 8 * POSITIONS);
     // Tiles of equal size: the last task should not be a crumb, nor the only one.
     positions.div_ceil(positions.div_ceil(most).next_multiple_of(2)).max(1)
 }

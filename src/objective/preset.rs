@@ -80,8 +80,13 @@ impl Preset {
                 settings(Formula::Notebook, style_layers, 1.0, 1e6)
             }
             Self::Gatys => settings(Formula::Gatys, LayerWeights::equal(&gatys_layers), 1e-3, 1.0),
-            Self::Balanced if trained => settings(Formula::Balanced, LayerWeights::equal(&gatys_layers), 1.0, 10.0),
-            Self::Balanced => settings(Formula::Balanced, LayerWeights::equal(&gatys_layers), 1.0, 10.0),
+            Self::Balanced if trained => settings(Formula::Balanced, LayerWeights::equal(&gatys_layers), 1.0, 50.0),
+            Self::Balanced => {
+                let shallow = ["relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_3"];
+                let style_layers = LayerWeights::equal(&shallow);
+                let content_layers = LayerWeights::given([("relu3_1", 1.0)]);
+                Settings { content_layers, ..settings(Formula::Balanced, style_layers, 1.0, 1800.0) }
+            }
         }
     }
 
