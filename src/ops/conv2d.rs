@@ -94,6 +94,15 @@ mod tests {
     }
 
     #[test]
+    fn weights_that_are_learnt_keep_the_input_and_themselves() {
+        let tape = Tape::<f32>::new();
+        let x = tape.variable(Array3::ones((8, 8, 2)));
+        let w = tape.variable(Array4::ones((3, 2, 3, 3)));
+        conv2d(&x, &w, None, &ConvGeometry::padded(1), ConvAlgorithm::Auto);
+        assert!(tape.to_string().contains("keeping 728 B"), "4·(8·8·2 + 3·2·3·3):\n{tape}");
+    }
+
+    #[test]
     #[should_panic(expected = "conv2d: input [4, 4, 2], weight [1, 3, 3, 3] and bias None do not fit")]
     fn channels_must_agree() {
         let tape = Tape::<f32>::new();

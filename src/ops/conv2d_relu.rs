@@ -106,6 +106,29 @@ mod tests {
     }
 
     #[test]
+    fn is_one_operation_where_winograd_computes_it_and_the_weights_are_frozen() {
+        let operations = |algorithm, weight_needs: bool, bias_needs: bool| {
+            let tape = Tape::<f32>::new();
+            let x = tape.variable(Array3::ones((4, 4, 1)));
+            let (w, b) = (Array4::ones((1, 1, 3, 3)), Array1::ones(1));
+            let w = if weight_needs { tape.variable(w) } else { tape.constant(w) };
+            let b = if bias_needs { tape.variable(b) } else { tape.constant(b) };
+            conv2d_relu(&x, &w, &b, None, algorithm);
+            tape.to_string()
+        };
+        assert!(operations(ConvAlgorithm::Winograd, false, false).contains("conv2d_relu "));
+        for parts in [
+            operations(ConvAlgorithm::Direct, false, false),
+            operations(ConvAlgorithm::Im2col, false, false),
+            operations(ConvAlgorithm::Winograd, true, false),
+            operations(ConvAlgorithm::Winograd, false, true),
+            operations(ConvAlgorithm::Winograd, true, true),
+        ] {
+            assert!(parts.contains("conv2d ") && parts.contains("relu ") && !parts.contains("conv2d_relu"), "{parts}");
+        }
+    }
+
+    #[test]
     fn is_the_composition_of_its_parts() {
         for size in [(2, 2), (6, 9), (7, 5), (13, 16)] {
             for pooling in [None, Some(Pooling::Max), Some(Pooling::Average)] {

@@ -32,6 +32,14 @@ mod tests {
     use crate::tape::Tape;
 
     #[test]
+    fn keeps_each_factor_for_the_other() {
+        let tape = Tape::<f64>::new();
+        let (a, b) = (tape.variable(array![2.0, 3.0]), tape.variable(array![[10.0], [20.0], [30.0]]));
+        mul(&a, &b);
+        assert!(tape.to_string().contains("keeping 40 B"), "{tape}");
+    }
+
+    #[test]
     fn multiplies_and_exchanges_the_factors_in_the_gradient() {
         let tape = Tape::<f64>::new();
         let (a, b) = (tape.variable(array![2.0, 3.0]), tape.variable(array![10.0, 20.0]));

@@ -54,6 +54,14 @@ mod tests {
     }
 
     #[test]
+    fn keeps_what_needs_a_gradient() {
+        let tape = Tape::<f64>::new();
+        let (x, t) = (tape.variable(array![1.0, 5.0]), tape.variable(array![3.0, 4.0]));
+        squared_error(&x, &t);
+        assert!(tape.to_string().contains("keeping 32 B"), "{tape}");
+    }
+
+    #[test]
     #[should_panic(expected = "squared_error: shapes [2] and [1] differ")]
     fn shapes_must_agree() {
         let tape = Tape::<f64>::new();

@@ -238,6 +238,27 @@ mod tests {
     }
 
     #[test]
+    fn a_vjp_is_told_which_gradients_are_wanted_and_has_the_memory_of_its_tape() {
+        let tape = Tape::<f64>::new();
+        let (x, c) = (tape.variable(arr0(1.0)), tape.constant(arr0(2.0)));
+        let buffers = Arc::clone(tape.buffers());
+        let y = tape.record("looks", &[&x, &c], arr0(0.0), 0, move |dy, inputs| {
+            assert!(inputs.inputs() == 2 && inputs.wanted(0) && !inputs.wanted(1));
+            assert!(Arc::ptr_eq(inputs.buffers(), &buffers));
+            inputs.add(0, dy);
+        });
+        assert_eq!(y.backward().get(&x).unwrap()[[]], 1.0);
+    }
+
+    #[test]
+    fn a_cleared_tape_is_empty() {
+        let mut tape = Tape::<f64>::new();
+        ops::square(&tape.variable(arr0(3.0)));
+        tape.clear();
+        assert!(tape.is_empty());
+    }
+
+    #[test]
     #[should_panic(expected = "node 1 (square) has been passed before")]
     fn a_second_pass_over_the_same_operation_is_refused() {
         let tape = Tape::<f64>::new();

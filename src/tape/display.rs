@@ -37,6 +37,15 @@ mod tests {
     use crate::tape::Tape;
 
     #[test]
+    fn a_value_shows_its_node_and_its_array() {
+        let tape = Tape::<f64>::new();
+        assert_eq!(
+            format!("{:?}", tape.constant(ndarray::arr0(2.5))),
+            "Var { node: None, value: 2.5, shape=[], strides=[], layout=CFcf (0xf), dynamic ndim=0 }"
+        );
+    }
+
+    #[test]
     fn every_node_has_a_line_with_name_shape_parents_and_bytes() {
         let tape = Tape::<f32>::new();
         let x = tape.variable(Array2::ones((4, 8)));
