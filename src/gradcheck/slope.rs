@@ -154,6 +154,7 @@ mod tests {
             let (slope, calls) = slope(f, 1e-2);
             let error = (slope.value - exact).abs();
             assert!(error <= 1e-10 * exact.abs() && error <= 2.0 * slope.error, "{slope:?} of {exact}");
+            assert!(4.0 * slope.error <= 1e-12 + 1e-9 * exact.abs(), "{slope:?} of {exact}");
             assert!(!slope.is_kink(0.0) && calls <= 12, "{slope:?} after {calls}");
         }
     }

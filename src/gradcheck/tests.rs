@@ -54,6 +54,9 @@ fn large_jacobians_are_compared_along_directions_unless_all_is_asked_for() {
     let compared = |check: GradCheck| check.check(|_, x| ops::square(&x[0]), &x).unwrap().compared;
     assert_eq!(compared(GradCheck::new()), 8);
     assert_eq!(compared(GradCheck::new().every_element()), 150 * 150);
+    let half = || ArrayD::from_shape_fn(IxDyn(&[100]), |i| (i[0] as f64).cos());
+    let at_the_limit = GradCheck::new().check(|_, x| ops::square(&x[0]), &[half(), half()]).unwrap();
+    assert_eq!(at_the_limit.compared, 20_000);
     let x = [ArrayD::from_shape_fn(IxDyn(&[141]), |i| (i[0] as f64).sin())];
     assert_eq!(GradCheck::new().check(|_, x| ops::square(&x[0]), &x).unwrap().compared, 141 * 141);
 }
@@ -79,6 +82,7 @@ fn a_wrong_sign_is_named_with_place_and_numbers() {
         );
         let worst = &failure.entries()[0];
         assert_eq!(worst.verdict, Verdict::Wrong);
+        assert!(text.starts_with("wrong gradient: ") && text.contains(&format!("{:.7e}", worst.numeric)), "{text}");
         assert!((worst.analytic + worst.numeric).abs() < 1e-9 && (worst.relative_error() - 2.0).abs() < 1e-9);
         if let Place::Element { input, output } = &worst.place {
             let x: f64 = [0.3, -1.2, 2.0][input[0]];
@@ -154,6 +158,7 @@ fn a_kink_is_named_and_is_not_called_wrong() {
     let fault = culprit(&failure);
     assert!(fault.operation == "relu" && matches!(fault.fault, Fault::Kink { .. }), "{fault:?}");
     assert!(failure.to_string().starts_with("not differentiable here: 1 of 4 slopes"), "{failure}");
+    assert!(failure.to_string().contains("  not differentiable here: "), "{failure}");
     let report = GradCheck::new().subgradients(true).check(|_, x| ops::relu(&x[0]), &x).unwrap();
     assert_eq!(report.subgradients.len(), 1);
     assert!(report.to_string().contains("; 1 lie at kinks"));
@@ -181,7 +186,10 @@ fn at_a_kink_a_slope_beyond_both_sides_is_wrong() {
 fn nan_in_the_value_names_the_first_operation_that_makes_it() {
     let x = [array![1.0, -1.0].into_dyn()];
     let failure = GradCheck::new()
-        .check(|_, x| ops::square(&map("ln", &x[0], f64::ln, |x, dy, inputs| inputs.add(0, &*dy / x))), &x)
+        .check(
+            |_, x| ops::square(&map("ln", &ops::scale(&x[0], 2.0), f64::ln, |x, dy, inputs| inputs.add(0, &*dy / x))),
+            &x,
+        )
         .unwrap_err();
     assert_eq!(failure.operations(), ["ln"]);
     assert!(matches!(&failure, Failure::NotFinite { index, .. } if index[..] == [1]), "{failure:?}");
@@ -274,6 +282,10 @@ fn rules_that_every_vjp_must_keep_are_checked() {
     };
     assert_eq!(rule(random), Rule::Repeatable);
     assert_eq!(rule(|dy, inputs| inputs.write(0, |mut dx, _| dx.assign(&*dy))), Rule::Accumulates);
+    let almost = |dy: Tensor<f64>, inputs: &mut Cotangents<'_, f64>| {
+        inputs.write(0, |mut dx, add| if add { dx.scaled_add(1.001, &*dy) } else { dx.assign(&*dy) });
+    };
+    assert_eq!(rule(almost), Rule::Accumulates);
     let text = Failure::Vjp { operation: "same", node: 2, input: 0, rule: Rule::Accumulates }.to_string();
     assert!(text.starts_with("the VJP of `same` (node 2, input 0) does not add"), "{text}");
 }
@@ -293,6 +305,7 @@ fn where_rounding_drowns_the_slope_nothing_is_claimed() {
     let failure = f(1e12).unwrap_err();
     assert_eq!(failure.entries()[0].verdict, Verdict::Undecided);
     assert!(failure.to_string().starts_with("the numeric slopes are too uncertain"), "{failure}");
+    assert!(failure.to_string().contains("undecided: the numeric slope is uncertain by"), "{failure}");
 }
 
 #[test]
@@ -346,7 +359,11 @@ fn the_gradient_in_single_precision_is_compared() {
     let Failure::SinglePrecision(found) = &failure else { panic!("{failure:?}") };
     assert!((found.relative_error - 1e-3).abs() < 1e-5, "{found:?}");
     assert!(failure.to_string().starts_with("the f32 gradient of input 0 at ["), "{failure}");
-    assert!(other(check.single_tolerance(1e-2)).is_ok());
+    assert!(other(check.clone().single_tolerance(1e-2)).is_ok());
+    let exact = check.clone().single_tolerance(0.0);
+    assert!(exact.check_with_f32(|_, x| ops::sum(&x[0]), |_, x| ops::sum(&x[0]), &inputs).is_ok());
+    let nan = check.check_with_f32(|_, x| ops::sum(&x[0]), |_, x| ops::scale(&ops::sum(&x[0]), f64::NAN), &inputs);
+    assert!(matches!(nan, Err(Failure::SinglePrecision(found)) if found.relative_error == f64::INFINITY));
 }
 
 #[test]
@@ -377,4 +394,104 @@ fn a_negative_f32_tolerance_is_refused() {
 #[should_panic(expected = "gradcheck: at least one direction is needed")]
 fn no_direction_is_no_check() {
     let _ = GradCheck::new().directions(0);
+}
+
+#[test]
+fn evaluations_are_counted() {
+    // The least number of rows is enough for a linear function: three, of two evaluations each.
+    let count = |check: GradCheck| check.check(|_, x| ops::scale(&x[0], 2.0), &input()).unwrap().evaluations;
+    assert_eq!(count(GradCheck::new()), 2 * 3 + 3 * 6);
+    assert_eq!(count(GradCheck::new().directions(2)), 2 + 2 * 6);
+}
+
+#[test]
+fn long_lists_are_cut() {
+    let text = |elements: usize| {
+        let x = [ArrayD::from_elem(IxDyn(&[elements]), 1.0)];
+        let check = GradCheck::new().check(|_, x| ops::sum(&map("lost", &x[0], |x| x, |_, _, _| ())), &x);
+        check.unwrap_err().to_string()
+    };
+    assert!(!text(8).contains("more"));
+    assert!(text(9).ends_with("… and 1 more"));
+}
+
+#[test]
+fn a_gradient_that_changes_later_is_told() {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let failure = GradCheck::new()
+        .check(
+            |_, x| {
+                map(
+                    "fickle",
+                    &x[0],
+                    |x| x,
+                    |_, dy, inputs| {
+                        // The rules take four evaluations.
+                        let changed = CALLS.fetch_add(1, Ordering::Relaxed) > 4;
+                        inputs.add(0, dy.mapv(|dy| if changed { 2.0 * dy } else { dy }));
+                    },
+                )
+            },
+            &input(),
+        )
+        .unwrap_err();
+    assert_eq!(failure, Failure::ValueChanges { place: "the gradient of input 0".into() });
+}
+
+#[test]
+fn an_operation_that_becomes_a_variable_is_told() {
+    let calls = Cell::new(0);
+    let failure = GradCheck::new()
+        .check(
+            |tape, x| {
+                calls.set(calls.get() + 1);
+                if calls.get() % 2 == 1 {
+                    ops::square(&x[0])
+                } else {
+                    tape.variable(ops::square(&x[0].detached()).value())
+                }
+            },
+            &input(),
+        )
+        .unwrap_err();
+    assert_eq!(failure, Failure::ValueChanges { place: "`square` (node 1)".into() });
+}
+
+#[test]
+fn at_a_curved_kink_each_side_is_a_subgradient() {
+    for slope in [1.0, 3.0] {
+        let report = GradCheck::new().subgradients(true).check(
+            |_, x| {
+                let curve = |x: f64| if x < 0.0 { x.exp() } else { 1.0 + 3.0 * x.sin() };
+                map("curve", &x[0], curve, move |_, dy, inputs| inputs.add(0, dy.mapv(|dy| slope * dy)))
+            },
+            &[arr0(0.0).into_dyn()],
+        );
+        assert_eq!(report.unwrap().subgradients.len(), 1);
+    }
+}
+
+#[test]
+fn random_directions_have_elements_of_size_1() {
+    let mut rng = <ChaCha8Rng as rand::SeedableRng>::seed_from_u64(5);
+    let u = direction(&[3, 7], &mut rng);
+    assert!((slope::root_mean_square(u.iter().copied()) - 1.0).abs() < 1e-12);
+    assert!(direction(&[0], &mut rng).is_empty());
+}
+
+#[test]
+fn the_worst_entry_is_the_one_farthest_beyond_its_tolerance() {
+    let entry = |error: f64, tolerance: f64| Entry {
+        input: 0,
+        place: Place::Direction(0),
+        analytic: 1.0 + error,
+        numeric: 1.0,
+        uncertainty: 0.0,
+        sides: [1.0; 2],
+        scale: 1.0,
+        tolerance,
+        verdict: Verdict::Wrong,
+    };
+    assert!(entry(1e-3, 1e-6).badness() > entry(1e-2, 1e-3).badness());
+    assert!(entry(f64::NAN, 1e-6).badness() > entry(1.0, 1e-6).badness());
 }

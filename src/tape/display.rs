@@ -46,6 +46,12 @@ mod tests {
     }
 
     #[test]
+    fn a_tensor_shows_its_array() {
+        let array = ndarray::array![1.0, 2.0];
+        assert_eq!(format!("{:?}", crate::tape::Tensor::from(array.clone())), format!("{:?}", array.into_dyn()));
+    }
+
+    #[test]
     fn every_node_has_a_line_with_name_shape_parents_and_bytes() {
         let tape = Tape::<f32>::new();
         let x = tape.variable(Array2::ones((4, 8)));
