@@ -67,7 +67,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME", default_value = "lbfgs")]
     optimizer: OptimizerName,
 
-    /// Adam's rate, in standard deviations of the images' colours [default: 0.05]
+    /// Adam's rate, in units of the network's input [default: 0.05 times the spread of natural colours]
     #[arg(long, value_name = "R", value_parser = rate)]
     lr: Option<f64>,
 
@@ -141,6 +141,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     let found = arguments.network.find(arguments.verbosity.quiet)?;
     let deepest = layers.layers().max().expect("lists of layers are not empty");
     let network = arguments.network.load(&found, deepest, Preset::Gatys)?;
+    let optimiser = match optimiser {
+        Optimiser::Adam(rate) if arguments.lr.is_none() => Optimiser::Adam(rate * network.spread()),
+        chosen => chosen,
+    };
     let steps = arguments.steps as usize;
     let mut display = Display::new(arguments.verbosity, steps);
     let mut log = arguments.log.as_deref().map(Log::create).transpose()?;

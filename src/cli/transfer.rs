@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME", default_value = "adam")]
     optimizer: OptimizerName,
 
-    /// Adam's rate, in standard deviations of the images' colours [default: the preset's]
+    /// Adam's rate, in units of the network's input, (pixel − mean)/std [default: the preset's]
     #[arg(long, value_name = "R", value_parser = rate)]
     lr: Option<f64>,
 
@@ -133,7 +133,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     let mut log = arguments.log.as_deref().map(Log::create).transpose()?;
     let mut failed = None;
     let optimiser = match arguments.optimizer {
-        OptimizerName::Adam => Optimiser::Adam(arguments.lr.unwrap_or(preset.rate())),
+        OptimizerName::Adam => Optimiser::Adam(arguments.lr.unwrap_or(preset.rate(network.spread()))),
         OptimizerName::Lbfgs => Optimiser::Lbfgs,
     };
     let outcome = arguments.network.in_threads(|| {

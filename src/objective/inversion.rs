@@ -37,8 +37,8 @@ impl Priors {
     }
 
     /// The published priors with 0.3 times their total variation: what a better optimiser can afford. On a photograph of
-    /// 128×128 pixels and VGG19's trained weights (relu1_1, relu2_1, relu3_1, relu3_4) this gave a third of the published
-    /// procedure's error or less, and pictures that were sharper and nearer to the photograph, without noise; 0.1 times
+    /// 128×128 pixels and VGG19's trained weights (relu1_1, relu2_1, relu3_1, relu3_4) this gave about a third of the published
+    /// procedure's error, and pictures that were sharper and nearer to the photograph, without noise; 0.1 times
     /// left speckles at relu3_4.
     pub fn light(layer: Layer) -> Self {
         let published = Self::published(layer);

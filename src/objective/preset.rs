@@ -95,8 +95,9 @@ impl Preset {
         if self == Self::Gatys { Pooling::Average } else { Pooling::Max }
     }
 
-    /// Adam's rate, in units of the normalised image, whose standard deviation is about 1.
-    pub fn rate(self) -> f64 {
-        if self == Self::Balanced { 0.02 } else { 0.003 }
+    /// Adam's rate in units of the network's input, in which natural colours have the given
+    /// [`spread`](crate::vgg::Vgg19::spread). The notebook's rate is a number of its own.
+    pub fn rate(self, spread: f64) -> f64 {
+        if self == Self::Balanced { 0.02 * spread } else { 0.003 }
     }
 }

@@ -87,7 +87,7 @@ impl<'a> Transfer<'a> {
             network,
             settings: preset.settings(trained),
             start: Start::Content,
-            optimiser: Optimiser::Adam(preset.rate()),
+            optimiser: Optimiser::Adam(preset.rate(network.spread())),
             steps: 500,
             clamp: false,
             seed: 0,
@@ -105,7 +105,7 @@ impl<'a> Transfer<'a> {
         let resized = |picture: &Picture| normalised(&picture.clone().resized(size[0], size[1]));
         let image = match &start {
             Start::Content => normalised(content),
-            Start::Noise => noise(size, seed),
+            Start::Noise => noise(size, seed) * network.spread() as f32,
             Start::Style => resized(style),
             Start::Picture(picture) => resized(picture),
         };

@@ -121,6 +121,13 @@ impl<T: Real> Vgg19<T> {
         self.std
     }
 
+    /// The spread of natural colours in units of the network's input: 1 for torchvision's statistics, about 58 for a network
+    /// whose input is in grey levels of 0..255.
+    pub fn spread(&self) -> f64 {
+        const TORCHVISION: f64 = (0.229 + 0.224 + 0.225) / 3.0;
+        TORCHVISION * 3.0 / self.std.iter().sum::<f64>()
+    }
+
     /// The network's input for an image with values in 0..1: (pixel − mean)/std, channel by channel.
     pub fn normalise(&self, rgb: &ArrayView3<'_, f32>) -> Array3<T> {
         let mut image = rgb.mapv(|v| T::of(f64::from(v)));
