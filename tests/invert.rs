@@ -45,7 +45,7 @@ fn relu1_1_keeps_nearly_all_of_the_picture() {
     let last = log(&folder).pop().unwrap();
     assert!(last["error"].as_f64().unwrap() < 0.015, "{last}");
     let error = mean_square(&picture(&folder), &original(32));
-    assert!(error.sqrt() < 0.05, "root mean square difference {} of 0..1", error.sqrt());
+    assert!(error.sqrt() < 0.06, "root mean square difference {} of 0..1", error.sqrt());
 }
 
 #[test]
