@@ -50,7 +50,6 @@ pub fn cases(seed: u64) -> Vec<Case> {
     cases.poolings();
     cases.convolutions();
     cases.fused_convolutions();
-    cases.rearrangements();
     cases.objectives();
     cases.list
 }
@@ -233,32 +232,6 @@ impl Cases {
                 let weight = x[0].tape().constant(weight.mapv(Real::of));
                 ops::add(&ops::conv2d(&x[0], &weight, None, &geometry, algorithm), &x[0])
             });
-        }
-    }
-
-    fn rearrangements(&mut self) {
-        let check = GradCheck::new;
-        for (shape, pixels) in [([5, 7, 2], 1), ([2, 3, 1], 4), ([1, 1, 3], 2), ([4, 3, 2], 0)] {
-            let description = format!("{shape:?}, {pixels} pixels");
-            case!(self, check(), "circular_pad", description, [self.random(&shape, 0)], |x| {
-                ops::circular_pad(&x[0], pixels)
-            });
-        }
-        for (description, rows, columns, channels) in [
-            ("all", 0..5, 0..6, 0..3),
-            ("from the middle", 1..4, 2..5, 1..2),
-            ("one element", 4..5, 0..1, 2..3),
-            ("one column", 0..5, 5..6, 0..3),
-        ] {
-            case!(self, check(), "slice", description, [self.random(&[5, 6, 3], 0)], |x| {
-                ops::slice(&x[0], rows.clone(), columns.clone(), channels.clone())
-            });
-        }
-        for (shape, outputs) in [([2, 3, 2], 4), ([1, 1, 1], 1), ([3, 1, 5], 2)] {
-            let elements = shape.iter().product();
-            let inputs = [self.random(&shape, 0), self.random(&[outputs, elements], 1), self.random(&[outputs], 2)];
-            let description = format!("{shape:?} → {outputs}");
-            case!(self, check(), "linear", description, inputs, |x| ops::linear(&x[0], &x[1], &x[2]));
         }
     }
 
