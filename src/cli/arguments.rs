@@ -213,3 +213,12 @@ pub(super) struct ArraysOutput {
     #[arg(short, long, value_name = "OUT.npz")]
     pub(super) output: PathBuf,
 }
+
+/// Names of the optimisers.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(super) enum OptimizerName {
+    /// Kingma & Ba 2015
+    Adam,
+    /// Nocedal & Wright 2006: fewer iterations to the same loss
+    Lbfgs,
+}

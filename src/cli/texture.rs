@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::atomic::Ordering;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use impasto::objective::{LayerWeights, Preset, TextureTarget};
 use impasto::picture::{Format, Picture};
 use impasto::studio::{Optimiser, Texture, TextureError};
 use impasto::vgg::Layer;
 
-use super::arguments::{NetworkArguments, rate};
+use super::arguments::{NetworkArguments, OptimizerName, rate};
 use super::error::Error;
 use super::finish::finish;
 use super::interrupt;
@@ -88,15 +88,6 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     network: NetworkArguments,
-}
-
-/// Names of the optimisers.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum OptimizerName {
-    /// Kingma & Ba 2015
-    Adam,
-    /// Nocedal & Wright 2006: fewer iterations to the same loss
-    Lbfgs,
 }
 
 /// `N` or `WIDTH,HEIGHT`.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use impasto::picture::{Format, Picture};
 use impasto::studio::{Ended, Optimiser, Start, Transfer};
 
-use super::arguments::{NetworkArguments, ObjectiveArguments, SizeArguments, rate};
+use super::arguments::{NetworkArguments, ObjectiveArguments, OptimizerName, SizeArguments, rate};
 use super::error::Error;
 use super::interrupt;
 use super::log::Log;
@@ -74,15 +74,6 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     network: NetworkArguments,
-}
-
-/// Names of the optimisers.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum OptimizerName {
-    /// Kingma & Ba 2015
-    Adam,
-    /// Nocedal & Wright 2006: fewer iterations to the same loss
-    Lbfgs,
 }
 
 /// What `--init` says.
