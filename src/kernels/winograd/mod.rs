@@ -52,6 +52,7 @@ use grid::Grid;
 use input::Source;
 use output::Sink;
 use schedule::Convolution;
+pub(super) use schedule::Convolve;
 
 /// y = conv(x) + bias, then what `output` says.
 ///
@@ -88,15 +89,14 @@ fn forward_with<T: Real>(
     let y_width = (width + padding.left + padding.right).saturating_sub(2);
     let x = x.as_standard_layout();
     let bias = bias.map(|bias| bias.to_vec());
-    Convolution {
+    T::convolve(&Convolution {
         set,
         source: Source { data: x.as_ptr(), mask: std::ptr::null(), height, width, channels, shift: 0 },
         sink: Sink::new(output, bias.as_deref(), (y_height, y_width, taps.outputs)),
         taps,
         grid: Grid::new(y_height, y_width, (-(padding.top as isize), -(padding.left as isize))),
         workspace,
-    }
-    .run();
+    });
 }
 
 /// dx = (∂y/∂x)ᵀ dy, the gradient with respect to the input of [`forward`], or dx ← dx + that if `accumulate`.
@@ -151,13 +151,12 @@ fn data_gradient_with<T: Real>(
     let dy = dy.as_standard_layout();
     let mask = mask.map_or(std::ptr::null(), |mask| mask.as_bytes().as_ptr());
     let output = if accumulate { Output::Add(dx) } else { Output::Plain(dx) };
-    Convolution {
+    T::convolve(&Convolution {
         set,
         source: Source { data: dy.as_ptr(), mask, height, width, channels, shift },
         sink: Sink::new(output, None, (x_height, x_width, taps.outputs)),
         taps,
         grid: Grid::new(x_height, x_width, (padding.top as isize - 2, padding.left as isize - 2)),
         workspace,
-    }
-    .run();
+    });
 }

@@ -60,9 +60,27 @@ const TASKS: usize = 14;
 /// Bytes of transformed inputs that are held at one time where tasks share them.
 const CHUNK: usize = 20 << 20;
 
-impl<T: Real> Convolution<'_, T> {
+/// The float types that convolutions are compiled for, once each: of a generic function every crate that calls it
+/// compiles a copy of its own, the command, each test and each bench, and this one is by far the largest.
+pub trait Convolve: Sized {
     /// Computes it.
-    pub fn run(&self) {
+    fn convolve(convolution: &Convolution<'_, Self>);
+}
+
+impl Convolve for f32 {
+    fn convolve(convolution: &Convolution<'_, Self>) {
+        convolution.run();
+    }
+}
+
+impl Convolve for f64 {
+    fn convolve(convolution: &Convolution<'_, Self>) {
+        convolution.run();
+    }
+}
+
+impl<T: Real> Convolution<'_, T> {
+    fn run(&self) {
         let Grid { tiles, .. } = self.grid;
         if tiles == 0 || self.taps.outputs == 0 {
             return;
