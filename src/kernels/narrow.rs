@@ -161,7 +161,8 @@ impl<T: Real> Job<T> for Row<'_, T> {
                 // are channels that exist of positions that exist.
                 unsafe {
                     let bias = bias.panel(panel);
-                    let mut sums = [[s.load(bias), s.load(bias.add(S::LANES))]; MAX_ROWS];
+                    let bias = [s.load(bias), s.load(bias.add(S::LANES))];
+                    let mut sums = [[s.splat(T::zero()); VECTORS]; MAX_ROWS];
                     for u in 0..SIDE {
                         let left = strip.as_ptr().add(u * len + first * channels);
                         let right = weights.panel(panel).add(u * SIDE * channels * weights.width);
@@ -169,6 +170,7 @@ impl<T: Real> Job<T> for Row<'_, T> {
                     }
                     for (r, sums) in sums.iter().enumerate().take(S::ROWS.min(sink.width - first)) {
                         for (vector, &sum) in sums.iter().enumerate() {
+                            let sum = s.add(sum, bias[vector]);
                             let channel = channel + vector * S::LANES;
                             let count = sink.channels.saturating_sub(channel).min(S::LANES);
                             if count == S::LANES {

@@ -215,7 +215,7 @@ impl<T: Real> Vgg19<T> {
     }
 
     /// What objectives compare: the features of a normalised image at some layers, and the Gram matrices of those at
-    /// others. The map of relu1_1, the largest of all, is not held whole where only its Gram matrix is asked for; the
+    /// others. The map of relu1_1, the largest of all, is not held whole where at most its Gram matrix is asked for; the
     /// Gram matrices are the last on the tape, so that their gradients can take the place of the features kept for them.
     ///
     /// # Errors
@@ -250,7 +250,7 @@ impl<T: Real> Vgg19<T> {
         let seen_within = layers.iter().any(|&layer| layer <= relu1_2 && layer != relu1_1);
         let unseen = !features.contains(&relu1_1) && !seen_within && deepest >= pool1;
         let large = image.value().len() / 3 >= LARGE && !self.seamless;
-        let first = if grams.contains(&relu1_1) && unseen && large {
+        let first = if unseen && large {
             let constant = |index: usize| {
                 let (weight, bias) = &self.convolutions[index];
                 (image.tape().constant(weight), image.tape().constant(bias))
@@ -263,7 +263,8 @@ impl<T: Real> Vgg19<T> {
             if deepest > pool1 {
                 self.visit_from(2, map, &layers, deepest, &mut see);
             }
-            Some((relu1_1, GramMatrix { value: gram, positions: image.value().len() / 3 }))
+            let gram = GramMatrix { value: gram, positions: image.value().len() / 3 };
+            Some((relu1_1, gram)).filter(|_| grams.contains(&relu1_1))
         } else {
             self.visit_from(0, image.clone(), &layers, deepest, &mut see);
             None
