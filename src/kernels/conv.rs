@@ -2,7 +2,8 @@
 
 use ndarray::{ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 
-use super::{Buffers, Gradient, Output, Real, direct, im2col, winograd};
+use super::simd::InstructionSet;
+use super::{Buffers, Gradient, Output, Real, direct, im2col, narrow, winograd};
 
 /// How a convolution's result is computed. All agree to rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -22,18 +23,33 @@ impl ConvAlgorithm {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Auto, Self::Direct, Self::Im2col, Self::Winograd];
 
-    /// What is really done for a weight (out, in, kernel height, kernel width): never `Auto`.
-    pub(crate) fn resolve(self, geometry: &ConvGeometry, weight: (usize, usize, usize, usize)) -> Self {
+    /// Whether a convolution of this geometry with a weight (out, in, kernel height, kernel width) can be computed
+    /// together with what stands before and behind it: by [`forward_fused`] and [`backward_data_fused`].
+    pub fn fuses(self, geometry: &ConvGeometry, weight: (usize, usize, usize, usize)) -> bool {
+        matches!(self.method(geometry, weight), Method::Winograd | Method::Narrow)
+    }
+
+    fn method(self, geometry: &ConvGeometry, weight: (usize, usize, usize, usize)) -> Method {
         let suits_winograd = (weight.2, weight.3) == (3, 3)
             && geometry.stride == [1, 1]
             && geometry.dilation == [1, 1]
             && geometry.padding.iter().all(|&padding| padding <= 2);
         match self {
-            Self::Winograd | Self::Auto if suits_winograd => Self::Winograd,
-            Self::Direct => Self::Direct,
-            _ => Self::Im2col,
+            Self::Auto if suits_winograd && weight.1 <= narrow::MOST_CHANNELS => Method::Narrow,
+            Self::Winograd | Self::Auto if suits_winograd => Method::Winograd,
+            Self::Direct => Method::Direct,
+            _ => Method::Im2col,
         }
     }
+}
+
+/// What is really done for a geometry and a weight.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Direct,
+    Im2col,
+    Winograd,
+    Narrow,
 }
 
 /// Stride, padding and dilation of a convolution, (height, width) each.
@@ -96,15 +112,42 @@ pub fn forward<T: Real>(
     buffers: &Buffers<T>,
 ) {
     check_shapes(geometry, x.dim(), weight.dim(), y.dim());
-    match algorithm.resolve(geometry, weight.dim()) {
-        ConvAlgorithm::Direct => direct::forward(geometry, x, weight, bias, y),
-        ConvAlgorithm::Winograd if y.is_standard_layout() => {
-            let (bias, padding) = (bias.map(|bias| bias.view()), geometry.padding.into());
-            let output = Output::Plain(y.view_mut());
-            winograd::forward(x.view(), weight.view(), bias, padding, output, buffers.workspace());
+    match algorithm.method(geometry, weight.dim()) {
+        Method::Direct => direct::forward(geometry, x, weight, bias, y),
+        Method::Winograd | Method::Narrow if y.is_standard_layout() => {
+            forward_fused(algorithm, geometry, x, weight, bias, Output::Plain(y.view_mut()), buffers);
         }
         _ => im2col::forward(geometry, x, weight, bias, y, buffers),
     }
+}
+
+/// [`forward`] and what is done with its result, in one; only where the algorithm [fuses](ConvAlgorithm::fuses).
+///
+/// # Panics
+/// If the algorithm does not fuse, if the shapes do not fit, or if the output is not in standard layout.
+pub fn forward_fused<T: Real>(
+    algorithm: ConvAlgorithm,
+    geometry: &ConvGeometry,
+    x: &ArrayView3<'_, T>,
+    weight: &ArrayView4<'_, T>,
+    bias: Option<&ArrayView1<'_, T>>,
+    output: Output<'_, T>,
+    buffers: &Buffers<T>,
+) {
+    assert!(algorithm.fuses(geometry, weight.dim()), "{algorithm:?} does not fuse a convolution under {geometry:?}");
+    let pooled = matches!(output, Output::ReluMaxPool { .. } | Output::ReluAveragePool { .. });
+    let narrow = algorithm.method(geometry, weight.dim()) == Method::Narrow && !pooled;
+    let forward = if narrow { narrow::forward } else { winograd::forward };
+    let bias = bias.map(|bias| bias.view());
+    forward(
+        InstructionSet::best(),
+        x.view(),
+        weight.view(),
+        bias,
+        geometry.padding.into(),
+        output,
+        buffers.workspace(),
+    );
 }
 
 /// The gradient with respect to the input: dx ← or += Σ dy·w, the transposed convolution. `accumulate` says which.
@@ -121,15 +164,42 @@ pub fn backward_data<T: Real>(
     buffers: &Buffers<T>,
 ) {
     check_shapes(geometry, dx.dim(), weight.dim(), dy.dim());
-    match algorithm.resolve(geometry, weight.dim()) {
-        ConvAlgorithm::Direct => direct::backward_data(geometry, dy, weight, dx, accumulate),
-        ConvAlgorithm::Winograd if dx.is_standard_layout() => {
-            let (dy, padding) = (Gradient::Plain(dy.view()), geometry.padding.into());
-            let workspace = buffers.workspace();
-            winograd::data_gradient(dy, weight.view(), padding, dx.view_mut(), accumulate, workspace);
+    match algorithm.method(geometry, weight.dim()) {
+        Method::Direct => direct::backward_data(geometry, dy, weight, dx, accumulate),
+        Method::Winograd | Method::Narrow if dx.is_standard_layout() => {
+            let gradient = Gradient::Plain(dy.view());
+            backward_data_fused(algorithm, geometry, gradient, weight, &mut dx.view_mut(), accumulate, buffers);
         }
         _ => im2col::backward_data(geometry, dy, weight, dx, accumulate, buffers),
     }
+}
+
+/// [`backward_data`] of a gradient that comes back through what [`forward_fused`] did with its result; only where the
+/// algorithm [fuses](ConvAlgorithm::fuses).
+///
+/// # Panics
+/// If the algorithm does not fuse, if the shapes do not fit, or if `dx` is not in standard layout.
+pub fn backward_data_fused<T: Real>(
+    algorithm: ConvAlgorithm,
+    geometry: &ConvGeometry,
+    gradient: Gradient<'_, T>,
+    weight: &ArrayView4<'_, T>,
+    dx: &mut ArrayViewMut3<'_, T>,
+    accumulate: bool,
+    buffers: &Buffers<T>,
+) {
+    assert!(algorithm.fuses(geometry, weight.dim()), "{algorithm:?} does not fuse a convolution under {geometry:?}");
+    let narrow = algorithm.method(geometry, weight.dim()) == Method::Narrow;
+    let backward = if narrow { narrow::data_gradient } else { winograd::data_gradient };
+    backward(
+        InstructionSet::best(),
+        gradient,
+        weight.view(),
+        geometry.padding.into(),
+        dx.view_mut(),
+        accumulate,
+        buffers.workspace(),
+    );
 }
 
 /// The gradient with respect to the weights: dw(o,c,u,v) = Σ x(i·s+u·d−p, j·s+v·d−p, c)·dy(i,j,o).
@@ -247,11 +317,12 @@ mod tests {
         }
 
         #[test]
-        fn winograd_agrees_with_the_definition(case in cases()) {
+        fn winograd_and_auto_agree_with_the_definition(case in cases()) {
             let geometry = ConvGeometry { stride: [1, 1], dilation: [1, 1], padding: case.geometry.padding.map(|p| p.min(2)) };
             let case = Case { geometry, weight: (case.weight.0, case.weight.1, 3, 3), ..case };
             if output(&case).is_some() {
                 agrees_with_the_definition(ConvAlgorithm::Winograd, &case);
+                agrees_with_the_definition(ConvAlgorithm::Auto, &case);
             }
         }
     }

@@ -5,19 +5,24 @@
 
 mod bitmask;
 mod buffers;
+mod compiled;
 pub mod conv;
 mod direct;
 pub mod gram;
 mod im2col;
+mod narrow;
 pub mod pooling;
 pub mod product;
 mod real;
 pub mod reduce;
+mod shared;
 pub mod simd;
+mod sink;
+mod source;
 mod stages;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod winograd;
+mod winograd;
 mod workspace;
 
 pub use bitmask::BitMask;

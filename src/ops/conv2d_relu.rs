@@ -3,7 +3,7 @@
 use ndarray::{Ix1, Ix3, Ix4};
 
 use super::{avg_pool2d, conv2d, feature_map, feature_map_mut, max_pool2d, relu};
-use crate::kernels::{ConvAlgorithm, ConvGeometry, Gradient, Output, Padding, PoolGeometry, Pooling, winograd};
+use crate::kernels::{ConvAlgorithm, ConvGeometry, Gradient, Output, PoolGeometry, Pooling, conv};
 use crate::tape::{Real, Var};
 
 /// y = pool(max(conv(x) + b, 0)) for a 3×3 convolution with stride 1 and padding 1, and a 2×2 pooling with stride 2 or
@@ -28,8 +28,7 @@ pub fn conv2d_relu<'t, T: Real>(
     let geometry = ConvGeometry::padded(1);
     let (map, w) = (x.of_rank::<Ix3>("conv2d_relu"), weight.of_rank::<Ix4>("conv2d_relu"));
     let b = bias.of_rank::<Ix1>("conv2d_relu");
-    let fused = algorithm.resolve(&geometry, w.dim()) == ConvAlgorithm::Winograd;
-    if !fused || weight.needs_gradient() || bias.needs_gradient() {
+    if !algorithm.fuses(&geometry, w.dim()) || weight.needs_gradient() || bias.needs_gradient() {
         let y = relu(&conv2d(x, weight, Some(bias), &geometry, algorithm));
         return match pooling {
             None => y,
@@ -58,7 +57,7 @@ pub fn conv2d_relu<'t, T: Real>(
         Some(Pooling::Max) => Output::ReluMaxPool { y: out, mask },
         Some(Pooling::Average) => Output::ReluAveragePool { y: out, mask },
     };
-    winograd::forward(map, w, Some(b), Padding::same(1), output, tape.buffers().workspace());
+    conv::forward_fused(algorithm, &geometry, &map, &w, Some(&b), output, tape.buffers());
 
     let Some(mask) = passes else { return tape.constant(y) };
     let (kept, kept_weight) = (mask.bytes(), weight.value().clone());
@@ -71,9 +70,9 @@ pub fn conv2d_relu<'t, T: Real>(
                 Some(Pooling::Max) => Gradient::MaxPooled { dy, mask },
                 Some(Pooling::Average) => Gradient::AveragePooled { dy, mask },
             };
-            let dx = dx.into_dimensionality::<Ix3>().expect("as the input");
+            let mut dx = dx.into_dimensionality::<Ix3>().expect("as the input");
             let weight = kept_weight.of_rank::<Ix4>("conv2d_relu");
-            winograd::data_gradient(gradient, weight, Padding::same(1), dx, accumulate, buffers.workspace());
+            conv::backward_data_fused(algorithm, &geometry, gradient, &weight, &mut dx, accumulate, &buffers);
         });
         buffers.put_mask(mask);
     })

@@ -2,47 +2,10 @@
 
 use super::super::Real;
 use super::super::simd::{Job, Simd, first_lanes};
+use super::super::source::{Source, read_bits};
 use super::grid::Grid;
 use super::layout::{BLOCK, Inputs};
 use super::transforms::{self, IN, POINTS};
-
-/// An image to be convolved, (height, width, channels), perhaps behind a mask, perhaps to be un-pooled.
-///
-/// Its element (y, x, c) is `data[y >> shift, x >> shift, c]` where the mask has a one or there is no mask, else 0.
-pub struct Source<T> {
-    pub data: *const T,
-    /// Laid out as in `BitMask`; null for none.
-    pub mask: *const u8,
-    pub height: usize,
-    pub width: usize,
-    pub channels: usize,
-    /// 1 where `data` is pooled, 0 where it is not.
-    pub shift: u32,
-}
-
-// SAFETY: only read from.
-unsafe impl<T: Sync> Sync for Source<T> {}
-
-impl<T> Source<T> {
-    /// Where the channels of pixel (y, x) lie, and their mask bits; `None` in the padding.
-    #[inline(always)]
-    fn pixel(&self, y: isize, x: isize) -> Option<(*const T, *const u8)> {
-        let inside = y >= 0 && x >= 0 && (y as usize) < self.height && (x as usize) < self.width;
-        if !inside {
-            return None;
-        }
-        let (y, x) = (y as usize, x as usize);
-        // A last odd row or column that pooling dropped has no data; its mask bits are zero, so none is looked at.
-        let (data_y, data_x, data_width) = (y >> self.shift, x >> self.shift, self.width >> self.shift);
-        let data = self.data.wrapping_add((data_y * data_width + data_x) * self.channels);
-        let mask = if self.mask.is_null() {
-            self.mask
-        } else {
-            self.mask.wrapping_add((y * self.width + x) * self.channels.div_ceil(8))
-        };
-        Some((data, mask))
-    }
-}
 
 /// Transforms the channels `channels` of the tiles `first..first + count` and stores them as tiles
 /// `place..place + count` of `to`.
@@ -153,23 +116,6 @@ impl<T: Real> InputTransform<'_, T> {
                 // SAFETY: the caller's.
                 unsafe { s.store(to.add((i * IN + j) * self.layout.point), tile[i][j]) };
             }
-        }
-    }
-}
-
-/// The mask bits of channels `c..c + count`, with `count` ≤ `LANES` and c a multiple of `LANES`.
-///
-/// # Safety
-/// `mask` points to the bits of a position that has so many channels.
-#[inline(always)]
-unsafe fn read_bits<T, S: Simd<T>>(mask: *const u8, c: usize, count: usize) -> u32 {
-    // SAFETY: the bytes read hold bits of the channels asked for.
-    unsafe {
-        let low = u32::from(mask.add(c / 8).read());
-        match S::LANES {
-            16 if count > 8 => u32::from(mask.add(c / 8).cast::<u16>().read_unaligned().to_le()),
-            16 | 8 => low,
-            _ => low >> (c % 8) & first_lanes(S::LANES),
         }
     }
 }

@@ -46,13 +46,12 @@ mod transforms;
 use ndarray::{ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3};
 
 use super::simd::InstructionSet;
+use super::sink::Sink;
+use super::source::{Source, with_gradient};
 use super::{Gradient, Output, Padding, Real, Workspace};
 use filter::Taps;
 use grid::Grid;
-use input::Source;
-use output::Sink;
-use schedule::Convolution;
-pub(super) use schedule::Convolve;
+pub use schedule::Convolution;
 
 /// y = conv(x) + bias, then what `output` says.
 ///
@@ -63,17 +62,6 @@ pub(super) use schedule::Convolve;
 /// # Panics
 /// If the shapes do not fit together, or an output is not in standard layout.
 pub fn forward<T: Real>(
-    x: ArrayView3<'_, T>,
-    weights: ArrayView4<'_, T>,
-    bias: Option<ArrayView1<'_, T>>,
-    padding: Padding,
-    output: Output<'_, T>,
-    workspace: &Workspace,
-) {
-    forward_with(InstructionSet::best(), x, weights, bias, padding, output, workspace);
-}
-
-fn forward_with<T: Real>(
     set: InstructionSet,
     x: ArrayView3<'_, T>,
     weights: ArrayView4<'_, T>,
@@ -89,9 +77,9 @@ fn forward_with<T: Real>(
     let y_width = (width + padding.left + padding.right).saturating_sub(2);
     let x = x.as_standard_layout();
     let bias = bias.map(|bias| bias.to_vec());
-    T::convolve(&Convolution {
+    T::winograd(&Convolution {
         set,
-        source: Source { data: x.as_ptr(), mask: std::ptr::null(), height, width, channels, shift: 0 },
+        source: Source::new(&x.view()),
         sink: Sink::new(output, bias.as_deref(), (y_height, y_width, taps.outputs)),
         taps,
         grid: Grid::new(y_height, y_width, (-(padding.top as isize), -(padding.left as isize))),
@@ -107,17 +95,6 @@ fn forward_with<T: Real>(
 /// # Panics
 /// If the shapes do not fit together, or `dx` is not in standard layout.
 pub fn data_gradient<T: Real>(
-    gradient: Gradient<'_, T>,
-    weights: ArrayView4<'_, T>,
-    padding: Padding,
-    dx: ArrayViewMut3<'_, T>,
-    accumulate: bool,
-    workspace: &Workspace,
-) {
-    data_gradient_with(InstructionSet::best(), gradient, weights, padding, dx, accumulate, workspace);
-}
-
-fn data_gradient_with<T: Real>(
     set: InstructionSet,
     gradient: Gradient<'_, T>,
     weights: ArrayView4<'_, T>,
@@ -126,37 +103,33 @@ fn data_gradient_with<T: Real>(
     accumulate: bool,
     workspace: &Workspace,
 ) {
-    let (height, width, channels) = gradient.dim();
-    let mut taps = Taps::backward(&weights);
-    assert_eq!(taps.inputs, channels, "filters of {} output channels, a gradient of {channels}", taps.inputs);
-    let (x_height, x_width, _) = dx.dim();
-    assert_eq!(
-        (height, width),
-        (
-            (x_height + padding.top + padding.bottom).saturating_sub(2),
-            (x_width + padding.left + padding.right).saturating_sub(2)
-        ),
-        "a gradient of another size than the convolution's result"
-    );
-    let (dy, mask, shift) = match gradient {
-        Gradient::Plain(dy) => (dy, None, 0),
-        Gradient::Masked { dy, mask } => (dy, Some(mask), 0),
-        Gradient::MaxPooled { dy, mask } => (dy, Some(mask), 1),
-        Gradient::AveragePooled { dy, mask } => {
-            taps.scale = T::of(0.25);
-            (dy, Some(mask), 1)
-        }
-    };
-    assert_eq!(dy.dim(), (height >> shift, width >> shift, channels), "a gradient and a mask that do not fit together");
-    let dy = dy.as_standard_layout();
-    let mask = mask.map_or(std::ptr::null(), |mask| mask.as_bytes().as_ptr());
-    let output = if accumulate { Output::Add(dx) } else { Output::Plain(dx) };
-    T::convolve(&Convolution {
-        set,
-        source: Source { data: dy.as_ptr(), mask, height, width, channels, shift },
-        sink: Sink::new(output, None, (x_height, x_width, taps.outputs)),
-        taps,
-        grid: Grid::new(x_height, x_width, (padding.top as isize - 2, padding.left as isize - 2)),
-        workspace,
+    let (x_height, x_width, channels) = dx.dim();
+    with_gradient(gradient, |source, scale| {
+        let taps = Taps { scale, ..Taps::backward(&weights) };
+        assert_eq!(
+            (taps.inputs, taps.outputs),
+            (source.channels, channels),
+            "filters of {} output and {} input channels on a gradient of {} for {channels}",
+            taps.inputs,
+            taps.outputs,
+            source.channels
+        );
+        assert_eq!(
+            (source.height, source.width),
+            (
+                (x_height + padding.top + padding.bottom).saturating_sub(2),
+                (x_width + padding.left + padding.right).saturating_sub(2)
+            ),
+            "a gradient of another size than the convolution's result"
+        );
+        let output = if accumulate { Output::Add(dx) } else { Output::Plain(dx) };
+        T::winograd(&Convolution {
+            set,
+            source,
+            sink: Sink::new(output, None, (x_height, x_width, taps.outputs)),
+            taps,
+            grid: Grid::new(x_height, x_width, (padding.top as isize - 2, padding.left as isize - 2)),
+            workspace,
+        });
     });
 }

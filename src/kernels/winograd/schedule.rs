@@ -5,14 +5,17 @@
 
 use rayon::prelude::*;
 
+use super::super::shared::Shared;
 use super::super::simd::InstructionSet;
+use super::super::sink::Sink;
+use super::super::source::Source;
 use super::super::workspace::Scratch;
 use super::super::{Real, Workspace};
 use super::filter::{FilterTransform, Taps};
 use super::grid::Grid;
-use super::input::{InputTransform, Source};
+use super::input::InputTransform;
 use super::layout::{BLOCK, Filters, Inputs, Products};
-use super::output::{OutputTransform, Sink};
+use super::output::OutputTransform;
 use super::product::Product;
 use super::transforms::POINTS;
 
@@ -24,21 +27,6 @@ pub struct Convolution<'a, T> {
     pub sink: Sink<T>,
     pub grid: Grid,
     pub workspace: &'a Workspace,
-}
-
-/// A pointer that tasks write disjoint parts through.
-#[derive(Clone, Copy)]
-struct Shared<T>(*mut T);
-
-// SAFETY: each use says why its parts are disjoint.
-unsafe impl<T: Send> Send for Shared<T> {}
-// SAFETY: as above.
-unsafe impl<T: Send> Sync for Shared<T> {}
-
-impl<T> Shared<T> {
-    fn at(self, offset: usize) -> *mut T {
-        self.0.wrapping_add(offset)
-    }
 }
 
 /// Tiles that a task takes together: enough that reading the transformed filters costs little.
@@ -60,27 +48,9 @@ const TASKS: usize = 14;
 /// Bytes of transformed inputs that are held at one time where tasks share them.
 const CHUNK: usize = 20 << 20;
 
-/// The float types that convolutions are compiled for, once each: of a generic function every crate that calls it
-/// compiles a copy of its own, the command, each test and each bench, and this one is by far the largest.
-pub trait Convolve: Sized {
-    /// Computes it.
-    fn convolve(convolution: &Convolution<'_, Self>);
-}
-
-impl Convolve for f32 {
-    fn convolve(convolution: &Convolution<'_, Self>) {
-        convolution.run();
-    }
-}
-
-impl Convolve for f64 {
-    fn convolve(convolution: &Convolution<'_, Self>) {
-        convolution.run();
-    }
-}
-
 impl<T: Real> Convolution<'_, T> {
-    fn run(&self) {
+    /// Computes it.
+    pub fn run(&self) {
         let Grid { tiles, .. } = self.grid;
         if tiles == 0 || self.taps.outputs == 0 {
             return;

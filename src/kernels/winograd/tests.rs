@@ -135,16 +135,16 @@ fn forward_is_the_direct_convolution<T: Real>() {
                 let label = format!("{} {} {height}×{width} {inputs}→{outputs} {padding:?}", T::NAME, set.name());
 
                 let mut y = Array3::from_elem((size.0, size.1, outputs), T::of(7.0));
-                forward_with(set, x.view(), w.view(), Some(b.view()), padding, Output::Plain(y.view_mut()), &workspace);
+                forward(set, x.view(), w.view(), Some(b.view()), padding, Output::Plain(y.view_mut()), &workspace);
                 assert!(error(&y, &expected) < tolerance::<T>(), "{label}: {}", error(&y, &expected));
 
                 let plain = y.clone();
-                forward_with(set, x.view(), w.view(), Some(b.view()), padding, Output::Add(y.view_mut()), &workspace);
+                forward(set, x.view(), w.view(), Some(b.view()), padding, Output::Add(y.view_mut()), &workspace);
                 assert_eq!(y, &plain + &plain, "{label}");
 
                 let mut mask = BitMask::default();
                 let output = Output::Relu { y: y.view_mut(), mask: Some(&mut mask) };
-                forward_with(set, x.view(), w.view(), Some(b.view()), padding, output, &workspace);
+                forward(set, x.view(), w.view(), Some(b.view()), padding, output, &workspace);
                 assert_eq!(y, plain.mapv(|v| v.max(T::zero())), "{label}");
                 assert_eq!(mask.dim(), y.dim());
                 for (at, &value) in y.indexed_iter() {
@@ -171,11 +171,11 @@ fn check_pools<T: Real>(
     let mut y = Array3::from_elem((height / 2, width / 2, outputs), T::of(7.0));
     let mut max_mask = BitMask::default();
     let output = Output::ReluMaxPool { y: y.view_mut(), mask: Some(&mut max_mask) };
-    forward_with(set, x.view(), w.view(), Some(b.view()), padding, output, workspace);
+    forward(set, x.view(), w.view(), Some(b.view()), padding, output, workspace);
     let mut average = y.clone();
     let mut average_mask = BitMask::default();
     let output = Output::ReluAveragePool { y: average.view_mut(), mask: Some(&mut average_mask) };
-    forward_with(set, x.view(), w.view(), Some(b.view()), padding, output, workspace);
+    forward(set, x.view(), w.view(), Some(b.view()), padding, output, workspace);
     let (mut max_expected, mut average_expected) =
         (BitMask::new(height, width, outputs), BitMask::new(height, width, outputs));
     for ((i, j, c), &value) in y.indexed_iter() {
@@ -246,7 +246,7 @@ fn the_gradient_is_the_transposed_convolution<T: Real>() {
                         format!("{} {} {height}×{width} {inputs}→{outputs} {padding:?} {case}", T::NAME, set.name());
                     let expected = direct_gradient(&dy, w64.view(), padding, (height, width));
                     let mut dx = Array3::from_elem((height, width, inputs), T::one());
-                    data_gradient_with(set, gradient, w.view(), padding, dx.view_mut(), case == 0, &workspace);
+                    data_gradient(set, gradient, w.view(), padding, dx.view_mut(), case == 0, &workspace);
                     let expected = if case == 0 { expected + 1.0 } else { expected };
                     assert!(error(&dx, &expected) < tolerance::<T>(), "{label}: {}", error(&dx, &expected));
                 }
@@ -277,9 +277,25 @@ fn accurate_and_the_same_on_any_number_of_threads_with_many_channels_and_any_lay
             rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
                 let mut y = Array3::zeros((size, size + 3, outputs));
                 let workspace = Workspace::new();
-                forward(x.view(), w.view(), None, Padding::same(1), Output::Plain(y.view_mut()), &workspace);
+                forward(
+                    InstructionSet::best(),
+                    x.view(),
+                    w.view(),
+                    None,
+                    Padding::same(1),
+                    Output::Plain(y.view_mut()),
+                    &workspace,
+                );
                 let held = workspace.bytes();
-                forward(x.view(), w.view(), None, Padding::same(1), Output::Plain(y.view_mut()), &workspace);
+                forward(
+                    InstructionSet::best(),
+                    x.view(),
+                    w.view(),
+                    None,
+                    Padding::same(1),
+                    Output::Plain(y.view_mut()),
+                    &workspace,
+                );
                 assert!(threads > 1 || workspace.bytes() == held);
                 y
             })
@@ -291,7 +307,7 @@ fn accurate_and_the_same_on_any_number_of_threads_with_many_channels_and_any_lay
         for order in [w.as_standard_layout(), w.view().reversed_axes().as_standard_layout().reversed_axes()] {
             let mut z = Array3::zeros(y[0].dim());
             let output = Output::Plain(z.view_mut());
-            forward(x.view(), order.view(), None, Padding::same(1), output, &Workspace::new());
+            forward(InstructionSet::best(), x.view(), order.view(), None, Padding::same(1), output, &Workspace::new());
             assert!(y[0] == z);
         }
     }

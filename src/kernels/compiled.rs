@@ -1,0 +1,36 @@
+//! Which functions are compiled once, in this crate.
+
+use super::simd::{InstructionSet, SimdReal};
+use super::{narrow, winograd};
+
+/// The float types that the large kernels are compiled for, once each: of a generic function every crate that calls it
+/// compiles a copy of its own, the command, each test and each bench.
+pub trait Compiled: Sized {
+    /// Computes a convolution.
+    fn winograd(convolution: &winograd::Convolution<'_, Self>);
+    /// Computes a row of a convolution of few channels.
+    fn narrow_forward(set: InstructionSet, row: narrow::Row<'_, Self>);
+    /// Computes some rows of the gradient of a convolution of few channels.
+    fn narrow_backward(set: InstructionSet, rows: narrow::Rows<'_, Self>);
+}
+
+macro_rules! compiled {
+    ($type:ty) => {
+        impl Compiled for $type {
+            fn winograd(convolution: &winograd::Convolution<'_, Self>) {
+                convolution.run();
+            }
+
+            fn narrow_forward(set: InstructionSet, row: narrow::Row<'_, Self>) {
+                Self::dispatch(set, row);
+            }
+
+            fn narrow_backward(set: InstructionSet, rows: narrow::Rows<'_, Self>) {
+                Self::dispatch(set, rows);
+            }
+        }
+    };
+}
+
+compiled!(f32);
+compiled!(f64);

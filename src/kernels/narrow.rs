@@ -1,0 +1,406 @@
+//! Convolution 3×3 with stride 1 of images with few channels: a network's first layer.
+//!
+//! Three channels are too few for Winograd's transforms to pay. Their patches are 27 numbers, and the patches of
+//! neighbouring positions overlap, so the matrix product of `im2col` can read them where they lie: a register tile of
+//! positions × output channels is summed over the three runs of memory that a position's patch consists of.
+//!
+//! The gradient with respect to the image is the transposed product: from the gradient at a position its 27 shares,
+//! again by a register tile, which are then added to the patch where they belong.
+
+use ndarray::{ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3};
+use rayon::prelude::*;
+
+use super::shared::Shared;
+use super::simd::{InstructionSet, Job, MAX_ROWS, Simd, first_lanes};
+use super::sink::Sink;
+use super::source::{Source, read_bits, with_gradient};
+use super::{Gradient, Output, Padding, Real, Workspace};
+
+/// Side of the filters.
+const SIDE: usize = 3;
+
+/// Input channels up to which this is the way: a patch has at most 63 numbers.
+pub const MOST_CHANNELS: usize = 7;
+
+/// Vectors of output channels in a register tile.
+const VECTORS: usize = 2;
+
+/// A matrix whose columns are cut into panels as wide as a register tile, filled up with zeros: panel, row, column.
+struct Panels<T> {
+    data: Vec<T>,
+    rows: usize,
+    width: usize,
+}
+
+impl<T: Real> Panels<T> {
+    fn new(set: InstructionSet, rows: usize, columns: usize, value: impl Fn(usize, usize) -> T) -> Self {
+        let width = VECTORS * T::lanes(set);
+        let mut data = vec![T::zero(); columns.div_ceil(width) * rows * width];
+        for column in 0..columns {
+            for row in 0..rows {
+                data[(column / width * rows + row) * width + column % width] = value(row, column);
+            }
+        }
+        Self { data, rows, width }
+    }
+
+    fn count(&self) -> usize {
+        self.data.len() / (self.rows * self.width)
+    }
+
+    fn panel(&self, index: usize) -> *const T {
+        self.data[index * self.rows * self.width..].as_ptr()
+    }
+}
+
+/// `sums` += left · right for a register tile: row r of `left` begins at r · `stride`, `right` has rows of `VECTORS`
+/// vectors.
+///
+/// # Safety
+/// `depth` values of each of the `R` rows of `left`, and `depth` rows of `right`, must be readable.
+#[inline(always)]
+unsafe fn accumulate<T: Real, S: Simd<T>>(
+    s: S,
+    sums: &mut [[S::V; VECTORS]; MAX_ROWS],
+    (left, stride): (*const T, usize),
+    right: *const T,
+    depth: usize,
+) {
+    for k in 0..depth {
+        // SAFETY: the caller's.
+        unsafe {
+            let right = right.add(k * VECTORS * S::LANES);
+            let factors = [s.load(right), s.load(right.add(S::LANES))];
+            let mut left = left.add(k);
+            for sums in sums.iter_mut().take(S::ROWS) {
+                let x = s.splat(left.read());
+                for (sum, factor) in sums.iter_mut().zip(factors) {
+                    *sum = s.mul_add(x, factor, *sum);
+                }
+                left = left.wrapping_add(stride);
+            }
+        }
+    }
+}
+
+/// y = conv(x) + bias, then what `output` says, which must not be pooling. As `winograd::forward`.
+///
+/// # Panics
+/// If the shapes do not fit together, or the output is not in standard layout.
+pub fn forward<T: Real>(
+    set: InstructionSet,
+    x: ArrayView3<'_, T>,
+    weights: ArrayView4<'_, T>,
+    bias: Option<ArrayView1<'_, T>>,
+    padding: Padding,
+    output: Output<'_, T>,
+    workspace: &Workspace,
+) {
+    let (height, width, channels) = x.dim();
+    let outputs = weights.dim().0;
+    let y_height = (height + padding.top + padding.bottom).saturating_sub(SIDE - 1);
+    let y_width = (width + padding.left + padding.right).saturating_sub(SIDE - 1);
+    let x = x.as_standard_layout();
+    let bias = bias.map(|bias| bias.to_vec());
+    // A row of the matrix for each number of a patch, (kernel row, kernel column, channel).
+    let patch = |k: usize| (k / (SIDE * channels), k / channels % SIDE, k % channels);
+    let weight = |k: usize, n: usize| {
+        let (u, v, c) = patch(k);
+        weights[[n, c, u, v]]
+    };
+    let rows = Forward {
+        x: x.as_slice().expect("standard layout"),
+        size: (height, width, channels),
+        weights: Panels::new(set, SIDE * SIDE * channels, outputs, weight),
+        bias: Panels::new(set, 1, outputs, |_, n| bias.as_ref().map_or(T::zero(), |bias| bias[n])),
+        padding,
+        sink: Sink::new(output, None, (y_height, y_width, outputs)),
+        workspace,
+    };
+    // Tasks write different rows.
+    (0..y_height).into_par_iter().for_each(|y| T::narrow_forward(set, Row { of: &rows, y }));
+}
+
+/// What all rows of a result need.
+pub struct Forward<'a, T> {
+    x: &'a [T],
+    size: (usize, usize, usize),
+    weights: Panels<T>,
+    bias: Panels<T>,
+    padding: Padding,
+    sink: Sink<T>,
+    workspace: &'a Workspace,
+}
+
+/// One row of a result.
+pub struct Row<'a, T> {
+    of: &'a Forward<'a, T>,
+    y: usize,
+}
+
+impl<T: Real> Job<T> for Row<'_, T> {
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let Forward { x, size: (height, width, channels), weights, bias, padding, sink, workspace } = self.of;
+        let (width, channels) = (*width, *channels);
+        // The three rows of the image with their padding, and behind them what the last register tile reaches over.
+        let len = (sink.width.next_multiple_of(S::ROWS) + SIDE) * channels;
+        let mut strip = workspace.take::<T>(SIDE * len);
+        strip.fill(T::zero());
+        for (u, line) in strip.chunks_exact_mut(len).enumerate() {
+            let row = (self.y + u).checked_sub(padding.top).filter(|row| row < height);
+            if let Some(row) = row {
+                let row = &x[row * width * channels..][..width * channels];
+                line[padding.left * channels..][..row.len()].copy_from_slice(row);
+            }
+        }
+        for first in (0..sink.width).step_by(S::ROWS) {
+            for panel in 0..weights.count() {
+                let channel = panel * weights.width;
+                // SAFETY: panels have rows of `VECTORS` vectors; the strip has room for a whole tile; what is written
+                // are channels that exist of positions that exist.
+                unsafe {
+                    let bias = bias.panel(panel);
+                    let mut sums = [[s.load(bias), s.load(bias.add(S::LANES))]; MAX_ROWS];
+                    for u in 0..SIDE {
+                        let left = strip.as_ptr().add(u * len + first * channels);
+                        let right = weights.panel(panel).add(u * SIDE * channels * weights.width);
+                        accumulate(s, &mut sums, (left, channels), right, SIDE * channels);
+                    }
+                    for (r, sums) in sums.iter().enumerate().take(S::ROWS.min(sink.width - first)) {
+                        for (vector, &sum) in sums.iter().enumerate() {
+                            let channel = channel + vector * S::LANES;
+                            let count = sink.channels.saturating_sub(channel).min(S::LANES);
+                            if count == S::LANES {
+                                sink.write_pixel::<S, true>(s, (self.y, first + r), channel, count, sum);
+                            } else if count > 0 {
+                                sink.write_pixel::<S, false>(s, (self.y, first + r), channel, count, sum);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// dx = (∂y/∂x)ᵀ dy, the gradient with respect to the input of [`forward`], or dx ← dx + that if `accumulate`. As
+/// `winograd::data_gradient`.
+///
+/// # Panics
+/// If the shapes do not fit together, or `dx` is not in standard layout.
+pub fn data_gradient<T: Real>(
+    set: InstructionSet,
+    gradient: Gradient<'_, T>,
+    weights: ArrayView4<'_, T>,
+    padding: Padding,
+    mut dx: ArrayViewMut3<'_, T>,
+    accumulate: bool,
+    workspace: &Workspace,
+) {
+    let (x_height, x_width, channels) = dx.dim();
+    let outputs = weights.dim().0;
+    with_gradient(gradient, |dy, scale| {
+        assert_eq!(
+            (dy.height + SIDE - 1, dy.width + SIDE - 1, dy.channels),
+            (x_height + padding.top + padding.bottom, x_width + padding.left + padding.right, outputs),
+            "a gradient that does not fit the convolution's result"
+        );
+        // A column of the matrix for each number of a patch, (kernel row, kernel column, channel).
+        let weight =
+            |n: usize, k: usize| weights[[n, k % channels, k / (SIDE * channels), k / channels % SIDE]] * scale;
+        let weights = Panels::new(set, outputs, SIDE * SIDE * channels, weight);
+        // A task computes one row more on each side than it owns: few enough, and few tasks only for small images.
+        let owned = (x_height / 16).clamp(4, 32);
+        let to = Shared(dx.as_slice_mut().expect("standard layout").as_mut_ptr());
+        (0..x_height.div_ceil(owned)).into_par_iter().for_each(|task| {
+            let rows = (task * owned, (task * owned + owned).min(x_height));
+            let size = (x_width, channels);
+            // Tasks own different rows.
+            let to = to.at(rows.0 * x_width * channels);
+            let rows = Rows { dy: &dy, weights: &weights, size, padding, rows, to, accumulate, workspace };
+            T::narrow_backward(set, rows);
+        });
+    });
+}
+
+/// The gradient of some rows of the image.
+pub struct Rows<'a, T> {
+    dy: &'a Source<T>,
+    weights: &'a Panels<T>,
+    /// Width and channels of the image.
+    size: (usize, usize),
+    padding: Padding,
+    rows: (usize, usize),
+    to: *mut T,
+    accumulate: bool,
+    workspace: &'a Workspace,
+}
+
+impl<T: Real> Job<T> for Rows<'_, T> {
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let (x_width, channels) = self.size;
+        let (dy, run) = (self.dy, SIDE * channels);
+        // The owned rows with the padding beside them, and room for what the last register tile reaches over.
+        let len = (dy.width.next_multiple_of(S::ROWS) + SIDE) * channels;
+        let mut sums = self.workspace.take::<T>((self.rows.1 - self.rows.0) * len);
+        sums.fill(T::zero());
+        let mut left = self.workspace.take::<T>(S::ROWS * dy.channels);
+        let width = self.weights.count() * self.weights.width;
+        let mut shares = self.workspace.take::<T>(S::ROWS * width);
+        // Row i of dy reaches the rows i − top … i − top + 2 of the image.
+        let begin = (self.rows.0 + self.padding.top).saturating_sub(SIDE - 1);
+        let end = (self.rows.1 + self.padding.top).min(dy.height);
+        for i in begin..end {
+            for first in (0..dy.width).step_by(S::ROWS) {
+                self.copy_gradient(s, (i, first), &mut left);
+                for panel in 0..self.weights.count() {
+                    let mut products = [[s.splat(T::zero()); VECTORS]; MAX_ROWS];
+                    // SAFETY: `left` has `ROWS` rows of all channels of dy, the panel as many rows as those, and
+                    // `shares` has `ROWS` rows as wide as all panels.
+                    unsafe {
+                        let left = (left.as_ptr(), dy.channels);
+                        accumulate(s, &mut products, left, self.weights.panel(panel), dy.channels);
+                        for (r, products) in products.iter().enumerate().take(S::ROWS) {
+                            let to = shares.as_mut_ptr().add(r * width + panel * self.weights.width);
+                            s.store(to, products[0]);
+                            s.store(to.add(S::LANES), products[1]);
+                        }
+                    }
+                }
+                for u in 0..SIDE {
+                    let row = (i + u).checked_sub(self.padding.top + self.rows.0);
+                    let Some(row) = row.filter(|row| *row < self.rows.1 - self.rows.0) else { continue };
+                    let line = &mut sums[row * len..][..len];
+                    for r in 0..S::ROWS {
+                        let shares = &shares[r * width + u * run..][..run];
+                        let to = &mut line[(first + r) * channels..][..run];
+                        to.iter_mut().zip(shares).for_each(|(to, &share)| *to += share);
+                    }
+                }
+            }
+        }
+        for (row, line) in sums.chunks_exact(len).enumerate() {
+            let line = &line[self.padding.left * channels..][..x_width * channels];
+            // SAFETY: this task alone owns these rows of the image.
+            let to = unsafe { std::slice::from_raw_parts_mut(self.to.add(row * line.len()), line.len()) };
+            if self.accumulate {
+                to.iter_mut().zip(line).for_each(|(to, &sum)| *to += sum);
+            } else {
+                to.copy_from_slice(line);
+            }
+        }
+    }
+}
+
+impl<T: Real> Rows<'_, T> {
+    /// Copies dy of `ROWS` positions of a row, with zeros where its mask has them and beyond the row's end.
+    #[inline(always)]
+    fn copy_gradient<S: Simd<T>>(&self, s: S, (i, first): (usize, usize), to: &mut [T]) {
+        let channels = self.dy.channels;
+        for (r, to) in to.chunks_exact_mut(channels).enumerate() {
+            let Some((data, mask)) = self.dy.pixel(i as isize, (first + r) as isize) else {
+                to.fill(T::zero());
+                continue;
+            };
+            for c in (0..channels).step_by(S::LANES) {
+                let count = (channels - c).min(S::LANES);
+                let lanes = first_lanes(count);
+                // SAFETY: the pixel has these channels, and so has `to`.
+                unsafe {
+                    let lanes = if mask.is_null() { lanes } else { lanes & read_bits::<T, S>(mask, c, count) };
+                    let value = s.load_lanes(data.add(c), lanes);
+                    s.store_lanes(to.as_mut_ptr().add(c), value, first_lanes(count));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array1, Array3, Array4};
+
+    use super::*;
+    use crate::kernels::testing::random;
+    use crate::kernels::{BitMask, winograd};
+
+    const PADDINGS: [Padding; 3] =
+        [Padding::same(1), Padding::same(0), Padding { top: 2, left: 0, bottom: 1, right: 2 }];
+
+    /// Calls `check` for every instruction set, number of channels, padding and several sizes, with the shape of the
+    /// image and of the result.
+    fn everywhere(check: impl Fn(InstructionSet, Padding, (usize, usize, usize), (usize, usize, usize))) {
+        for set in InstructionSet::all() {
+            for channels in 1..=MOST_CHANNELS {
+                for (height, width, outputs) in [(3, 3, 1), (5, 29, 20), (37, 14, 64), (70, 33, 9)] {
+                    for padding in PADDINGS {
+                        let result =
+                            (height + padding.top + padding.bottom - 2, width + padding.left + padding.right - 2);
+                        check(set, padding, (height, width, channels), (result.0, result.1, outputs));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn forward_is_what_winograd_computes() {
+        everywhere(|set, padding, image, result| {
+            let x: Array3<f64> = random(image, 1);
+            let w: Array4<f64> = random((result.2, image.2, 3, 3), 2);
+            let b: Array1<f64> = random(result.2, 3);
+            let workspace = Workspace::new();
+            let (mut y, mut expected) = (Array3::zeros(result), Array3::zeros(result));
+            let (mut mask, mut expected_mask) = (BitMask::default(), BitMask::default());
+            let bias = || Some(b.view());
+            let to = Output::Relu { y: y.view_mut(), mask: Some(&mut mask) };
+            forward(set, x.view(), w.view(), bias(), padding, to, &workspace);
+            let to = Output::Relu { y: expected.view_mut(), mask: Some(&mut expected_mask) };
+            winograd::forward(set, x.view(), w.view(), bias(), padding, to, &workspace);
+            approx::assert_abs_diff_eq!(y, expected, epsilon = 1e-12);
+            assert_eq!(mask, expected_mask);
+            forward(set, x.view(), w.view(), None, padding, Output::Add(y.view_mut()), &workspace);
+            winograd::forward(set, x.view(), w.view(), None, padding, Output::Add(expected.view_mut()), &workspace);
+            approx::assert_abs_diff_eq!(y, expected, epsilon = 1e-12);
+        });
+    }
+
+    #[test]
+    fn the_gradient_is_what_winograd_computes_of_each_kind_of_gradient() {
+        everywhere(|set, padding, image, result| {
+            let w: Array4<f64> = random((result.2, image.2, 3, 3), 2);
+            let dy: Array3<f64> = random(result, 3);
+            let pooled: Array3<f64> = random((result.0 / 2, result.1 / 2, result.2), 4);
+            let (mut mask, mut pool_mask) =
+                (BitMask::new(result.0, result.1, result.2), BitMask::new(result.0, result.1, result.2));
+            for ((i, j, c), &v) in dy.indexed_iter() {
+                mask.set(i, j, c, v > 0.1);
+                pool_mask.set(i, j, c, v > 0.1 && i / 2 < pooled.dim().0 && j / 2 < pooled.dim().1);
+            }
+            let gradient = |kind| match kind {
+                0 => Gradient::Plain(dy.view()),
+                1 => Gradient::Masked { dy: dy.view(), mask: &mask },
+                2 => Gradient::MaxPooled { dy: pooled.view(), mask: &pool_mask },
+                _ => Gradient::AveragePooled { dy: pooled.view(), mask: &pool_mask },
+            };
+            let workspace = Workspace::new();
+            for kind in 0..4 {
+                let accumulate = kind % 2 == 1;
+                let (mut dx, mut expected) = (Array3::ones(image), Array3::ones(image));
+                data_gradient(set, gradient(kind), w.view(), padding, dx.view_mut(), accumulate, &workspace);
+                winograd::data_gradient(
+                    set,
+                    gradient(kind),
+                    w.view(),
+                    padding,
+                    expected.view_mut(),
+                    accumulate,
+                    &workspace,
+                );
+                approx::assert_abs_diff_eq!(dx, expected, epsilon = 1e-11);
+            }
+        });
+    }
+}

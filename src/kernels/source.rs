@@ -1,0 +1,84 @@
+//! What a convolution's gradient, or the convolution itself, reads: an image, perhaps behind a mask, perhaps pooled.
+
+use ndarray::ArrayView3;
+
+use super::simd::{Simd, first_lanes};
+use super::{Gradient, Real};
+
+/// An image to be convolved, (height, width, channels), perhaps behind a mask, perhaps to be un-pooled.
+///
+/// Its element (y, x, c) is `data[y >> shift, x >> shift, c]` where the mask has a one or there is no mask, else 0.
+pub struct Source<T> {
+    pub data: *const T,
+    /// Laid out as in `BitMask`; null for none.
+    pub mask: *const u8,
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    /// 1 where `data` is pooled, 0 where it is not.
+    pub shift: u32,
+}
+
+// SAFETY: only read from.
+unsafe impl<T: Sync> Sync for Source<T> {}
+
+impl<T: Real> Source<T> {
+    /// An image as it is, which must be in standard layout.
+    pub fn new(x: &ArrayView3<'_, T>) -> Self {
+        assert!(x.is_standard_layout(), "an image that is not in standard layout");
+        let (height, width, channels) = x.dim();
+        Self { data: x.as_ptr(), mask: std::ptr::null(), height, width, channels, shift: 0 }
+    }
+
+    /// Where the channels of pixel (y, x) lie, and their mask bits; `None` in the padding.
+    #[inline(always)]
+    pub fn pixel(&self, y: isize, x: isize) -> Option<(*const T, *const u8)> {
+        let inside = y >= 0 && x >= 0 && (y as usize) < self.height && (x as usize) < self.width;
+        if !inside {
+            return None;
+        }
+        let (y, x) = (y as usize, x as usize);
+        // A last odd row or column that pooling dropped has no data; its mask bits are zero, so none is looked at.
+        let (data_y, data_x, data_width) = (y >> self.shift, x >> self.shift, self.width >> self.shift);
+        let data = self.data.wrapping_add((data_y * data_width + data_x) * self.channels);
+        let mask = if self.mask.is_null() {
+            self.mask
+        } else {
+            self.mask.wrapping_add((y * self.width + x) * self.channels.div_ceil(8))
+        };
+        Some((data, mask))
+    }
+}
+
+/// Calls `read` with a gradient as a source, and the factor by which all that it reads is to be multiplied.
+pub fn with_gradient<T: Real>(gradient: Gradient<'_, T>, read: impl FnOnce(Source<T>, T)) {
+    let (height, width, channels) = gradient.dim();
+    let quarter = T::of(0.25);
+    let (dy, mask, shift, scale) = match gradient {
+        Gradient::Plain(dy) => (dy, None, 0, T::one()),
+        Gradient::Masked { dy, mask } => (dy, Some(mask), 0, T::one()),
+        Gradient::MaxPooled { dy, mask } => (dy, Some(mask), 1, T::one()),
+        Gradient::AveragePooled { dy, mask } => (dy, Some(mask), 1, quarter),
+    };
+    assert_eq!(dy.dim(), (height >> shift, width >> shift, channels), "a gradient and a mask that do not fit together");
+    let dy = dy.as_standard_layout();
+    let mask = mask.map_or(std::ptr::null(), |mask| mask.as_bytes().as_ptr());
+    read(Source { data: dy.as_ptr(), mask, height, width, channels, shift }, scale);
+}
+
+/// The mask bits of channels `c..c + count`, with `count` ≤ `LANES` and c a multiple of `LANES`.
+///
+/// # Safety
+/// `mask` points to the bits of a position that has so many channels.
+#[inline(always)]
+pub unsafe fn read_bits<T, S: Simd<T>>(mask: *const u8, c: usize, count: usize) -> u32 {
+    // SAFETY: the bytes read hold bits of the channels asked for.
+    unsafe {
+        let low = u32::from(mask.add(c / 8).read());
+        match S::LANES {
+            16 if count > 8 => u32::from(mask.add(c / 8).cast::<u16>().read_unaligned().to_le()),
+            16 | 8 => low,
+            _ => low >> (c % 8) & first_lanes(S::LANES),
+        }
+    }
+}
