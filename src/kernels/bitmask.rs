@@ -1,5 +1,12 @@
 //! One bit per element of a feature map.
 
+use rayon::prelude::*;
+
+use super::Real;
+
+/// Positions that one task masks.
+const POSITIONS: usize = 256;
+
 /// One bit for each element of a (height, width, channels) array: where the gradient of a ReLU, or of a ReLU and a
 /// pooling, passes.
 ///
@@ -47,6 +54,30 @@ impl BitMask {
     pub fn set(&mut self, y: usize, x: usize, c: usize, value: bool) {
         let (byte, bit) = self.place(y, x, c);
         self.bits[byte] = self.bits[byte] & !(1 << bit) | u8::from(value) << bit;
+    }
+
+    /// `to` = `from` where the mask has a one, else 0; both are row-major arrays of the mask's shape.
+    ///
+    /// # Panics
+    /// If the lengths differ from the mask's.
+    pub fn apply<T: Real>(&self, from: &[T], to: &mut [T]) {
+        let len = self.height * self.width * self.channels;
+        assert!(from.len() == len && to.len() == len, "a mask of {len} elements for {} and {}", from.len(), to.len());
+        if len == 0 {
+            return;
+        }
+        let (run, bytes) = (POSITIONS * self.channels, POSITIONS * self.bytes_per_position());
+        let runs = to.par_chunks_mut(run).zip(from.par_chunks(run)).zip(self.bits.par_chunks(bytes));
+        runs.for_each(|((to, from), bits)| {
+            let positions = to.chunks_exact_mut(self.channels).zip(from.chunks_exact(self.channels));
+            for ((to, from), bits) in positions.zip(bits.chunks_exact(self.bytes_per_position())) {
+                for ((to, from), &byte) in to.chunks_mut(8).zip(from.chunks(8)).zip(bits) {
+                    for (bit, (to, &from)) in to.iter_mut().zip(from).enumerate() {
+                        *to = if byte >> bit & 1 == 1 { from } else { T::zero() };
+                    }
+                }
+            }
+        });
     }
 
     /// How many bits are set.
@@ -105,6 +136,20 @@ mod tests {
         assert_eq!((mask.count(), mask.bytes(), mask.dim()), (4, 12, (2, 3, 11)));
         mask.set(1, 1, 7, false);
         assert_eq!(mask.count(), 3);
+    }
+
+    #[test]
+    fn what_is_not_set_becomes_zero() {
+        let (height, width, channels) = (9, 70, 11);
+        let mut mask = BitMask::new(height, width, channels);
+        let from: Vec<f32> = (1..=height * width * channels).map(|i| i as f32).collect();
+        let set = |i: usize| i % 3 == 0 || i % 7 == 2;
+        for i in (0..from.len()).filter(|&i| set(i)) {
+            mask.set(i / channels / width, i / channels % width, i % channels, true);
+        }
+        let mut to = vec![f32::NAN; from.len()];
+        mask.apply(&from, &mut to);
+        assert!(to.iter().enumerate().all(|(i, &to)| to == if set(i) { from[i] } else { 0.0 }));
     }
 
     #[test]

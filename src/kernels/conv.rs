@@ -24,9 +24,14 @@ impl ConvAlgorithm {
     pub const ALL: [Self; 4] = [Self::Auto, Self::Direct, Self::Im2col, Self::Winograd];
 
     /// Whether a convolution of this geometry with a weight (out, in, kernel height, kernel width) can be computed
-    /// together with what stands before and behind it: by [`forward_fused`] and [`backward_data_fused`].
-    pub fn fuses(self, geometry: &ConvGeometry, weight: (usize, usize, usize, usize)) -> bool {
-        matches!(self.method(geometry, weight), Method::Winograd | Method::Narrow)
+    /// together with a ReLU, and a pooling behind that if it is to be `pooled`, by [`forward_fused`] and
+    /// [`backward_data_fused`].
+    pub fn fuses(self, geometry: &ConvGeometry, weight: (usize, usize, usize, usize), pooled: bool) -> bool {
+        match self.method(geometry, weight) {
+            Method::Winograd | Method::Narrow => true,
+            Method::Im2col => !pooled,
+            Method::Direct => false,
+        }
     }
 
     fn method(self, geometry: &ConvGeometry, weight: (usize, usize, usize, usize)) -> Method {
@@ -121,10 +126,10 @@ pub fn forward<T: Real>(
     }
 }
 
-/// [`forward`] and what is done with its result, in one; only where the algorithm [fuses](ConvAlgorithm::fuses).
+/// [`forward`] and what is done with its result, in one; only what the algorithm [fuses](ConvAlgorithm::fuses).
 ///
 /// # Panics
-/// If the algorithm does not fuse, if the shapes do not fit, or if the output is not in standard layout.
+/// If the algorithm does not fuse that, if the shapes do not fit, or if the output is not in standard layout.
 pub fn forward_fused<T: Real>(
     algorithm: ConvAlgorithm,
     geometry: &ConvGeometry,
@@ -134,20 +139,22 @@ pub fn forward_fused<T: Real>(
     output: Output<'_, T>,
     buffers: &Buffers<T>,
 ) {
-    assert!(algorithm.fuses(geometry, weight.dim()), "{algorithm:?} does not fuse a convolution under {geometry:?}");
     let pooled = matches!(output, Output::ReluMaxPool { .. } | Output::ReluAveragePool { .. });
-    let narrow = algorithm.method(geometry, weight.dim()) == Method::Narrow && !pooled;
-    let forward = if narrow { narrow::forward } else { winograd::forward };
-    let bias = bias.map(|bias| bias.view());
-    forward(
-        InstructionSet::best(),
-        x.view(),
-        weight.view(),
-        bias,
-        geometry.padding.into(),
-        output,
-        buffers.workspace(),
-    );
+    let (set, padding, workspace) = (InstructionSet::best(), geometry.padding.into(), buffers.workspace());
+    let view = bias.map(|bias| bias.view());
+    match (algorithm.method(geometry, weight.dim()), output) {
+        (Method::Im2col, Output::Relu { mut y, mask }) => {
+            check_shapes(geometry, x.dim(), weight.dim(), y.dim());
+            im2col::forward_relu(geometry, x, weight, bias, &mut y, mask, buffers);
+        }
+        (Method::Narrow, output) if !pooled => {
+            narrow::forward(set, x.view(), weight.view(), view, padding, output, workspace);
+        }
+        (Method::Winograd | Method::Narrow, output) => {
+            winograd::forward(set, x.view(), weight.view(), view, padding, output, workspace);
+        }
+        _ => panic!("{algorithm:?} does not fuse a convolution under {geometry:?} with what is asked for"),
+    }
 }
 
 /// The gradient with respect to the input: dx ← or += Σ dy·w, the transposed convolution. `accumulate` says which.
@@ -174,11 +181,11 @@ pub fn backward_data<T: Real>(
     }
 }
 
-/// [`backward_data`] of a gradient that comes back through what [`forward_fused`] did with its result; only where the
+/// [`backward_data`] of a gradient that comes back through what [`forward_fused`] did with its result; only what the
 /// algorithm [fuses](ConvAlgorithm::fuses).
 ///
 /// # Panics
-/// If the algorithm does not fuse, if the shapes do not fit, or if `dx` is not in standard layout.
+/// If the algorithm does not fuse that, if the shapes do not fit, or if `dx` is not in standard layout.
 pub fn backward_data_fused<T: Real>(
     algorithm: ConvAlgorithm,
     geometry: &ConvGeometry,
@@ -188,18 +195,24 @@ pub fn backward_data_fused<T: Real>(
     accumulate: bool,
     buffers: &Buffers<T>,
 ) {
-    assert!(algorithm.fuses(geometry, weight.dim()), "{algorithm:?} does not fuse a convolution under {geometry:?}");
-    let narrow = algorithm.method(geometry, weight.dim()) == Method::Narrow;
-    let backward = if narrow { narrow::data_gradient } else { winograd::data_gradient };
-    backward(
-        InstructionSet::best(),
-        gradient,
-        weight.view(),
-        geometry.padding.into(),
-        dx.view_mut(),
-        accumulate,
-        buffers.workspace(),
-    );
+    let (set, padding, workspace) = (InstructionSet::best(), geometry.padding.into(), buffers.workspace());
+    match (algorithm.method(geometry, weight.dim()), gradient) {
+        (Method::Im2col, Gradient::Masked { dy, mask }) => {
+            let mut masked = buffers.take(dy.len());
+            let dy = dy.as_standard_layout();
+            mask.apply(dy.as_slice().expect("standard layout"), &mut masked);
+            let view = ArrayView3::from_shape(dy.dim(), &masked).expect("as long");
+            im2col::backward_data(geometry, &view, weight, dx, accumulate, buffers);
+            buffers.put(masked);
+        }
+        (Method::Narrow, gradient) => {
+            narrow::data_gradient(set, gradient, weight.view(), padding, dx.view_mut(), accumulate, workspace);
+        }
+        (Method::Winograd, gradient) => {
+            winograd::data_gradient(set, gradient, weight.view(), padding, dx.view_mut(), accumulate, workspace);
+        }
+        _ => panic!("{algorithm:?} does not fuse a convolution under {geometry:?} with what is asked for"),
+    }
 }
 
 /// The gradient with respect to the weights: dw(o,c,u,v) = Σ x(i·s+u·d−p, j·s+v·d−p, c)·dy(i,j,o).

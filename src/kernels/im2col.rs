@@ -6,13 +6,13 @@
 //! a patch is one run of memory.
 
 use ndarray::{
-    Array2, ArrayView1, ArrayView2, ArrayView3, ArrayView4, ArrayViewMut2, ArrayViewMut3, ArrayViewMut4, Axis,
-    CowArray, Ix2, s,
+    Array2, ArrayView1, ArrayView2, ArrayView3, ArrayView4, ArrayViewMut2, ArrayViewMut3, ArrayViewMut4, CowArray, Ix2,
+    s,
 };
 use rayon::prelude::*;
 
 use super::product::matrix_product;
-use super::{Buffers, ConvGeometry, Real};
+use super::{BitMask, Buffers, ConvGeometry, Real};
 
 /// Elements in a tile, small enough for a core's cache.
 const TILE: usize = 1 << 18;
@@ -36,31 +36,51 @@ pub fn forward<T: Real>(
     y: &mut ArrayViewMut3<'_, T>,
     buffers: &Buffers<T>,
 ) {
+    forward_and(geometry, x, weight, bias, y, Finish::Nothing, buffers);
+}
+
+/// See [`super::conv::forward_fused`], for a ReLU.
+pub fn forward_relu<T: Real>(
+    geometry: &ConvGeometry,
+    x: &ArrayView3<'_, T>,
+    weight: &ArrayView4<'_, T>,
+    bias: Option<&ArrayView1<'_, T>>,
+    y: &mut ArrayViewMut3<'_, T>,
+    mask: Option<&mut BitMask>,
+    buffers: &Buffers<T>,
+) {
+    forward_and(geometry, x, weight, bias, y, Finish::Relu(mask), buffers);
+}
+
+fn forward_and<T: Real>(
+    geometry: &ConvGeometry,
+    x: &ArrayView3<'_, T>,
+    weight: &ArrayView4<'_, T>,
+    bias: Option<&ArrayView1<'_, T>>,
+    y: &mut ArrayViewMut3<'_, T>,
+    finish: Finish<'_>,
+    buffers: &Buffers<T>,
+) {
     let x = x.as_standard_layout();
     let matrix = patch_by_output(weight);
+    let begin = |tile: &mut ArrayViewMut2<'_, T>| match bias {
+        Some(bias) => {
+            tile.assign(bias);
+            T::one()
+        }
+        None => T::zero(),
+    };
+    let kernel = [weight.dim().2, weight.dim().3];
     with_row_major(y, buffers, |y| {
-        convolve(
-            geometry,
-            &x.view(),
-            [weight.dim().2, weight.dim().3],
-            &matrix.view(),
-            y,
-            buffers,
-            |tile| match bias {
-                Some(bias) => {
-                    tile.assign(bias);
-                    T::one()
-                }
-                None => T::zero(),
-            },
-        );
+        convolve(geometry, &x.view(), kernel, &matrix.view(), y, (begin, finish), buffers);
     });
 }
 
 /// See [`super::conv::backward_data`].
 ///
 /// With stride 1 the transposed convolution is itself a convolution, with the kernel turned by 180° and input and
-/// output channels exchanged. Otherwise the rows dy·Wᵀ are added back to where `im2col` took them from.
+/// output channels exchanged. Otherwise, and where the image has few channels, the rows dy·Wᵀ are added back to where
+/// `im2col` took them from.
 pub fn backward_data<T: Real>(
     geometry: &ConvGeometry,
     dy: &ArrayView3<'_, T>,
@@ -71,16 +91,17 @@ pub fn backward_data<T: Real>(
 ) {
     let kernel = [weight.dim().2, weight.dim().3];
     let dy = dy.as_standard_layout();
-    let Some(transposed) = transposed_geometry(geometry, kernel) else {
-        return col2im(geometry, &dy.view(), weight, dx, accumulate);
+    // Rows to be added back are as long as the image has channels, patches of dy as long as dy has.
+    let short = 4 * weight.dim().1 <= weight.dim().0;
+    let Some(transposed) = transposed_geometry(geometry, kernel).filter(|_| !short) else {
+        return col2im(geometry, &dy.view(), weight, dx, accumulate, buffers);
     };
     let turned = weight.slice(s![.., .., ..;-1, ..;-1]).permuted_axes([1, 0, 2, 3]);
     let matrix = patch_by_output(&turned);
     with_row_major(dx, buffers, |dx| {
         // Where the padding is uneven or the stride left rows over, the kernel may not reach the last rows.
-        convolve(&transposed, &dy.view(), kernel, &matrix.view(), dx, buffers, |_| {
-            if accumulate { T::one() } else { T::zero() }
-        });
+        let begin = |_: &mut ArrayViewMut2<'_, T>| if accumulate { T::one() } else { T::zero() };
+        convolve(&transposed, &dy.view(), kernel, &matrix.view(), dx, (begin, Finish::Nothing), buffers);
     });
 }
 
@@ -151,6 +172,13 @@ fn with_row_major<T: Real>(
     buffers.put(copy);
 }
 
+/// What is done with a tile of the output while it is in the cache.
+enum Finish<'m> {
+    Nothing,
+    /// max(0, y); mask: y > 0.
+    Relu(Option<&'m mut BitMask>),
+}
+
 /// The convolution itself: `begin` prepares a tile of the output and says by what to multiply it before the product
 /// is added.
 fn convolve<T: Real>(
@@ -159,24 +187,50 @@ fn convolve<T: Real>(
     kernel: [usize; 2],
     matrix: &ArrayView2<'_, T>,
     y: &mut ArrayViewMut3<'_, T>,
+    (begin, finish): (impl Fn(&mut ArrayViewMut2<'_, T>) -> T + Sync, Finish<'_>),
     buffers: &Buffers<T>,
-    begin: impl Fn(&mut ArrayViewMut2<'_, T>) -> T + Sync,
 ) {
     let (height, width, outputs) = y.dim();
     let patch = matrix.nrows();
     let tile = tile_positions(height * width, patch);
+    let (relu, bits) = match finish {
+        Finish::Nothing => (false, None),
+        Finish::Relu(mask) => (true, mask),
+    };
+    let bits: Vec<&mut [u8]> = match bits {
+        Some(mask) => {
+            mask.reset(height, width, outputs);
+            let bytes = tile * mask.bytes_per_position();
+            mask.as_bytes_mut().chunks_mut(bytes).collect()
+        }
+        None => std::iter::repeat_with(Default::default).take((height * width).div_ceil(tile)).collect(),
+    };
     let y = y.as_slice_mut().expect("row-major");
-    y.par_chunks_mut(tile * outputs).enumerate().for_each(|(index, y)| {
+    y.par_chunks_mut(tile * outputs).zip(bits).enumerate().for_each(|(index, (y, bits))| {
         let first = index * tile;
         let positions = first..first + y.len() / outputs;
-        let mut y = ArrayViewMut2::from_shape((positions.len(), outputs), y).expect("a tile");
+        let mut view = ArrayViewMut2::from_shape((positions.len(), outputs), &mut *y).expect("a tile");
         let mut columns = buffers.take(positions.len() * patch);
         im2col(geometry, x, kernel, width, positions.clone(), &mut columns);
         let columns_view = ArrayView2::from_shape((positions.len(), patch), &columns).expect("a tile");
-        let beta = begin(&mut y);
-        matrix_product(T::one(), &columns_view, matrix, beta, &mut y);
+        let beta = begin(&mut view);
+        matrix_product(T::one(), &columns_view, matrix, beta, &mut view);
         buffers.put(columns);
+        if relu {
+            rectify(y, outputs, bits);
+        }
     });
+}
+
+/// Rectifies positions of so many channels, and writes the bits of their mask if there are any.
+fn rectify<T: Real>(y: &mut [T], channels: usize, bits: &mut [u8]) {
+    // NaN stays NaN.
+    y.iter_mut().for_each(|y| *y = if *y <= T::zero() { T::zero() } else { *y });
+    for (y, bits) in y.chunks_exact(channels).zip(bits.chunks_exact_mut(channels.div_ceil(8))) {
+        for (y, byte) in y.chunks(8).zip(bits) {
+            *byte = y.iter().rev().fold(0, |byte, &y| byte << 1 | u8::from(y > T::zero()));
+        }
+    }
 }
 
 /// Copies the patches that `positions` of an output `width` wide see, one row each.
@@ -232,34 +286,44 @@ fn col2im<T: Real>(
     weight: &ArrayView4<'_, T>,
     dx: &mut ArrayViewMut3<'_, T>,
     accumulate: bool,
+    buffers: &Buffers<T>,
 ) {
     let (_, channels, kernel_height, kernel_width) = weight.dim();
     let (height, width, _) = dx.dim();
+    let (dy_width, run) = (dy.dim().1, kernel_width * channels);
     let matrix = patch_by_output(weight);
-    let owned = (4 * geometry.stride[0] + kernel_height).min(height).max(1);
-    dx.axis_chunks_iter_mut(Axis(0), owned).into_par_iter().enumerate().for_each(|(chunk, mut dx)| {
-        if !accumulate {
-            dx.fill(T::zero());
-        }
-        let mut patches = Array2::zeros((dy.dim().1, matrix.nrows()));
-        let own = chunk * owned..chunk * owned + dx.dim().0;
-        for (i, dy) in dy.outer_iter().enumerate() {
-            let touched = |u: usize| geometry.source(0, i, u, height).filter(|r| own.contains(r));
-            if !(0..kernel_height).any(|u| touched(u).is_some()) {
-                continue;
+    // Rows at the border of two tasks are multiplied by both.
+    let owned = (16 * geometry.stride[0] + kernel_height).min(height).max(1);
+    with_row_major(dx, buffers, |dx| {
+        let dx = dx.as_slice_mut().expect("row-major");
+        dx.par_chunks_mut(owned * width * channels).enumerate().for_each(|(chunk, dx)| {
+            if !accumulate {
+                dx.fill(T::zero());
             }
-            matrix_product(T::one(), &dy, &matrix.t(), T::zero(), &mut patches.view_mut());
-            for u in 0..kernel_height {
-                let Some(r) = touched(u) else { continue };
-                for (j, patch) in patches.outer_iter().enumerate() {
-                    for v in 0..kernel_width {
-                        let Some(s) = geometry.source(1, j, v, width) else { continue };
-                        let from = (u * kernel_width + v) * channels;
-                        let mut sum = dx.slice_mut(s![r - own.start, s, ..]);
-                        sum += &patch.slice(s![from..from + channels]);
+            let mut patches = buffers.take(dy_width * kernel_height * run);
+            let own = chunk * owned..chunk * owned + dx.len() / (width * channels);
+            for (i, dy) in dy.outer_iter().enumerate() {
+                let touched = |u: usize| geometry.source(0, i, u, height).filter(|r| own.contains(r));
+                if !(0..kernel_height).any(|u| touched(u).is_some()) {
+                    continue;
+                }
+                let shape = (dy_width, kernel_height * run);
+                let mut view = ArrayViewMut2::from_shape(shape, &mut patches).expect("as long");
+                matrix_product(T::one(), &dy, &matrix.t(), T::zero(), &mut view);
+                for u in 0..kernel_height {
+                    let Some(r) = touched(u) else { continue };
+                    let row = &mut dx[(r - own.start) * width * channels..][..width * channels];
+                    for (j, patch) in patches.chunks_exact(kernel_height * run).enumerate() {
+                        for v in 0..kernel_width {
+                            let Some(s) = geometry.source(1, j, v, width) else { continue };
+                            let share = &patch[u * run + v * channels..][..channels];
+                            let sum = &mut row[s * channels..][..channels];
+                            sum.iter_mut().zip(share).for_each(|(sum, &share)| *sum += share);
+                        }
                     }
                 }
             }
-        }
+            buffers.put(patches);
+        });
     });
 }

@@ -1,13 +1,15 @@
 //! The objective of neural style transfer: L = α·L_content + β·L_style (Gatys, Ecker & Bethge 2016, equation 7), and a
 //! total variation term where one is asked for.
 
+use std::collections::BTreeSet;
+
 use ndarray::Array3;
 
-use super::{Formula, LayerWeights, Settings};
+use super::{Formula, Settings};
 use crate::kernels::reduce;
-use crate::ops::{add, gram_matrix, scale, squared_error, total_variation};
+use crate::ops::{add, scale, squared_error, total_variation};
 use crate::tape::{Real, Tape, Value, Var};
-use crate::vgg::{Layer, NetworkError, Vgg19};
+use crate::vgg::{GramMatrix, Layer, NetworkError, Vgg19};
 
 /// What the picture's features are compared with, computed once from the content and the style image.
 pub struct StyleTransfer<T: Real> {
@@ -52,8 +54,16 @@ impl<T: Real> StyleTransfer<T> {
         style: Array3<T>,
     ) -> Result<Self, NetworkError> {
         let formula = settings.formula;
-        let content = targets(network, content, &settings.content_layers, |features| features.clone())?;
-        let style = targets(network, style, &settings.style_layers, |features| formula.normalised_gram(features))?;
+        let none = BTreeSet::new();
+        let content = {
+            let (tape, layers) = (Tape::new(), &settings.content_layers);
+            let measured = network.measure(&tape.constant(content), &layers.layers().collect(), &none)?;
+            layers.iter().map(|(layer, weight)| Target::new(layer, weight, &measured.features[&layer])).collect()
+        };
+        let (tape, layers) = (Tape::new(), &settings.style_layers);
+        let measured = network.measure(&tape.constant(style), &none, &layers.layers().collect())?;
+        let target = |(layer, weight)| Target::new(layer, weight, &formula.normalised(&measured.grams[&layer]));
+        let style = layers.iter().map(target).collect();
         Ok(Self { settings, content, style })
     }
 
@@ -68,24 +78,16 @@ impl<T: Real> StyleTransfer<T> {
         let tape = image.tape();
         let zero = || tape.constant(ndarray::arr0(T::zero()));
         let (mut content, mut style, mut style_layers) = (zero(), zero(), Vec::new());
-        let layers = self.content.iter().chain(&self.style).map(|target| target.layer).collect();
         let formula = self.settings.formula;
-        let mut style_features = Vec::new();
-        network.visit(image, &layers, |layer, features| {
-            for target in self.content.iter().filter(|target| target.layer == layer) {
-                let error = squared_error(features, &tape.constant(&target.value));
-                content = add(&content, &scale(&error, formula.content_factor(target)));
-            }
-            for target in self.style.iter().filter(|target| target.layer == layer) {
-                style_features.push((target, features.clone()));
-            }
-        })?;
-        // Gram matrices come last, so that they are first on the way back, when their gradients can take the place of
-        // the features that were kept for them.
-        for (target, features) in style_features {
-            let gram = formula.normalised_gram(&features);
-            let error = squared_error(&gram, &tape.constant(&target.value));
-            let term = scale(&error, formula.style_factor(target, features.shape()));
+        let measured = network.measure(image, &layers(&self.content), &layers(&self.style))?;
+        for target in &self.content {
+            let error = squared_error(&measured.features[&target.layer], &tape.constant(&target.value));
+            content = add(&content, &scale(&error, formula.content_factor(target)));
+        }
+        for target in &self.style {
+            let gram = &measured.grams[&target.layer];
+            let error = squared_error(&formula.normalised(gram), &tape.constant(&target.value));
+            let term = scale(&error, formula.style_factor(target, gram));
             style_layers.push((target.layer, Real::to_f64(term.scalar())));
             style = add(&style, &term);
         }
@@ -103,33 +105,26 @@ impl<T: Real> StyleTransfer<T> {
     }
 }
 
-/// What `statistic` makes of an image's features at each layer.
-fn targets<T: Real>(
-    network: &Vgg19<T>,
-    image: Array3<T>,
-    layers: &LayerWeights,
-    statistic: impl for<'t> Fn(&Var<'t, T>) -> Var<'t, T>,
-) -> Result<Vec<Target<T>>, NetworkError> {
-    let tape = Tape::new();
-    let mut targets = Vec::new();
-    let mut weights = layers.iter();
-    network.visit(&tape.constant(image), &layers.layers().collect(), |layer, features| {
-        let (_, weight) = weights.next().expect("layers come in order of depth");
+/// The layers of some targets.
+fn layers<T: Real>(targets: &[Target<T>]) -> BTreeSet<Layer> {
+    targets.iter().map(|target| target.layer).collect()
+}
+
+impl<T: Real> Target<T> {
+    fn new(layer: Layer, weight: f64, value: &Var<'_, T>) -> Self {
         // A copy of its own: the tape's memory is not to live as long as the target.
-        let value = Value::from(statistic(features).to_array());
+        let value = Value::from(value.to_array());
         let size = reduce::sum_of(&value.elements(), |v| v * v);
-        targets.push(Target { layer, weight, value, size });
-    })?;
-    Ok(targets)
+        Self { layer, weight, value, size }
+    }
 }
 
 impl Formula {
     /// G, or G/M where the formula compares images of different size.
-    fn normalised_gram<'t, T: Real>(self, features: &Var<'t, T>) -> Var<'t, T> {
-        let gram = gram_matrix(features);
+    fn normalised<'t, T: Real>(self, gram: &GramMatrix<'t, T>) -> Var<'t, T> {
         match self {
-            Self::Notebook => gram,
-            Self::Gatys | Self::Balanced => scale(&gram, 1.0 / positions(features.shape())),
+            Self::Notebook => gram.value.clone(),
+            Self::Gatys | Self::Balanced => scale(&gram.value, 1.0 / gram.positions as f64),
         }
     }
 
@@ -143,20 +138,15 @@ impl Formula {
         }
     }
 
-    /// By what the sum of the Gram matrices' squared differences is multiplied, for features of the given shape.
-    fn style_factor<T: Real>(self, target: &Target<T>, features: &[usize]) -> f64 {
-        let channels = features[2] as f64;
+    /// By what the sum of the Gram matrices' squared differences is multiplied.
+    fn style_factor<T: Real>(self, target: &Target<T>, gram: &GramMatrix<'_, T>) -> f64 {
+        let channels = gram.value.shape()[0] as f64;
         match self {
-            Self::Notebook => target.weight / (channels.powi(3) * positions(features)),
+            Self::Notebook => target.weight / (channels.powi(3) * gram.positions as f64),
             Self::Gatys => target.weight / (4.0 * channels.powi(2)),
             Self::Balanced => target.weight / nonzero(target.size, channels.powi(2)),
         }
     }
-}
-
-/// M, the number of positions of a feature map.
-fn positions(shape: &[usize]) -> f64 {
-    (shape[0] * shape[1]) as f64
 }
 
 /// `size`, or `otherwise` for a target that is all zero (a layer that a black image leaves silent).

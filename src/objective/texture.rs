@@ -1,13 +1,15 @@
 //! The objective of texture synthesis: Gatys, Ecker & Bethge, "Texture synthesis using convolutional neural networks",
 //! 2015, equations 2 to 4.
 
+use std::collections::BTreeSet;
+
 use ndarray::{Array3, arr0};
 
 use super::LayerWeights;
 use crate::kernels::reduce;
-use crate::ops::{add, gram_matrix, scale, squared_error};
+use crate::ops::{add, scale, squared_error};
 use crate::tape::{Real, Tape, Value, Var};
-use crate::vgg::{Layer, NetworkError, Vgg19};
+use crate::vgg::{GramMatrix, Layer, NetworkError, Vgg19};
 
 /// L = Σ over layers of w·Σ(G/M − A/M₀)²/Σ(A/M₀)², where G is the Gram matrix of the picture's features at M positions and
 /// A that of the example's at M₀.
@@ -55,16 +57,17 @@ impl<T: Real> TextureTarget<T> {
     /// If the network has not all layers, or the example is too small for them.
     pub fn new(network: &Vgg19<T>, example: Array3<T>, layers: &LayerWeights) -> Result<Self, NetworkError> {
         let tape = Tape::new();
-        let (mut targets, mut weights) = (Vec::new(), layers.iter());
-        network.visit(&tape.constant(example), &layers.layers().collect(), |layer, features| {
-            let (_, weight) = weights.next().expect("layers come in order of depth");
+        let grams = layers.layers().collect();
+        let measured = network.measure(&tape.constant(example), &BTreeSet::new(), &grams)?;
+        let target = |(layer, weight)| {
             // A copy of its own: the tape's memory is not to live as long as the target.
-            let gram = Value::from(mean_gram(features).to_array());
+            let gram = Value::from(mean_gram(&measured.grams[&layer]).to_array());
             let size = reduce::sum_of(&gram.elements(), |v| v * v);
             // A layer that the example leaves silent has no size to compare with.
             let size = if size > 0.0 { size } else { gram.len() as f64 };
-            targets.push(Target { layer, weight, gram, size });
-        })?;
+            Target { layer, weight, gram, size }
+        };
+        let targets = layers.iter().map(target).collect();
         Ok(Self { layers: targets })
     }
 
@@ -79,22 +82,21 @@ impl<T: Real> TextureTarget<T> {
     ) -> Result<(Var<'t, T>, Vec<(Layer, f64)>), NetworkError> {
         let tape = image.tape();
         let (mut total, mut terms) = (tape.constant(arr0(T::zero())), Vec::new());
-        let mut targets = self.layers.iter();
-        network.visit(image, &self.layers.iter().map(|target| target.layer).collect(), |layer, features| {
-            let target = targets.next().expect("layers come in order of depth");
-            let error = squared_error(&mean_gram(features), &tape.constant(&target.gram));
+        let grams = self.layers.iter().map(|target| target.layer).collect();
+        let measured = network.measure(image, &BTreeSet::new(), &grams)?;
+        for target in &self.layers {
+            let error = squared_error(&mean_gram(&measured.grams[&target.layer]), &tape.constant(&target.gram));
             let term = scale(&error, target.weight / target.size);
-            terms.push((layer, Real::to_f64(term.scalar())));
+            terms.push((target.layer, Real::to_f64(term.scalar())));
             total = add(&total, &term);
-        })?;
+        }
         Ok((total, terms))
     }
 }
 
 /// G/M.
-fn mean_gram<'t, T: Real>(features: &Var<'t, T>) -> Var<'t, T> {
-    let positions = features.shape()[0] * features.shape()[1];
-    scale(&gram_matrix(features), 1.0 / positions as f64)
+fn mean_gram<'t, T: Real>(gram: &GramMatrix<'t, T>) -> Var<'t, T> {
+    scale(&gram.value, 1.0 / gram.positions as f64)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::tape::{Real, Var};
 
 /// y = pool(max(conv(x) + b, 0)) for a 3×3 convolution with stride 1 and padding 1, and a 2×2 pooling with stride 2 or
 /// none: the same as [`conv2d()`], [`relu()`] and [`max_pool2d()`] or [`avg_pool2d()`] in turn, which it falls back to
-/// where the algorithm is not Winograd's, or where weight or bias need a gradient.
+/// where the algorithm does not fuse them, or where weight or bias need a gradient.
 ///
 /// `x` is (height, width, in), `weight` (out, in, 3, 3), `bias` (out), the result (height, width, out) or, pooled,
 /// (⌊height/2⌋, ⌊width/2⌋, out).
@@ -28,13 +28,17 @@ pub fn conv2d_relu<'t, T: Real>(
     let geometry = ConvGeometry::padded(1);
     let (map, w) = (x.of_rank::<Ix3>("conv2d_relu"), weight.of_rank::<Ix4>("conv2d_relu"));
     let b = bias.of_rank::<Ix1>("conv2d_relu");
-    if !algorithm.fuses(&geometry, w.dim()) || weight.needs_gradient() || bias.needs_gradient() {
-        let y = relu(&conv2d(x, weight, Some(bias), &geometry, algorithm));
+    let frozen = !weight.needs_gradient() && !bias.needs_gradient();
+    let fuses = |pooled| frozen && algorithm.fuses(&geometry, w.dim(), pooled);
+    if let Some(pooling) = pooling.filter(|_| !fuses(true)) {
+        let y = conv2d_relu(x, weight, bias, None, algorithm);
         return match pooling {
-            None => y,
-            Some(Pooling::Max) => max_pool2d(&y, &PoolGeometry::square(2)),
-            Some(Pooling::Average) => avg_pool2d(&y, &PoolGeometry::square(2)),
+            Pooling::Max => max_pool2d(&y, &PoolGeometry::square(2)),
+            Pooling::Average => avg_pool2d(&y, &PoolGeometry::square(2)),
         };
+    }
+    if !fuses(pooling.is_some()) {
+        return relu(&conv2d(x, weight, Some(bias), &geometry, algorithm));
     }
     let ((height, width, inputs), outputs) = (map.dim(), w.dim().0);
     assert!(
@@ -105,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn is_one_operation_where_winograd_computes_it_and_the_weights_are_frozen() {
+    fn is_one_operation_where_the_algorithm_fuses_it_and_the_weights_are_frozen() {
         let operations = |algorithm, weight_needs: bool, bias_needs: bool| {
             let tape = Tape::<f32>::new();
             let x = tape.variable(Array3::ones((4, 4, 1)));
@@ -115,10 +119,12 @@ mod tests {
             conv2d_relu(&x, &w, &b, None, algorithm);
             tape.to_string()
         };
-        assert!(operations(ConvAlgorithm::Winograd, false, false).contains("conv2d_relu "));
+        for algorithm in [ConvAlgorithm::Winograd, ConvAlgorithm::Auto, ConvAlgorithm::Im2col] {
+            assert!(operations(algorithm, false, false).contains("conv2d_relu "));
+        }
         for parts in [
             operations(ConvAlgorithm::Direct, false, false),
-            operations(ConvAlgorithm::Im2col, false, false),
+            operations(ConvAlgorithm::Im2col, true, false),
             operations(ConvAlgorithm::Winograd, true, false),
             operations(ConvAlgorithm::Winograd, false, true),
             operations(ConvAlgorithm::Winograd, true, true),
@@ -131,10 +137,12 @@ mod tests {
     fn is_the_composition_of_its_parts() {
         for size in [(2, 2), (6, 9), (7, 5), (13, 16)] {
             for pooling in [None, Some(Pooling::Max), Some(Pooling::Average)] {
-                let (fused, parts) =
-                    (result(ConvAlgorithm::Winograd, pooling, size), result(ConvAlgorithm::Direct, pooling, size));
-                approx::assert_abs_diff_eq!(fused.0, parts.0, epsilon = 1e-12);
-                approx::assert_abs_diff_eq!(fused.1, parts.1, epsilon = 1e-12);
+                let parts = result(ConvAlgorithm::Direct, pooling, size);
+                for algorithm in [ConvAlgorithm::Winograd, ConvAlgorithm::Auto, ConvAlgorithm::Im2col] {
+                    let fused = result(algorithm, pooling, size);
+                    approx::assert_abs_diff_eq!(fused.0, parts.0, epsilon = 1e-12);
+                    approx::assert_abs_diff_eq!(fused.1, parts.1, epsilon = 1e-12);
+                }
             }
         }
     }

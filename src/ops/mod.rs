@@ -23,6 +23,7 @@ mod scale;
 mod slice;
 mod square;
 mod squared_error;
+mod stage_with_gram;
 mod sub;
 mod sum;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use scale::scale;
 pub use slice::slice;
 pub use square::square;
 pub use squared_error::squared_error;
+pub use stage_with_gram::stage_with_gram;
 pub use sub::sub;
 pub use sum::sum;
 pub use total_variation::total_variation;

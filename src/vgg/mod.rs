@@ -7,7 +7,7 @@ mod weights;
 
 pub use crate::kernels::Pooling;
 pub use layer::{Layer, UnknownLayer};
-pub use network::{NetworkError, Vgg19};
+pub use network::{GramMatrix, Measured, NetworkError, Vgg19};
 pub use summary::LayerSummary;
 pub use weights::{
     ConvWeights, FoundWeights, InvalidEnvironment, InvalidSource, LinearWeights, MAKE_FROM_TORCHVISION, WeightSource,

@@ -58,6 +58,32 @@ pub struct Vgg19<T: Real> {
     seamless: bool,
 }
 
+/// Pixels from which on the first stage is computed in bands, twice. Below, all maps are near enough.
+const LARGE: usize = 1 << 17;
+
+/// What [`Vgg19::measure`] finds, by layer.
+pub struct Measured<'t, T: Real> {
+    /// Features, (height, width, channels).
+    pub features: BTreeMap<Layer, Var<'t, T>>,
+    /// Gram matrices of features.
+    pub grams: BTreeMap<Layer, GramMatrix<'t, T>>,
+}
+
+/// A Gram matrix and of how many positions it is the sum.
+pub struct GramMatrix<'t, T: Real> {
+    /// FᵀF, (channels, channels), not normalised; see [`ops::gram_matrix`](ops::gram_matrix()).
+    pub value: Var<'t, T>,
+    /// M, the height times the width of the features F.
+    pub positions: usize,
+}
+
+impl<'t, T: Real> GramMatrix<'t, T> {
+    fn of(features: &Var<'t, T>) -> Self {
+        let positions = features.shape()[0] * features.shape()[1];
+        Self { value: ops::gram_matrix(features), positions }
+    }
+}
+
 impl<T: Real> Vgg19<T> {
     /// The network with the given weights, maximum pooling, and the fastest algorithms.
     pub fn new(weights: Weights) -> Self {
@@ -184,9 +210,80 @@ impl<T: Real> Vgg19<T> {
     ) -> Result<(), NetworkError> {
         let Some(&deepest) = layers.last() else { return Ok(()) };
         self.check(image.shape(), deepest)?;
-        let tape = image.tape();
-        let mut x = image.clone();
-        for (index, (weight, bias)) in self.convolutions.iter().enumerate() {
+        self.visit_from(0, image.clone(), layers, deepest, &mut see);
+        Ok(())
+    }
+
+    /// What objectives compare: the features of a normalised image at some layers, and the Gram matrices of those at
+    /// others. The map of relu1_1, the largest of all, is not held whole where only its Gram matrix is asked for; the
+    /// Gram matrices are the last on the tape, so that their gradients can take the place of the features kept for them.
+    ///
+    /// # Errors
+    /// If the weights end before a layer, or the image is too small for it.
+    ///
+    /// # Panics
+    /// If the image has not three axes with three channels.
+    pub fn measure<'t>(
+        &self,
+        image: &Var<'t, T>,
+        features: &BTreeSet<Layer>,
+        grams: &BTreeSet<Layer>,
+    ) -> Result<Measured<'t, T>, NetworkError> {
+        let mut measured = Measured { features: BTreeMap::new(), grams: BTreeMap::new() };
+        let layers: BTreeSet<Layer> = features.union(grams).copied().collect();
+        let Some(&deepest) = layers.last() else { return Ok(measured) };
+        self.check(image.shape(), deepest)?;
+        let mut held = Vec::new();
+        let mut see = |layer, value: &Var<'t, T>| {
+            if features.contains(&layer) {
+                measured.features.insert(layer, value.clone());
+            }
+            if grams.contains(&layer) && value.needs_gradient() {
+                held.push((layer, value.clone()));
+            } else if grams.contains(&layer) {
+                measured.grams.insert(layer, GramMatrix::of(value));
+            }
+        };
+        let (_, relu1_1, _) = Layer::stage(0);
+        let (_, relu1_2, pool1) = Layer::stage(1);
+        let pool1 = pool1.expect("a pooling ends the first stage");
+        let seen_within = layers.iter().any(|&layer| layer <= relu1_2 && layer != relu1_1);
+        let unseen = !features.contains(&relu1_1) && !seen_within && deepest >= pool1;
+        let large = image.value().len() / 3 >= LARGE && !self.seamless;
+        let first = if grams.contains(&relu1_1) && unseen && large {
+            let constant = |index: usize| {
+                let (weight, bias) = &self.convolutions[index];
+                (image.tape().constant(weight), image.tape().constant(bias))
+            };
+            let ((w1, b1), (w2, b2)) = (constant(0), constant(1));
+            let (gram, map) = ops::stage_with_gram(image, (&w1, &b1), (&w2, &b2), self.pooling, self.algorithm);
+            if layers.contains(&pool1) {
+                see(pool1, &map);
+            }
+            if deepest > pool1 {
+                self.visit_from(2, map, &layers, deepest, &mut see);
+            }
+            Some((relu1_1, GramMatrix { value: gram, positions: image.value().len() / 3 }))
+        } else {
+            self.visit_from(0, image.clone(), &layers, deepest, &mut see);
+            None
+        };
+        let held = held.into_iter().map(|(layer, features)| (layer, GramMatrix::of(&features)));
+        measured.grams.extend(first.into_iter().chain(held));
+        Ok(measured)
+    }
+
+    /// [`visit`](Self::visit) from the convolution number `first` on, whose input is `x`.
+    fn visit_from<'t>(
+        &self,
+        first: usize,
+        mut x: Var<'t, T>,
+        layers: &BTreeSet<Layer>,
+        deepest: Layer,
+        see: &mut impl FnMut(Layer, &Var<'t, T>),
+    ) {
+        let tape = x.tape();
+        for (index, (weight, bias)) in self.convolutions.iter().enumerate().skip(first) {
             let (conv, relu, pool) = Layer::stage(index);
             let (weight, bias) = (tape.constant(weight), tape.constant(bias));
             let pool = pool.filter(|_| deepest > relu);
@@ -203,7 +300,7 @@ impl<T: Real> Vgg19<T> {
                     see(conv, &x);
                 }
                 if conv == deepest {
-                    return Ok(());
+                    return;
                 }
                 x = ops::relu(&x);
             } else {
@@ -214,7 +311,7 @@ impl<T: Real> Vgg19<T> {
                         see(pool, &x);
                     }
                     if pool == Some(deepest) {
-                        return Ok(());
+                        return;
                     }
                     continue;
                 }
@@ -229,11 +326,10 @@ impl<T: Real> Vgg19<T> {
                 }
             }
             if deepest == relu || pool == Some(deepest) {
-                return Ok(());
+                return;
             }
         }
         self.classify(x, layers, deepest, see);
-        Ok(())
     }
 
     /// The classifier's layers, from pool5's features on.
@@ -242,7 +338,7 @@ impl<T: Real> Vgg19<T> {
         mut x: Var<'t, T>,
         layers: &BTreeSet<Layer>,
         deepest: Layer,
-        mut see: impl FnMut(Layer, &Var<'t, T>),
+        see: &mut impl FnMut(Layer, &Var<'t, T>),
     ) {
         let mut linears = self.classifier.iter();
         for (index, layer) in Layer::all().filter(|layer| layer.is_classifier() && *layer <= deepest).enumerate() {

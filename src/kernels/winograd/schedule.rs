@@ -101,9 +101,10 @@ impl<T: Real> Convolution<'_, T> {
         let together = if few { 1 } else { PANELS.min(self.panels().div_ceil(4)) };
         let products = Products::new::<T>(block, self.panel_width());
         let zeros = self.zeros();
+        // The filters first, which are larger: they are to have the largest buffer there is.
+        let all_filters = (!few).then(|| self.all_filters());
         let mut v = self.workspace.take::<T>(layout.len());
         let shared = Shared(v.as_mut_ptr());
-        let all_filters = (!few).then(|| self.all_filters());
         for first in (0..self.grid.tiles).step_by(chunk) {
             let count = chunk.min(self.grid.tiles - first);
             let (slices, slice) = (inputs.div_ceil(BLOCK), 16);
