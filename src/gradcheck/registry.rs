@@ -50,6 +50,7 @@ pub fn cases(seed: u64) -> Vec<Case> {
     cases.poolings();
     cases.convolutions();
     cases.fused_convolutions();
+    cases.stages();
     cases.style_transfers();
     cases.textures();
     cases.inversions();
@@ -257,6 +258,30 @@ impl Cases {
                 case!(self, check(), "conv2d_relu", description, inputs, |x| {
                     ops::conv2d_relu(&x[0], &x[1], &x[2], pooling, algorithm)
                 });
+            }
+        }
+    }
+
+    /// The first stage with a Gram matrix in it: each of its two results alone, and both.
+    fn stages(&mut self) {
+        let check = GradCheck::new;
+        for algorithm in ConvAlgorithm::ALL {
+            for pooling in [Pooling::Max, Pooling::Average] {
+                let [w1, b1] = [self.random(&[4, 3, 3, 3], 1), self.random(&[4], 2)];
+                let [w2, b2] = [self.random(&[2, 4, 3, 3], 3), self.random(&[2], 4)];
+                for results in ["Gram matrix", "map", "both"] {
+                    let description = format!("{algorithm:?}: {pooling:?} pooling, {results}");
+                    let weights = [w1.clone(), b1.clone(), w2.clone(), b2.clone()];
+                    case!(self, check(), "stage_with_gram", description, [self.random(&[6, 7, 3], 0)], |x| {
+                        let [w1, b1, w2, b2] = weights.each_ref().map(|w| x[0].tape().constant(w.mapv(Real::of)));
+                        let (gram, map) = ops::stage_with_gram(&x[0], (&w1, &b1), (&w2, &b2), pooling, algorithm);
+                        match results {
+                            "map" => map,
+                            "both" => ops::add(&ops::sum(&ops::square(&gram)), &ops::sum(&ops::square(&map))),
+                            _ => gram,
+                        }
+                    });
+                }
             }
         }
     }

@@ -160,6 +160,7 @@ mod tests {
     use ndarray::Array2;
 
     use super::*;
+    use crate::objective::LayerWeights;
     use crate::objective::testing::{features, gram, image, mean_gram, network, size};
 
     fn settings(formula: Formula) -> Settings {
