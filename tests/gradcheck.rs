@@ -22,11 +22,11 @@ fn a_table_of_the_operations_asked_for() {
 
 #[test]
 fn json_has_an_object_for_each_case() {
-    let output = gradcheck().args(["scale", "objective", "--json", "--seed", "7"]).assert().success();
+    let output = gradcheck().args(["scale", "style_transfer", "--json", "--seed", "7"]).assert().success();
     let cases: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
     let cases = cases.as_array().unwrap();
     assert!(cases.iter().any(|case| case["operation"] == "scale"));
-    assert_eq!(cases.iter().filter(|case| case["operation"] == "objective").count(), 3);
+    assert_eq!(cases.iter().filter(|case| case["operation"] == "style_transfer").count(), 3);
     for case in cases {
         assert_eq!(case["right"], true, "{case}");
         assert!(case["compared"].as_u64().unwrap() > 0, "{case}");

@@ -9,10 +9,10 @@ use impasto::gradcheck::{Entry, Failure, Report};
 
 use super::error::Error;
 
-/// Check the gradients of every operation, convolution algorithm and preset against finite differences
+/// Check the gradients of every operation, convolution algorithm and objective against finite differences
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Operations to check, as in `conv2d relu`; `objective` stands for the presets' objectives [default: all]
+    /// Operations and objectives to check, as in `conv2d relu` or `style_transfer` [default: all]
     #[arg(value_name = "OP")]
     operations: Vec<String>,
 

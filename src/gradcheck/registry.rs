@@ -1,6 +1,6 @@
-//! Every operation and every preset's objective, each with the cases that its gradient is checked in.
+//! Every operation and every objective, each with the cases that its gradient is checked in.
 //!
-//! The command `impasto gradcheck` goes through this list, and a test holds it to the operations that exist.
+//! The command `impasto gradcheck` goes through this list, and a test holds it to what exists.
 
 use ndarray::{Array3, ArrayD, IxDyn};
 use rand::{RngExt, SeedableRng};
@@ -8,14 +8,14 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Failure, GradCheck, Report, direction};
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
-use crate::objective::{Preset, StyleTransfer};
+use crate::objective::{Inversion, LayerWeights, Preset, Priors, Selection, Settings, StyleTransfer, TextureTarget};
 use crate::ops;
-use crate::tape::{Real, Var};
-use crate::vgg::{Vgg19, Weights};
+use crate::tape::{Real, Tape, Var};
+use crate::vgg::{Layer, Vgg19, Weights};
 
-/// One case of one operation.
+/// One case of one operation or objective.
 pub struct Case {
-    /// The operation's name, or `objective` for a preset's whole objective.
+    /// The operation's name; for an objective, that of its file in `src/objective`.
     pub operation: &'static str,
     /// What is particular to it.
     pub description: String,
@@ -50,7 +50,10 @@ pub fn cases(seed: u64) -> Vec<Case> {
     cases.poolings();
     cases.convolutions();
     cases.fused_convolutions();
-    cases.objectives();
+    cases.stages();
+    cases.style_transfers();
+    cases.textures();
+    cases.inversions();
     cases.list
 }
 
@@ -259,23 +262,115 @@ impl Cases {
         }
     }
 
-    fn objectives(&mut self) {
+    /// The first stage with a Gram matrix in it: each of its two results alone, and both.
+    fn stages(&mut self) {
+        let check = GradCheck::new;
+        for algorithm in ConvAlgorithm::ALL {
+            for pooling in [Pooling::Max, Pooling::Average] {
+                let [w1, b1] = [self.random(&[4, 3, 3, 3], 1), self.random(&[4], 2)];
+                let [w2, b2] = [self.random(&[2, 4, 3, 3], 3), self.random(&[2], 4)];
+                for results in ["Gram matrix", "map", "both"] {
+                    let description = format!("{algorithm:?}: {pooling:?} pooling, {results}");
+                    let weights = [w1.clone(), b1.clone(), w2.clone(), b2.clone()];
+                    case!(self, check(), "stage_with_gram", description, [self.random(&[6, 7, 3], 0)], |x| {
+                        let [w1, b1, w2, b2] = weights.each_ref().map(|w| x[0].tape().constant(w.mapv(Real::of)));
+                        let (gram, map) = ops::stage_with_gram(&x[0], (&w1, &b1), (&w2, &b2), pooling, algorithm);
+                        match results {
+                            "map" => map,
+                            "both" => ops::add(&ops::sum(&ops::square(&gram)), &ops::sum(&ops::square(&map))),
+                            _ => gram,
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    /// Adds a case of an objective on a thin network, of an image of the given shape whose elements have the given size.
+    /// `make` makes the objective in both precisions.
+    fn objective<F, G>(
+        &mut self,
+        operation: &'static str,
+        description: String,
+        (shape, size): ([usize; 3], f64),
+        make: impl Fn() -> (F, G) + 'static,
+    ) where
+        F: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64>,
+        G: for<'t> Fn(&'t Tape<f32>, &[Var<'t, f32>]) -> Var<'t, f32>,
+    {
+        // Thousands of rectified units and maxima have kinks near any point; the small steps that avoid them cost
+        // digits.
+        let check = GradCheck::new().seed(self.seed).directions(4).rtol(1e-7).single_tolerance(1e-3);
+        let image = size * self.random(&shape, 0);
+        self.list.push(Case {
+            operation,
+            description,
+            shapes: vec![shape.to_vec()],
+            check: Box::new(move || {
+                let (double, single) = make();
+                check.check_with_f32(double, single, std::slice::from_ref(&image))
+            }),
+        });
+    }
+
+    /// Each preset's objective, with a total variation term.
+    fn style_transfers(&mut self) {
+        let seed = self.seed;
         for preset in Preset::ALL {
-            // Thousands of rectified units and maxima have kinks near any point; the small steps that avoid them cost
-            // digits.
-            let check = GradCheck::new().seed(self.seed).directions(4).rtol(1e-7).single_tolerance(1e-3);
-            let seed = self.seed;
-            let shape = vec![19, 17, 3];
-            let image = self.random(&shape, 0);
-            self.list.push(Case {
-                operation: "objective",
-                description: format!("{preset:?}, on a thin network"),
-                shapes: vec![shape],
-                check: Box::new(move || {
-                    let (double, single) = (Objective::<f64>::new(preset, seed), Objective::<f32>::new(preset, seed));
-                    let inputs = [image.clone()];
-                    check.check_with_f32(|_, x| double.loss(&x[0]), |_, x| single.loss(&x[0]), &inputs)
-                }),
+            self.objective("style_transfer", format!("{preset:?}"), ([19, 17, 3], 1.0), move || {
+                (style_transfer::<f64>(preset, seed), style_transfer::<f32>(preset, seed))
+            });
+        }
+    }
+
+    /// Pictures and examples differ in size. A seamless one has sides that are multiples of the deepest layer's stride.
+    fn textures(&mut self) {
+        let seed = self.seed;
+        let (default, shallow) =
+            (TextureTarget::<f64>::layers, || TextureTarget::<f64>::layers_up_to(layer("conv3_2")));
+        for (description, shape, layers, pooling, seamless) in [
+            ("default layers", [19, 17, 3], default(), Pooling::Max, false),
+            ("default layers, average pooling", [19, 17, 3], default(), Pooling::Average, false),
+            ("default layers, seamless", [16, 32, 3], default(), Pooling::Max, true),
+            ("up to conv3_2, seamless, average pooling", [8, 12, 3], shallow(), Pooling::Average, true),
+        ] {
+            self.objective("texture", description.into(), (shape, 1.0), move || {
+                (texture::<f64>(&layers, pooling, seamless, seed), texture::<f32>(&layers, pooling, seamless, seed))
+            });
+        }
+    }
+
+    /// Pictures on 0..255 less the mean; where one is larger than the image whose features are sought, a part is shown.
+    fn inversions(&mut self) {
+        let seed = self.seed;
+        let part = Selection { patch: Some([1..4, 2..3]), channels: Some(1..3) };
+        let channels = Selection { patch: None, channels: Some(2..3) };
+        let all = Selection::default;
+        let published = |name| Priors::published(layer(name));
+        for (description, shape, name, selection, priors) in [
+            ("relu1_1, published priors", [19, 17, 3], "relu1_1", all(), published("relu1_1")),
+            ("relu3_4, light priors", [19, 17, 3], "relu3_4", all(), Priors::light(layer("relu3_4"))),
+            ("pool4, published priors", [19, 17, 3], "pool4", all(), published("pool4")),
+            (
+                "relu5_1, no priors",
+                [19, 17, 3],
+                "relu5_1",
+                all(),
+                Priors { lambda_alpha: 0.0, lambda_tv: 0.0, ..published("relu5_1") },
+            ),
+            (
+                "relu2_2, α = 3.5, β = 1.5",
+                [19, 17, 3],
+                "relu2_2",
+                all(),
+                Priors { alpha: 3.5, beta: 1.5, lambda_alpha: 1e-5, lambda_tv: 10.0 },
+            ),
+            ("conv2_1, a patch of two channels", [19, 17, 3], "conv2_1", part, published("conv2_1")),
+            ("relu3_1, one channel, part of a larger picture", [22, 21, 3], "relu3_1", channels, published("relu3_1")),
+        ] {
+            self.objective("inversion", description.into(), (shape, 60.0), move || {
+                let layer = layer(name);
+                (inversion::<f64>(layer, &selection, priors, seed), inversion::<f32>(layer, &selection, priors, seed))
             });
         }
     }
@@ -313,28 +408,56 @@ fn convolutions() -> [ConvolutionCase; 8] {
     ]
 }
 
-/// A preset's objective on a thin random network, with random content and style images.
-struct Objective<T: Real> {
-    network: Vgg19<T>,
-    transfer: StyleTransfer<T>,
+/// What objectives are checked on: random weights, few channels.
+fn network<T: Real>(pooling: Pooling, seed: u64) -> Vgg19<T> {
+    Vgg19::new(Weights::random_with_widths([2, 3, 4, 5, 5], seed, None)).with_pooling(pooling)
 }
 
-impl<T: Real> Objective<T> {
-    fn new(preset: Preset, seed: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(!seed);
-        let network =
-            Vgg19::new(Weights::random_with_widths([2, 3, 4, 5, 5], seed, None)).with_pooling(preset.pooling());
-        let mut image = |shape| Array3::from_shape_simple_fn(shape, || T::of(rng.random_range(-2.0..2.0)));
-        let (content, style) = (image((19, 17, 3)), image((18, 23, 3)));
-        let mut settings = preset.settings(true);
-        settings.tv_weight = 1e-2;
-        let transfer = StyleTransfer::new(settings, &network, content, style).expect("large enough for every layer");
-        Self { network, transfer }
-    }
+/// A random image as the network takes it, another for each `number`.
+fn image<T: Real>(shape: [usize; 3], seed: u64, number: u64) -> Array3<T> {
+    let mut rng = ChaCha8Rng::seed_from_u64(!seed);
+    rng.set_stream(number);
+    Array3::from_shape_simple_fn(shape, || T::of(rng.random_range(-2.0..2.0)))
+}
 
-    fn loss<'t>(&self, image: &Var<'t, T>) -> Var<'t, T> {
-        self.transfer.evaluate(&self.network, image).expect("large enough for every layer").total
-    }
+fn layer(name: &str) -> Layer {
+    name.parse().expect("a layer's name")
+}
+
+fn style_transfer<T: Real>(
+    preset: Preset,
+    seed: u64,
+) -> impl for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T> + use<T> {
+    let network = network(preset.pooling(), seed);
+    let settings = Settings { tv_weight: 1e-2, ..preset.settings(true) };
+    let (content, style) = (image([19, 17, 3], seed, 0), image([18, 23, 3], seed, 1));
+    let transfer = StyleTransfer::new(settings, &network, content, style).expect("large enough for every layer");
+    move |_, x| transfer.evaluate(&network, &x[0]).expect("large enough for every layer").total
+}
+
+fn texture<T: Real>(
+    layers: &LayerWeights,
+    pooling: Pooling,
+    seamless: bool,
+    seed: u64,
+) -> impl for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T> + use<T> {
+    let network = network(pooling, seed);
+    let target =
+        TextureTarget::new(&network, image([18, 23, 3], seed, 0), layers).expect("large enough for every layer");
+    let network = if seamless { network.seamless() } else { network };
+    move |_, x| target.evaluate(&network, &x[0]).expect("large enough for every layer").0
+}
+
+fn inversion<T: Real>(
+    layer: Layer,
+    selection: &Selection,
+    priors: Priors,
+    seed: u64,
+) -> impl for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T> + use<T> {
+    let network = network(Pooling::Max, seed);
+    let image = image([19, 17, 3], seed, 0);
+    let inversion = Inversion::new(&network, image, layer, selection.clone(), priors).expect("fits the layer");
+    move |_, x| inversion.evaluate(&network, &x[0], [1, 2]).expect("fits the layer").total
 }
 
 #[cfg(test)]
@@ -344,15 +467,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operation_is_listed_and_no_other() {
+    fn every_operation_and_objective_is_listed_and_nothing_else() {
         let exported = include_str!("../ops/mod.rs").lines().filter_map(|line| line.strip_prefix("pub use "));
         let names = exported.flat_map(|line| {
             let names = line.trim_end_matches(';').split_once("::").expect("module::names").1;
             names.trim_matches(['{', '}']).split(", ").map(String::from).collect::<Vec<_>>()
         });
-        let exported: BTreeSet<String> = names.chain(["objective".into()]).collect();
+        // An objective is a file of src/objective with something to evaluate.
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/objective")).unwrap();
+        let objectives = files.map(|file| file.unwrap().path()).filter_map(|path| {
+            let code = std::fs::read_to_string(&path).unwrap();
+            code.contains("pub fn evaluate").then(|| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        });
+        let exist: BTreeSet<String> = names.chain(objectives).collect();
         let listed: BTreeSet<String> = operations().into_iter().map(String::from).collect();
-        assert_eq!(listed, exported);
+        assert_eq!(listed, exist);
         assert_eq!(operations().len(), listed.len(), "cases of one operation stand together");
     }
 

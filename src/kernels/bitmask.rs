@@ -158,6 +158,19 @@ mod tests {
         mask.set(3, 3, 63, true);
         mask.reset(2, 2, 9);
         assert_eq!((mask.count(), mask.bytes(), mask.dim()), (0, 128, (2, 2, 9)));
+        mask.reset(4, 3, 9);
+        assert_eq!((mask.as_bytes(), mask.bytes()), (&[0; 24][..], 128));
+    }
+
+    #[test]
+    fn each_position_begins_a_byte() {
+        let mut mask = BitMask::new(2, 3, 11);
+        mask.set(1, 1, 9, true);
+        let mut bytes = [0; 12];
+        bytes[9] = 0b10;
+        assert_eq!(mask.as_bytes(), bytes);
+        mask.as_bytes_mut()[4] = 0b101;
+        assert!(mask.get(0, 2, 0) && !mask.get(0, 2, 1) && mask.get(0, 2, 2));
     }
 
     #[test]

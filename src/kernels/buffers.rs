@@ -96,6 +96,16 @@ mod tests {
     }
 
     #[test]
+    fn masks_and_scratch_memory_are_used_again_too() {
+        let buffers = Buffers::<f32>::new();
+        assert_eq!(buffers.take_mask(), BitMask::default());
+        buffers.put_mask(BitMask::new(4, 4, 64));
+        assert_eq!(buffers.take_mask().bytes(), 128);
+        drop(buffers.workspace().take::<f32>(16));
+        assert_eq!(buffers.workspace().bytes(), 64);
+    }
+
+    #[test]
     fn the_nearest_size_is_preferred_and_small_buffers_are_not_kept() {
         let buffers = Buffers::<f64>::new();
         for len in [60_000, 40_000, 50_000] {

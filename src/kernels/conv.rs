@@ -49,7 +49,7 @@ impl ConvAlgorithm {
 }
 
 /// What is really done for a geometry and a weight.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
     Direct,
     Im2col,
@@ -338,6 +338,74 @@ mod tests {
                 agrees_with_the_definition(ConvAlgorithm::Auto, &case);
             }
         }
+    }
+
+    #[test]
+    fn im2col_agrees_with_the_definition_over_several_tiles() {
+        for (outputs, stride) in [(2, [1, 1]), (8, [1, 1]), (2, [2, 1])] {
+            let geometry = ConvGeometry { stride, ..ConvGeometry::padded(1) };
+            let case = Case { geometry, input: (70, 40, 2), weight: (outputs, 2, 3, 3), seed: 5 };
+            agrees_with_the_definition(ConvAlgorithm::Im2col, &case);
+        }
+    }
+
+    #[test]
+    fn a_method_is_chosen_by_geometry_and_channels() {
+        use ConvAlgorithm::{Auto, Direct, Im2col, Winograd};
+        let padded = ConvGeometry::padded;
+        for (algorithm, geometry, inputs, method) in [
+            (Auto, padded(1), 7, Method::Narrow),
+            (Auto, padded(2), 8, Method::Winograd),
+            (Winograd, padded(0), 7, Method::Winograd),
+            (Im2col, padded(1), 7, Method::Im2col),
+            (Direct, padded(1), 7, Method::Direct),
+        ] {
+            assert_eq!(algorithm.method(&geometry, (4, inputs, 3, 3)), method, "{algorithm:?} of {inputs} channels");
+        }
+        // None of these is a 3×3 convolution with stride 1, no dilation and little padding.
+        for (geometry, kernel) in [
+            (padded(1), (3, 1)),
+            (padded(1), (1, 3)),
+            (ConvGeometry { stride: [1, 2], ..padded(1) }, (3, 3)),
+            (ConvGeometry { dilation: [2, 1], ..padded(1) }, (3, 3)),
+            (ConvGeometry { padding: [1, 1, 3, 1], ..padded(1) }, (3, 3)),
+        ] {
+            for (algorithm, inputs) in [(Auto, 3), (Auto, 8), (Winograd, 8)] {
+                let method = algorithm.method(&geometry, (4, inputs, kernel.0, kernel.1));
+                assert_eq!(method, Method::Im2col, "{algorithm:?} of {kernel:?} under {geometry:?}");
+            }
+        }
+        let fuses =
+            |algorithm: ConvAlgorithm| [false, true].map(|pooled| algorithm.fuses(&padded(1), (4, 8, 3, 3), pooled));
+        assert_eq!([Auto, Winograd, Im2col, Direct].map(fuses), [[true; 2], [true; 2], [true, false], [false; 2]]);
+    }
+
+    #[test]
+    fn each_algorithm_is_really_used() {
+        // Only rounding tells one from another.
+        let case = Case { geometry: ConvGeometry::padded(1), input: (9, 11, 8), weight: (5, 8, 3, 3), seed: 3 };
+        let by = |algorithm| results::<f32>(algorithm, &case);
+        let (direct, im2col, winograd) =
+            (by(ConvAlgorithm::Direct), by(ConvAlgorithm::Im2col), by(ConvAlgorithm::Winograd));
+        assert!(direct.0 != im2col.0 && direct.0 != winograd.0 && im2col.0 != winograd.0);
+        assert!(direct.1 != im2col.1 && direct.1 != winograd.1 && im2col.1 != winograd.1);
+        assert!(direct.2 != im2col.2, "Winograd's algorithm has no gradient of the weights of its own");
+        let (x, w): (Array3<f32>, Array4<f32>) = (random(case.input, 3), random(case.weight, 3 ^ 1));
+        let (b, mut y): (Array1<f32>, _) = (random(5, 3 ^ 2), Array3::zeros((9, 11, 5)));
+        direct::forward(&case.geometry, &x.view(), &w.view(), Some(&b.view()), &mut y.view_mut());
+        assert_eq!(direct.0, y);
+        // Winograd's writes maps in standard layout only; others are im2col's.
+        let mut other = Array3::<f32>::zeros((5, 9, 11)).permuted_axes([1, 2, 0]);
+        let buffers = Buffers::new();
+        let (algorithm, bias) = (ConvAlgorithm::Winograd, b.view());
+        forward(algorithm, &case.geometry, &x.view(), &w.view(), Some(&bias), &mut other.view_mut(), &buffers);
+        assert_eq!(other, im2col.0);
+        let dy: Array3<f32> = random((9, 11, 5), 3 ^ 3);
+        let mut other = Array3::<f32>::ones((8, 9, 11)).permuted_axes([1, 2, 0]);
+        backward_data(algorithm, &case.geometry, &dy.view(), &w.view(), &mut other.view_mut(), true, &buffers);
+        let mut expected = Array3::ones((9, 11, 8));
+        im2col::backward_data(&case.geometry, &dy.view(), &w.view(), &mut expected.view_mut(), true, &buffers);
+        assert_eq!(other, expected);
     }
 
     #[test]

@@ -219,6 +219,7 @@ mod tests {
     use ndarray::{Array3, array};
 
     use super::*;
+    use crate::kernels::testing::random;
 
     fn column(values: &[f64]) -> Array3<f64> {
         Array3::from_shape_vec((values.len(), 1, 1), values.to_vec()).unwrap()
@@ -239,6 +240,53 @@ mod tests {
         // A window that would begin in the padding is dropped: 3 + 2·1 − 2 → ⌈3/3⌉ + 1 = 2 begins at 3 < 4, but at
         // n = 2 the second begins at 3 = 2 + 1.
         assert_eq!(pool(2, 3, 1, true).output_size([3, 2]), Some([2, 1]));
+    }
+
+    #[test]
+    fn windows_are_summarised_and_their_gradients_spread_as_defined() {
+        let pool = |kernel, stride, padding, ceil_mode| PoolGeometry { kernel, stride, padding, ceil_mode };
+        for geometry in [
+            PoolGeometry::square(2),
+            pool([3, 2], [2, 1], [1, 0], false),
+            pool([2, 3], [3, 2], [1, 1], true),
+            pool([3, 3], [1, 2], [0, 1], true),
+        ] {
+            let (height, width, channels) = (7, 6, 3);
+            let x: Array3<f64> = random((height, width, channels), 1);
+            let [rows, columns] = geometry.output_size([height, width]).unwrap();
+            let dy: Array3<f64> = random((rows, columns, channels), 2);
+            let zeros = || Array3::<f64>::zeros((height, width, channels));
+            let (mut max, mut mean) = (Array3::zeros(dy.dim()), Array3::zeros(dy.dim()));
+            let (mut max_dx, mut mean_dx) = (zeros(), zeros());
+            for ((i, j, c), &dy) in dy.indexed_iter() {
+                // In the padded input; what `ceil_mode` adds lies beyond.
+                let along = |axis: usize, o: usize, n: usize| {
+                    let begin = o * geometry.stride[axis];
+                    begin..(begin + geometry.kernel[axis]).min(n + 2 * geometry.padding[axis])
+                };
+                let window: Vec<_> =
+                    along(0, i, height).flat_map(|r| along(1, j, width).map(move |s| (r, s))).collect();
+                let inside = window.iter().filter_map(|&(r, s)| {
+                    let (r, s) = (r.checked_sub(geometry.padding[0])?, s.checked_sub(geometry.padding[1])?);
+                    x.get((r, s, c)).map(|&x| ((r, s, c), x))
+                });
+                let inside: Vec<_> = inside.collect();
+                let &(place, largest) = inside.iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+                max[[i, j, c]] = largest;
+                max_dx[place] += dy;
+                mean[[i, j, c]] = inside.iter().map(|(_, x)| x).sum::<f64>() / window.len() as f64;
+                inside.iter().for_each(|&(place, _)| mean_dx[place] += dy / window.len() as f64);
+            }
+            let (mut y, mut dx) = (Array3::zeros(dy.dim()), zeros());
+            let places = max_forward(&geometry, &x.view(), &mut y.view_mut());
+            assert_eq!(y, max, "{geometry:?}");
+            max_backward(&geometry, &dy.view(), &places, &mut dx.view_mut());
+            approx::assert_abs_diff_eq!(dx, max_dx, epsilon = 1e-15);
+            average_forward(&geometry, &x.view(), &mut y.view_mut());
+            approx::assert_abs_diff_eq!(y, mean, epsilon = 1e-15);
+            average_backward(&geometry, &dy.view(), &mut dx.view_mut());
+            approx::assert_abs_diff_eq!(dx, mean_dx, epsilon = 1e-15);
+        }
     }
 
     #[test]

@@ -201,7 +201,10 @@ impl<T: Real> Inversion<T> {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::s;
+
     use super::*;
+    use crate::objective::testing;
     use crate::vgg::Weights;
 
     fn layer(name: &str) -> Layer {
@@ -278,5 +281,63 @@ mod tests {
             let error = refused.err().unwrap().to_string();
             assert!(error.starts_with("relu2_1 has 4 × 3 positions of 128 channels"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_error_is_that_of_the_selected_features_relative_to_their_size() {
+        let (network, layer) = (testing::network(), layer("relu2_1"));
+        let (sought, shown) = (testing::image(8, 6, 1), testing::image(8, 6, 2));
+        let priors = Priors { lambda_alpha: 0.0, lambda_tv: 0.0, ..Priors::published(layer) };
+        // A map of 4 rows, 3 columns and 3 channels.
+        let all = Selection::default();
+        for (selection, [rows, columns, channels]) in [
+            (all.clone(), [0..4, 0..3, 0..3]),
+            (Selection { channels: Some(1..3), ..all.clone() }, [0..4, 0..3, 1..3]),
+            (Selection { patch: Some([1..3, 2..3]), channels: None }, [1..3, 2..3, 0..3]),
+        ] {
+            let inversion = Inversion::new(&network, sought.clone(), layer, selection, priors).unwrap();
+            let tape = Tape::new();
+            let x = tape.constant(levels(&network, shown.clone()));
+            let losses = inversion.evaluate(&network, &x, [0, 0]).unwrap();
+            let [target, features] = [&sought, &shown].map(|image| {
+                let features = testing::features(image, layer).into_shape_with_order((4, 3, 3)).unwrap();
+                features.slice(s![rows.clone(), columns.clone(), channels.clone()]).to_owned()
+            });
+            let square = |a: &Array3<f64>| a.iter().map(|v| v * v).sum::<f64>();
+            let expected = square(&(&features - &target)) / square(&target);
+            approx::assert_relative_eq!(losses.error, expected, max_relative = 1e-12);
+            assert_eq!([losses.alpha, losses.tv, losses.total.scalar()], [0.0, 0.0, losses.error]);
+        }
+    }
+
+    #[test]
+    fn published_variation_grows_with_depth_and_light_priors_have_less_of_it() {
+        for (name, lambda_tv) in [
+            ("conv1_1", 1.0),
+            ("relu2_2", 1.0),
+            ("pool2", 1.0),
+            ("conv3_1", 10.0),
+            ("pool4", 10.0),
+            ("conv5_1", 100.0),
+            ("fc8", 100.0),
+        ] {
+            let published = Priors::published(layer(name));
+            assert_eq!(published, Priors { alpha: 6.0, beta: 2.0, lambda_alpha: 8e-10, lambda_tv }, "{name}");
+            assert_eq!(Priors::light(layer(name)), Priors { lambda_tv: 0.3 * lambda_tv, ..published }, "{name}");
+        }
+    }
+
+    #[test]
+    fn of_a_larger_picture_the_part_at_the_corner_is_shown() {
+        let (network, layer) = (testing::network(), layer("relu1_1"));
+        let sought = testing::image(8, 6, 1);
+        let priors = Priors::published(layer);
+        let inversion = Inversion::new(&network, sought.clone(), layer, Selection::default(), priors).unwrap();
+        let mut canvas = testing::image(11, 10, 2);
+        canvas.slice_mut(s![2..10, 3..9, ..]).assign(&sought);
+        let tape = Tape::new();
+        let x = tape.constant(levels(&network, canvas));
+        let error = |corner| inversion.evaluate(&network, &x, corner).unwrap().error;
+        assert!(error([2, 3]) < 1e-20 && error([2, 2]) > 0.1 && error([3, 3]) > 0.1);
     }
 }

@@ -113,6 +113,7 @@ mod tests {
         let layers: LayerWeights = "relu2_1, relu1_1=0.25,".parse().unwrap();
         assert_eq!(layers.to_string(), "relu1_1=0.25,relu2_1=1");
         assert_eq!(layers.layers().count(), 2);
+        assert_eq!(LayerWeights::equal(&["pool1", "relu1_1"]).to_string(), "relu1_1=0.5,pool1=0.5");
     }
 
     #[test]

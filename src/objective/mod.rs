@@ -4,6 +4,8 @@ mod inversion;
 mod layer_weights;
 mod preset;
 mod style_transfer;
+#[cfg(test)]
+mod testing;
 mod texture;
 
 pub use inversion::{Inversion, InversionError, InversionLosses, Priors, Selection};

@@ -101,3 +101,32 @@ impl Preset {
         if self == Self::Balanced { 0.02 * spread } else { 0.003 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_balanced_preset_follows_the_network() {
+        for preset in [Preset::Notebook, Preset::Gatys] {
+            assert_eq!(preset.settings(true), preset.settings(false));
+            assert_eq!([preset.rate(1.0), preset.rate(58.0)], [0.003; 2]);
+        }
+        let (trained, random) = (Preset::Balanced.settings(true), Preset::Balanced.settings(false));
+        assert_eq!(
+            (trained.content_layers.to_string(), trained.deepest().to_string()),
+            ("relu4_2=1".into(), "relu5_1".into())
+        );
+        assert_eq!(
+            (random.content_layers.to_string(), random.deepest().to_string()),
+            ("relu3_1=1".into(), "relu3_3".into())
+        );
+        assert_eq!([Preset::Balanced.rate(1.0), Preset::Balanced.rate(50.0)], [0.02, 1.0]);
+    }
+
+    #[test]
+    fn gatys_averages_as_in_the_paper() {
+        let poolings = Preset::ALL.map(Preset::pooling);
+        assert_eq!(poolings, [Pooling::Max, Pooling::Average, Pooling::Max]);
+    }
+}

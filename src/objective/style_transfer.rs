@@ -153,3 +153,97 @@ impl Formula {
 fn nonzero(size: f64, otherwise: f64) -> f64 {
     if size > 0.0 { size } else { otherwise }
 }
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::objective::LayerWeights;
+    use crate::objective::testing::{features, gram, image, mean_gram, network, size};
+
+    fn settings(formula: Formula) -> Settings {
+        Settings {
+            formula,
+            content_layers: LayerWeights::given([("relu2_1", 0.7), ("relu3_1", 0.3)]),
+            style_layers: LayerWeights::given([("relu1_1", 0.25), ("relu2_1", 2.0)]),
+            content_weight: 3.0,
+            style_weight: 5.0,
+            tv_weight: 0.5,
+        }
+    }
+
+    /// The terms of a picture: total, content, style, tv, and each style layer's.
+    fn terms(settings: Settings, content: &Array3<f64>, style: &Array3<f64>, picture: &Array3<f64>) -> [f64; 4] {
+        let network = network();
+        let transfer = StyleTransfer::new(settings, &network, content.clone(), style.clone()).unwrap();
+        let tape = Tape::new();
+        let losses = transfer.evaluate(&network, &tape.constant(picture.clone())).unwrap();
+        let layers: f64 = losses.style_layers.iter().map(|(_, term)| term).sum();
+        assert_relative_eq!(layers, losses.style, max_relative = 1e-12);
+        [losses.total.scalar(), losses.content, losses.style, losses.tv]
+    }
+
+    #[test]
+    fn every_formula_is_computed_as_it_is_defined() {
+        let (content, style, picture) = (image(12, 10, 1), image(9, 14, 2), image(12, 10, 3));
+        let content_term = |formula, f: Array2<f64>, p: Array2<f64>| match formula {
+            Formula::Notebook => size(&(&f - &p)) / f.len() as f64,
+            Formula::Gatys => 0.5 * size(&(&f - &p)),
+            Formula::Balanced => size(&(&f - &p)) / size(&p),
+        };
+        let style_term = |formula, f: Array2<f64>, s: Array2<f64>| {
+            let (positions, channels) = (f.nrows() as f64, f.ncols() as f64);
+            let (g, a) = (mean_gram(&f), mean_gram(&s));
+            match formula {
+                Formula::Notebook => size(&(gram(&f) - gram(&s))) / channels.powi(2) / (channels * positions),
+                Formula::Gatys => size(&(&g - &a)) / (4.0 * channels.powi(2)),
+                Formula::Balanced => size(&(&g - &a)) / size(&a),
+            }
+        };
+        // Σ of the squared differences to the right and below.
+        let variation: f64 = picture
+            .indexed_iter()
+            .map(|((i, j, c), v)| {
+                let difference = |i, j| picture.get((i, j, c)).map_or(0.0, |w| (w - v).powi(2));
+                difference(i + 1, j) + difference(i, j + 1)
+            })
+            .sum();
+        for formula in [Formula::Notebook, Formula::Gatys, Formula::Balanced] {
+            let settings = settings(formula);
+            let sum = |layers: &LayerWeights, term: &dyn Fn(Layer) -> f64| -> f64 {
+                layers.iter().map(|(layer, weight)| weight * term(layer)).sum()
+            };
+            let expected_content = sum(&settings.content_layers, &|layer| {
+                content_term(formula, features(&picture, layer), features(&content, layer))
+            });
+            let expected_style = sum(&settings.style_layers, &|layer| {
+                style_term(formula, features(&picture, layer), features(&style, layer))
+            });
+            let expected_tv = 0.5 * variation / picture.len() as f64;
+            let [total, content, style, tv] = terms(settings, &content, &style, &picture);
+            assert_relative_eq!(content, expected_content, max_relative = 1e-12);
+            assert_relative_eq!(style, expected_style, max_relative = 1e-12);
+            assert_relative_eq!(tv, expected_tv, max_relative = 1e-12);
+            assert_relative_eq!(total, 3.0 * content + 5.0 * style + tv, max_relative = 1e-12);
+        }
+    }
+
+    #[test]
+    fn balanced_takes_the_mean_square_where_a_target_is_silent() {
+        let (black, picture) = (image(8, 8, 1) * 0.0, image(8, 8, 2));
+        let settings = Settings {
+            content_layers: LayerWeights::given([("relu2_1", 1.0)]),
+            style_layers: LayerWeights::given([("relu1_1", 1.0)]),
+            tv_weight: 0.0,
+            ..settings(Formula::Balanced)
+        };
+        let mean_square = |a: Array2<f64>| size(&a) / a.len() as f64;
+        let [_, content, style, tv] = terms(settings, &black, &black, &picture);
+        assert_relative_eq!(content, mean_square(features(&picture, "relu2_1".parse().unwrap())), max_relative = 1e-12);
+        let gram = mean_gram(&features(&picture, "relu1_1".parse().unwrap()));
+        assert_relative_eq!(style, mean_square(gram), max_relative = 1e-12);
+        assert_eq!(tv, 0.0);
+    }
+}

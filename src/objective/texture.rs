@@ -102,6 +102,7 @@ fn mean_gram<'t, T: Real>(gram: &GramMatrix<'t, T>) -> Var<'t, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objective::testing;
     use crate::vgg::Weights;
 
     fn up_to(name: &str) -> Vec<String> {
@@ -116,6 +117,34 @@ mod tests {
         assert_eq!(up_to("pool2"), ["relu1_1", "pool1", "pool2"]);
         assert_eq!(up_to("relu3_1"), ["relu1_1", "pool1", "pool2", "relu3_1"]);
         assert_eq!(up_to("pool4"), ["relu1_1", "pool1", "pool2", "pool3", "pool4"]);
+        let weights = TextureTarget::<f32>::layers_up_to("pool3".parse().unwrap());
+        assert!(weights.iter().all(|(_, weight)| weight == 0.25), "{weights}");
+    }
+
+    #[test]
+    fn each_layer_s_term_is_the_squared_difference_of_gram_matrices_relative_to_the_example_s() {
+        let (network, example, picture) = (testing::network(), testing::image(9, 14, 1), testing::image(12, 10, 2));
+        let layers = LayerWeights::given([("relu1_1", 0.25), ("pool2", 2.0)]);
+        let terms = |example: &Array3<f64>| {
+            let target = TextureTarget::new(&network, example.clone(), &layers).unwrap();
+            let tape = Tape::new();
+            let (total, terms) = target.evaluate(&network, &tape.constant(picture.clone())).unwrap();
+            let sum: f64 = terms.iter().map(|(_, term)| term).sum();
+            approx::assert_relative_eq!(total.scalar(), sum, max_relative = 1e-12);
+            assert!(terms.iter().map(|(layer, _)| *layer).eq(layers.layers()));
+            terms
+        };
+        let gram = |image, layer| testing::mean_gram(&testing::features(image, layer));
+        for ((layer, weight), (_, term)) in layers.iter().zip(terms(&example)) {
+            let (g, a) = (gram(&picture, layer), gram(&example, layer));
+            let expected = weight * testing::size(&(&g - &a)) / testing::size(&a);
+            approx::assert_relative_eq!(term, expected, max_relative = 1e-12);
+        }
+        // A black example leaves every layer silent; what is left to compare with is 1 for each element.
+        for ((layer, weight), (_, term)) in layers.iter().zip(terms(&(&example * 0.0))) {
+            let g = gram(&picture, layer);
+            approx::assert_relative_eq!(term, weight * testing::size(&g) / g.len() as f64, max_relative = 1e-12);
+        }
     }
 
     fn image(height: usize, width: usize) -> Array3<f64> {

@@ -69,6 +69,7 @@ mod tests {
     use ndarray::{Array3, Array4};
 
     use super::*;
+    use crate::ops;
     use crate::ops::testing::{agrees, reference};
     use crate::tape::Tape;
 
@@ -82,6 +83,15 @@ mod tests {
                 agrees::<f32>(&case, inputs, |v| conv2d(&v[0], &v[1], v.get(2), &case.conv(), algorithm));
             }
         }
+    }
+
+    #[test]
+    fn without_a_bias_input_and_weight_have_gradients() {
+        let tape = Tape::<f64>::new();
+        let x = tape.variable(Array3::from_elem((1, 1, 1), 2.0));
+        let w = tape.variable(Array4::from_elem((1, 1, 1, 1), 3.0));
+        let gradients = ops::sum(&conv2d(&x, &w, None, &ConvGeometry::default(), ConvAlgorithm::Direct)).backward();
+        assert_eq!((gradients.get(&x).unwrap()[[0; 3]], gradients.get(&w).unwrap()[[0; 4]]), (3.0, 2.0));
     }
 
     #[test]

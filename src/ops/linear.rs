@@ -62,6 +62,18 @@ mod tests {
     }
 
     #[test]
+    fn the_weight_s_gradient_is_an_outer_product_for_which_input_and_weight_are_kept() {
+        let tape = Tape::<f64>::new();
+        let (x, b) = (tape.variable(array![1.0, 2.0, 3.0]), tape.variable(array![0.0, 0.0]));
+        let w = tape.variable(array![[1.0, 0.0, -1.0], [0.5, 1.0, 1.0]]);
+        let y = linear(&x, &w, &b);
+        assert!(tape.to_string().ends_with("keeping 72 B for the backward pass"), "{tape}");
+        let gradients = y.backward_from(array![[[1.0, 10.0]]]);
+        assert_eq!(gradients.get(&w).unwrap(), &array![[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]].into_dyn());
+        assert_eq!(gradients.get(&b).unwrap(), &array![1.0, 10.0].into_dyn());
+    }
+
+    #[test]
     #[should_panic(expected = "linear: input [3], weight [2, 2] and bias [2] do not fit")]
     fn shapes_must_fit() {
         let tape = Tape::<f64>::new();

@@ -40,6 +40,7 @@ mod tests {
     use ndarray::array;
 
     use super::*;
+    use crate::ops::add;
     use crate::tape::Tape;
 
     #[test]
@@ -51,6 +52,14 @@ mod tests {
         let gradients = y.backward();
         assert_eq!(gradients.get(&x).unwrap(), &array![-4.0, 2.0].into_dyn());
         assert_eq!(gradients.get(&t).unwrap(), &array![4.0, -2.0].into_dyn());
+    }
+
+    #[test]
+    fn gradients_of_several_uses_add_up() {
+        let tape = Tape::<f64>::new();
+        let (x, t) = (tape.variable(array![1.0, 5.0]), tape.constant(array![3.0, 4.0]));
+        let gradients = add(&squared_error(&x, &t), &squared_error(&x, &t)).backward();
+        assert_eq!(gradients.get(&x).unwrap(), &array![-8.0, 4.0].into_dyn());
     }
 
     #[test]

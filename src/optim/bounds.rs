@@ -90,16 +90,19 @@ mod tests {
 
     #[test]
     fn projects_each_channel_across_blocks() {
-        let bounds = Bounds::new(vec![-1.0, -2.0, f64::NEG_INFINITY], vec![1.0, 2.0, 3.0]);
+        // Five channels, which do not divide a block of vectors.
+        let bounds = Bounds::new(vec![-1.0, -2.0, f64::NEG_INFINITY, 0.0, -9.0], vec![1.0, 2.0, 3.0, 0.0, 9.0]);
         let mut x: Vec<f32> = (0..3 * BLOCK).map(|i| if i % 2 == 0 { 9.0 } else { -9.0 }).collect();
         assert!(bounds.project(&mut x));
         for (i, &x) in x.iter().enumerate() {
-            let expected = match (i % 3, i % 2) {
+            let expected = match (i % 5, i % 2) {
                 (0, 0) => 1.0,
                 (0, _) => -1.0,
                 (1, 0) => 2.0,
                 (1, _) => -2.0,
-                (_, 0) => 3.0,
+                (2, 0) => 3.0,
+                (3, _) => 0.0,
+                (_, 0) => 9.0,
                 _ => -9.0,
             };
             assert_eq!(x, expected, "{i}");
@@ -110,12 +113,27 @@ mod tests {
     #[test]
     fn clears_only_what_leads_out() {
         let bounds = Bounds::new(vec![0.0], vec![1.0]);
-        //                     at lower ................, at upper ................, inside
-        let x = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5];
-        let g = [1.0, 1.0, -1.0, -1.0, 1.0, 1.0, -1.0, -1.0, 1.0, -1.0];
-        let mut d = [2.0, -2.0, 2.0, -2.0, 2.0, -2.0, 2.0, -2.0, 2.0, -2.0];
-        bounds.clear_active(&mut d, &x, &g);
-        assert_eq!(d, [0.0, 0.0, 2.0, 0.0, 0.0, -2.0, 0.0, 0.0, 2.0, -2.0]);
+        // (x, gradient, direction), and whether the direction stays.
+        for (x, g, d, stays) in [
+            (0.0, 1.0, 2.0, false),
+            (0.0, 1.0, -2.0, false),
+            (0.0, 0.0, 2.0, true),
+            (0.0, 0.0, -2.0, false),
+            (0.0, -1.0, 2.0, true),
+            (0.0, -1.0, -2.0, false),
+            (1.0, 1.0, 2.0, false),
+            (1.0, 1.0, -2.0, true),
+            (1.0, 0.0, 2.0, false),
+            (1.0, 0.0, -2.0, true),
+            (1.0, -1.0, 2.0, false),
+            (1.0, -1.0, -2.0, false),
+            (0.5, 1.0, 2.0, true),
+            (0.5, -1.0, -2.0, true),
+        ] {
+            let mut direction = [d];
+            bounds.clear_active(&mut direction, &[x], &[g]);
+            assert_eq!(direction, [if stays { d } else { 0.0 }], "at {x}, gradient {g}, direction {d}");
+        }
     }
 
     #[test]

@@ -203,20 +203,17 @@ impl<T: Real> State<T> {
             return self.begin(options, x);
         };
         let slope = if value.is_finite() { dot(gradient, &self.direction) } else { f64::NAN };
-        match search.tell(self.step, value, slope, self.corner) {
-            Verdict::Accept => {
-                self.lower.set(x, value, gradient);
-                self.advance(options, x)
-            }
+        let verdict = search.tell(self.step, value, slope, self.corner);
+        if verdict == Verdict::Accept || value < self.lowest().value {
+            self.lower.set(x, value, gradient);
+        }
+        match verdict {
             Verdict::Try(step) => {
-                if value < self.lower.value && value < self.base.value {
-                    self.lower.set(x, value, gradient);
-                }
                 self.place_trial(options, x, step);
                 Step::Trial
             }
-            Verdict::Exhausted if self.lower.value < self.base.value => self.advance(options, x),
-            Verdict::Exhausted => self.restart(options, x, Restart::NoDecrease),
+            Verdict::Exhausted if self.lower.value >= self.base.value => self.restart(options, x, Restart::NoDecrease),
+            Verdict::Accept | Verdict::Exhausted => self.advance(options, x),
         }
     }
 
@@ -243,7 +240,8 @@ impl<T: Real> State<T> {
         let decrease = self.base.value - self.lower.value;
         std::mem::swap(&mut self.base, &mut self.lower);
         self.lower.value = f64::INFINITY;
-        if decrease < options.value_tolerance * self.base.value.abs() {
+        // Without a tolerance not even a rise, which is rounding, ends it.
+        if options.value_tolerance > 0.0 && decrease < options.value_tolerance * self.base.value.abs() {
             return self.converged(x);
         }
         self.begin(options, x)

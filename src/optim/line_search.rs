@@ -193,6 +193,10 @@ mod tests {
             let phi = |t: f64| if t < 0.01 { (-t, -1.0 + 50.0 * t) } else { (bad, bad) };
             let (step, _) = search(phi, 1.0).unwrap();
             assert!(step < 0.01 && step > 0.0, "{step}");
+            for (value, slope) in [(bad, bad), (bad, -0.1), (-0.5, bad)] {
+                let verdict = LineSearch::new(0.0, -1.0, 0.0).tell(1.0, value, slope, false);
+                assert_eq!(verdict, Verdict::Try(BACK_OFF), "value {value}, slope {slope}");
+            }
         }
     }
 
@@ -201,6 +205,10 @@ mod tests {
         // The value does not show the decrease; the slope says that the step is good.
         let mut blind = LineSearch::new(1.0, -1e-9, 1e-6);
         assert_eq!(blind.tell(1.0, 1.0 + 5e-7, -1e-10, false), Verdict::Accept);
+        // It may lead up by less than it led down at the start, but not by more, not even at a corner.
+        let rising = |slope| LineSearch::new(1.0, -1e-9, 1e-6).tell(1.0, 1.0 + 5e-7, slope, true);
+        assert_eq!(rising(0.9e-9), Verdict::Accept);
+        assert!(matches!(rising(1.1e-9), Verdict::Try(t) if t < 1.0));
         // Above rounding it is too high, whatever the slope.
         let mut seeing = LineSearch::new(1.0, -1e-9, 1e-6);
         assert!(matches!(seeing.tell(1.0, 1.0 + 2e-6, -1e-10, false), Verdict::Try(t) if t < 1.0));
@@ -211,5 +219,53 @@ mod tests {
         let steep = |corner| LineSearch::new(1.0, -1.0, 0.0).tell(1.0, 0.5, -0.99, corner);
         assert_eq!(steep(true), Verdict::Accept);
         assert!(matches!(steep(false), Verdict::Try(t) if t > 1.0));
+    }
+
+    #[test]
+    fn no_step_is_taken_above_the_best_so_far() {
+        // At 1 the value is 5 and falls on steeply; what follows at 10 decreases enough and is flat.
+        let then = |value: f64| {
+            let mut search = LineSearch::new(10.0, -1.0, 0.0);
+            assert_eq!(search.tell(1.0, 5.0, -1.0, false), Verdict::Try(10.0));
+            search.tell(10.0, value, -0.1, false)
+        };
+        assert_eq!(then(4.0), Verdict::Accept);
+        assert_eq!(then(5.0), Verdict::Accept, "as low is not above");
+        assert!(matches!(then(7.0), Verdict::Try(t) if 1.0 < t && t < 10.0));
+    }
+
+    #[test]
+    fn longer_steps_go_to_the_cubics_minimum_or_nine_times_as_far() {
+        // −t − t²/6 + 80t³/9: minimum at 0.2.
+        let phi = |t: f64| (-t - t * t / 6.0 + 80.0 / 9.0 * t.powi(3), -1.0 - t / 3.0 + 80.0 / 3.0 * t * t);
+        let (value, slope) = phi(0.05);
+        let verdict = LineSearch::new(0.0, -1.0, 0.0).tell(0.05, value, slope, false);
+        assert!(matches!(verdict, Verdict::Try(t) if (t - 0.2).abs() < 1e-12), "{verdict:?}");
+        // A straight line has no minimum.
+        let mut search = LineSearch::new(0.0, -1.0, 0.0);
+        for (step, next) in [(1.0, 10.0), (10.0, 91.0), (91.0, 820.0)] {
+            assert_eq!(search.tell(step, -step, -1.0, false), Verdict::Try(next));
+        }
+    }
+
+    #[test]
+    fn a_step_inside_the_bracket_keeps_a_margin_from_its_ends() {
+        for (minimum, expected) in [(0.05, 0.1), (0.3, 0.3), (0.95, 0.9)] {
+            let parabola = |step: f64| Sample { step, value: (step - minimum).powi(2), slope: 2.0 * (step - minimum) };
+            let start = parabola(0.0);
+            let step = LineSearch::new(start.value, start.slope, 0.0).zoom(parabola(1.0));
+            assert!((step - expected).abs() < 1e-12, "{step} for a minimum at {minimum}");
+        }
+    }
+
+    #[test]
+    fn a_bracket_as_narrow_as_rounding_is_given_up() {
+        // Beyond 1, where the value falls steeply, there is a wall.
+        let mut search = LineSearch::new(10.0, -1.0, 0.0);
+        let (mut step, mut value) = (1.0, 5.0);
+        while let Verdict::Try(next) = search.tell(step, value, -1.0, false) {
+            (step, value) = (next, 1e30);
+        }
+        assert!(step - 1.0 < 1e-14 && search.evaluations < MAX_EVALUATIONS, "{step} after {}", search.evaluations);
     }
 }

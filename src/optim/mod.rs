@@ -120,3 +120,51 @@ fn check_shapes<T: Real>(optimizer: &str, x: &mut ArrayD<T>, gradient: &ArrayD<T
         *x = x.as_standard_layout().into_owned();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ndarray::{Ix2, arr2};
+
+    use super::*;
+
+    fn optimisers() -> [Box<dyn Optimizer<f64>>; 3] {
+        [Box::new(Adam::new(0.1)), Box::new(Momentum::new(0.9, vec![(0.1, 1)])), Box::new(Lbfgs::new())]
+    }
+
+    #[test]
+    fn a_point_is_moved_alike_in_any_layout() {
+        let (point, gradient) = (arr2(&[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), arr2(&[[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]]));
+        for (mut one, mut other) in optimisers().into_iter().zip(optimisers()) {
+            let mut rows = point.clone().into_dyn();
+            let mut columns = point.t().as_standard_layout().into_owned().reversed_axes().into_dyn();
+            assert!(!columns.is_standard_layout());
+            one.step(&mut rows, 7.0, &gradient.clone().into_dyn());
+            other.step(&mut columns, 7.0, &gradient.clone().into_dyn());
+            assert_eq!(rows, columns);
+            assert_ne!(rows.into_dimensionality::<Ix2>().unwrap(), point);
+        }
+    }
+
+    #[test]
+    fn without_a_line_search_the_result_is_the_point_itself() {
+        let x = arr2(&[[1.0, 2.0]]).into_dyn();
+        for optimiser in optimisers() {
+            assert!(std::ptr::eq(optimiser.result(&x), &raw const x), "before the first step");
+        }
+        let mut moved = x.clone();
+        let mut adam = Adam::new(0.1);
+        adam.step(&mut moved, 1.0, &x);
+        assert!(std::ptr::eq(adam.result(&moved), &raw const moved));
+    }
+
+    #[test]
+    fn each_step_is_told_in_other_words() {
+        let restarts = [Restart::NoDecrease, Restart::NotDescent].map(Step::Restarted);
+        let steps = [Step::Moved, Step::Trial, Step::Projected, Step::Converged, Step::NotFinite];
+        let words: BTreeSet<String> = steps.into_iter().chain(restarts).map(|step| step.to_string()).collect();
+        assert_eq!(words.len(), 7, "{words:?}");
+        assert!(words.contains("restarted from steepest descent: the direction did not point downhill"), "{words:?}");
+    }
+}

@@ -211,6 +211,7 @@ mod tests {
         let gradients = ops::sum(&ops::mul(&x, &d)).backward();
         assert_eq!(gradients.get(&x).unwrap(), &array![1.0, 4.0].into_dyn());
         assert!(gradients.get(&d).is_none());
+        assert_eq!(x.to_array(), array![3.0, 4.0].into_dyn());
         let detached = ops::sum(&ops::mul(&x, &x.detached())).backward();
         assert_eq!(detached.get(&x).unwrap(), &array![3.0, 4.0].into_dyn());
     }
@@ -249,6 +250,20 @@ mod tests {
             inputs.add(0, dy);
         });
         assert_eq!(y.backward().get(&x).unwrap()[[]], 1.0);
+    }
+
+    #[test]
+    fn a_vjp_is_told_whether_its_input_has_a_gradient_already() {
+        let tape = Tape::<f64>::new();
+        let x = tape.variable(arr0(1.0));
+        // The operation recorded last comes first on the way back.
+        let [one, other] = [("one", true), ("other", false)].map(|(name, begun)| {
+            tape.record(name, &[&x], arr0(0.0), 0, move |dy, inputs| {
+                assert_eq!(inputs.begun(0), begun);
+                inputs.add(0, dy);
+            })
+        });
+        assert_eq!(ops::add(&one, &other).backward().get(&x).unwrap()[[]], 2.0);
     }
 
     #[test]

@@ -50,23 +50,29 @@ struct Run<T> {
     x: Vec<T>,
     value: f64,
     steps: Vec<Step>,
+    /// The value of the result after each step.
+    results: Vec<f64>,
 }
 
-/// Evaluates until converged or `most` times. Along the way: the result is never higher than any result before, but for
-/// rounding.
+/// Evaluates until converged or `most` times. Along the way: the result is never higher than the point just evaluated,
+/// nor than the result before, but for rounding.
 fn minimise<T: Real>(mut optimizer: Lbfgs<T>, f: impl Fn(&[T]) -> (f64, Vec<T>), start: &[T], most: usize) -> Run<T> {
     let mut x = ndarray::arr1(start).into_dyn();
-    let mut steps = Vec::new();
+    let (mut steps, mut results) = (Vec::new(), Vec::new());
     let mut last = f64::INFINITY;
     while steps.len() < most && steps.last() != Some(&Step::Converged) {
         let (value, gradient) = f(flat(&x));
+        if value.is_finite() {
+            last = value.min(last);
+        }
         steps.push(optimizer.step(&mut x, value, &ndarray::Array1::from(gradient).into_dyn()));
         let result = f(flat(optimizer.result(&x))).0;
         let rounding = if last.is_finite() { NOISE * T::epsilon().to_f64() * last.abs() } else { 0.0 };
         assert!(result <= last + rounding, "from {last} to {result}");
         last = result;
+        results.push(result);
     }
-    Run { x: flat(optimizer.result(&x)).to_vec(), value: last, steps }
+    Run { x: flat(optimizer.result(&x)).to_vec(), value: last, steps, results }
 }
 
 #[test]
@@ -177,20 +183,28 @@ fn restarts_from_steepest_descent_where_nothing_is_lower() {
     let calls = std::cell::Cell::new(0);
     let f = |x: &[f64]| {
         calls.set(calls.get() + 1);
-        (if calls.get() <= 1 { 1.0 } else { 2.0 }, vec![1.0; x.len()])
+        (if calls.get() <= 1 { 1.0 } else { 2.0 }, vec![2.0; x.len()])
     };
     let mut optimizer = Lbfgs::new();
-    let mut x = ArrayD::from_elem(vec![4], 1.0);
+    let mut x = ArrayD::from_elem(vec![4], 3.0);
     let start = x.clone();
-    let mut steps = Vec::new();
-    for _ in 0..500 {
+    // Lengths of −g that were tried, a change of 3 % first.
+    let mut scales = vec![0.03 * 3.0 / 2.0];
+    for _ in 0..800 {
         let (value, gradient) = f(flat(&x));
-        steps.push(optimizer.step(&mut x, value, &ndarray::Array1::from(gradient).into_dyn()));
+        let step = optimizer.step(&mut x, value, &ndarray::Array1::from(gradient).into_dyn());
         assert!(x.iter().all(|x| x.is_finite()));
+        if step == Step::Restarted(Restart::NoDecrease) {
+            scales.push(optimizer.state.as_ref().unwrap().scale);
+        }
     }
-    let restarts = steps.iter().filter(|&&step| step == Step::Restarted(Restart::NoDecrease)).count();
-    assert!(restarts > 10, "{restarts}");
     assert_eq!(optimizer.result(&x), &start);
+    let shorter = scales.iter().skip(1).take_while(|&&scale| scale < scales[0]).count();
+    assert!(scales.windows(2).take(shorter).all(|pair| pair[1] == 0.25 * pair[0]), "{scales:?}");
+    // The shortest still changes x, a quarter of it would not; then the long ones again.
+    let change = |scale: f64| 2.0 * scale / (3.0 * f64::EPSILON);
+    assert!(change(scales[shorter]) > 1.0 && change(0.25 * scales[shorter]) <= 1.0, "{scales:?}");
+    assert_eq!(scales[shorter + 1], scales[0]);
 }
 
 #[test]
@@ -201,14 +215,93 @@ fn a_constant_function_has_converged() {
     // Its gradient's square underflows: no step can be told from none.
     let run = minimise(Lbfgs::new(), |x: &[f64]| (3.0, vec![5e-324; x.len()]), &[1.0, 2.0], 10);
     assert_eq!(run.steps.last(), Some(&Step::Converged));
+    let run = minimise(Lbfgs::new(), |x: &[f64]| (3.0, vec![1e-200; x.len()]), &[1e-300], 10);
+    assert_eq!(run.steps, [Step::Converged], "no slope is left of such a step along such a gradient");
 }
 
 #[test]
-fn stops_on_the_value_tolerance() {
-    let f = |x: &[f64]| (1.0 + x[0] * x[0], vec![2.0 * x[0]]);
-    let run = minimise(Lbfgs::new().value_tolerance(1e-3), f, &[5.0], 100);
+fn stops_when_an_iteration_lowers_the_value_by_less_than_the_share_asked_for() {
+    // A valley too flat to reach its floor.
+    let f = |x: &[f64]| (100.0 + x[0].powi(4), vec![4.0 * x[0].powi(3)]);
+    assert!(!minimise(Lbfgs::new(), f, &[5.0], 30).steps.contains(&Step::Converged), "no tolerance, no end");
+    let run = minimise(Lbfgs::new().value_tolerance(1e-3), f, &[5.0], 30);
     assert_eq!(run.steps.last(), Some(&Step::Converged));
-    assert!(run.value < 1.01 && run.steps.len() < 20, "{} after {:?}", run.value, run.steps);
+    let taken = run.steps.iter().zip(&run.results).filter(|(step, _)| **step != Step::Trial);
+    let values: Vec<f64> = taken.map(|(_, &value)| value).collect();
+    let (last, before) = values
+        .windows(2)
+        .map(|pair| pair[0] - pair[1])
+        .collect::<Vec<_>>()
+        .split_last()
+        .map(|(last, before)| (*last, before.to_vec()))
+        .unwrap();
+    assert!(last < 0.1 && before.iter().all(|&decrease| decrease > 0.1), "{values:?}");
+}
+
+#[test]
+fn the_first_trial_changes_the_point_a_little() {
+    let first = |x: [f64; 2], value: f64| {
+        let mut x = ndarray::arr1(&x).into_dyn();
+        Lbfgs::new().step(&mut x, value, &ndarray::arr1(&[3.0, -4.0]).into_dyn());
+        [x[0], x[1]]
+    };
+    let close = |x: [f64; 2], scale: f64, from: [f64; 2]| {
+        let expected = [from[0] - 3.0 * scale, from[1] + 4.0 * scale];
+        assert!(x.iter().zip(expected).all(|(x, e)| (x - e).abs() < 1e-12), "{x:?}, expected {expected:?}");
+    };
+    // Hager & Zhang 2005, step I0, with ψ₀ = 0.03: ψ₀‖x‖/‖g‖ in the largest element; ψ₀|f|/gᵀg at zero; where f is zero
+    // too, a change of 1.
+    close(first([8.0, -2.0], 5.0), 0.03 * 8.0 / 4.0, [8.0, -2.0]);
+    close(first([0.0, 0.0], -5.0), 0.03 * 5.0 / 25.0, [0.0, 0.0]);
+    close(first([0.0, 0.0], 0.0), 1.0 / 4.0, [0.0, 0.0]);
+}
+
+/// What one variable's optimiser does from x = 1 when told these values and slopes, whatever it asks for: its last step,
+/// and the points that it asked for.
+fn told(answers: &[(f64, f64)]) -> (Step, Vec<f64>, Lbfgs<f64>) {
+    let (mut x, mut asked, mut optimizer) = (ndarray::arr1(&[1.0]).into_dyn(), Vec::new(), Lbfgs::new());
+    let mut last = Step::Moved;
+    for &(value, slope) in answers {
+        asked.push(x[0]);
+        last = optimizer.step(&mut x, value, &ndarray::arr1(&[slope]).into_dyn());
+    }
+    (last, asked, optimizer)
+}
+
+#[test]
+fn the_lowest_trial_of_a_line_search_is_kept() {
+    // Steep everywhere: neither 5 nor 7 ends the line search.
+    let (step, asked, optimizer) = told(&[(10.0, 1.0), (5.0, 1.0), (7.0, 1.0)]);
+    assert_eq!(step, Step::Trial);
+    assert_eq!(flat(optimizer.result(&ArrayD::zeros(vec![1]))), [asked[1]]);
+}
+
+#[test]
+fn values_that_differ_by_rounding_alone_do_not_end_the_descent() {
+    let noise = NOISE * f64::EPSILON * 1000.0;
+    let (step, ..) = told(&[(1000.0, 1.0), (1000.0 + 0.9 * noise, 0.1)]);
+    assert_eq!(step, Step::Moved, "the slope shows that it was a good step");
+    let (step, ..) = told(&[(1000.0, 1.0), (1000.0 + 1.1 * noise, 0.1)]);
+    assert_eq!(step, Step::Trial, "this is more than rounding");
+}
+
+#[test]
+fn a_line_search_that_never_ends_is_left_at_its_lowest_point() {
+    // A straight slope has no minimum, and tells nothing of curvature.
+    let run = minimise(Lbfgs::new(), |x: &[f64]| (x[0], vec![1.0]), &[1.0], 21);
+    assert_eq!((run.steps[0], run.steps[20]), (Step::Moved, Step::Moved));
+    assert!(run.steps[1..20].iter().all(|&step| step == Step::Trial), "{:?}", run.steps);
+}
+
+#[test]
+fn tiny_functions_are_minimised_as_fast() {
+    let tiny = 2f64.powi(-80);
+    let f = |x: &[f64]| {
+        let (value, gradient) = rosenbrock(x);
+        (tiny * value, gradient.iter().map(|g| tiny * g).collect())
+    };
+    let run = minimise(Lbfgs::new().gradient_tolerance(1e-5 * tiny), f, &[-1.2, 1.0], 60);
+    assert_eq!(run.steps.last(), Some(&Step::Converged));
 }
 
 #[test]
