@@ -243,7 +243,8 @@ impl<T: Real> State<T> {
         let decrease = self.base.value - self.lower.value;
         std::mem::swap(&mut self.base, &mut self.lower);
         self.lower.value = f64::INFINITY;
-        if decrease < options.value_tolerance * self.base.value.abs() {
+        // Without a tolerance nothing stops it, not even a step that rounding makes a rise.
+        if options.value_tolerance > 0.0 && decrease < options.value_tolerance * self.base.value.abs() {
             return self.converged(x);
         }
         self.begin(options, x)
