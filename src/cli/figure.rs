@@ -119,7 +119,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let rows = arguments.rows(&images, network.last());
     let cells = Cells {
         folder: arguments.output.with_extension("cells"),
-        common: format!("{} {preset:?} {}", fingerprint(&found.source), network_options(&arguments.network)),
+        common: format!(
+            "{} {} {preset:?} {}",
+            env!("CARGO_PKG_VERSION"),
+            fingerprint(&found.source),
+            network_options(&arguments.network)
+        ),
         arguments,
         network: &network,
         interrupted: &interrupted,
@@ -272,7 +277,7 @@ impl Arguments {
 /// What all cells of a sheet have in common.
 struct Cells<'a> {
     folder: PathBuf,
-    /// Network and preset, in words.
+    /// Program, network and preset, in words.
     common: String,
     arguments: &'a Arguments,
     network: &'a Vgg19<f32>,
