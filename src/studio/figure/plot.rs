@@ -69,7 +69,8 @@ fn draw<'p>(
     for (index, (name, points)) in series.iter().enumerate() {
         let colour = Palette99::pick(index).stroke_width(2);
         chart
-            .draw_series(LineSeries::new(points.iter().copied(), colour))?
+            // Piece by piece: where one line turns sharply, its corners would reach far beyond the points.
+            .draw_series(points.windows(2).map(|ends| PathElement::new(ends.to_vec(), colour)))?
             .label(*name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
     }
@@ -128,6 +129,22 @@ mod tests {
         let dark = |part: ndarray::ArrayView3<'_, f32>| part.iter().any(|&v| v < 0.3);
         assert!(dark(plot.rgb.slice(ndarray::s![50..200, ..60, ..])));
         assert!(dark(plot.rgb.slice(ndarray::s![270.., 100..300, ..])));
+    }
+
+    #[test]
+    fn a_spike_reaches_no_further_than_its_point() {
+        let highest = |above: Range<usize>| {
+            let value = |i: usize| if above.contains(&i) { 1000.0 } else { 1.0 };
+            let points = (0..1000).map(|i| (i as f64, value(i))).collect();
+            let curve = Curve { name: "spike".into(), points };
+            let plot = plot(&[curve], "x", "y", [600, 300]).unwrap();
+            // To the left of the legend.
+            let coloured =
+                |row: &usize| (100..400).any(|x| (plot.rgb[[*row, x, 0]] - plot.rgb[[*row, x, 2]]).abs() > 0.3);
+            (0..300).find(coloured).unwrap()
+        };
+        let (spike, plateau) = (highest(300..301), highest(200..400));
+        assert!(spike.abs_diff(plateau) <= 1, "rows {spike} and {plateau}");
     }
 
     #[test]
