@@ -21,7 +21,7 @@ pub(super) struct NetworkArguments {
     #[arg(long, value_name = "PATH|random[:SEED]")]
     pub(super) weights: Option<WeightSource>,
 
-    /// How the network's poolings summarise their windows [default: max; avg with --preset gatys]
+    /// How the network's poolings summarise their windows [default: max; avg for textures and with --preset gatys]
     #[arg(long, value_name = "max|avg", hide_possible_values = true)]
     pub(super) pool: Option<Pool>,
 

@@ -34,10 +34,5 @@ pub(super) fn check(path: &Path) -> Result<(), Error> {
     if path.extension().is_none_or(|extension| extension != "npz") {
         return Err(Error::Usage(format!("cannot write arrays to {}: the name must end in .npz", path.display())));
     }
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            Err(Error::file("write", path, format!("there is no folder {}", folder.display())))
-        }
-        _ => Ok(()),
-    }
+    Error::unless_writable("write", path)
 }

@@ -20,6 +20,17 @@ impl Error {
         Self::Failure(format!("cannot {what} {}: {why}", path.display()))
     }
 
+    /// A file that is to be written must have a folder to be in, and not be one: better known before the work than after.
+    pub(super) fn unless_writable(what: &str, path: &Path) -> Result<(), Self> {
+        match path.parent() {
+            _ if path.is_dir() => Err(Self::file(what, path, "it is a folder; give the name of a file")),
+            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+                Err(Self::file(what, path, format!("there is no folder {}", folder.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Prints the error and gives its exit code.
     pub(super) fn report(&self) -> ExitCode {
         let (message, code) = match self {
@@ -64,7 +75,7 @@ impl From<NetworkError> for Error {
     fn from(error: NetworkError) -> Self {
         Self::Failure(match error {
             NetworkError::Missing { .. } => format!(
-                "{error}; name other layers with --layers, --content-layers or --style-layers, or give other --weights"
+                "{error}; name other layers (--layer, --layers, --content-layers, --style-layers) or give other --weights"
             ),
             NetworkError::Classifier { .. } => format!("{error}; choose a layer up to pool5"),
             NetworkError::TooSmall { .. } => format!("{error}; give a larger --size or a shallower layer"),

@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
-    /// The images' longer side in a cell, in pixels
+    /// The images' longer side in a cell, in pixels; 224×224 if --layers names one of the classifier
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
     size: u32,
 
@@ -60,7 +60,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "X,…", value_delimiter = ',', value_parser = weight)]
     values: Vec<f64>,
 
-    /// Begin a new line after N cells
+    /// Begin a new line after N cells [default: even lines of at most 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     columns: Option<u16>,
 
@@ -105,8 +105,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         return arguments.loss();
     }
     let interrupted = interrupt::watch();
-    let open = |path: &PathBuf| Ok::<_, Error>(Picture::open(path)?.fitted(arguments.size as usize));
-    let images = arguments.files.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let images = arguments.files.iter().map(|path| arguments.open(path)).collect::<Result<Vec<_>, _>>()?;
     let found = arguments.network.find(arguments.verbosity.quiet)?;
     let preset = match arguments.name {
         // Gatys et al. average where they make textures.
@@ -114,10 +113,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         _ => Preset::Balanced,
     };
     let network = arguments.network.load(&found, arguments.deepest(), preset)?;
+    for layer in arguments.required() {
+        images.iter().try_for_each(|image| network.check([image.height(), image.width()], layer))?;
+    }
     let rows = arguments.rows(&images, network.last());
     let cells = Cells {
         folder: arguments.output.with_extension("cells"),
-        common: format!("{} {preset:?} {}", fingerprint(&found.source), network_options(&arguments.network)),
+        common: format!(
+            "{} {} {preset:?} {}",
+            env!("CARGO_PKG_VERSION"),
+            fingerprint(&found.source),
+            network_options(&arguments.network)
+        ),
         arguments,
         network: &network,
         interrupted: &interrupted,
@@ -136,7 +143,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             line.push(tile);
             done += 1;
         }
-        tiles.extend(line.chunks(arguments.columns.map_or(count, usize::from)).map(<[Tile]>::to_vec));
+        tiles.extend(line.chunks(arguments.columns(row.len())).map(<[Tile]>::to_vec));
     }
     Sheet { title: arguments.title(), rows: tiles }.draw().save(&arguments.output)?;
     Ok(ExitCode::SUCCESS)
@@ -161,6 +168,30 @@ impl Arguments {
             return usage("--over and --term are for the figure `loss`");
         }
         Ok(())
+    }
+
+    /// Layers without which there is no figure: those that were asked for, or the shallowest. Others of the default layers
+    /// are left out where weights or image do not reach them.
+    fn required(&self) -> Vec<Layer> {
+        let layer = |name: &str| name.parse().expect("a layer's name");
+        match self.name {
+            Name::Inversions if !self.layers.is_empty() => self.layers.clone(),
+            Name::Lambda => vec![self.lambda_layer()],
+            Name::Content | Name::Weights => vec![layer("relu1_2")],
+            _ => vec![layer("relu1_1")],
+        }
+    }
+
+    /// How many cells stand side by side: lines of about one length, and of no more than ten cells, unless said otherwise.
+    fn columns(&self, cells: usize) -> usize {
+        self.columns.map_or_else(|| cells.div_ceil(cells.div_ceil(10)), usize::from)
+    }
+
+    /// An image at the size of a cell; at that of the classifier if one of its layers is asked for.
+    fn open(&self, path: &Path) -> Result<Picture, Error> {
+        let image = Picture::open(path)?;
+        let classifier = self.layers.iter().any(|layer| layer.is_classifier());
+        Ok(if classifier { image.resized(224, 224) } else { image.fitted(self.size as usize) })
     }
 
     fn lambda_layer(&self) -> Layer {
@@ -246,7 +277,7 @@ impl Arguments {
 /// What all cells of a sheet have in common.
 struct Cells<'a> {
     folder: PathBuf,
-    /// Network and preset, in words.
+    /// Program, network and preset, in words.
     common: String,
     arguments: &'a Arguments,
     network: &'a Vgg19<f32>,
@@ -307,12 +338,16 @@ fn kept(cell: &Cell<'_>, path: &Path) -> Option<Tile> {
     // The priors are no error.
     let shown = terms.iter().filter(|(name, _)| !["tv", "alpha"].contains(&name.as_str()));
     let terms = shown.map(|(name, value)| format!("{name} {}", short(value.as_f64().unwrap_or(f64::NAN))));
-    Some(Tile { picture, caption: std::iter::once(cell.label.clone()).chain(terms).collect() })
+    Some(Tile { picture, caption: cell.label.split(", ").map(String::from).chain(terms).collect() })
 }
 
-/// A number in three digits.
+/// A number in three digits: 12.3, 0.00456, 7.89e-4.
 fn short(value: f64) -> String {
-    if (1e-3..1e3).contains(&value) { format!("{value:.3}") } else { format!("{value:.1e}") }
+    match value {
+        0.0 => "0".into(),
+        1e-3..1e3 => format!("{value:.*}", (2 - value.log10().floor() as i32) as usize),
+        _ => format!("{value:.2e}"),
+    }
 }
 
 /// The weights' name and, for a file, its size and time.
@@ -356,5 +391,16 @@ impl From<CellError> for Error {
             CellError::Texture(error) => error.into(),
             CellError::Transfer(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn numbers_have_three_digits() {
+        let shown = [0.0, 999.4, 12.34, 1.0, 0.051_23, 0.001_234, 4.321e-5, 98_765.0].map(short);
+        assert_eq!(shown, ["0", "999", "12.3", "1.00", "0.0512", "0.00123", "4.32e-5", "9.88e4"]);
     }
 }

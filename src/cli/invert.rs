@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use clap::{Args, ValueEnum};
 use impasto::objective::{InversionError, Preset, Priors, Selection};
 use impasto::picture::{Format, Picture};
-use impasto::studio::{Invert, Optimiser};
+use impasto::studio::{Ended, Invert, Optimiser};
 use impasto::vgg::Layer;
 use ndarray::{Axis, concatenate};
 
@@ -232,10 +232,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     };
     let (repeats, steps) = (usize::from(arguments.repeats), arguments.steps as usize);
     let mut display = Display::new(arguments.verbosity, steps);
-    let mut log = arguments.log.as_deref().map(Log::create).transpose()?;
+    let mut log = arguments.log.as_deref().map(Log::new).transpose()?;
     let mut failed = None;
     let mut pictures = Vec::new();
-    let mut last = None;
+    let mut ended = (0, Ended::Complete);
     for repeat in 0..repeats {
         let outcome = arguments.network.in_threads(|| {
             let job = Invert {
@@ -262,8 +262,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
             })
         })??;
         pictures.push(outcome.picture.rgb);
-        let ended = outcome.ended;
-        last = Some((outcome.iterations, ended));
+        // One repeat that failed is not to be hidden by a later one.
+        if ended.1 != Ended::NotFinite {
+            ended = (outcome.iterations, outcome.ended);
+        }
         if failed.is_some() || interrupted.load(Ordering::Relaxed) {
             break;
         }
@@ -277,8 +279,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     if let Some(error) = failed {
         return Err(error);
     }
-    let (iterations, ended) = last.expect("at least one repeat");
-    finish(ended, iterations, &arguments.output)
+    finish(ended.1, ended.0, &arguments.output)
 }
 
 impl Arguments {

@@ -9,16 +9,22 @@ use serde_json::{Map, Value};
 
 use super::error::Error;
 
+/// What failed, in an error's words.
+const WRITE: &str = "write the log";
+
 /// Writes a line for each iteration, as soon as it is made.
+///
+/// The file is made with the first line: a job that is refused leaves none, and the log from before as it was.
 pub(super) struct Log {
     path: PathBuf,
-    file: LineWriter<File>,
+    file: Option<LineWriter<File>>,
 }
 
 impl Log {
-    pub(super) fn create(path: &Path) -> Result<Self, Error> {
-        let file = File::create(path).map_err(|why| Error::file("write the log", path, why))?;
-        Ok(Self { path: path.into(), file: LineWriter::new(file) })
+    /// A log in a folder that is there.
+    pub(super) fn new(path: &Path) -> Result<Self, Error> {
+        Error::unless_writable(WRITE, path)?;
+        Ok(Self { path: path.into(), file: None })
     }
 
     pub(super) fn write(&mut self, progress: &Progress<'_>) -> Result<(), Error> {
@@ -37,7 +43,14 @@ impl Log {
         line.insert("elapsed".into(), progress.elapsed.as_secs_f64().into());
         line.insert("total".into(), progress.total.into());
         line.extend(progress.terms.iter().map(|&(name, value)| (name.into(), value.into())));
-        let written = writeln!(self.file, "{}", Value::Object(line));
-        written.map_err(|why| Error::file("write the log", &self.path, why))
+        self.append(&Value::Object(line)).map_err(|why| Error::file(WRITE, &self.path, why))
+    }
+
+    fn append(&mut self, line: &Value) -> std::io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(LineWriter::new(File::create(&self.path)?)),
+        };
+        writeln!(file, "{line}")
     }
 }

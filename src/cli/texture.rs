@@ -138,7 +138,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     };
     let steps = arguments.steps as usize;
     let mut display = Display::new(arguments.verbosity, steps);
-    let mut log = arguments.log.as_deref().map(Log::create).transpose()?;
+    let mut log = arguments.log.as_deref().map(Log::new).transpose()?;
     let mut failed = None;
     let outcome = arguments.network.in_threads(|| {
         let job = Texture {

@@ -7,10 +7,11 @@ use std::sync::atomic::Ordering;
 
 use clap::Args;
 use impasto::picture::{Format, Picture};
-use impasto::studio::{Ended, Optimiser, Start, Transfer};
+use impasto::studio::{Optimiser, Start, Transfer};
 
 use super::arguments::{NetworkArguments, ObjectiveArguments, OptimizerName, SizeArguments, rate};
 use super::error::Error;
+use super::finish::finish;
 use super::interrupt;
 use super::log::Log;
 use super::progress::{Display, Verbosity};
@@ -121,7 +122,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
         display.say(&format!("content {}, style {}, {settings:?}", pixels(&content), pixels(&style)));
     }
-    let mut log = arguments.log.as_deref().map(Log::create).transpose()?;
+    let mut log = arguments.log.as_deref().map(Log::new).transpose()?;
     let mut failed = None;
     let optimiser = match arguments.optimizer {
         OptimizerName::Adam => Optimiser::Adam(arguments.lr.unwrap_or(preset.rate(network.spread()))),
@@ -159,19 +160,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     if let Some(error) = failed {
         return Err(error);
     }
-    let output = arguments.output.display();
-    match outcome.ended {
-        Ended::NotFinite => Err(Error::Failure(format!(
-            "the loss or its gradient became infinite or NaN at iteration {}; {output} holds the picture before it; a \
-             smaller --lr or smaller weights help",
-            outcome.iterations
-        ))),
-        Ended::Stopped => {
-            eprintln!("interrupted after iteration {}; the picture so far is in {output}", outcome.iterations);
-            Ok(ExitCode::from(interrupt::EXIT_CODE))
-        }
-        Ended::Complete | Ended::Converged => Ok(ExitCode::SUCCESS),
-    }
+    finish(outcome.ended, outcome.iterations, &arguments.output)
 }
 
 /// `out.png` → `out-0100.png`.

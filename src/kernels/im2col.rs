@@ -225,7 +225,9 @@ fn convolve<T: Real>(
 /// Rectifies positions of so many channels, and writes the bits of their mask if there are any.
 fn rectify<T: Real>(y: &mut [T], channels: usize, bits: &mut [u8]) {
     // NaN stays NaN.
-    y.iter_mut().for_each(|y| *y = if *y <= T::zero() { T::zero() } else { *y });
+    for y in y.iter_mut().filter(|y| **y <= T::zero()) {
+        *y = T::zero();
+    }
     for (y, bits) in y.chunks_exact(channels).zip(bits.chunks_exact_mut(channels.div_ceil(8))) {
         for (y, byte) in y.chunks(8).zip(bits) {
             *byte = y.iter().rev().fold(0, |byte, &y| byte << 1 | u8::from(y > T::zero()));

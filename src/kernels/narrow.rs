@@ -71,13 +71,12 @@ unsafe fn accumulate<T: Real, S: Simd<T>>(
         unsafe {
             let right = right.add(k * VECTORS * S::LANES);
             let factors = [s.load(right), s.load(right.add(S::LANES))];
-            let mut left = left.add(k);
-            for sums in sums.iter_mut().take(S::ROWS) {
-                let x = s.splat(left.read());
-                for (sum, factor) in sums.iter_mut().zip(factors) {
-                    *sum = s.mul_add(x, factor, *sum);
+            // Constant bounds and plain indices, so that the sums are registers.
+            for r in 0..S::ROWS {
+                let x = s.splat(left.add(r * stride + k).read());
+                for n in 0..VECTORS {
+                    sums[r][n] = s.mul_add(x, factors[n], sums[r][n]);
                 }
-                left = left.wrapping_add(stride);
             }
         }
     }

@@ -86,16 +86,23 @@ pub fn max_forward<T: Real>(geometry: &PoolGeometry, x: &ArrayView3<'_, T>, y: &
         let (rows, top) = geometry.window(0, i, height);
         for (j, (y, places)) in y.chunks_exact_mut(channels).zip(places.chunks_exact_mut(channels)).enumerate() {
             let (columns, left) = geometry.window(1, j, width);
-            y.fill(T::neg_infinity());
             for (u, r) in rows.clone().enumerate() {
                 for (v, s) in columns.clone().enumerate() {
                     let place = ((u + top) * geometry.kernel[1] + v + left) as u8;
                     let x = &x[(r * width + s) * channels..][..channels];
-                    for ((y, at), &x) in y.iter_mut().zip(places.iter_mut()).zip(x) {
-                        // The first element counts even if it is −∞.
-                        let larger = x > *y || x.is_nan() || (u == 0 && v == 0);
-                        *y = if larger { x } else { *y };
-                        *at = if larger { place } else { *at };
+                    // The first element counts even if it is −∞.
+                    if u == 0 && v == 0 {
+                        y.copy_from_slice(x);
+                        places.fill(place);
+                        continue;
+                    }
+                    // Two loops over arrays of one width each are compiled to vectors, one over both is not.
+                    let larger = |x: T, y: T| x > y || x.is_nan();
+                    for ((at, &y), &x) in places.iter_mut().zip(&*y).zip(x) {
+                        *at = if larger(x, y) { place } else { *at };
+                    }
+                    for (y, &x) in y.iter_mut().zip(x) {
+                        *y = if larger(x, *y) { x } else { *y };
                     }
                 }
             }

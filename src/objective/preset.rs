@@ -96,9 +96,10 @@ impl Preset {
     }
 
     /// Adam's rate in units of the network's input, in which natural colours have the given
-    /// [`spread`](crate::vgg::Vgg19::spread). The notebook's rate is a number of its own.
+    /// [`spread`](crate::vgg::Vgg19::spread). The notebook's 0.003 is for torchvision's networks, whose spread is 1; where
+    /// the input is in grey levels of 0..255, a thousand steps of 0.003 would change a pixel by three levels.
     pub fn rate(self, spread: f64) -> f64 {
-        if self == Self::Balanced { 0.02 * spread } else { 0.003 }
+        if self == Self::Balanced { 0.02 * spread } else { 0.003 * spread }
     }
 }
 

@@ -29,8 +29,10 @@ pub struct Invert<'a> {
     pub selection: Selection,
     /// The image priors.
     pub priors: Priors,
-    /// The picture to start from, resized; `None` is normal noise of norm σ.
+    /// The picture to start from, resized; `None` is normal noise.
     pub start: Option<Picture>,
+    /// The norm of that noise as a share of σ: 1 as published.
+    pub noise: f64,
     /// What moves the pixels; rates are in units of 0..255.
     pub optimiser: Optimiser,
     /// How many iterations.
@@ -58,6 +60,7 @@ impl<'a> Invert<'a> {
             selection: Selection::default(),
             priors: Priors::light(layer),
             start: None,
+            noise: 1.0,
             optimiser: Optimiser::Lbfgs,
             steps: 400,
             clamp: false,
@@ -135,7 +138,7 @@ impl<'a> Invert<'a> {
             None => {
                 let noise = noise(size, self.seed);
                 let norm = noise.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
-                noise * (Inversion::<f32>::sigma(size) / norm) as f32
+                noise * (self.noise * Inversion::<f32>::sigma(size) / norm) as f32
             }
         }
     }

@@ -13,13 +13,20 @@ pub enum Start {
     /// The content image.
     #[default]
     Content,
-    /// Normal noise with the mean and the standard deviation of the network's input.
+    /// Faint normal noise around the mean of the network's input: a tenth of the spread of natural colours.
     Noise,
     /// The style image, resized to the content's size.
     Style,
     /// Any picture, resized to the content's size.
     Picture(Picture),
 }
+
+/// The standard deviation of the noise that textures and transfers start from, as a share of natural colours' spread.
+///
+/// What the network hardly sees stays as it was at the start, the finest checkerboards above all: from noise as strong as
+/// natural colours a picture ends covered in them, at the same loss. (The programs of Gatys et al. start from a standard
+/// deviation of one level of 255.)
+pub(super) const FAINT: f64 = 0.1;
 
 /// Standard normal noise (height, width, 3): the same for the same seed.
 pub(super) fn noise([height, width]: [usize; 2], seed: u64) -> Array3<f32> {

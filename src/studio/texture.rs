@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::iterate::{Evaluation, Outcome, Progress, iterate};
-use super::start::noise;
+use super::start::{FAINT, noise};
 use super::transfer::{Optimiser, pixel_bounds};
 use crate::objective::{LayerWeights, TextureTarget};
 use crate::picture::{Picture, match_histogram};
@@ -89,7 +89,7 @@ impl<'a> Texture<'a> {
         let target = TextureTarget::new(self.network, example, &self.layers)?;
         let network = if self.seamless { self.network.clone().seamless() } else { self.network.clone() };
         let outcome = iterate(
-            (noise(self.size, self.seed) * self.network.spread() as f32).into_dyn(),
+            (noise(self.size, self.seed) * (FAINT * self.network.spread()) as f32).into_dyn(),
             self.steps,
             &mut *self.optimiser.build(self.steps, self.clamp.then(|| pixel_bounds(self.network))),
             |image| {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::iterate::{Evaluation, Outcome, Progress, iterate};
-use super::start::{Start, noise};
+use super::start::{FAINT, Start, noise};
 use crate::objective::{Preset, Settings, StyleTransfer};
 use crate::optim::{Adam, Bounds, Lbfgs, Momentum, Optimizer};
 use crate::picture::Picture;
@@ -105,7 +105,7 @@ impl<'a> Transfer<'a> {
         let resized = |picture: &Picture| normalised(&picture.clone().resized(size[0], size[1]));
         let image = match &start {
             Start::Content => normalised(content),
-            Start::Noise => noise(size, seed) * network.spread() as f32,
+            Start::Noise => noise(size, seed) * (FAINT * network.spread()) as f32,
             Start::Style => resized(style),
             Start::Picture(picture) => resized(picture),
         };

@@ -209,7 +209,7 @@ impl<T: Real> Vgg19<T> {
         mut see: impl FnMut(Layer, &Var<'t, T>),
     ) -> Result<(), NetworkError> {
         let Some(&deepest) = layers.last() else { return Ok(()) };
-        self.check(image.shape(), deepest)?;
+        self.check([image.shape()[0], image.shape()[1]], deepest)?;
         self.visit_from(0, image.clone(), layers, deepest, &mut see);
         Ok(())
     }
@@ -232,7 +232,7 @@ impl<T: Real> Vgg19<T> {
         let mut measured = Measured { features: BTreeMap::new(), grams: BTreeMap::new() };
         let layers: BTreeSet<Layer> = features.union(grams).copied().collect();
         let Some(&deepest) = layers.last() else { return Ok(measured) };
-        self.check(image.shape(), deepest)?;
+        self.check([image.shape()[0], image.shape()[1]], deepest)?;
         let mut held = Vec::new();
         let mut see = |layer, value: &Var<'t, T>| {
             if features.contains(&layer) {
@@ -364,20 +364,22 @@ impl<T: Real> Vgg19<T> {
         }
     }
 
-    fn check(&self, image: &[usize], layer: Layer) -> Result<(), NetworkError> {
+    /// Whether the network can compute a layer for an image of that height and width.
+    ///
+    /// # Errors
+    /// If the weights end before the layer, or the image's size does not do for it.
+    pub fn check(&self, [height, width]: [usize; 2], layer: Layer) -> Result<(), NetworkError> {
         if layer > self.last() {
             return Err(NetworkError::Missing { layer, last: self.last() });
         }
         let least = layer.stride();
-        match *image {
-            [height, width, _] if layer.is_classifier() && [height / 32, width / 32] != [7, 7] => {
-                Err(NetworkError::Classifier { height, width, layer })
-            }
-            [height, width, _] if height.min(width) < least => {
-                Err(NetworkError::TooSmall { height, width, layer, least })
-            }
-            _ => Ok(()),
+        if layer.is_classifier() && [height / 32, width / 32] != [7, 7] {
+            return Err(NetworkError::Classifier { height, width, layer });
         }
+        if height.min(width) < least {
+            return Err(NetworkError::TooSmall { height, width, layer, least });
+        }
+        Ok(())
     }
 }
 

@@ -4,13 +4,16 @@
 //! all of this takes seconds.
 
 mod features;
+mod figure;
 mod help;
 mod interrupt;
+mod invert;
 mod loss;
 mod network;
 mod reference;
 mod same_bits;
 mod support;
+mod texture;
 mod transfer;
 mod transfer_files;
 mod usage;

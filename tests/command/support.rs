@@ -9,7 +9,9 @@ use std::time::Duration;
 use assert_cmd::Command;
 use image::RgbImage;
 use ndarray::{ArrayD, IxDyn};
-use npyz::npz::NpzArchive;
+use npyz::WriterBuilder;
+use npyz::npz::{NpzArchive, NpzWriter};
+use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 /// The path of the thin network's weights, or of anything else in tests/data.
@@ -64,6 +66,14 @@ impl Workshop {
         self.rgb("out.png")
     }
 
+    /// Runs a job that writes a picture and a log, with the thin network if the words name no other, and reads both.
+    pub fn made(&self, words: &str) -> (RgbImage, Vec<Map<String, Value>>) {
+        let thin =
+            if words.contains("--weights") { String::new() } else { format!("--weights {}", data("vgg19-thin.npz")) };
+        self.impasto(&format!("{words} {thin} -o out.png --log log.jsonl --quiet")).assert().success().stderr("");
+        (self.rgb("out.png"), self.log("log.jsonl"))
+    }
+
     pub fn rgb(&self, name: &str) -> RgbImage {
         image::open(self.path(name)).unwrap().into_rgb8()
     }
@@ -74,7 +84,7 @@ impl Workshop {
     }
 
     /// The lines of a log.
-    pub fn log(&self, name: &str) -> Vec<serde_json::Map<String, serde_json::Value>> {
+    pub fn log(&self, name: &str) -> Vec<Map<String, Value>> {
         let text = std::fs::read_to_string(self.path(name)).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -121,6 +131,23 @@ pub fn arrays(path: &Path) -> BTreeMap<String, ArrayD<f64>> {
     names.into_iter().map(read).collect()
 }
 
+/// Writes arrays of single precision into an npz file.
+pub fn write_arrays(path: &Path, arrays: &BTreeMap<String, ArrayD<f64>>) {
+    let mut npz = NpzWriter::new(File::create(path).unwrap());
+    for (name, array) in arrays {
+        let shape: Vec<u64> = array.shape().iter().map(|&n| n as u64).collect();
+        let entry = npz.array(name, zip::write::FileOptions::default()).unwrap();
+        let mut npy = entry.default_dtype().shape(&shape).begin_nd().unwrap();
+        npy.extend(array.iter().map(|&value| value as f32)).unwrap();
+        npy.finish().unwrap();
+    }
+}
+
+/// A number in the line of a log.
+pub fn number(line: &Map<String, Value>, name: &str) -> f64 {
+    line[name].as_f64().unwrap_or_else(|| panic!("{name} in {line:?}"))
+}
+
 /// The largest difference of two arrays, relative to the largest magnitude of the second.
 pub fn relative_error(ours: &ArrayD<f64>, expected: &ArrayD<f64>) -> f64 {
     assert_eq!(ours.shape(), expected.shape());
@@ -134,4 +161,17 @@ pub fn relative_error(ours: &ArrayD<f64>, expected: &ArrayD<f64>) -> f64 {
 pub fn levels_apart(one: &RgbImage, other: &RgbImage) -> u8 {
     assert_eq!(one.dimensions(), other.dimensions());
     one.iter().zip(other.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
+}
+
+/// Runs a command that must fail: with this code, in one paragraph that begins with `error:` and has these words, and
+/// without a new file.
+pub fn fails(shop: &Workshop, words: &str, code: i32, said: &[&str]) {
+    let before = shop.new_files();
+    let output = shop.impasto(words).assert().code(code).stdout("").get_output().clone();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("error: ") && stderr.trim_end().lines().count() == 1, "{words}: {stderr}");
+    for part in said {
+        assert!(stderr.contains(part), "{words}: `{part}` is not in: {stderr}");
+    }
+    assert_eq!(shop.new_files(), before, "{words}");
 }

@@ -3,11 +3,7 @@
 use predicates::prelude::*;
 use predicates::str::{contains, is_match};
 
-use crate::support::{Workshop, content, data, levels_apart, style};
-
-fn number(line: &serde_json::Map<String, serde_json::Value>, name: &str) -> f64 {
-    line[name].as_f64().unwrap_or_else(|| panic!("{name} in {line:?}"))
-}
+use crate::support::{Workshop, content, data, levels_apart, number, style};
 
 #[test]
 fn the_loss_falls_and_the_log_tells_of_every_iteration() {

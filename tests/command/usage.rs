@@ -1,20 +1,9 @@
 //! What is wrong is said in one paragraph that names the file or option and what would be right. Exit code 2 for wrong
 //! usage, 1 for the rest.
 
-use crate::support::{Workshop, data};
+use std::collections::BTreeMap;
 
-/// Runs a command that must fail: with this code, in one paragraph that begins with `error:` and has these words, and
-/// without a new file.
-fn fails(shop: &Workshop, words: &str, code: i32, said: &[&str]) {
-    let before = shop.new_files();
-    let output = shop.impasto(words).assert().code(code).stdout("").get_output().clone();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.starts_with("error: ") && stderr.trim_end().lines().count() == 1, "{words}: {stderr}");
-    for part in said {
-        assert!(stderr.contains(part), "{words}: `{part}` is not in: {stderr}");
-    }
-    assert_eq!(shop.new_files(), before, "{words}");
-}
+use crate::support::{Workshop, arrays, data, fails, write_arrays};
 
 #[test]
 fn wrong_usage() {
@@ -129,20 +118,7 @@ fn layers_that_the_weights_have_not() {
 
 /// Copies some layers of a file of weights.
 fn cut_short(from: &str, to: &std::path::Path, layers: &[&str]) {
-    use npyz::WriterBuilder;
-    let mut npz = npyz::npz::NpzWriter::new(std::fs::File::create(to).unwrap());
-    for (name, array) in crate::support::arrays(std::path::Path::new(from)) {
-        if name.starts_with("input") || layers.iter().any(|layer| name.starts_with(&format!("{layer}."))) {
-            let shape: Vec<u64> = array.shape().iter().map(|&n| n as u64).collect();
-            let mut npy = npz
-                .array(&name, zip::write::FileOptions::default())
-                .unwrap()
-                .default_dtype()
-                .shape(&shape)
-                .begin_nd()
-                .unwrap();
-            npy.extend(array.iter().map(|&value| value as f32)).unwrap();
-            npy.finish().unwrap();
-        }
-    }
+    let wanted = |name: &str| name.starts_with("input") || layers.contains(&name.split('.').next().unwrap());
+    let kept = arrays(from.as_ref()).into_iter().filter(|(name, _)| wanted(name));
+    write_arrays(to, &kept.collect::<BTreeMap<_, _>>());
 }

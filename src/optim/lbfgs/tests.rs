@@ -172,7 +172,8 @@ fn goes_on_at_the_floor_of_rounding() {
         (f64::from(value as f32 + 1000.0), gradient)
     };
     let run = minimise(Lbfgs::new(), f, &[-1.2, 1.0].repeat(5), 2000);
-    assert!(run.steps.len() == 2000 || run.steps.last() == Some(&Step::Converged), "gave up");
+    let gradient = rosenbrock(&run.x).1;
+    assert!(run.steps.len() == 2000 || gradient.iter().all(|&g| g == 0.0), "gave up after {}", run.steps.len());
     let reached = rosenbrock(&run.x).0;
     assert!(reached < 1e-6, "slopes lead on where values cannot: {reached}");
 }

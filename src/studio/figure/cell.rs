@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::objective::{InversionError, LayerWeights, Preset, Priors, Settings};
 use crate::picture::Picture;
+use crate::studio::start::FAINT;
 use crate::studio::{Ended, Invert, Optimiser, Progress, Start, Texture, TextureError, Transfer};
 use crate::vgg::{Layer, NetworkError, Vgg19};
 
@@ -18,6 +19,11 @@ pub enum CellJob<'a> {
         layer: Layer,
         /// The image priors.
         priors: Priors,
+    },
+    /// The image's representation at a layer, inverted without priors from faint noise, as Gatys, Ecker & Bethge 2016 do it.
+    Content {
+        /// The layer.
+        layer: Layer,
     },
     /// A texture after the image.
     Texture {
@@ -36,7 +42,7 @@ pub enum CellJob<'a> {
 /// A cell before it is computed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell<'a> {
-    /// What the caption calls it.
+    /// What the caption calls it; a line for each part between commas.
     pub label: String,
     /// The image that it is made from.
     pub image: &'a Picture,
@@ -105,6 +111,10 @@ impl Cell<'_> {
             }
             CellJob::Invert { layer, priors } => {
                 Invert { priors: *priors, steps, seed, ..Invert::new(self.image, network, *layer) }.run(watch)?
+            }
+            CellJob::Content { layer } => {
+                let priors = Priors { lambda_alpha: 0.0, lambda_tv: 0.0, ..Priors::published(*layer) };
+                Invert { priors, noise: FAINT, steps, seed, ..Invert::new(self.image, network, *layer) }.run(watch)?
             }
             CellJob::Texture { layers } => {
                 Texture { layers: layers.clone(), steps, seed, ..Texture::new(self.image, network) }.run(watch)?

@@ -36,7 +36,7 @@ pub fn inversions<'a>(image: &'a Picture, layers: &[Layer], last: Layer) -> Vec<
 pub fn lambda<'a>(image: &'a Picture, layer: Layer, values: &[f64]) -> Vec<Cell<'a>> {
     let invert = |&lambda_tv: &f64| {
         let job = CellJob::Invert { layer, priors: Priors { lambda_tv, ..Priors::published(layer) } };
-        Cell { label: format!("{layer} λ={lambda_tv}"), image, job }
+        Cell { label: format!("{layer}, λ = {lambda_tv}"), image, job }
     };
     std::iter::once(original(image)).chain(values.iter().map(invert)).collect()
 }
@@ -45,10 +45,7 @@ pub fn lambda<'a>(image: &'a Picture, layer: Layer, values: &[f64]) -> Vec<Cell<
 /// inverted without any prior.
 pub fn content(image: &Picture, last: Layer) -> Vec<Cell<'_>> {
     let layers = named(&["relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2"]);
-    let invert = |layer: Layer| {
-        let priors = Priors { lambda_alpha: 0.0, lambda_tv: 0.0, ..Priors::published(layer) };
-        Cell { label: layer.to_string(), image, job: CellJob::Invert { layer, priors } }
-    };
+    let invert = |layer: Layer| Cell { label: layer.to_string(), image, job: CellJob::Content { layer } };
     std::iter::once(original(image)).chain(possible(layers, last, image).into_iter().map(invert)).collect()
 }
 
@@ -57,7 +54,7 @@ fn style_sets(last: Layer, image: &Picture) -> Vec<(String, LayerWeights)> {
     let layers = possible(named(&["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]), last, image);
     let set = |count: usize| {
         let set = layers[..count].iter().map(|&layer| (layer, 1.0 / count as f64));
-        (format!("… {}", layers[count - 1]), LayerWeights::new(set).expect("each layer once"))
+        (format!("up to {}", layers[count - 1]), LayerWeights::new(set).expect("each layer once"))
     };
     (1..=layers.len()).map(set).collect()
 }
@@ -75,7 +72,7 @@ pub fn textures(image: &Picture, last: Layer) -> Vec<Cell<'_>> {
     let layers = possible(TextureTarget::<f32>::layers().layers(), last, image);
     let texture = |layer: Layer| {
         let job = CellJob::Texture { layers: TextureTarget::<f32>::layers_up_to(layer) };
-        Cell { label: format!("… {layer}"), image, job }
+        Cell { label: format!("up to {layer}"), image, job }
     };
     layers.into_iter().map(texture).chain([original(image)]).collect()
 }
@@ -95,7 +92,7 @@ pub fn weights<'a>(image: &'a Picture, style: &'a Picture, last: Layer, ratios: 
                 style_weight: 1.0,
                 ..Preset::Balanced.settings(true)
             };
-            Cell { label: format!("{label} α/β={ratio}"), image, job: CellJob::Transfer { style, settings } }
+            Cell { label: format!("{label}, α/β = {ratio}"), image, job: CellJob::Transfer { style, settings } }
         };
         ratios.iter().map(cell).collect()
     };
@@ -123,8 +120,8 @@ mod tests {
         assert_eq!(inversions(&image, &all, layer("pool5")).len(), 1 + 37);
         assert_eq!(inversions(&image, &all, layer("pool3")).len(), 1 + 19);
         assert_eq!(labels(&content(&image, layer("pool3"))), ["original", "relu1_2", "relu2_2", "relu3_2"]);
-        assert_eq!(labels(&style(&image, layer("pool2"))), ["original", "… relu1_1", "… relu2_1"]);
-        let names = ["… relu1_1", "… pool1", "… pool2", "… pool3", "… pool4", "original"];
+        assert_eq!(labels(&style(&image, layer("pool2"))), ["original", "up to relu1_1", "up to relu2_1"]);
+        let names = ["up to relu1_1", "up to pool1", "up to pool2", "up to pool3", "up to pool4", "original"];
         assert_eq!(labels(&textures(&image, layer("pool5"))), names);
         let tiny = Picture::new(Array3::zeros((4, 4, 3)));
         assert_eq!(labels(&textures(&tiny, layer("pool5"))), [&names[..3], &["original"]].concat());
@@ -135,7 +132,7 @@ mod tests {
         let image = Picture::new(Array3::zeros((64, 32, 3)));
         let grid = weights(&image, &image, layer("pool3"), &[0.01, 1.0]);
         assert_eq!(grid.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 2]);
-        assert_eq!(grid[2][0].label, "… relu3_1 α/β=0.01");
+        assert_eq!(grid[2][0].label, "up to relu3_1, α/β = 0.01");
         let CellJob::Transfer { settings, .. } = &grid[2][1].job else { panic!("a transfer") };
         assert_eq!(settings.content_layers.to_string(), "relu3_2=1");
         assert_eq!(settings.style_layers.layers().count(), 3);
@@ -145,7 +142,7 @@ mod tests {
     fn a_sweep_changes_lambda_alone() {
         let image = Picture::new(Array3::zeros((64, 32, 3)));
         let cells = lambda(&image, layer("relu2_1"), &[0.1, 10.0]);
-        assert_eq!(labels(&cells), ["original", "relu2_1 λ=0.1", "relu2_1 λ=10"]);
+        assert_eq!(labels(&cells), ["original", "relu2_1, λ = 0.1", "relu2_1, λ = 10"]);
         assert_ne!(cells[1].description(), cells[2].description());
     }
 }
