@@ -143,7 +143,7 @@ mod tests {
         let (height, width, channels) = (9, 70, 11);
         let mut mask = BitMask::new(height, width, channels);
         let from: Vec<f32> = (1..=height * width * channels).map(|i| i as f32).collect();
-        let set = |i: usize| i % 3 == 0 || i % 7 == 2;
+        let set = |i: usize| i.is_multiple_of(3) || i % 7 == 2;
         for i in (0..from.len()).filter(|&i| set(i)) {
             mask.set(i / channels / width, i / channels % width, i % channels, true);
         }

@@ -228,9 +228,13 @@ fn rectify<T: Real>(y: &mut [T], channels: usize, bits: &mut [u8]) {
     for y in y.iter_mut().filter(|y| **y <= T::zero()) {
         *y = T::zero();
     }
+    /// Eight bytes of 0 or 1 times this have the bits of these bytes, the first lowest, in the highest byte.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
     for (y, bits) in y.chunks_exact(channels).zip(bits.chunks_exact_mut(channels.div_ceil(8))) {
         for (y, byte) in y.chunks(8).zip(bits) {
-            *byte = y.iter().rev().fold(0, |byte, &y| byte << 1 | u8::from(y > T::zero()));
+            let mut positive = [0; 8];
+            positive.iter_mut().zip(y).for_each(|(positive, &y)| *positive = u8::from(y > T::zero()));
+            *byte = (u64::from_le_bytes(positive).wrapping_mul(GATHER) >> 56) as u8;
         }
     }
 }

@@ -215,11 +215,11 @@ pub fn data_gradient<T: Real>(
         let owned = (x_height / 16).clamp(4, 32);
         let to = Shared(dx.as_slice_mut().expect("standard layout").as_mut_ptr());
         (0..x_height.div_ceil(owned)).into_par_iter().for_each(|task| {
-            let rows = (task * owned, (task * owned + owned).min(x_height));
+            let own = (task * owned, (task * owned + owned).min(x_height));
             let size = (x_width, channels);
             // Tasks own different rows.
-            let to = to.at(rows.0 * x_width * channels);
-            let rows = Rows { dy: &dy, weights: &weights, size, padding, rows, to, accumulate, workspace };
+            let to = to.at(own.0 * x_width * channels);
+            let rows = Rows { dy: &dy, weights: &weights, size, padding, own, to, accumulate, workspace };
             T::narrow_backward(set, rows);
         });
     });
@@ -232,7 +232,8 @@ pub struct Rows<'a, T> {
     /// Width and channels of the image.
     size: (usize, usize),
     padding: Padding,
-    rows: (usize, usize),
+    /// The first row and the one behind the last.
+    own: (usize, usize),
     to: *mut T,
     accumulate: bool,
     workspace: &'a Workspace,
@@ -245,14 +246,14 @@ impl<T: Real> Job<T> for Rows<'_, T> {
         let (dy, run) = (self.dy, SIDE * channels);
         // The owned rows with the padding beside them, and room for what the last register tile reaches over.
         let len = (dy.width.next_multiple_of(S::ROWS) + SIDE) * channels;
-        let mut sums = self.workspace.take::<T>((self.rows.1 - self.rows.0) * len);
+        let mut sums = self.workspace.take::<T>((self.own.1 - self.own.0) * len);
         sums.fill(T::zero());
         let mut left = self.workspace.take::<T>(S::ROWS * dy.channels);
         let width = self.weights.count() * self.weights.width;
         let mut shares = self.workspace.take::<T>(S::ROWS * width);
         // Row i of dy reaches the rows i − top … i − top + 2 of the image.
-        let begin = (self.rows.0 + self.padding.top).saturating_sub(SIDE - 1);
-        let end = (self.rows.1 + self.padding.top).min(dy.height);
+        let begin = (self.own.0 + self.padding.top).saturating_sub(SIDE - 1);
+        let end = (self.own.1 + self.padding.top).min(dy.height);
         for i in begin..end {
             for first in (0..dy.width).step_by(S::ROWS) {
                 self.copy_gradient(s, (i, first), &mut left);
@@ -271,8 +272,8 @@ impl<T: Real> Job<T> for Rows<'_, T> {
                     }
                 }
                 for u in 0..SIDE {
-                    let row = (i + u).checked_sub(self.padding.top + self.rows.0);
-                    let Some(row) = row.filter(|row| *row < self.rows.1 - self.rows.0) else { continue };
+                    let row = (i + u).checked_sub(self.padding.top + self.own.0);
+                    let Some(row) = row.filter(|row| *row < self.own.1 - self.own.0) else { continue };
                     let line = &mut sums[row * len..][..len];
                     for r in 0..S::ROWS {
                         let shares = &shares[r * width + u * run..][..run];

@@ -282,7 +282,9 @@ mod tests {
                 max[[i, j, c]] = largest;
                 max_dx[place] += dy;
                 mean[[i, j, c]] = inside.iter().map(|(_, x)| x).sum::<f64>() / window.len() as f64;
-                inside.iter().for_each(|&(place, _)| mean_dx[place] += dy / window.len() as f64);
+                for &(place, _) in &inside {
+                    mean_dx[place] += dy / window.len() as f64;
+                }
             }
             let (mut y, mut dx) = (Array3::zeros(dy.dim()), zeros());
             let places = max_forward(&geometry, &x.view(), &mut y.view_mut());
