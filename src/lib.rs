@@ -32,7 +32,6 @@
 //! | [`objective`] | what is minimised, and the named presets |
 //! | [`optim`] | Adam, L-BFGS, momentum |
 //! | [`vgg`] | the network: its layers, its weights, the features of an image |
-//! | [`gradcheck`] | numeric gradient testing |
 //! | [`ops`] | differentiable operations, one file each |
 //! | [`tape`] | reverse-mode automatic differentiation |
 //! | [`kernels`] | arrays in, arrays out: convolution, products, pooling |
