@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView3, ArrayViewMut3};
 
-use super::BitMask;
+use super::{BitMask, Pooling};
 
 /// Zeros around an image, in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +64,16 @@ pub enum Output<'a, T> {
     },
 }
 
+impl<'a, T> Output<'a, T> {
+    /// ReLU and a pooling of this kind.
+    pub fn pooled(pooling: Pooling, y: ArrayViewMut3<'a, T>, mask: Option<&'a mut BitMask>) -> Self {
+        match pooling {
+            Pooling::Max => Self::ReluMaxPool { y, mask },
+            Pooling::Average => Self::ReluAveragePool { y, mask },
+        }
+    }
+}
+
 /// Where the gradient with respect to a convolution's result, (H, W, C), comes from: through which [`Output`] it
 /// passes back.
 pub enum Gradient<'a, T> {
@@ -92,7 +102,15 @@ pub enum Gradient<'a, T> {
     },
 }
 
-impl<T> Gradient<'_, T> {
+impl<'a, T> Gradient<'a, T> {
+    /// Back through ReLU and a pooling of this kind.
+    pub fn pooled(pooling: Pooling, dy: ArrayView3<'a, T>, mask: &'a BitMask) -> Self {
+        match pooling {
+            Pooling::Max => Self::MaxPooled { dy, mask },
+            Pooling::Average => Self::AveragePooled { dy, mask },
+        }
+    }
+
     /// The shape of the convolution's result, (H, W, C).
     pub fn dim(&self) -> (usize, usize, usize) {
         match self {

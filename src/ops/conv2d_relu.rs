@@ -58,8 +58,7 @@ pub fn conv2d_relu<'t, T: Real>(
     let (out, mask) = (feature_map_mut(&mut y), passes.as_mut());
     let output = match pooling {
         None => Output::Relu { y: out, mask },
-        Some(Pooling::Max) => Output::ReluMaxPool { y: out, mask },
-        Some(Pooling::Average) => Output::ReluAveragePool { y: out, mask },
+        Some(pooling) => Output::pooled(pooling, out, mask),
     };
     conv::forward_fused(algorithm, &geometry, &map, &w, Some(&b), output, tape.buffers());
 
@@ -71,8 +70,7 @@ pub fn conv2d_relu<'t, T: Real>(
             let (dy, mask) = (feature_map(&dy), &mask);
             let gradient = match pooling {
                 None => Gradient::Masked { dy, mask },
-                Some(Pooling::Max) => Gradient::MaxPooled { dy, mask },
-                Some(Pooling::Average) => Gradient::AveragePooled { dy, mask },
+                Some(pooling) => Gradient::pooled(pooling, dy, mask),
             };
             let mut dx = dx.into_dimensionality::<Ix3>().expect("as the input");
             let weight = kept_weight.of_rank::<Ix4>("conv2d_relu");

@@ -163,10 +163,7 @@ impl<T: Real> Stage<T> {
 
             let mut mask = masked.then(|| buffers.take_mask());
             let (y, to) = (y.slice_mut(s![band.pooled(), .., ..]), mask.as_mut());
-            let output = match self.pooling {
-                Pooling::Max => Output::ReluMaxPool { y, mask: to },
-                Pooling::Average => Output::ReluAveragePool { y, mask: to },
-            };
+            let output = Output::pooled(self.pooling, y, to);
             let geometry = between(&band.map, &band.rows, height);
             let (weight, bias) = (self.second.0.of_rank::<Ix4>("weight"), self.second.1.of_rank::<Ix1>("bias"));
             let view = ArrayView3::from_shape((band.map.len(), width, channels), &map).expect("as long");
@@ -211,10 +208,7 @@ impl<T: Real> Stage<T> {
             let mut gradient = ArrayViewMut3::from_shape((band.map.len(), width, channels), &mut map).expect("as long");
             if let Some(dy) = &dy {
                 let dy = feature_map(dy).slice_move(s![band.pooled(), .., ..]);
-                let from = match self.pooling {
-                    Pooling::Max => Gradient::MaxPooled { dy, mask },
-                    Pooling::Average => Gradient::AveragePooled { dy, mask },
-                };
+                let from = Gradient::pooled(self.pooling, dy, mask);
                 let geometry = between(&band.map, &band.rows, height);
                 let weight = self.second.0.of_rank::<Ix4>("weight");
                 conv::backward_data_fused(self.algorithm, &geometry, from, &weight, &mut gradient, true, buffers);

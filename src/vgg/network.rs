@@ -187,31 +187,14 @@ impl<T: Real> Vgg19<T> {
         image: &Var<'t, T>,
         layers: impl IntoIterator<Item = Layer>,
     ) -> Result<BTreeMap<Layer, Var<'t, T>>, NetworkError> {
+        let layers: BTreeSet<Layer> = layers.into_iter().collect();
         let mut features = BTreeMap::new();
-        self.visit(image, &layers.into_iter().collect(), |layer, value| {
-            features.insert(layer, value.clone());
-        })?;
-        Ok(features)
-    }
-
-    /// The same, each layer's features handed to `see` as soon as they are computed, in order of depth. What `see` does
-    /// not keep is freed before the next layer, and what it records on the tape is passed first on the way back.
-    ///
-    /// # Errors
-    /// If the weights end before a layer, or the image is too small for it.
-    ///
-    /// # Panics
-    /// If the image has not three axes with three channels.
-    pub fn visit<'t>(
-        &self,
-        image: &Var<'t, T>,
-        layers: &BTreeSet<Layer>,
-        mut see: impl FnMut(Layer, &Var<'t, T>),
-    ) -> Result<(), NetworkError> {
-        let Some(&deepest) = layers.last() else { return Ok(()) };
+        let Some(&deepest) = layers.last() else { return Ok(features) };
         self.check([image.shape()[0], image.shape()[1]], deepest)?;
-        self.visit_from(0, image.clone(), layers, deepest, &mut see);
-        Ok(())
+        self.visit_from(0, image.clone(), &layers, deepest, &mut |layer, value| {
+            features.insert(layer, value.clone());
+        });
+        Ok(features)
     }
 
     /// What objectives compare: the features of a normalised image at some layers, and the Gram matrices of those at
@@ -274,7 +257,8 @@ impl<T: Real> Vgg19<T> {
         Ok(measured)
     }
 
-    /// [`visit`](Self::visit) from the convolution number `first` on, whose input is `x`.
+    /// Runs the network from the convolution number `first` on, whose input is `x`, and hands the features at `layers` to
+    /// `see` as soon as they are computed, in order of depth. What `see` does not keep is freed before the next layer.
     fn visit_from<'t>(
         &self,
         first: usize,
