@@ -395,3 +395,26 @@ pub(super) fn gradient<T: crate::tape::Real>(
     let of = |variable| gradients.as_ref().and_then(|gradients| gradients.get(variable).cloned());
     variables.iter().map(|variable| of(variable).unwrap_or_else(|| ArrayD::zeros(variable.shape()))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::ops;
+
+    #[test]
+    fn no_two_directions_are_the_same_nor_a_cotangent() {
+        let (check, inputs) = (GradCheck::new(), [1.0, 2.0, 3.0].map(|x| array![x, x, x].into_dyn()));
+        fn f<'t>(_: &'t Tape<f64>, x: &[Var<'t, f64>]) -> Var<'t, f64> {
+            ops::square(&x[0])
+        }
+        let run = Run { check: &check, f: &f, inputs: &inputs };
+        let mut all: Vec<_> = (0..4).map(|stream| direction(&[3], &mut run.rng(stream))).collect();
+        for (input, number) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)] {
+            let next = run.direction(input, number);
+            assert!(!all.contains(&next), "direction {number} of input {input} is there already");
+            all.push(next);
+        }
+    }
+}

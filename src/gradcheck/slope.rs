@@ -167,6 +167,20 @@ mod tests {
     }
 
     #[test]
+    fn zero_everywhere_is_no_kink_even_with_no_tolerance() {
+        let (slope, _) = slope(|_| 0.0, 1e-2);
+        assert!((slope.jump, slope.jump_error) == (0.0, 0.0) && !slope.is_kink(0.0), "{slope:?}");
+    }
+
+    #[test]
+    fn a_slope_is_precise_at_a_quarter_of_the_tolerance_and_a_jump_within_it() {
+        let precision = Precision { absolute: 0.2, relative: 0.1 };
+        // The tolerance is 0.2 + 0.1·8 = 1.
+        let precise = |error, jump_error| all_precise(&[Slope { value: 8.0, error, jump: 0.0, jump_error }], precision);
+        assert!(precise(0.24, 0.99) && !precise(0.26, 0.99) && !precise(0.24, 1.01));
+    }
+
+    #[test]
     fn a_kink_shows_both_slopes() {
         let (relu, calls) = slope(|s| s.max(0.0), 1e-2);
         assert_eq!((relu.sides(), calls), ([0.0, 1.0], 2 * LEAST));

@@ -137,6 +137,20 @@ fn of_several_inputs_the_wrong_one_is_told() {
         .unwrap_err();
     assert_eq!(culprit(&failure).input, Some(1));
     assert!(failure.entries().iter().all(|entry| entry.input == 1));
+    let failure = GradCheck::new()
+        .check(
+            |tape, x| {
+                let (a, b, c) = (x[0].value().clone(), x[1].value().clone(), x[2].value().clone());
+                tape.record("multiply_add", &[&x[0], &x[1], &x[2]], &*a * &*b + &*c, 0, move |dy, inputs| {
+                    inputs.add(0, &*dy * &*b);
+                    inputs.add(1, &*dy * &*a);
+                    inputs.add(2, dy.mapv(|dy| -dy));
+                })
+            },
+            &[array![1.0, 2.0].into_dyn(), array![3.0, -4.0].into_dyn(), array![0.5, 0.7].into_dyn()],
+        )
+        .unwrap_err();
+    assert_eq!(culprit(&failure).input, Some(2));
 }
 
 #[test]
@@ -291,6 +305,12 @@ fn rules_that_every_vjp_must_keep_are_checked() {
 }
 
 #[test]
+fn large_gradients_may_round_as_they_are_added() {
+    let report = GradCheck::new().check(|_, x| ops::scale(&ops::square(&x[0]), 1e12), &input());
+    assert!(report.is_ok(), "{report:?}");
+}
+
+#[test]
 fn where_rounding_drowns_the_slope_nothing_is_claimed() {
     let f = |shift: f64| {
         GradCheck::new().check(
@@ -360,6 +380,9 @@ fn the_gradient_in_single_precision_is_compared() {
     assert!((found.relative_error - 1e-3).abs() < 1e-5, "{found:?}");
     assert!(failure.to_string().starts_with("the f32 gradient of input 0 at ["), "{failure}");
     assert!(other(check.clone().single_tolerance(1e-2)).is_ok());
+    let equals = [array![1.0, 1.0].into_dyn()];
+    let failure = check.check_with_f32(|_, x| ops::sum(&x[0]), |_, x| ops::scale(&ops::sum(&x[0]), 2.0), &equals);
+    assert!(matches!(failure, Err(Failure::SinglePrecision(first)) if first.index == [0]));
     let exact = check.clone().single_tolerance(0.0);
     assert!(exact.check_with_f32(|_, x| ops::sum(&x[0]), |_, x| ops::sum(&x[0]), &inputs).is_ok());
     let nan = check.check_with_f32(|_, x| ops::sum(&x[0]), |_, x| ops::scale(&ops::sum(&x[0]), f64::NAN), &inputs);

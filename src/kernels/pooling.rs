@@ -257,6 +257,8 @@ mod tests {
             pool([3, 2], [2, 1], [1, 0], false),
             pool([2, 3], [3, 2], [1, 1], true),
             pool([3, 3], [1, 2], [0, 1], true),
+            pool([5, 4], [1, 1], [2, 2], false),
+            pool([2, 2], [2, 2], [1, 1], false),
         ] {
             let (height, width, channels) = (7, 6, 3);
             let x: Array3<f64> = random((height, width, channels), 1);
@@ -335,5 +337,12 @@ mod tests {
     fn too_much_padding_is_refused() {
         let geometry = PoolGeometry { kernel: [3, 1], stride: [1, 1], padding: [2, 0], ceil_mode: false };
         average_forward(&geometry, &column(&[1.0]).view(), &mut column(&[0.0; 3]).view_mut());
+    }
+
+    #[test]
+    #[should_panic(expected = "pooling: the padding [0, 2] is more than half of the kernel 1×3")]
+    fn too_much_padding_of_columns_is_refused_too() {
+        let geometry = PoolGeometry { kernel: [1, 3], stride: [1, 1], padding: [0, 2], ceil_mode: false };
+        average_forward(&geometry, &column(&[1.0]).view(), &mut Array3::zeros((1, 3, 1)).view_mut());
     }
 }

@@ -53,6 +53,19 @@ mod tests {
         assert_eq!(c, array![[38.0, 44.0], [86.0, 100.0]]);
     }
 
+    /// Says something where `OPENBLAS_NUM_THREADS` is not 1.
+    #[cfg(feature = "openblas")]
+    #[test]
+    fn openblas_starts_no_threads() {
+        // SAFETY: the signature is that of OpenBLAS's cblas.h; the function reads a number.
+        unsafe extern "C" {
+            safe fn openblas_get_num_threads() -> std::ffi::c_int;
+        }
+        let one = Array2::<f32>::ones((1, 1));
+        matrix_product(1.0, &one.view(), &one.view(), 0.0, &mut one.clone().view_mut());
+        assert_eq!(openblas_get_num_threads(), 1);
+    }
+
     #[test]
     fn large_products_by_blas_ignore_what_beta_0_overwrites_too() {
         let a = Array2::<f32>::ones((65, 33));

@@ -11,6 +11,12 @@ use super::Real;
 #[repr(C, align(64))]
 struct CacheLine([u8; 64]);
 
+/// Lines behind the values that are lent. In tests they must come back as they were, so that no kernel writes too far.
+const GUARD: usize = if cfg!(test) { 1 } else { 0 };
+
+/// What buffers and their guards are filled with in tests: NaN, so that no kernel reads what it did not write.
+const POISON: CacheLine = CacheLine([0xFF; 64]);
+
 /// A store of scratch buffers that kernels borrow from and give back to, so that in the long run none allocates.
 ///
 /// One is made for a whole run and handed to each kernel; it may be shared among threads.
@@ -27,24 +33,27 @@ impl Workspace {
 
     /// Memory held by buffers that are not lent out, in bytes.
     pub fn bytes(&self) -> usize {
-        self.lock().iter().map(|buffer| size_of_val(&**buffer)).sum()
+        self.lock().iter().map(|buffer| size_of_val(&buffer[GUARD..])).sum()
     }
 
     /// Lends `len` values, aligned to a cache line. What they are at first is unspecified: some earlier user's.
     pub(crate) fn take<T: Real>(&self, len: usize) -> Scratch<'_, T> {
-        let lines = (len * size_of::<T>()).div_ceil(size_of::<CacheLine>());
+        let lines = (len * size_of::<T>()).div_ceil(size_of::<CacheLine>()) + GUARD;
         let mut free = self.lock();
         // The smallest that is large enough; else let the largest go and make a new one in its place.
         let smallest = (0..free.len()).filter(|&i| free[i].len() >= lines).min_by_key(|&i| free[i].len());
         let found = smallest.or_else(|| (0..free.len()).max_by_key(|&i| free[i].len())).map(|i| free.swap_remove(i));
         drop(free);
-        let buffer = match found {
+        let mut buffer = match found {
             Some(buffer) if buffer.len() >= lines => buffer,
             too_small => {
                 drop(too_small);
                 vec![CacheLine([0; 64]); lines]
             }
         };
+        if cfg!(test) {
+            buffer[..lines].fill(POISON);
+        }
         Scratch { buffer, len, home: self, element: PhantomData }
     }
 
@@ -79,6 +88,12 @@ impl<T: Real> DerefMut for Scratch<'_, T> {
 
 impl<T> Drop for Scratch<'_, T> {
     fn drop(&mut self) {
+        if cfg!(test) && !std::thread::panicking() {
+            let end = self.len * size_of::<T>();
+            let guard = &self.buffer[end / size_of::<CacheLine>()..end.div_ceil(size_of::<CacheLine>()) + GUARD];
+            let mut behind = guard.iter().flat_map(|line| line.0).skip(end % size_of::<CacheLine>());
+            assert!(behind.all(|byte| byte == POISON.0[0]), "something was written behind a scratch buffer");
+        }
         self.home.lock().push(std::mem::take(&mut self.buffer));
     }
 }
@@ -109,6 +124,15 @@ mod tests {
         drop(workspace.take::<f32>(16));
         drop(workspace.take::<f32>(32));
         assert_eq!(workspace.bytes(), 128);
+    }
+
+    #[test]
+    #[should_panic(expected = "something was written behind a scratch buffer")]
+    fn writing_too_far_is_noticed() {
+        let workspace = Workspace::new();
+        let mut three = workspace.take::<f32>(3);
+        // SAFETY: a cache line holds 16 values.
+        unsafe { three.as_mut_ptr().add(3).write(0.0) };
     }
 
     #[test]

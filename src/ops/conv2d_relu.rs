@@ -107,6 +107,21 @@ mod tests {
     }
 
     #[test]
+    fn by_im2col_it_is_the_composition_over_several_tiles_of_more_channels_than_a_byte_has_bits() {
+        let tape = Tape::<f64>::new();
+        let x = tape.variable(random::<f64, _, _>((40, 33, 9), 1) as Array3<f64>);
+        let (w, b) = (random::<f64, _, _>((20, 9, 3, 3), 2) as Array4<f64>, random::<f64, _, _>(20, 3) as Array1<f64>);
+        let (w, b) = (tape.constant(w), tape.constant(b));
+        let gradient = |algorithm| {
+            let y = conv2d_relu(&x, &w, &b, None, algorithm);
+            (y.to_array(), y.backward_from(random::<f64, _, _>((40, 33, 20), 4) as Array3<f64>).take(&x).unwrap())
+        };
+        let (fused, parts) = (gradient(ConvAlgorithm::Im2col), gradient(ConvAlgorithm::Direct));
+        approx::assert_abs_diff_eq!(fused.0, parts.0, epsilon = 1e-12);
+        approx::assert_abs_diff_eq!(fused.1.into_array(), parts.1.into_array(), epsilon = 1e-12);
+    }
+
+    #[test]
     fn is_one_operation_where_the_algorithm_fuses_it_and_the_weights_are_frozen() {
         let operations = |algorithm, weight_needs: bool, bias_needs: bool| {
             let tape = Tape::<f32>::new();

@@ -302,6 +302,31 @@ mod tests {
     }
 
     #[test]
+    fn is_made_of_its_parts_where_weights_need_a_gradient_or_the_algorithm_does_not_fuse() {
+        let operations = |algorithm, variable: usize| {
+            let tape = Tape::<f64>::new();
+            let x = tape.variable(Array3::ones((4, 4, 3)));
+            let of = |index: usize, shape: &[usize]| {
+                let ones = ArrayD::ones(shape);
+                if index == variable { tape.variable(ones) } else { tape.constant(ones) }
+            };
+            let (w1, b1, w2, b2) = (of(0, &[9, 3, 3, 3]), of(1, &[9]), of(2, &[5, 9, 3, 3]), of(3, &[5]));
+            let (g, y) = stage_with_gram(&x, (&w1, &b1), (&w2, &b2), Pooling::Max, algorithm);
+            assert_eq!((g.shape(), y.shape()), (&[9, 9][..], &[2, 2, 5][..]));
+            tape.to_string()
+        };
+        let whole = operations(ConvAlgorithm::Auto, usize::MAX);
+        assert!(whole.contains("stage_with_gram"), "{whole}");
+        // The image, 384 B, and a bit for each of 5 channels at 16 positions.
+        assert!(whole.ends_with("keeping 400 B for the backward pass"), "{whole}");
+        let parts = (0..4).map(|variable| operations(ConvAlgorithm::Auto, variable));
+        let others = [ConvAlgorithm::Im2col, ConvAlgorithm::Direct].map(|algorithm| operations(algorithm, usize::MAX));
+        for parts in parts.chain(others) {
+            assert!(!parts.contains("stage_with_gram") && parts.contains("gram_matrix"), "{parts}");
+        }
+    }
+
+    #[test]
     fn bands_cover_all_rows_once_and_see_what_they_need() {
         let tape = Tape::<f32>::new();
         let value = |shape: &[usize]| tape.constant(ArrayD::zeros(shape)).value().clone();

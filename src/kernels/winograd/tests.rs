@@ -97,7 +97,7 @@ fn error<T: Real>(got: &Array3<T>, expected: &Array3<f64>) -> f64 {
     got.iter().zip(expected).map(|(g, e)| (Real::to_f64(*g) - e).abs()).fold(0.0, f64::max) / largest
 }
 
-const SHAPES: [(usize, usize, usize, usize); 14] = [
+const SHAPES: [(usize, usize, usize, usize); 16] = [
     (1, 1, 1, 1),
     (2, 3, 3, 5),
     (4, 4, 8, 8),
@@ -112,6 +112,10 @@ const SHAPES: [(usize, usize, usize, usize); 14] = [
     (40, 44, 64, 64),
     (7, 1, 65, 33),
     (1, 50, 8, 24),
+    // Tasks that differ in the channels: panels of which the last group has fewer, and the last panel one vector.
+    (50, 53, 8, 170),
+    // Tasks that differ in the tiles.
+    (80, 84, 3, 9),
 ];
 
 const PADDINGS: [Padding; 4] =
@@ -134,8 +138,12 @@ fn forward_is_the_direct_convolution<T: Real>() {
                 let expected = direct(x.view(), w.view(), Some(b.view()), padding);
                 let label = format!("{} {} {height}×{width} {inputs}→{outputs} {padding:?}", T::NAME, set.name());
 
-                let mut y = Array3::from_elem((size.0, size.1, outputs), T::of(7.0));
-                forward(set, x.view(), w.view(), Some(b.view()), padding, Output::Plain(y.view_mut()), &workspace);
+                // Behind the output lie rows that are none of its own.
+                let mut memory = Array3::from_elem((size.0 + 4, size.1, outputs), T::of(7.0));
+                let output = Output::Plain(memory.slice_mut(s![..size.0, .., ..]));
+                forward(set, x.view(), w.view(), Some(b.view()), padding, output, &workspace);
+                assert!(memory.slice(s![size.0.., .., ..]).iter().all(|&v| v == T::of(7.0)), "{label}");
+                let mut y = memory.slice(s![..size.0, .., ..]).to_owned();
                 assert!(error(&y, &expected) < tolerance::<T>(), "{label}: {}", error(&y, &expected));
 
                 let plain = y.clone();
@@ -194,6 +202,16 @@ fn check_pools<T: Real>(
     }
     assert_eq!(max_mask, max_expected, "{label}");
     assert_eq!(average_mask, average_expected, "{label}");
+}
+
+#[test]
+fn of_no_rows_or_no_channels_there_is_nothing_to_do() {
+    for (size, outputs) in [((2, 5), 3), ((4, 4), 0)] {
+        let (x, w) = (image::<f32>((size.0, size.1, 8), 1), filters::<f32>(outputs, 8, 2));
+        let mut y = Array3::zeros((size.0 - 2, size.1 - 2, outputs));
+        let output = Output::Plain(y.view_mut());
+        forward(InstructionSet::best(), x.view(), w.view(), None, Padding::same(0), output, &Workspace::new());
+    }
 }
 
 #[test]
