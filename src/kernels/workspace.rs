@@ -128,11 +128,20 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "something was written behind a scratch buffer")]
-    fn writing_too_far_is_noticed() {
+    fn writing_too_far_in_a_line_is_noticed() {
         let workspace = Workspace::new();
         let mut three = workspace.take::<f32>(3);
         // SAFETY: a cache line holds 16 values.
         unsafe { three.as_mut_ptr().add(3).write(0.0) };
+    }
+
+    #[test]
+    #[should_panic(expected = "something was written behind a scratch buffer")]
+    fn writing_beyond_the_last_line_is_noticed() {
+        let workspace = Workspace::new();
+        let mut line = workspace.take::<f32>(16);
+        // SAFETY: in tests another cache line follows.
+        unsafe { line.as_mut_ptr().add(16).write(0.0) };
     }
 
     #[test]

@@ -310,6 +310,18 @@ mod tests {
         }
     }
 
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn the_sets_are_those_whose_instructions_the_processor_has() {
+        let names: Vec<_> = InstructionSet::all().into_iter().map(InstructionSet::name).collect();
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl");
+        assert_eq!([names.contains(&"AVX2"), names.contains(&"AVX-512")], [avx2, avx2 && avx512]);
+    }
+
     #[test]
     fn the_best_set_is_the_first_and_portable_code_is_always_there() {
         let all = InstructionSet::all();
