@@ -333,6 +333,26 @@ mod tests {
     }
 
     #[test]
+    #[should_panic(expected = "pooling: input (4, 4, 2) and output (2, 2, 3) do not fit under")]
+    fn channels_must_agree() {
+        average_forward(
+            &PoolGeometry::square(2),
+            &Array3::<f32>::zeros((4, 4, 2)).view(),
+            &mut Array3::zeros((2, 2, 3)).view_mut(),
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "pooling: input (4, 4, 2) and output (2, 1, 2) do not fit under")]
+    fn sizes_must_fit() {
+        average_forward(
+            &PoolGeometry::square(2),
+            &Array3::<f32>::zeros((4, 4, 2)).view(),
+            &mut Array3::zeros((2, 1, 2)).view_mut(),
+        );
+    }
+
+    #[test]
     #[should_panic(expected = "pooling: the padding [2, 0] is more than half of the kernel 3×1")]
     fn too_much_padding_is_refused() {
         let geometry = PoolGeometry { kernel: [3, 1], stride: [1, 1], padding: [2, 0], ceil_mode: false };

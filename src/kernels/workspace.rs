@@ -90,8 +90,9 @@ impl<T> Drop for Scratch<'_, T> {
     fn drop(&mut self) {
         if cfg!(test) && !std::thread::panicking() {
             let end = self.len * size_of::<T>();
-            let guard = &self.buffer[end / size_of::<CacheLine>()..end.div_ceil(size_of::<CacheLine>()) + GUARD];
-            let mut behind = guard.iter().flat_map(|line| line.0).skip(end % size_of::<CacheLine>());
+            let lines = end.div_ceil(size_of::<CacheLine>()) + GUARD;
+            let last = self.buffer.iter().take(lines).skip(end / size_of::<CacheLine>());
+            let mut behind = last.flat_map(|line| line.0).skip(end % size_of::<CacheLine>());
             assert!(behind.all(|byte| byte == POISON.0[0]), "something was written behind a scratch buffer");
         }
         self.home.lock().push(std::mem::take(&mut self.buffer));
