@@ -38,7 +38,7 @@ impl Workspace {
 
     /// Lends `len` values, aligned to a cache line. What they are at first is unspecified: some earlier user's.
     pub(crate) fn take<T: Real>(&self, len: usize) -> Scratch<'_, T> {
-        let lines = (len * size_of::<T>()).div_ceil(size_of::<CacheLine>()) + GUARD;
+        let lines = lines::<T>(len);
         let mut free = self.lock();
         // The smallest that is large enough; else let the largest go and make a new one in its place.
         let smallest = (0..free.len()).filter(|&i| free[i].len() >= lines).min_by_key(|&i| free[i].len());
@@ -60,6 +60,11 @@ impl Workspace {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Vec<CacheLine>>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Cache lines of a buffer of `len` values with its guard.
+fn lines<T>(len: usize) -> usize {
+    (len * size_of::<T>()).div_ceil(size_of::<CacheLine>()) + GUARD
 }
 
 /// A buffer lent by a [`Workspace`], given back when dropped.
@@ -90,8 +95,7 @@ impl<T> Drop for Scratch<'_, T> {
     fn drop(&mut self) {
         if cfg!(test) && !std::thread::panicking() {
             let end = self.len * size_of::<T>();
-            let lines = end.div_ceil(size_of::<CacheLine>()) + GUARD;
-            let last = self.buffer.iter().take(lines).skip(end / size_of::<CacheLine>());
+            let last = self.buffer.iter().take(lines::<T>(self.len)).skip(end / size_of::<CacheLine>());
             let mut behind = last.flat_map(|line| line.0).skip(end % size_of::<CacheLine>());
             assert!(behind.all(|byte| byte == POISON.0[0]), "something was written behind a scratch buffer");
         }
@@ -127,22 +131,23 @@ mod tests {
         assert_eq!(workspace.bytes(), 128);
     }
 
+    fn write_behind(len: usize) {
+        let workspace = Workspace::new();
+        let mut values = workspace.take::<f32>(len);
+        // SAFETY: in tests the guard follows.
+        unsafe { values.as_mut_ptr().add(len).write(0.0) };
+    }
+
     #[test]
     #[should_panic(expected = "something was written behind a scratch buffer")]
     fn writing_too_far_in_a_line_is_noticed() {
-        let workspace = Workspace::new();
-        let mut three = workspace.take::<f32>(3);
-        // SAFETY: a cache line holds 16 values.
-        unsafe { three.as_mut_ptr().add(3).write(0.0) };
+        write_behind(3);
     }
 
     #[test]
     #[should_panic(expected = "something was written behind a scratch buffer")]
     fn writing_beyond_the_last_line_is_noticed() {
-        let workspace = Workspace::new();
-        let mut line = workspace.take::<f32>(16);
-        // SAFETY: in tests another cache line follows.
-        unsafe { line.as_mut_ptr().add(16).write(0.0) };
+        write_behind(16);
     }
 
     #[test]
