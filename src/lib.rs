@@ -5,19 +5,18 @@
 //! ```no_run
 //! use std::ops::ControlFlow;
 //!
-//! use impasto::{FoundWeights, Picture, Preset, Transfer, Vgg19, Weights};
+//! use impasto::{FoundWeights, Picture, Preset, Progress, Transfer, Vgg19, Weights};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let content = Picture::open("content.jpg".as_ref())?.fitted(512);
-//! let style = Picture::open("style.jpg".as_ref())?.fitted(512);
-//! let source = FoundWeights::find(None)?.source;
-//! let network = Vgg19::new(Weights::load(&source, None)?);
-//! let transfer = Transfer::new(&content, &style, &network, Preset::Balanced, source.is_trained());
-//! let outcome = transfer.run(|progress| {
-//!     println!("{} of {}: loss {}", progress.iteration, progress.steps, progress.total);
+//! # fn main() -> Result<(), impasto::Error> {
+//! let content = Picture::open("content.jpg")?.fitted(512);
+//! let style = Picture::open("style.jpg")?.fitted(512);
+//! let network = Vgg19::new(Weights::load(&FoundWeights::find(None)?.source, None)?);
+//! let mut run = Transfer::new(&content, &style, &network, Preset::Balanced).run()?;
+//! run.finish(&mut |progress: &Progress| {
+//!     println!("{} of {}: loss {}", progress.iteration, progress.iterations, progress.total);
 //!     ControlFlow::Continue(())
 //! })?;
-//! outcome.picture.save("out.png".as_ref())?;
+//! run.finished().save("out.png")?;
 //! # Ok(())
 //! # }
 //! ```
@@ -26,31 +25,40 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`studio`] | the jobs: [`Transfer`], [`studio::Texture`], [`studio::Invert`] |
-//! | [`picture`] | image files in and out, resizing |
+//! | [`figure`] | the papers' figures: sheets of jobs, and plots |
+//! | [`jobs`] | [`Transfer`], [`Texture`](jobs::Texture), [`Invert`](jobs::Invert) |
+//! | [`run`] | the loop of all jobs, the canvas, those who watch |
 //! | [`gradcheck`] | numeric gradient testing, of your own operations too |
-//! | [`objective`] | what is minimised, and the named presets |
+//! | [`objective`] | what is minimised: a sum of terms |
+//! | [`recipe`] | the named presets, layers and their weights, scales and steps |
 //! | [`optim`] | Adam, L-BFGS, momentum |
+//! | [`picture`] | image files in and out, resizing |
 //! | [`vgg`] | the network: its layers, its weights, the features of an image |
 //! | [`ops`] | differentiable operations, one file each |
 //! | [`tape`] | reverse-mode automatic differentiation |
 //! | [`kernels`] | arrays in, arrays out: convolution, products, pooling |
 
 mod atomic_file;
+mod error;
+pub mod figure;
 pub mod gradcheck;
+pub mod jobs;
 pub mod kernels;
 pub mod objective;
 pub mod ops;
 pub mod optim;
 pub mod picture;
-pub mod studio;
+pub mod recipe;
+pub mod run;
 pub mod tape;
 pub mod vgg;
 
 pub use atomic_file::write_atomically;
-pub use objective::{LayerWeights, Preset, Settings};
+pub use error::Error;
+pub use jobs::{Invert, Texture, Transfer};
 pub use picture::Picture;
-pub use studio::{Ended, Optimiser, Outcome, Progress, Start, Transfer};
+pub use recipe::{LayerWeights, Preset, Recipe};
+pub use run::{Ended, Progress, Run, Start, Watcher};
 pub use tape::{Tape, Var};
 pub use vgg::{FoundWeights, Layer, Vgg19, WeightSource, Weights};
 

@@ -1,12 +1,15 @@
 //! Options that several subcommands share.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use impasto::kernels::ConvAlgorithm;
-use impasto::objective::{LayerWeights, Preset, Settings};
 use impasto::picture::Picture;
+use impasto::recipe::{LayerWeights, Preset, Recipe};
 use impasto::vgg::{FoundWeights, Layer, MAKE_FROM_TORCHVISION, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
+use strum::VariantNames;
 
 use super::error::Error;
 
@@ -22,49 +25,23 @@ pub(super) struct NetworkArguments {
     pub(super) weights: Option<WeightSource>,
 
     /// How the network's poolings summarise their windows [default: max; avg for textures and with --preset gatys]
-    #[arg(long, value_name = "max|avg", hide_possible_values = true)]
-    pub(super) pool: Option<Pool>,
+    #[arg(long, value_name = "max|avg", value_parser = names::<Pooling>(), hide_possible_values = true)]
+    pub(super) pool: Option<Pooling>,
 
-    /// How convolutions are computed; all give the same picture
-    #[arg(long, value_name = "ALGORITHM", default_value = "auto")]
-    pub(super) conv: Conv,
+    /// How convolutions are computed; all give the same picture: auto (the fastest for each layer), direct (the definition,
+    /// in plain loops), im2col (patches as matrix rows, and BLAS) or winograd (minimal filtering)
+    #[arg(
+        long,
+        value_name = "ALGORITHM",
+        default_value = "auto",
+        value_parser = names::<ConvAlgorithm>(),
+        hide_possible_values = true
+    )]
+    pub(super) conv: ConvAlgorithm,
 
     /// How many threads compute; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
-}
-
-/// Names of the poolings.
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Pool {
-    /// Maximum, as VGG19 was trained
-    Max,
-    /// Average
-    Avg,
-}
-
-/// Names of the convolution algorithms.
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Conv {
-    /// The fastest for each layer
-    Auto,
-    /// The definition, in plain loops
-    Direct,
-    /// Patches as matrix rows, and BLAS
-    Im2col,
-    /// Winograd's minimal filtering F(4×4, 3×3)
-    Winograd,
-}
-
-impl From<Conv> for ConvAlgorithm {
-    fn from(conv: Conv) -> Self {
-        match conv {
-            Conv::Auto => Self::Auto,
-            Conv::Direct => Self::Direct,
-            Conv::Im2col => Self::Im2col,
-            Conv::Winograd => Self::Winograd,
-        }
-    }
 }
 
 impl NetworkArguments {
@@ -82,15 +59,20 @@ impl NetworkArguments {
         Ok(found)
     }
 
-    /// Loads the network, as deep as `deepest`.
-    pub(super) fn load(&self, found: &FoundWeights, deepest: Layer, preset: Preset) -> Result<Vgg19<f32>, Error> {
-        let weights = Weights::load(&found.source, Some(deepest)).map_err(|error| Error::Failure(error.to_string()))?;
-        let pooling = match self.pool {
-            Some(Pool::Max) => Pooling::Max,
-            Some(Pool::Avg) => Pooling::Average,
-            None => preset.pooling(),
-        };
-        Ok(Vgg19::new(weights).with_pooling(pooling).with_algorithm(self.conv.into()))
+    /// Loads the network, as deep as `deepest`, with the pooling asked for.
+    pub(super) fn load(&self, found: &FoundWeights, deepest: Layer) -> Result<Vgg19<f32>, Error> {
+        self.load_with(found, deepest, Pooling::default())
+    }
+
+    /// The same with another pooling by default.
+    pub(super) fn load_with(
+        &self,
+        found: &FoundWeights,
+        deepest: Layer,
+        pooling: Pooling,
+    ) -> Result<Vgg19<f32>, Error> {
+        let weights = Weights::load(&found.source, Some(deepest)).map_err(impasto::Error::from)?;
+        Ok(Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling)).with_algorithm(self.conv))
     }
 
     /// Runs `work` on as many threads as asked for.
@@ -104,35 +86,28 @@ impl NetworkArguments {
     }
 }
 
-/// Names of the presets.
-#[derive(Clone, Copy, Default, ValueEnum)]
-pub(super) enum PresetName {
-    /// Every term relative to its target's size: weights mean the same at every image size
-    #[default]
-    Balanced,
-    /// Gatys, Ecker & Bethge 2016, with average pooling
-    Gatys,
-    /// The PyTorch notebook's exact recipe
-    Notebook,
-}
-
-impl From<PresetName> for Preset {
-    fn from(name: PresetName) -> Self {
-        match name {
-            PresetName::Balanced => Self::Balanced,
-            PresetName::Gatys => Self::Gatys,
-            PresetName::Notebook => Self::Notebook,
-        }
-    }
+/// Reads the names of a list of the library's, and shows them as the possible values.
+pub(super) fn names<T>() -> impl TypedValueParser<Value = T>
+where
+    T: FromStr + VariantNames + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(T::VARIANTS).map(|name| name.parse().ok().expect("one of its names"))
 }
 
 /// Options that choose the objective.
 #[derive(Args)]
 #[command(next_help_heading = "Objective")]
-pub(super) struct ObjectiveArguments {
-    /// Formulas, layers and weights to start from; every number can be changed
-    #[arg(long, value_name = "PRESET", default_value = "balanced")]
-    preset: PresetName,
+pub(super) struct RecipeArguments {
+    /// The recipe to start from, of which everything can be changed: balanced (weights mean the same at every size), gatys
+    /// (Gatys, Ecker & Bethge 2016) or notebook (the PyTorch notebook's, exactly)
+    #[arg(
+        long,
+        value_name = "PRESET",
+        default_value = "balanced",
+        value_parser = names::<Preset>(),
+        hide_possible_values = true
+    )]
+    preset: Preset,
 
     /// Layers that keep the content, with their weights [default: relu4_2; relu3_1 for the balanced preset on random weights]
     #[arg(long, value_name = "LAYER[=W],…")]
@@ -155,21 +130,17 @@ pub(super) struct ObjectiveArguments {
     tv_weight: Option<f64>,
 }
 
-impl ObjectiveArguments {
-    pub(super) fn preset(&self) -> Preset {
-        self.preset.into()
-    }
-
-    /// The preset's numbers with the changes asked for.
-    pub(super) fn settings(&self, trained: bool) -> Settings {
-        let preset = self.preset().settings(trained);
-        Settings {
-            formula: preset.formula,
+impl RecipeArguments {
+    /// The preset's recipe with the changes asked for.
+    pub(super) fn recipe(&self, trained: bool) -> Recipe {
+        let preset = self.preset.recipe(trained);
+        Recipe {
             content_layers: self.content_layers.clone().unwrap_or(preset.content_layers),
             style_layers: self.style_layers.clone().unwrap_or(preset.style_layers),
             content_weight: self.content_weight.unwrap_or(preset.content_weight),
             style_weight: self.style_weight.unwrap_or(preset.style_weight),
             tv_weight: self.tv_weight.unwrap_or(preset.tv_weight),
+            ..preset
         }
     }
 }
@@ -190,19 +161,30 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// The images' longer side where nobody says otherwise.
+const DEFAULT_SIZE: u32 = 512;
+
 /// The size at which images are used.
 #[derive(Args, Clone, Copy)]
 pub(super) struct SizeArguments {
-    /// The images' longer side in pixels; 0 keeps every image at its own size
-    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(..=65_536))]
-    size: u32,
+    /// The images' longer side in pixels, 512 by default; 0 keeps every image at its own size
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=65_536))]
+    size: Option<u32>,
 }
 
 impl SizeArguments {
     /// Reads a picture and brings it to the size.
     pub(super) fn open(self, path: &Path) -> Result<Picture, Error> {
         let picture = Picture::open(path)?;
-        Ok(if self.size == 0 { picture } else { picture.fitted(self.size as usize) })
+        Ok(match self.size.unwrap_or(DEFAULT_SIZE) {
+            0 => picture,
+            size => picture.fitted(size as usize),
+        })
+    }
+
+    /// The same, where nobody gave a size, with another one by default.
+    pub(super) fn unless(self, other: Option<usize>) -> Self {
+        Self { size: self.size.or(other.map(|side| side as u32)) }
     }
 }
 
@@ -212,13 +194,4 @@ pub(super) struct ArraysOutput {
     /// The npz file to write
     #[arg(short, long, value_name = "OUT.npz")]
     pub(super) output: PathBuf,
-}
-
-/// Names of the optimisers.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub(super) enum OptimizerName {
-    /// Kingma & Ba 2015
-    Adam,
-    /// Nocedal & Wright 2006: fewer iterations to the same loss
-    Lbfgs,
 }

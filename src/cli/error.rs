@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use impasto::objective::InversionError;
 use impasto::picture::PictureError;
 use impasto::vgg::NetworkError;
 
@@ -66,6 +67,22 @@ impl From<PictureError> for Error {
     fn from(error: PictureError) -> Self {
         match error {
             PictureError::Extension { .. } => Self::Usage(error.to_string()),
+            _ => Self::Failure(error.to_string()),
+        }
+    }
+}
+
+/// The library's words, and the options that would help.
+impl From<impasto::Error> for Error {
+    fn from(error: impasto::Error) -> Self {
+        use impasto::Error as Library;
+        match error {
+            Library::Picture(error) => error.into(),
+            Library::Network(error) => error.into(),
+            Library::Inversion(InversionError::Network(error)) => error.into(),
+            Library::Inversion(error) => Self::Failure(format!("{error}; change --crop or --channels")),
+            Library::Texture(error) => Self::Failure(super::texture::advice(&error)),
+            Library::Schedule(_) | Library::Environment(_) => Self::Usage(error.to_string()),
             _ => Self::Failure(error.to_string()),
         }
     }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use impasto::objective::Preset;
 use impasto::tape::Tape;
 use impasto::vgg::Layer;
 
@@ -39,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let picture = arguments.size.open(&arguments.image)?;
     let deepest = *arguments.layers.iter().max().expect("clap requires a layer");
     let weights = arguments.network.find(false)?;
-    let network = arguments.network.load(&weights, deepest, Preset::default())?;
+    let network = arguments.network.load(&weights, deepest)?;
     arguments.network.in_threads(|| {
         let tape = Tape::new();
         let image = tape.constant(network.normalise(&picture.rgb.view()));

@@ -3,21 +3,20 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
-use impasto::objective::Preset;
+use impasto::figure::{self, Cell, Curve, Sheet, Tile};
 use impasto::picture::{Format, Picture};
-use impasto::studio::Ended;
-use impasto::studio::figure::{self, Cell, CellError, CellResult, Curve, Sheet, Tile};
-use impasto::vgg::{Layer, Vgg19, WeightSource};
+use impasto::run::{Ended, Progress, Run, Stop, Watcher};
+use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
 use impasto::write_atomically;
 use serde_json::{Map, Value, json};
 
 use super::arguments::{NetworkArguments, weight};
+use super::drive::Driver;
 use super::error::Error;
 use super::interrupt;
-use super::progress::{Display, Verbosity};
+use super::progress::{Verbosity, plain};
 
 /// Draw a figure of the papers, as a labelled sheet
 ///
@@ -99,35 +98,32 @@ enum Over {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    Format::of(&arguments.output)?;
     arguments.check()?;
     if arguments.name == Name::Loss {
+        Format::of(&arguments.output)?;
         return arguments.loss();
     }
-    let interrupted = interrupt::watch();
+    let driver = Driver::quietest(arguments.verbosity, &arguments.output)?;
     let images = arguments.files.iter().map(|path| arguments.open(path)).collect::<Result<Vec<_>, _>>()?;
     let found = arguments.network.find(arguments.verbosity.quiet)?;
-    let preset = match arguments.name {
+    let pooling = arguments.network.pool.unwrap_or(match arguments.name {
         // Gatys et al. average where they make textures.
-        Name::Style | Name::Textures | Name::Weights => Preset::Gatys,
-        _ => Preset::Balanced,
-    };
-    let network = arguments.network.load(&found, arguments.deepest(), preset)?;
+        Name::Style | Name::Textures | Name::Weights => Pooling::Average,
+        _ => Pooling::Max,
+    });
+    let network = arguments.network.load_with(&found, arguments.deepest(), pooling)?;
     for layer in arguments.required() {
         images.iter().try_for_each(|image| network.check([image.height(), image.width()], layer))?;
     }
-    let rows = arguments.rows(&images, network.last());
-    let cells = Cells {
+    let rows = arguments.rows(&images, network.last(), pooling);
+    let version = env!("CARGO_PKG_VERSION");
+    let weights = fingerprint(&found.source);
+    let mut cells = Cells {
         folder: arguments.output.with_extension("cells"),
-        common: format!(
-            "{} {} {preset:?} {}",
-            env!("CARGO_PKG_VERSION"),
-            fingerprint(&found.source),
-            network_options(&arguments.network)
-        ),
+        common: format!("{version} {weights} {pooling}"),
         arguments,
         network: &network,
-        interrupted: &interrupted,
+        driver,
     };
     std::fs::create_dir_all(&cells.folder).map_err(|why| Error::file("make the folder", &cells.folder, why))?;
     let count: usize = rows.iter().map(Vec::len).sum();
@@ -145,7 +141,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         }
         tiles.extend(line.chunks(arguments.columns(row.len())).map(<[Tile]>::to_vec));
     }
-    Sheet { title: arguments.title(), rows: tiles }.draw().save(&arguments.output)?;
+    cells.driver.write(&Sheet { title: arguments.title(), rows: tiles }.draw())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -209,7 +205,7 @@ impl Arguments {
         }
     }
 
-    fn rows<'a>(&self, images: &'a [Picture], last: Layer) -> Vec<Vec<Cell<'a>>> {
+    fn rows<'a>(&self, images: &'a [Picture], last: Layer, pooling: Pooling) -> Vec<Vec<Cell<'a>>> {
         let values = |default: &[f64]| if self.values.is_empty() { default.to_vec() } else { self.values.clone() };
         let each = |row: &dyn Fn(&'a Picture) -> Vec<Cell<'a>>| images.iter().map(row).collect();
         match self.name {
@@ -225,7 +221,7 @@ impl Arguments {
             Name::Content => each(&|image| figure::content(image, last)),
             Name::Style => each(&|image| figure::style(image, last)),
             Name::Textures => each(&|image| figure::textures(image, last)),
-            Name::Weights => figure::weights(&images[0], &images[1], last, &values(&[0.001, 0.01, 0.1, 1.0])),
+            Name::Weights => figure::weights(&images[0], &images[1], last, pooling, &values(&[0.001, 0.01, 0.1, 1.0])),
             Name::Loss => Vec::new(),
         }
     }
@@ -277,32 +273,48 @@ impl Arguments {
 /// What all cells of a sheet have in common.
 struct Cells<'a> {
     folder: PathBuf,
-    /// Program, network and preset, in words.
+    /// Program and network, in words.
     common: String,
     arguments: &'a Arguments,
     network: &'a Vgg19<f32>,
-    interrupted: &'a AtomicBool,
+    driver: Driver<'a>,
+}
+
+/// Remembers the terms of the lowest point of a run, which is the one that L-BFGS leaves.
+struct Lowest {
+    total: f64,
+    terms: Vec<(String, f64)>,
+}
+
+impl Watcher for Lowest {
+    fn see(&mut self, _: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
+        if progress.total < self.total {
+            self.total = progress.total;
+            self.terms = progress.groups.iter().map(|group| (group.name.clone(), group.value)).collect();
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 impl Cells<'_> {
     /// The cell's tile, from the folder or computed; `None` if interrupted.
-    fn tile(&self, cell: &Cell<'_>, number: usize, count: usize) -> Result<Option<Tile>, Error> {
+    fn tile(&mut self, cell: &Cell<'_>, number: usize, count: usize) -> Result<Option<Tile>, Error> {
         let path = self.folder.join(format!("{}.png", self.key(cell)));
         if let Some(tile) = kept(cell, &path) {
             return Ok(Some(tile));
         }
-        let steps = self.arguments.steps as usize;
-        let mut display = Display::new(self.arguments.verbosity, steps);
-        display.say(&format!("cell {number} of {count}: {}", cell.label));
-        let result = cell.run(self.network, steps, self.arguments.seed, |progress| {
-            display.show(progress);
-            if self.interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        display.finish();
-        if result.ended == Ended::Stopped {
-            return Ok(None);
+        if !self.arguments.verbosity.quiet {
+            eprintln!("cell {number} of {count}: {}", cell.label);
         }
-        Self::keep(&path, &result)?;
+        let mut lowest = Lowest { total: f64::INFINITY, terms: Vec::new() };
+        let picture = match cell.run(self.network, self.arguments.steps as usize, self.arguments.seed)? {
+            None => cell.image.clone(),
+            Some(mut run) => match self.driver.drive(&mut run, None, Some(&mut lowest))? {
+                Ended::Stopped => return Ok(None),
+                _ => run.finished(),
+            },
+        };
+        Self::keep(&path, &picture, &lowest.terms)?;
         Ok(kept(cell, &path))
     }
 
@@ -320,9 +332,9 @@ impl Cells<'_> {
     }
 
     /// Writes the picture and then its terms: a cell with terms is whole.
-    fn keep(path: &Path, result: &CellResult) -> Result<(), Error> {
-        result.picture.save(path)?;
-        let terms: Map<String, Value> = result.terms.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    fn keep(path: &Path, picture: &Picture, terms: &[(String, f64)]) -> Result<(), Error> {
+        picture.save(path)?;
+        let terms: Map<String, Value> = terms.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         let written = write_atomically(&path.with_extension("json"), |file| {
             serde_json::to_writer(file, &terms).map_err(std::io::Error::from)
         });
@@ -337,17 +349,8 @@ fn kept(cell: &Cell<'_>, path: &Path) -> Option<Tile> {
     let picture = Picture::open(path).ok()?;
     // The priors are no error.
     let shown = terms.iter().filter(|(name, _)| !["tv", "alpha"].contains(&name.as_str()));
-    let terms = shown.map(|(name, value)| format!("{name} {}", short(value.as_f64().unwrap_or(f64::NAN))));
+    let terms = shown.map(|(name, value)| format!("{name} {}", plain(value.as_f64().unwrap_or(f64::NAN))));
     Some(Tile { picture, caption: cell.label.split(", ").map(String::from).chain(terms).collect() })
-}
-
-/// A number in three digits: 12.3, 0.00456, 7.89e-4.
-fn short(value: f64) -> String {
-    match value {
-        0.0 => "0".into(),
-        1e-3..1e3 => format!("{value:.*}", (2 - value.log10().floor() as i32) as usize),
-        _ => format!("{value:.2e}"),
-    }
 }
 
 /// The weights' name and, for a file, its size and time.
@@ -358,15 +361,6 @@ fn fingerprint(source: &WeightSource) -> String {
     };
     let state = file.map(|file| (file.len(), file.modified().ok()));
     format!("{source} {state:?}")
-}
-
-/// What the options make of the network.
-fn network_options(arguments: &NetworkArguments) -> &'static str {
-    match arguments.pool {
-        None => "preset",
-        Some(super::arguments::Pool::Max) => "max",
-        Some(super::arguments::Pool::Avg) => "avg",
-    }
 }
 
 /// Fowler, Noll and Vo's hash FNV-1a: the same on every machine and in every version.
@@ -381,26 +375,5 @@ impl Fnv {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
-    }
-}
-
-impl From<CellError> for Error {
-    fn from(error: CellError) -> Self {
-        match error {
-            CellError::Inversion(error) => error.into(),
-            CellError::Texture(error) => error.into(),
-            CellError::Transfer(error) => error.into(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::short;
-
-    #[test]
-    fn numbers_have_three_digits() {
-        let shown = [0.0, 999.4, 12.34, 1.0, 0.051_23, 0.001_234, 4.321e-5, 98_765.0].map(short);
-        assert_eq!(shown, ["0", "999", "12.3", "1.00", "0.0512", "0.00123", "4.32e-5", "9.88e4"]);
     }
 }

@@ -1,27 +1,24 @@
 //! `impasto invert`: what a layer keeps of a picture.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::sync::atomic::Ordering;
 
-use clap::{Args, ValueEnum};
-use impasto::objective::{InversionError, Preset, Priors, Selection};
-use impasto::picture::{Format, Picture};
-use impasto::studio::{Ended, Invert, Optimiser};
+use clap::Args;
+use impasto::jobs::Invert;
+use impasto::objective::{Priors, Selection};
+use impasto::optim::Method;
+use impasto::picture::Picture;
+use impasto::recipe::Steps;
+use impasto::run::Ended;
 use impasto::vgg::Layer;
 use ndarray::{Axis, concatenate};
+use strum::{EnumString, VariantNames};
 
-use super::arguments::{NetworkArguments, SizeArguments, rate, weight};
+use super::arguments::{NetworkArguments, SizeArguments, names, rate, weight};
+use super::drive::{Driver, RunArguments};
 use super::error::Error;
-use super::finish::finish;
-use super::interrupt;
-use super::log::Log;
-use super::progress::{Display, Verbosity};
-
-/// Adam's rate where none is given, in levels of 0..255.
-const ADAM_RATE: f64 = 4.0;
 
 /// Find a picture with the same features at a layer
 ///
@@ -44,33 +41,13 @@ pub(super) struct Arguments {
     #[command(flatten)]
     size: SizeArguments,
 
-    /// How many iterations
-    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..))]
-    steps: u32,
-
     /// What is optimised and how: fast is L-BFGS, mahendran the published procedure
-    #[arg(long, value_name = "fast|mahendran", default_value = "fast", hide_possible_values = true)]
+    #[arg(long, value_name = "fast|mahendran", default_value = "fast", value_parser = names::<InversionPreset>(), hide_possible_values = true)]
     preset: InversionPreset,
-
-    /// What moves the pixels [default: lbfgs; momentum with --preset mahendran; adam with --jitter]
-    #[arg(long, value_name = "NAME")]
-    optimizer: Option<OptimizerName>,
-
-    /// Adam's rate in levels of 0..255 [default: 4], or momentum's first rate, to be multiplied by σ² [default: 0.004]
-    #[arg(long, value_name = "R", value_parser = rate)]
-    lr: Option<f64>,
 
     /// Where to start: noise, or a picture's path
     #[arg(long, value_name = "noise|PATH", default_value = "noise")]
     init: PathBuf,
-
-    /// Keep pixels within black and white while they move, not only when the picture is written
-    #[arg(long)]
-    clamp: bool,
-
-    /// Seed of the noise and of the jitter
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
 
     /// Invert from N seeds, side by side in one picture: what they share is what the layer keeps
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -80,15 +57,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=256))]
     jitter: u16,
 
-    /// Write one JSON object per iteration: iteration, elapsed (seconds), total, error, tv, alpha
-    ///
-    /// `error` is ‖Φ(x)−Φ₀‖²/‖Φ₀‖²; `tv` and `alpha` have their weights, so that total is the sum of the three. With
-    /// --repeats each line also has `repeat`, from 1.
-    #[arg(long, value_name = "FILE.jsonl")]
-    log: Option<PathBuf>,
-
     #[command(flatten)]
-    verbosity: Verbosity,
+    run: RunArguments,
 
     #[command(flatten)]
     features: FeatureArguments,
@@ -135,24 +105,14 @@ struct PriorArguments {
     lambda_tv: Option<f64>,
 }
 
-/// Names of the presets.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
+/// The names of the ways to invert.
+#[derive(Clone, Copy, Debug, EnumString, PartialEq, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 enum InversionPreset {
     /// L-BFGS and less smoothing: lower errors after fewer iterations
     Fast,
     /// Mahendran & Vedaldi 2014: momentum with their rates
     Mahendran,
-}
-
-/// Names of the optimisers.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum OptimizerName {
-    /// Mahendran & Vedaldi 2014: momentum 0.9, rates that fall in three stages
-    Momentum,
-    /// Kingma & Ba 2015
-    Adam,
-    /// Nocedal & Wright 2006: the lowest error after the same number of iterations
-    Lbfgs,
 }
 
 /// `A..B`.
@@ -210,10 +170,10 @@ fn norm_exponent(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
-    let interrupted = interrupt::watch();
-    Format::of(&arguments.output)?;
-    let optimizer = arguments.optimizer()?;
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    let mut driver = Driver::new(&arguments.run, &arguments.output)?;
+    let method = arguments.method()?;
+    let steps = arguments.steps()?;
     let image = if arguments.layer.is_classifier() {
         Picture::open(&arguments.image)?.resized(224, 224)
     } else {
@@ -223,82 +183,80 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         Some("noise") => None,
         _ => Some(Picture::open(&arguments.init)?),
     };
-    let found = arguments.network.find(arguments.verbosity.quiet)?;
-    let network = arguments.network.load(&found, arguments.layer, Preset::default())?;
+    let found = arguments.network.find(arguments.run.verbosity.quiet)?;
+    let network = arguments.network.load(&found, arguments.layer)?;
     let positions = [image.height(), image.width()].map(|len| len / arguments.layer.stride());
-    let selection = Selection {
-        patch: arguments.features.crop.as_ref().map(|crop| crop.ranges(positions)),
-        channels: arguments.features.channels.clone().map(|channels| channels.0),
+    let rate = if method == Method::Momentum { Invert::PUBLISHED_RATE } else { Invert::ADAM_RATE };
+    let default = Invert::new(&image, &network, arguments.layer);
+    let job = Invert {
+        selection: Selection {
+            patch: arguments.features.crop.as_ref().map(|crop| crop.ranges(positions)),
+            channels: arguments.features.channels.clone().map(|channels| channels.0),
+        },
+        priors: arguments.priors(),
+        start,
+        method,
+        rate: arguments.run.lr.unwrap_or(rate),
+        steps: steps.unwrap_or(default.steps),
+        clamp: arguments.run.clamp,
+        jitter: usize::from(arguments.jitter),
+        seed: arguments.run.seed,
+        ..default
     };
-    let (repeats, steps) = (usize::from(arguments.repeats), arguments.steps as usize);
-    let mut display = Display::new(arguments.verbosity, steps);
-    let mut log = arguments.log.as_deref().map(Log::new).transpose()?;
-    let mut failed = None;
+    arguments.network.in_threads(|| {
+        if arguments.repeats == 1 { driver.complete(job.run()?) } else { repeat(&mut driver, &job, arguments.repeats) }
+    })?
+}
+
+/// Inverts from several seeds and writes the pictures side by side, as many as there are.
+fn repeat(driver: &mut Driver<'_>, job: &Invert<'_>, repeats: u16) -> Result<ExitCode, Error> {
     let mut pictures = Vec::new();
-    let mut ended = (0, Ended::Complete);
-    for repeat in 0..repeats {
-        let outcome = arguments.network.in_threads(|| {
-            let job = Invert {
-                selection: selection.clone(),
-                priors: arguments.priors(),
-                start: start.clone(),
-                optimiser: match optimizer {
-                    OptimizerName::Momentum => Invert::momentum(&image, arguments.lr.unwrap_or(Invert::PUBLISHED_RATE)),
-                    OptimizerName::Adam => Optimiser::Adam(arguments.lr.unwrap_or(ADAM_RATE)),
-                    OptimizerName::Lbfgs => Optimiser::Lbfgs,
-                },
-                steps,
-                clamp: arguments.clamp,
-                jitter: usize::from(arguments.jitter),
-                seed: arguments.seed.wrapping_add(repeat as u64),
-                ..Invert::new(&image, &network, arguments.layer)
-            };
-            job.run(|progress| {
-                display.show(progress);
-                let number = (repeats > 1).then_some(("repeat", repeat + 1));
-                failed = log.as_mut().and_then(|log| log.write_numbered(progress, number).err());
-                let stop = failed.is_some() || interrupted.load(Ordering::Relaxed);
-                if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })
-        })??;
-        pictures.push(outcome.picture.rgb);
-        // One repeat that failed is not to be hidden by a later one.
-        if ended.1 != Ended::NotFinite {
-            ended = (outcome.iterations, outcome.ended);
+    let mut end = Ok((Ended::Complete, 0));
+    for repeat in 0..usize::from(repeats) {
+        let seed = job.seed.wrapping_add(repeat as u64);
+        let mut run = Invert { seed, ..job.clone() }.run()?;
+        let ended = driver.drive(&mut run, Some(("repeat", repeat + 1)), None);
+        pictures.push(run.finished().rgb);
+        match ended {
+            // One repeat that failed is not to be hidden by a later one.
+            Ok(ended) if !matches!(end, Ok((Ended::NotFinite, _))) => end = Ok((ended, run.iterations())),
+            Ok(_) => {}
+            Err(error) => end = Err(error),
         }
-        if failed.is_some() || interrupted.load(Ordering::Relaxed) {
+        if end.is_err() || driver.interrupted() {
             break;
         }
     }
-    display.finish();
     let views: Vec<_> = pictures.iter().map(|picture| picture.view()).collect();
     let strip = concatenate(Axis(1), &views).expect("pictures of one height");
-    let picture =
-        if repeats == 1 { image.recoloured(strip) } else { Picture { profile: image.profile, ..Picture::new(strip) } };
-    picture.save(&arguments.output)?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
-    finish(ended.1, ended.0, &arguments.output)
+    driver.write(&Picture { profile: job.image.profile.clone(), ..Picture::new(strip) })?;
+    let (ended, iterations) = end?;
+    driver.end(ended, iterations)
 }
 
 impl Arguments {
-    fn optimizer(&self) -> Result<OptimizerName, Error> {
-        let optimizer = match (self.optimizer, self.preset) {
-            (Some(name), _) => name,
-            (None, InversionPreset::Mahendran) => OptimizerName::Momentum,
-            (None, InversionPreset::Fast) if self.jitter > 0 => OptimizerName::Adam,
-            (None, InversionPreset::Fast) => OptimizerName::Lbfgs,
+    fn method(&self) -> Result<Method, Error> {
+        let own = match self.preset {
+            InversionPreset::Mahendran => Method::Momentum,
+            InversionPreset::Fast if self.jitter > 0 => Method::Adam,
+            InversionPreset::Fast => Method::Lbfgs,
         };
-        let usage = |message: &str| Err(Error::Usage(message.into()));
-        match optimizer {
-            OptimizerName::Lbfgs if self.lr.is_some() => {
-                usage("--lr is the rate of adam or momentum; L-BFGS chooses its step lengths itself; give --optimizer")
-            }
-            OptimizerName::Lbfgs if self.jitter > 0 => usage(
-                "--jitter makes the objective change at every iteration, which L-BFGS cannot follow; leave out --optimizer lbfgs",
-            ),
-            name => Ok(name),
+        let method = self.run.method(own)?;
+        if method == Method::Lbfgs && self.jitter > 0 {
+            return Err(Error::Usage(
+                "--jitter makes the objective change at every iteration, which L-BFGS cannot follow; leave out \
+                 --optimizer lbfgs"
+                    .into(),
+            ));
+        }
+        Ok(method)
+    }
+
+    fn steps(&self) -> Result<Option<usize>, Error> {
+        match self.run.steps.as_ref().map(Steps::given) {
+            None => Ok(None),
+            Some([steps]) => Ok(Some(*steps)),
+            Some(_) => Err(Error::Usage("--steps takes one number here: an inversion has one scale".into())),
         }
     }
 
@@ -312,15 +270,6 @@ impl Arguments {
             beta: self.priors.beta,
             lambda_alpha: self.priors.lambda_alpha.unwrap_or(preset.lambda_alpha),
             lambda_tv: self.priors.lambda_tv.unwrap_or(preset.lambda_tv),
-        }
-    }
-}
-
-impl From<InversionError> for Error {
-    fn from(error: InversionError) -> Self {
-        match error {
-            InversionError::Network(error) => error.into(),
-            InversionError::Selection { .. } => Self::Failure(format!("{error}; change --crop or --channels")),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{LineWriter, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use impasto::studio::Progress;
+use impasto::run::{Progress, Run, Stop, Watcher};
 use serde_json::{Map, Value};
 
 use super::error::Error;
@@ -27,23 +28,9 @@ impl Log {
         Ok(Self { path: path.into(), file: None })
     }
 
-    pub(super) fn write(&mut self, progress: &Progress<'_>) -> Result<(), Error> {
-        self.write_numbered(progress, None)
-    }
-
-    /// The same, with a number of the run before all else where there are several.
-    pub(super) fn write_numbered(
-        &mut self,
-        progress: &Progress<'_>,
-        number: Option<(&str, usize)>,
-    ) -> Result<(), Error> {
-        let mut line = Map::new();
-        line.extend(number.map(|(name, number)| (name.into(), number.into())));
-        line.insert("iteration".into(), progress.iteration.into());
-        line.insert("elapsed".into(), progress.elapsed.as_secs_f64().into());
-        line.insert("total".into(), progress.total.into());
-        line.extend(progress.terms.iter().map(|&(name, value)| (name.into(), value.into())));
-        self.append(&Value::Object(line)).map_err(|why| Error::file(WRITE, &self.path, why))
+    /// The log of one run; where there are several, each of its lines begins with the run's number.
+    pub(super) fn of<'a>(&'a mut self, number: Option<(&'a str, usize)>) -> impl Watcher + 'a {
+        LogOfRun { log: self, number }
     }
 
     fn append(&mut self, line: &Value) -> std::io::Result<()> {
@@ -52,5 +39,34 @@ impl Log {
             none => none.insert(LineWriter::new(File::create(&self.path)?)),
         };
         writeln!(file, "{line}")
+    }
+}
+
+struct LogOfRun<'a> {
+    log: &'a mut Log,
+    number: Option<(&'a str, usize)>,
+}
+
+impl Watcher for LogOfRun<'_> {
+    fn see(&mut self, _: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
+        let mut line = Map::new();
+        line.extend(self.number.map(|(name, number)| (name.into(), number.into())));
+        line.insert("iteration".into(), progress.iteration.into());
+        line.insert("scale".into(), progress.scale.side.into());
+        line.insert("elapsed".into(), progress.elapsed.as_secs_f64().into());
+        line.insert("total".into(), progress.total.into());
+        for group in &progress.groups {
+            line.insert(group.name.clone(), group.value.into());
+        }
+        for group in progress.groups.iter().filter(|group| group.terms.len() > 1) {
+            line.extend(group.terms.iter().map(|(name, value)| (format!("{}.{name}", group.name), (*value).into())));
+        }
+        match self.log.append(&Value::Object(line)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(why) => {
+                let words = format!("cannot {WRITE} {}: {why}", self.log.path.display());
+                ControlFlow::Break(Stop::Failed(words.into()))
+            }
+        }
     }
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use impasto::objective::StyleTransfer;
+use impasto::objective::style_transfer;
 use impasto::tape::Tape;
 use ndarray::{ArrayD, arr0};
 
-use super::arguments::{ArraysOutput, NetworkArguments, ObjectiveArguments, SizeArguments};
+use super::arguments::{ArraysOutput, NetworkArguments, RecipeArguments, SizeArguments};
 use super::arrays;
 use super::error::Error;
 
@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     size: SizeArguments,
 
     #[command(flatten)]
-    objective: ObjectiveArguments,
+    recipe: RecipeArguments,
 
     #[command(flatten)]
     network: NetworkArguments,
@@ -58,24 +58,27 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         )));
     }
     let weights = arguments.network.find(false)?;
-    let settings = arguments.objective.settings(weights.source.is_trained());
-    let network = arguments.network.load(&weights, settings.deepest(), arguments.objective.preset())?;
+    let recipe = arguments.recipe.recipe(weights.source.is_trained());
+    let network = arguments.network.load_with(&weights, recipe.deepest(), recipe.pooling)?;
     arguments.network.in_threads(|| {
         let normalised = |rgb: &ndarray::Array3<f32>| network.normalise(&rgb.view());
-        let objective = StyleTransfer::new(settings, &network, normalised(&content.rgb), normalised(&style.rgb))?;
+        let styles = vec![(normalised(&style.rgb), 1.0)];
+        let objective =
+            style_transfer(&recipe, &network, normalised(&content.rgb), styles).map_err(impasto::Error::from)?;
         let tape = Tape::new();
         let image = tape.variable(normalised(&image.rgb));
-        let losses = objective.evaluate(&network, &image)?;
-        let gradients = losses.total.backward();
-        let gradient = gradients.get(&image).expect("the objective depends on the image");
+        let losses = objective.evaluate(&network, &image, &image).map_err(impasto::Error::from)?;
+        let mut gradients = losses.scaled.backward();
+        let mut gradient =
+            gradients.take(&image).map_or_else(|| ArrayD::zeros(image.shape()), impasto::tape::Tensor::into_array);
+        gradient.mapv_inplace(|v| (f64::from(v) / losses.factor) as f32);
         let scalar = |value: f64| arr0(value as f32).into_dyn();
-        let mut values: Vec<(String, ArrayD<f32>)> = vec![
-            ("loss.total".into(), arr0(losses.total.scalar()).into_dyn()),
-            ("loss.content".into(), scalar(losses.content)),
-            ("loss.style".into(), scalar(losses.style)),
-            ("loss.tv".into(), scalar(losses.tv)),
-        ];
-        values.extend(losses.style_layers.iter().map(|(layer, loss)| (format!("loss.style.{layer}"), scalar(*loss))));
+        let mut values: Vec<(String, ArrayD<f32>)> = vec![("loss.total".into(), scalar(losses.total))];
+        for group in &losses.groups {
+            values.push((format!("loss.{}", group.name), scalar(group.value)));
+        }
+        let style = losses.groups.iter().filter(|group| group.name == "style").flat_map(|group| &group.terms);
+        values.extend(style.map(|(layer, loss)| (format!("loss.style.{layer}"), scalar(*loss))));
         let mut named: Vec<_> = values.iter().map(|(name, value)| (name.clone(), value.view())).collect();
         named.push(("grad".into(), gradient.view()));
         arrays::write(&arguments.output.output, &named)

@@ -3,10 +3,10 @@
 mod arguments;
 mod arrays;
 mod completions;
+mod drive;
 mod error;
 mod features;
 mod figure;
-mod finish;
 mod gradcheck;
 mod interrupt;
 mod invert;
@@ -49,9 +49,9 @@ pub fn main() -> ExitCode {
         Err(error) => return error::usage(&error),
     };
     let result = match cli.command {
-        Command::Transfer(arguments) => transfer::run(*arguments),
-        Command::Texture(arguments) => texture::run(*arguments),
-        Command::Invert(arguments) => invert::run(*arguments),
+        Command::Transfer(arguments) => transfer::run(&arguments),
+        Command::Texture(arguments) => texture::run(&arguments),
+        Command::Invert(arguments) => invert::run(&arguments),
         Command::Figure(arguments) => figure::run(&arguments),
         Command::Features(arguments) => features::run(&arguments),
         Command::Loss(arguments) => loss::run(*arguments),

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use impasto::objective::Preset;
 use impasto::vgg::{Layer, LayerSummary};
 
 use super::arguments::NetworkArguments;
@@ -24,7 +23,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let (_, _, pool5) = Layer::stage(Layer::CONVOLUTIONS - 1);
     let pool5 = pool5.expect("the last block ends in a pooling");
     let weights = arguments.network.find(false)?;
-    let network = arguments.network.load(&weights, pool5, Preset::default())?;
+    let network = arguments.network.load(&weights, pool5)?;
     let size = arguments.size as usize;
     println!("{:<8} {:>17} {:>11} {:>10} {:>16}", "layer", "shape", "parameters", "field", "multiplications");
     let (mut parameters, mut multiplications) = (0, 0);

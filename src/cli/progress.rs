@@ -1,15 +1,19 @@
 //! What a run shows while it goes: a bar on a terminal, plain lines elsewhere, nothing if it is to be quiet.
 
 use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use impasto::optim::Step;
-use impasto::studio::Progress;
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use impasto::run::{Progress, Run, Stop, Watcher};
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// Plain lines come no closer than this.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
+/// Positions of the bar, far more than it has columns.
+const FINE: f64 = 1000.0;
 
 /// How much is said on standard error.
 #[derive(Args, Clone, Copy)]
@@ -18,7 +22,7 @@ pub(super) struct Verbosity {
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 
-    /// Say more: what is read, and what the optimiser does
+    /// Say more: what is read, every term, and what the optimiser does
     #[arg(short, long)]
     pub(super) verbose: bool,
 }
@@ -31,58 +35,109 @@ pub(super) struct Display {
 }
 
 impl Display {
-    pub(super) fn new(verbosity: Verbosity, steps: usize) -> Self {
+    pub(super) fn new(verbosity: Verbosity, run: &Run<'_>) -> Self {
         let bar = (!verbosity.quiet && std::io::stderr().is_terminal()).then(|| {
-            let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}").expect("a valid template");
-            ProgressBar::new(steps as u64).with_style(style)
+            let style = ProgressStyle::with_template("{prefix:>7} {bar:16} {msg}").expect("a valid template");
+            let bar = ProgressBar::new(FINE as u64).with_style(style);
+            bar.set_prefix(format!("{} px", run.scales()[0].side));
+            bar.tick();
+            bar
         });
         Self { verbosity, bar, last_line: None }
     }
 
-    pub(super) fn show(&mut self, progress: &Progress<'_>) {
-        if self.verbosity.quiet {
-            return;
-        }
-        if matches!(progress.step, Step::Restarted(_)) || self.verbosity.verbose && progress.step != Step::Moved {
-            self.say(&format!("iteration {}: {}", progress.iteration, progress.step));
-        }
-        let losses = losses(progress);
-        if let Some(bar) = &self.bar {
-            bar.set_position(progress.iteration as u64);
-            bar.set_message(format!("{losses}  {} left", HumanDuration(time_left(progress))));
-            return;
-        }
-        let due = self.last_line.is_none_or(|last| last.elapsed() >= BETWEEN_LINES);
-        if due || self.verbosity.verbose || progress.iteration == progress.steps {
-            let left = HumanDuration(time_left(progress));
-            eprintln!("iteration {}/{}  {losses}  {left} left", progress.iteration, progress.steps);
-            self.last_line = Some(Instant::now());
-        }
-    }
-
     /// A line that stays.
-    pub(super) fn say(&self, line: &str) {
+    fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
             None if !self.verbosity.quiet => eprintln!("{line}"),
             None => {}
         }
     }
+}
 
-    pub(super) fn finish(&self) {
+impl Watcher for Display {
+    fn see(&mut self, _: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
+        let Verbosity { quiet, verbose } = self.verbosity;
+        if quiet {
+            return ControlFlow::Continue(());
+        }
+        if matches!(progress.step, Step::Restarted(_)) || verbose && progress.step != Step::Moved {
+            self.say(&format!("iteration {}: {}", progress.iteration, progress.step));
+        }
         if let Some(bar) = &self.bar {
-            bar.finish();
+            bar.set_position((progress.done * FINE) as u64);
+            bar.set_prefix(format!("{} px", progress.scale.side));
+            bar.set_message(message(progress));
+            if progress.iteration == progress.iterations {
+                bar.finish_and_clear();
+            }
+        }
+        let due = self.last_line.is_none_or(|last| last.elapsed() >= BETWEEN_LINES);
+        if verbose || self.bar.is_none() && (due || progress.iteration == progress.iterations) {
+            self.say(&format!("{} px, iteration {}: {}", progress.scale.side, progress.iteration, message(progress)));
+            self.last_line = Some(Instant::now());
+        }
+        if verbose {
+            for group in progress.groups.iter().filter(|group| group.terms.len() > 1) {
+                let terms: Vec<String> =
+                    group.terms.iter().map(|(name, value)| format!("{name} {}", plain(*value))).collect();
+                self.say(&format!("  {}: {}", group.name, terms.join(", ")));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
         }
     }
 }
 
-fn losses(progress: &Progress<'_>) -> String {
-    let shown = progress.terms.iter().filter(|(_, value)| *value != 0.0);
-    let terms: Vec<String> = shown.map(|(name, value)| format!("{name} {value:.4e}")).collect();
-    format!("loss {:.4e} ({})", progress.total, terms.join(", "))
+/// How much is done, how long the rest takes, and how far the terms are: at most 54 columns.
+fn message(progress: &Progress) -> String {
+    let left = progress.time_left().map_or_else(String::new, |left| format!("{} left  ", duration(left)));
+    let shown = progress.groups.iter().filter(|group| group.value != 0.0);
+    let terms: Vec<String> = shown.map(|group| format!("{} {}", group.name, plain(group.value))).collect();
+    format!("{:3.0} %  {left}{}", 100.0 * progress.done, terms.join("  "))
 }
 
-fn time_left(progress: &Progress<'_>) -> Duration {
-    let left = progress.steps - progress.iteration;
-    progress.elapsed.mul_f64(left as f64 / progress.iteration as f64)
+/// 45 s, 3 min 20 s, 2 h 5 min.
+fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64().ceil() as u64;
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// A number in three digits: 12.3, 0.00456; 7.89e-6 only where zeros would hide it.
+pub(super) fn plain(value: f64) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
+    let digits = 2 - value.abs().log10().floor() as i32;
+    match digits {
+        3..=6 => format!("{value:.0$}", digits as usize),
+        0..=2 => format!("{value:.0$}", digits as usize),
+        -4..0 => format!("{value:.0}"),
+        _ => format!("{value:.2e}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times_are_as_people_write_them() {
+        let numbers = [0.0, 12.34, 0.004_56, 8.3731, 123_456.0, 7.89e-6, 1e9, 0.999].map(plain);
+        assert_eq!(numbers, ["0", "12.3", "0.00456", "8.37", "123456", "7.89e-6", "1.00e9", "0.999"]);
+        let times = [0, 45, 200, 7500].map(|seconds| duration(Duration::from_secs(seconds)));
+        assert_eq!(times, ["0 s", "45 s", "3 min 20 s", "2 h 5 min"]);
+    }
 }

@@ -1,26 +1,20 @@
 //! `impasto texture`: more of a texture.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::sync::atomic::Ordering;
 
 use clap::Args;
-use impasto::objective::{LayerWeights, Preset, TextureTarget};
-use impasto::picture::{Format, Picture};
-use impasto::studio::{Optimiser, Texture, TextureError};
-use impasto::vgg::Layer;
+use impasto::jobs::{Texture, TextureError};
+use impasto::objective::{texture_layers, texture_layers_up_to};
+use impasto::optim::Method;
+use impasto::picture::Picture;
+use impasto::recipe::{LayerWeights, Scales};
+use impasto::vgg::{Layer, Pooling};
 
-use super::arguments::{NetworkArguments, OptimizerName, rate};
+use super::arguments::NetworkArguments;
+use super::drive::{Driver, RunArguments};
 use super::error::Error;
-use super::finish::finish;
-use super::interrupt;
-use super::log::Log;
-use super::progress::{Display, Verbosity};
-
-/// Adam's rate where none is given, in standard deviations of the images' colours.
-const ADAM_RATE: f64 = 0.05;
 
 /// Make a picture from noise that looks like EXAMPLE in every part
 ///
@@ -59,32 +53,12 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "LAYER")]
     up_to: Option<Layer>,
 
-    /// How many iterations
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
-    steps: u32,
-
-    /// What moves the pixels
-    #[arg(long, value_name = "NAME", default_value = "lbfgs")]
-    optimizer: OptimizerName,
-
-    /// Adam's rate, in units of the network's input [default: 0.05 times the spread of natural colours]
-    #[arg(long, value_name = "R", value_parser = rate)]
-    lr: Option<f64>,
-
-    /// Keep pixels within black and white while they move, not only when the picture is written
-    #[arg(long)]
-    clamp: bool,
-
-    /// Seed of the noise
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-
-    /// Write one JSON object per iteration: iteration, elapsed (seconds), total, gram
-    #[arg(long, value_name = "FILE.jsonl")]
-    log: Option<PathBuf>,
+    /// Make it small first: auto, how many scales, or each one's longer side in pixels [default: 1]
+    #[arg(long, value_name = "auto|N|A,B,C")]
+    scales: Option<Scales>,
 
     #[command(flatten)]
-    verbosity: Verbosity,
+    run: RunArguments,
 
     #[command(flatten)]
     network: NetworkArguments,
@@ -110,68 +84,43 @@ impl FromStr for Size {
     }
 }
 
-pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
-    let interrupted = interrupt::watch();
-    Format::of(&arguments.output)?;
-    let optimiser = match (arguments.optimizer, arguments.lr) {
-        (OptimizerName::Lbfgs, Some(_)) => {
-            return Err(Error::Usage("--lr is Adam's rate; give --optimizer adam, or leave it out".into()));
-        }
-        (OptimizerName::Lbfgs, None) => Optimiser::Lbfgs,
-        (OptimizerName::Adam, rate) => Optimiser::Adam(rate.unwrap_or(ADAM_RATE)),
-    };
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    let driver = Driver::new(&arguments.run, &arguments.output)?;
+    let method = arguments.run.method(Method::Lbfgs)?;
     let mut example = Picture::open(&arguments.example)?;
     if arguments.example_size > 0 {
         example = example.fitted(arguments.example_size as usize);
     }
     let layers = match (&arguments.layers, arguments.up_to) {
         (Some(layers), _) => layers.clone(),
-        (None, Some(deepest)) => TextureTarget::<f32>::layers_up_to(deepest),
-        (None, None) => TextureTarget::<f32>::layers(),
+        (None, Some(deepest)) => texture_layers_up_to(deepest),
+        (None, None) => texture_layers(),
     };
-    let found = arguments.network.find(arguments.verbosity.quiet)?;
+    let found = arguments.network.find(arguments.run.verbosity.quiet)?;
     let deepest = layers.layers().max().expect("lists of layers are not empty");
-    let network = arguments.network.load(&found, deepest, Preset::Gatys)?;
-    let optimiser = match optimiser {
-        Optimiser::Adam(rate) if arguments.lr.is_none() => Optimiser::Adam(rate * network.spread()),
-        chosen => chosen,
-    };
-    let steps = arguments.steps as usize;
-    let mut display = Display::new(arguments.verbosity, steps);
-    let mut log = arguments.log.as_deref().map(Log::new).transpose()?;
-    let mut failed = None;
-    let outcome = arguments.network.in_threads(|| {
+    let network = arguments.network.load_with(&found, deepest, Pooling::Average)?;
+    let default = Texture::new(&example, &network);
+    arguments.network.in_threads(|| {
         let job = Texture {
             layers,
+            size: arguments.size.map_or(default.size, |size| [size.height, size.width]),
             seamless: arguments.seamless,
             histogram: !arguments.no_histogram,
-            optimiser,
-            steps,
-            clamp: arguments.clamp,
-            seed: arguments.seed,
+            method,
+            rate: arguments.run.rate(default.rate),
+            scales: arguments.scales.clone().unwrap_or(default.scales),
+            steps: arguments.run.steps.clone().unwrap_or(default.steps),
+            clamp: arguments.run.clamp,
+            seed: arguments.run.seed,
             ..Texture::new(&example, &network)
         };
-        let size = arguments.size.map_or(job.size, |size| [size.height, size.width]);
-        Texture { size, ..job }.run(|progress| {
-            display.show(progress);
-            failed = log.as_mut().and_then(|log| log.write(progress).err());
-            let stop = failed.is_some() || interrupted.load(Ordering::Relaxed);
-            if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-    })??;
-    display.finish();
-    outcome.picture.save(&arguments.output)?;
-    failed.map_or_else(|| finish(outcome.ended, outcome.iterations, &arguments.output), Err)
+        driver.complete(job.run()?)
+    })?
 }
 
-impl From<TextureError> for Error {
-    fn from(error: TextureError) -> Self {
-        match error {
-            TextureError::Network(error) => error.into(),
-            TextureError::Seam { stride, width, height, .. } => {
-                let up = |side: usize| side.next_multiple_of(stride);
-                Self::Failure(format!("{error}; give --size {},{}", up(width), up(height)))
-            }
-        }
-    }
+/// What is wrong with a texture, and what helps.
+pub(super) fn advice(error: &TextureError) -> String {
+    let TextureError::Seam { stride, width, height, .. } = error;
+    let up = |side: &usize| side.next_multiple_of(*stride);
+    format!("{error}; give --size {},{}", up(width), up(height))
 }

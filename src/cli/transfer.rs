@@ -1,20 +1,17 @@
 //! `impasto transfer`: repaint a picture in another's style.
 
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 
 use clap::Args;
-use impasto::picture::{Format, Picture};
-use impasto::studio::{Optimiser, Start, Transfer};
+use impasto::Transfer;
+use impasto::picture::Picture;
+use impasto::recipe::Scales;
+use impasto::run::Start;
 
-use super::arguments::{NetworkArguments, ObjectiveArguments, OptimizerName, SizeArguments, rate};
+use super::arguments::{NetworkArguments, RecipeArguments, SizeArguments};
+use super::drive::{Driver, RunArguments};
 use super::error::Error;
-use super::finish::finish;
-use super::interrupt;
-use super::log::Log;
-use super::progress::{Display, Verbosity};
 
 /// Repaint a picture in another's style
 ///
@@ -35,43 +32,23 @@ pub(super) struct Arguments {
     #[command(flatten)]
     size: SizeArguments,
 
-    /// How many iterations
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
-    steps: u32,
+    /// The style picture's longer side in pixels: the larger, the bigger the strokes [default: as --size]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=65_536))]
+    style_size: Option<u32>,
 
-    /// What moves the pixels
-    #[arg(long, value_name = "NAME", default_value = "adam")]
-    optimizer: OptimizerName,
-
-    /// Adam's rate, in units of the network's input, (pixel − mean)/std [default: the preset's]
-    #[arg(long, value_name = "R", value_parser = rate)]
-    lr: Option<f64>,
+    /// Paint small first: auto, how many scales, or each one's longer side in pixels [default: the preset's]
+    #[arg(long, value_name = "auto|N|A,B,C")]
+    scales: Option<Scales>,
 
     /// Where to start: content, noise, style, or a picture's path
     #[arg(long, value_name = "content|noise|style|PATH", default_value = "content")]
     init: Init,
 
-    /// Keep pixels within black and white while they move, not only when the picture is written
-    #[arg(long)]
-    clamp: bool,
-
-    /// Seed of the noise
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-
-    /// Write the picture so far every N iterations, numbered, beside OUT
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    save_every: Option<u32>,
-
-    /// Write one JSON object per iteration: iteration, elapsed (seconds), total, content, style, tv
-    #[arg(long, value_name = "FILE.jsonl")]
-    log: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArguments,
 
     #[command(flatten)]
-    verbosity: Verbosity,
-
-    #[command(flatten)]
-    objective: ObjectiveArguments,
+    recipe: RecipeArguments,
 
     #[command(flatten)]
     network: NetworkArguments,
@@ -97,74 +74,36 @@ impl From<std::ffi::OsString> for Init {
     }
 }
 
-pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
-    let interrupted = interrupt::watch();
-    Format::of(&arguments.output)?;
-    if arguments.lr.is_some() && arguments.optimizer == OptimizerName::Lbfgs {
-        return Err(Error::Usage("--lr is Adam's rate; --optimizer lbfgs chooses its step lengths itself".into()));
-    }
-    let content = arguments.size.open(&arguments.content)?;
-    let style = arguments.size.open(&arguments.style)?;
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    let driver = Driver::new(&arguments.run, &arguments.output)?;
+    let weights = arguments.network.find(arguments.run.verbosity.quiet)?;
+    let mut recipe = arguments.recipe.recipe(weights.source.is_trained());
+    recipe.method = arguments.run.method(recipe.method)?;
+    recipe.rate = arguments.run.rate(recipe.rate);
+    recipe.pooling = arguments.network.pool.unwrap_or(recipe.pooling);
+    recipe.scales = arguments.scales.clone().unwrap_or(recipe.scales);
+    recipe.steps = arguments.run.steps.clone().unwrap_or(recipe.steps);
+    let size = arguments.size.unless(recipe.scales.last());
+    let content = size.open(&arguments.content)?;
+    let style = match arguments.style_size {
+        Some(side) => Picture::open(&arguments.style)?.fitted(side as usize),
+        None => size.open(&arguments.style)?,
+    };
     let start = match &arguments.init {
         Init::Content => Start::Content,
         Init::Noise => Start::Noise,
         Init::Style => Start::Style,
         Init::Path(path) => Start::Picture(Picture::open(path)?),
     };
-    let preset = arguments.objective.preset();
-    let weights = arguments.network.find(arguments.verbosity.quiet)?;
-    let trained = weights.source.is_trained();
-    let settings = arguments.objective.settings(trained);
-    let network = &arguments.network.load(&weights, settings.deepest(), preset)?;
-    let steps = arguments.steps as usize;
-    let mut display = Display::new(arguments.verbosity, steps);
-    if arguments.verbosity.verbose {
+    let network = arguments.network.load(&weights, recipe.deepest())?;
+    if arguments.run.verbosity.verbose {
         let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
-        display.say(&format!("content {}, style {}, {settings:?}", pixels(&content), pixels(&style)));
+        eprintln!("content {}, style {}, {recipe:?}", pixels(&content), pixels(&style));
     }
-    let mut log = arguments.log.as_deref().map(Log::new).transpose()?;
-    let mut failed = None;
-    let optimiser = match arguments.optimizer {
-        OptimizerName::Adam => Optimiser::Adam(arguments.lr.unwrap_or(preset.rate(network.spread()))),
-        OptimizerName::Lbfgs => Optimiser::Lbfgs,
-    };
-    let outcome = arguments.network.in_threads(|| {
-        let job = Transfer {
-            settings,
-            start,
-            optimiser,
-            steps,
-            clamp: arguments.clamp,
-            seed: arguments.seed,
-            ..Transfer::new(&content, &style, network, preset, trained)
-        };
-        job.run(|progress| {
-            display.show(progress);
-            let logged = log.as_mut().map_or(Ok(()), |log| log.write(progress));
-            let saved = match arguments.save_every {
-                Some(every) if progress.iteration % every as usize == 0 && progress.iteration < steps => content
-                    .recoloured(network.denormalise(&progress.image))
-                    .save(&numbered(&arguments.output, progress.iteration))
-                    .map_err(Error::from),
-                _ => Ok(()),
-            };
-            failed = logged.and(saved).err();
-            if failed.is_some() || interrupted.load(Ordering::Relaxed) {
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
-        })
-    })??;
-    display.finish();
-    outcome.picture.save(&arguments.output)?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
-    finish(outcome.ended, outcome.iterations, &arguments.output)
-}
-
-/// `out.png` → `out-0100.png`.
-fn numbered(path: &Path, iteration: usize) -> PathBuf {
-    let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-    path.with_file_name(format!("{}-{iteration:04}.{}", part(path.file_stem()), part(path.extension())))
+    let (clamp, seed) = (arguments.run.clamp, arguments.run.seed);
+    arguments.network.in_threads(|| {
+        let styles = vec![(&style, 1.0)];
+        let job = Transfer { content: &content, styles, network: &network, recipe, start, clamp, seed };
+        driver.complete(job.run()?)
+    })?
 }

@@ -5,11 +5,13 @@
 use ndarray::{Array3, ArrayD, IxDyn};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use strum::VariantArray;
 
 use super::{Failure, GradCheck, Report, direction};
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
-use crate::objective::{Inversion, LayerWeights, Preset, Priors, Selection, Settings, StyleTransfer, TextureTarget};
+use crate::objective::{self, Objective, Priors, Selection};
 use crate::ops;
+use crate::recipe::{LayerWeights, Preset, Recipe};
 use crate::tape::{Real, Tape, Var};
 use crate::vgg::{Layer, Vgg19, Weights};
 
@@ -316,7 +318,7 @@ impl Cases {
     /// Each preset's objective, with a total variation term.
     fn style_transfers(&mut self) {
         let seed = self.seed;
-        for preset in Preset::ALL {
+        for &preset in Preset::VARIANTS {
             self.objective("style_transfer", format!("{preset:?}"), ([19, 17, 3], 1.0), move || {
                 (style_transfer::<f64>(preset, seed), style_transfer::<f32>(preset, seed))
             });
@@ -326,8 +328,7 @@ impl Cases {
     /// Pictures and examples differ in size. A seamless one has sides that are multiples of the deepest layer's stride.
     fn textures(&mut self) {
         let seed = self.seed;
-        let (default, shallow) =
-            (TextureTarget::<f64>::layers, || TextureTarget::<f64>::layers_up_to(layer("conv3_2")));
+        let (default, shallow) = (objective::texture_layers, || objective::texture_layers_up_to(layer("conv3_2")));
         for (description, shape, layers, pooling, seamless) in [
             ("default layers", [19, 17, 3], default(), Pooling::Max, false),
             ("default layers, average pooling", [19, 17, 3], default(), Pooling::Average, false),
@@ -424,15 +425,24 @@ fn layer(name: &str) -> Layer {
     name.parse().expect("a layer's name")
 }
 
+/// The objective's value as a function of its pixels, of which the network sees `input`.
+fn value<T: Real>(
+    objective: Objective<T>,
+    network: Vgg19<T>,
+    input: impl for<'t> Fn(&Var<'t, T>) -> Var<'t, T>,
+) -> impl for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T> {
+    move |_, x| objective.evaluate(&network, &x[0], &input(&x[0])).expect("large enough for every layer").scaled
+}
+
 fn style_transfer<T: Real>(
     preset: Preset,
     seed: u64,
 ) -> impl for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T> + use<T> {
-    let network = network(preset.pooling(), seed);
-    let settings = Settings { tv_weight: 1e-2, ..preset.settings(true) };
+    let recipe = Recipe { tv_weight: 1e-2, ..preset.recipe(true) };
+    let network = network(recipe.pooling, seed);
     let (content, style) = (image([19, 17, 3], seed, 0), image([18, 23, 3], seed, 1));
-    let transfer = StyleTransfer::new(settings, &network, content, style).expect("large enough for every layer");
-    move |_, x| transfer.evaluate(&network, &x[0]).expect("large enough for every layer").total
+    let transfer = objective::style_transfer(&recipe, &network, content, vec![(style, 1.0)]);
+    value(transfer.expect("large enough for every layer"), network, |x| x.clone())
 }
 
 fn texture<T: Real>(
@@ -442,10 +452,9 @@ fn texture<T: Real>(
     seed: u64,
 ) -> impl for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T> + use<T> {
     let network = network(pooling, seed);
-    let target =
-        TextureTarget::new(&network, image([18, 23, 3], seed, 0), layers).expect("large enough for every layer");
+    let texture = objective::texture(&network, image([18, 23, 3], seed, 0), layers);
     let network = if seamless { network.seamless() } else { network };
-    move |_, x| target.evaluate(&network, &x[0]).expect("large enough for every layer").0
+    value(texture.expect("large enough for every layer"), network, |x| x.clone())
 }
 
 fn inversion<T: Real>(
@@ -456,8 +465,12 @@ fn inversion<T: Real>(
 ) -> impl for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T> + use<T> {
     let network = network(Pooling::Max, seed);
     let image = image([19, 17, 3], seed, 0);
-    let inversion = Inversion::new(&network, image, layer, selection.clone(), priors).expect("fits the layer");
-    move |_, x| inversion.evaluate(&network, &x[0], [1, 2]).expect("fits the layer").total
+    let inversion = objective::inversion(&network, image, layer, selection.clone(), priors).expect("fits the layer");
+    let to_input = ndarray::arr1(&network.std().map(|std| T::of(1.0 / (255.0 * std))));
+    value(inversion, network, move |x| {
+        let window = if x.shape()[0] == 19 { x.clone() } else { ops::slice(x, 1..20, 2..19, 0..3) };
+        ops::mul(&window, &x.tape().constant(to_input.clone()))
+    })
 }
 
 #[cfg(test)]

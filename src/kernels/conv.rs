@@ -2,11 +2,14 @@
 
 use ndarray::{ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 
+use strum::{Display, EnumString, VariantNames};
+
 use super::simd::InstructionSet;
 use super::{Buffers, Gradient, Output, Real, direct, im2col, narrow, winograd};
 
 /// How a convolution's result is computed. All agree to rounding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, Hash, PartialEq, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ConvAlgorithm {
     /// The fastest for the shape, as measured.
     #[default]

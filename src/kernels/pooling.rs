@@ -5,15 +5,19 @@ use std::ops::Range;
 use ndarray::{ArrayView3, ArrayViewMut3};
 use rayon::prelude::*;
 
+use strum::{Display, EnumString, VariantNames};
+
 use super::Real;
 
 /// How a window is summarised.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Display, EnumString, PartialEq, Eq, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Pooling {
     /// By its maximum, as VGG19 was trained.
     #[default]
     Max,
     /// By its average, which Gatys et al. 2016 (section 2) prefer for synthesis.
+    #[strum(serialize = "avg")]
     Average,
 }
 

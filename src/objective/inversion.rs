@@ -1,13 +1,10 @@
 //! The objective of representation inversion: Mahendran & Vedaldi, "Understanding deep image representations by
 //! inverting them", 2014, equation 4, with the normalisation of their published procedure.
 
-use std::ops::Range;
+use ndarray::Array3;
 
-use ndarray::{Array3, arr0, arr1};
-
-use crate::kernels::reduce;
-use crate::ops::{add, alpha_norm, mul, scale, slice, squared_error, total_variation};
-use crate::tape::{Real, Tape, Value, Var};
+use super::{AlphaNorm, Divisor, FeaturesError, Objective, Selection, Term, TotalVariation};
+use crate::tape::{Real, Tape};
 use crate::vgg::{Layer, NetworkError, Vgg19};
 
 /// The image priors: their exponents and weights.
@@ -46,33 +43,6 @@ impl Priors {
     }
 }
 
-/// Which features of a layer are inverted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// Rows and columns of the patch of neurons, or the whole map.
-    pub patch: Option<[Range<usize>; 2]>,
-    /// The channels, or all.
-    pub channels: Option<Range<usize>>,
-}
-
-impl Selection {
-    /// Rows, columns and channels of a feature map of the given shape; `None` if the selection is empty or reaches out
-    /// of it.
-    fn ranges(&self, shape: &[usize]) -> Option<[Range<usize>; 3]> {
-        let [rows, columns] = self.patch.clone().unwrap_or([0..shape[0], 0..shape[1]]);
-        let ranges = [rows, columns, self.channels.clone().unwrap_or(0..shape[2])];
-        ranges.iter().zip(shape).all(|(range, &len)| !range.is_empty() && range.end <= len).then_some(ranges)
-    }
-
-    fn of<'t, T: Real>(&self, features: &Var<'t, T>) -> Var<'t, T> {
-        if *self == Self::default() {
-            return features.clone();
-        }
-        let [rows, columns, channels] = self.ranges(features.shape()).expect("checked at the target");
-        slice(features, rows, columns, channels)
-    }
-}
-
 /// Why an inversion cannot be set up.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum InversionError {
@@ -92,119 +62,48 @@ pub enum InversionError {
     },
 }
 
-/// ‖Φ(x)−Φ₀‖²/‖Φ₀‖² + `λ_α/(2σ²)·R_α(x)` + `λ_TV/(2σ²)·R_Vβ(x)`, where x is the image on 0..255 with the network's mean
-/// subtracted, Φ₀ the features of a given image, and σ = 27098·√(HW)/227 the typical norm of an image of H×W pixels.
-pub struct Inversion<T: Real> {
+/// ‖Φ(x)−Φ₀‖²/‖Φ₀‖² + `λ_α/(2σ²)·R_α(x)` + `λ_TV/(2σ²)·R_Vβ(x)`: groups `error`, `tv` and `alpha`. Φ₀ are the features of a
+/// given `image` (height, width, 3), normalised as the network's input; x, the objective's pixels, is a picture on 0..255
+/// with the network's mean subtracted; σ is that of [`typical_norm`].
+///
+/// # Errors
+/// If the network has not the layer, the image is too small for it, or the selection does not fit its features.
+pub fn inversion<T: Real>(
+    network: &Vgg19<T>,
+    image: Array3<T>,
     layer: Layer,
-    priors: Priors,
     selection: Selection,
-    /// Φ₀.
-    target: Value<T>,
-    /// ‖Φ₀‖².
-    size: f64,
-    /// 1/(255·std): from x to the network's input.
-    to_input: Value<T>,
-    /// Height and width of the image.
-    image: [usize; 2],
+    priors: Priors,
+) -> Result<Objective<T>, InversionError> {
+    let variance = typical_norm([image.dim().0, image.dim().1]).powi(2);
+    let tape = Tape::new();
+    let features = network.features(&tape.constant(image), [layer])?.remove(&layer).expect("as asked");
+    if selection.ranges(features.shape()).is_none() {
+        let shape = features.shape().try_into().expect("three axes");
+        return Err(InversionError::Selection { layer, shape });
+    }
+    let prior = |lambda: f64, term: Box<dyn Term<T>>| if lambda > 0.0 { vec![(lambda, term)] } else { Vec::new() };
+    let divisor = 2.0 * variance;
+    let Priors { alpha, beta, lambda_alpha, lambda_tv } = priors;
+    Ok(Objective::new()
+        .term("error", 1.0, FeaturesError::new(layer, &features, selection, Divisor::Size))
+        .group("tv", 1.0, prior(lambda_tv, Box::new(TotalVariation { beta, divisor })))
+        .group("alpha", 1.0, prior(lambda_alpha, Box::new(AlphaNorm { alpha, divisor }))))
 }
 
-/// The objective's value, term by term; `total` carries the gradient.
-pub struct InversionLosses<'t, T: Real> {
-    /// error + tv + alpha.
-    pub total: Var<'t, T>,
-    /// ‖Φ(x)−Φ₀‖²/‖Φ₀‖², the normalised representation error.
-    pub error: f64,
-    /// The total variation term, with its weight.
-    pub tv: f64,
-    /// The α-norm term, with its weight.
-    pub alpha: f64,
-}
-
-impl<T: Real> Inversion<T> {
-    /// Computes Φ₀ from an `image` (height, width, 3), normalised as the network's input.
-    ///
-    /// # Errors
-    /// If the network has not the layer, the image is too small for it, or the selection does not fit its features.
-    pub fn new(
-        network: &Vgg19<T>,
-        image: Array3<T>,
-        layer: Layer,
-        selection: Selection,
-        priors: Priors,
-    ) -> Result<Self, InversionError> {
-        let size = [image.dim().0, image.dim().1];
-        let tape = Tape::new();
-        let features = network.features(&tape.constant(image), [layer])?.remove(&layer).expect("as asked");
-        if selection.ranges(features.shape()).is_none() {
-            let shape = features.shape().try_into().expect("three axes");
-            return Err(InversionError::Selection { layer, shape });
-        }
-        // A copy of its own: the tape's memory is not to live as long as the target.
-        let target = Value::from(selection.of(&features).to_array());
-        let norm = reduce::sum_of(&target.elements(), |v| v * v);
-        let to_input = arr1(&network.std().map(|std| T::of(1.0 / (255.0 * std))));
-        Ok(Self {
-            layer,
-            priors,
-            selection,
-            // A layer that the image leaves silent has no norm to compare with.
-            size: if norm > 0.0 { norm } else { target.len() as f64 },
-            target,
-            to_input: to_input.into(),
-            image: size,
-        })
-    }
-
-    /// σ: the typical norm of a mean-subtracted image on 0..255 of `height`×`width` pixels.
-    pub fn sigma([height, width]: [usize; 2]) -> f64 {
-        27098.0 * ((height * width) as f64).sqrt() / 227.0
-    }
-
-    /// The objective at `x` (height, width, 3), mean-subtracted on 0..255. `x` may be larger than the image whose
-    /// features are sought; `corner` says which part of that size is shown to the network (jitter). The priors are those
-    /// of the whole.
-    ///
-    /// # Errors
-    /// None that [`Inversion::new`] would not have met.
-    ///
-    /// # Panics
-    /// If the part reaches out of `x`.
-    pub fn evaluate<'t>(
-        &self,
-        network: &Vgg19<T>,
-        x: &Var<'t, T>,
-        [top, left]: [usize; 2],
-    ) -> Result<InversionLosses<'t, T>, NetworkError> {
-        let tape = x.tape();
-        let [height, width] = self.image;
-        let shown = if x.shape()[..2] == self.image {
-            x.clone()
-        } else {
-            slice(x, top..top + height, left..left + width, 0..3)
-        };
-        let input = mul(&shown, &tape.constant(&self.to_input));
-        let features = network.features(&input, [self.layer])?.remove(&self.layer).expect("as asked");
-        let difference = squared_error(&self.selection.of(&features), &tape.constant(&self.target));
-        let error = scale(&difference, 1.0 / self.size);
-        let variance = Self::sigma(self.image).powi(2);
-        let prior = |lambda: f64, norm: &dyn Fn() -> Var<'t, T>| {
-            if lambda > 0.0 { scale(&norm(), lambda / (2.0 * variance)) } else { tape.constant(arr0(T::zero())) }
-        };
-        let alpha = prior(self.priors.lambda_alpha, &|| alpha_norm(x, self.priors.alpha));
-        let tv = prior(self.priors.lambda_tv, &|| total_variation(x, self.priors.beta));
-        let value = |var: &Var<'t, T>| Real::to_f64(var.scalar());
-        let (error_value, tv_value, alpha_value) = (value(&error), value(&tv), value(&alpha));
-        let total = add(&add(&error, &tv), &alpha);
-        Ok(InversionLosses { total, error: error_value, tv: tv_value, alpha: alpha_value })
-    }
+/// σ: the typical norm of a mean-subtracted image on 0..255 of `height`×`width` pixels, 27098·√(HW)/227.
+pub fn typical_norm([height, width]: [usize; 2]) -> f64 {
+    27098.0 * ((height * width) as f64).sqrt() / 227.0
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::s;
+    use ndarray::{arr1, s};
 
     use super::*;
-    use crate::objective::testing;
+    use crate::objective::{Evaluation, testing};
+    use crate::ops::{mul, slice};
+    use crate::tape::Var;
     use crate::vgg::Weights;
 
     fn layer(name: &str) -> Layer {
@@ -220,6 +119,22 @@ mod tests {
         Array3::from_shape_fn((height, width, 3), |(i, j, c)| ((i * 7 + j * 3 + c * 5) % 11) as f64 / 5.0 - 1.0)
     }
 
+    /// The objective at a canvas of which 8×6 pixels from `corner` on are shown to the network.
+    fn losses<'t>(
+        objective: &Objective<f64>,
+        network: &Vgg19<f64>,
+        x: &Var<'t, f64>,
+        [top, left]: [usize; 2],
+    ) -> Evaluation<'t, f64> {
+        let to_input = x.tape().constant(arr1(&network.std().map(|std| 1.0 / (255.0 * std))));
+        let input = mul(&slice(x, top..top + 8, left..left + 6, 0..3), &to_input);
+        objective.evaluate(network, x, &input).unwrap()
+    }
+
+    fn value_of(losses: &Evaluation<'_, f64>, name: &str) -> f64 {
+        losses.groups.iter().find(|group| group.name == name).unwrap().value
+    }
+
     /// x of a normalised image.
     fn levels(network: &Vgg19<f64>, image: Array3<f64>) -> Array3<f64> {
         image * &arr1(&network.std().map(|std| 255.0 * std))
@@ -229,17 +144,19 @@ mod tests {
     fn the_image_itself_has_no_error_and_a_constant_no_variation() {
         let network = network();
         let priors = Priors::published(layer("relu2_1"));
-        let inversion = Inversion::new(&network, image(8, 6), layer("relu2_1"), Selection::default(), priors).unwrap();
+        let inversion = inversion(&network, image(8, 6), layer("relu2_1"), Selection::default(), priors).unwrap();
         let tape = Tape::new();
-        let losses = inversion.evaluate(&network, &tape.constant(levels(&network, image(8, 6))), [0, 0]).unwrap();
-        assert!(losses.error < 1e-20 && losses.tv > 0.0 && losses.alpha > 0.0);
+        let losses = losses(&inversion, &network, &tape.constant(levels(&network, image(8, 6))), [0, 0]);
+        let value = |name: &str| value_of(&losses, name);
+        assert!(value("error") < 1e-20 && value("tv") > 0.0 && value("alpha") > 0.0);
         let grey = Array3::from_elem((8, 6, 3), 40.0);
-        let losses = inversion.evaluate(&network, &tape.constant(grey), [0, 0]).unwrap();
-        assert_eq!(losses.tv, 0.0);
+        let losses = losses(&inversion, &network, &tape.constant(grey), [0, 0]);
+        let value = |name: &str| value_of(&losses, name);
+        assert_eq!(value("tv"), 0.0);
         // λ/(2σ²)·Σx⁶, by hand.
         let variance = (27098.0f64 / 227.0).powi(2) * 48.0;
-        approx::assert_relative_eq!(losses.alpha, 8e-10 / (2.0 * variance) * 144.0 * 40f64.powi(6), epsilon = 1e-12);
-        approx::assert_relative_eq!(losses.total.scalar(), losses.error + losses.alpha, epsilon = 1e-12);
+        approx::assert_relative_eq!(value("alpha"), 8e-10 / (2.0 * variance) * 144.0 * 40f64.powi(6), epsilon = 1e-12);
+        approx::assert_relative_eq!(losses.total, value("error") + value("alpha"), epsilon = 1e-12);
     }
 
     #[test]
@@ -247,15 +164,15 @@ mod tests {
         let network = network();
         let selection = Selection { patch: Some([1..3, 0..2]), channels: Some(3..40) };
         let priors = Priors { lambda_tv: 3.0, lambda_alpha: 1e-8, ..Priors::published(layer("relu2_1")) };
-        let inversion = Inversion::new(&network, image(8, 6), layer("relu2_1"), selection, priors).unwrap();
+        let inversion = inversion(&network, image(8, 6), layer("relu2_1"), selection, priors).unwrap();
         let canvas = levels(&network, image(11, 9)) * 0.9;
         let tape = Tape::new();
         let x = tape.variable(canvas.clone());
-        let gradients = inversion.evaluate(&network, &x, [2, 1]).unwrap().total.backward();
+        let gradients = losses(&inversion, &network, &x, [2, 1]).scaled.backward();
         let gradient = gradients.get(&x).unwrap();
         let value = |canvas: Array3<f64>| {
             let tape = Tape::new();
-            inversion.evaluate(&network, &tape.constant(canvas), [2, 1]).unwrap().total.scalar()
+            losses(&inversion, &network, &tape.constant(canvas), [2, 1]).total
         };
         for at in [[0, 0, 0], [4, 3, 1], [7, 2, 2], [10, 8, 0]] {
             let moved = |by: f64| {
@@ -277,7 +194,7 @@ mod tests {
             Selection { channels: Some(3..3), ..Selection::default() },
             Selection { patch: Some([0..4, 0..4]), ..Selection::default() },
         ] {
-            let refused = Inversion::new(&network, image(8, 6), layer("relu2_1"), selection, priors);
+            let refused = inversion(&network, image(8, 6), layer("relu2_1"), selection, priors);
             let error = refused.err().unwrap().to_string();
             assert!(error.starts_with("relu2_1 has 4 × 3 positions of 128 channels"), "{error}");
         }
@@ -295,18 +212,19 @@ mod tests {
             (Selection { channels: Some(1..3), ..all.clone() }, [0..4, 0..3, 1..3]),
             (Selection { patch: Some([1..3, 2..3]), channels: None }, [1..3, 2..3, 0..3]),
         ] {
-            let inversion = Inversion::new(&network, sought.clone(), layer, selection, priors).unwrap();
+            let inversion = inversion(&network, sought.clone(), layer, selection, priors).unwrap();
             let tape = Tape::new();
             let x = tape.constant(levels(&network, shown.clone()));
-            let losses = inversion.evaluate(&network, &x, [0, 0]).unwrap();
+            let losses = losses(&inversion, &network, &x, [0, 0]);
             let [target, features] = [&sought, &shown].map(|image| {
                 let features = testing::features(image, layer).into_shape_with_order((4, 3, 3)).unwrap();
                 features.slice(s![rows.clone(), columns.clone(), channels.clone()]).to_owned()
             });
             let square = |a: &Array3<f64>| a.iter().map(|v| v * v).sum::<f64>();
             let expected = square(&(&features - &target)) / square(&target);
-            approx::assert_relative_eq!(losses.error, expected, max_relative = 1e-12);
-            assert_eq!([losses.alpha, losses.tv, losses.total.scalar()], [0.0, 0.0, losses.error]);
+            let value = |name: &str| value_of(&losses, name);
+            approx::assert_relative_eq!(value("error"), expected, max_relative = 1e-12);
+            assert_eq!([value("alpha"), value("tv"), losses.total], [0.0, 0.0, value("error")]);
         }
     }
 
@@ -332,12 +250,12 @@ mod tests {
         let (network, layer) = (testing::network(), layer("relu1_1"));
         let sought = testing::image(8, 6, 1);
         let priors = Priors::published(layer);
-        let inversion = Inversion::new(&network, sought.clone(), layer, Selection::default(), priors).unwrap();
+        let inversion = inversion(&network, sought.clone(), layer, Selection::default(), priors).unwrap();
         let mut canvas = testing::image(11, 10, 2);
         canvas.slice_mut(s![2..10, 3..9, ..]).assign(&sought);
         let tape = Tape::new();
         let x = tape.constant(levels(&network, canvas));
-        let error = |corner| inversion.evaluate(&network, &x, corner).unwrap().error;
+        let error = |corner| losses(&inversion, &network, &x, corner).groups[0].value;
         assert!(error([2, 3]) < 1e-20 && error([2, 2]) > 0.1 && error([3, 3]) > 0.1);
     }
 }

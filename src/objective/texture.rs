@@ -1,112 +1,61 @@
 //! The objective of texture synthesis: Gatys, Ecker & Bethge, "Texture synthesis using convolutional neural networks",
 //! 2015, equations 2 to 4.
 
-use std::collections::BTreeSet;
+use ndarray::Array3;
 
-use ndarray::{Array3, arr0};
-
-use super::LayerWeights;
-use crate::kernels::reduce;
-use crate::ops::{add, scale, squared_error};
-use crate::tape::{Real, Tape, Value, Var};
-use crate::vgg::{GramMatrix, Layer, NetworkError, Vgg19};
+use super::style_transfer::style_terms;
+use super::{GramNorm, Objective};
+use crate::recipe::LayerWeights;
+use crate::tape::Real;
+use crate::vgg::{Layer, NetworkError, Vgg19};
 
 /// L = Σ over layers of w·Σ(G/M − A/M₀)²/Σ(A/M₀)², where G is the Gram matrix of the picture's features at M positions and
-/// A that of the example's at M₀.
+/// A that of the example's at M₀: one group, `gram`. The `example` is a normalised image (height, width, 3).
 ///
 /// The paper's terms are w/(4N²M²)·Σ(G−A)², for a network whose weights are rescaled until the mean activation of each
 /// feature is 1, so that layers count alike. Dividing by the size of A does that for the weights as they are, and lets
 /// picture and example differ in size.
-pub struct TextureTarget<T: Real> {
-    layers: Vec<Target<T>>,
+///
+/// # Errors
+/// If the network has not all layers, or the example is too small for them.
+pub fn texture<T: Real>(
+    network: &Vgg19<T>,
+    example: Array3<T>,
+    layers: &LayerWeights,
+) -> Result<Objective<T>, NetworkError> {
+    let terms = style_terms(layers, GramNorm::Relative, network, vec![(example, 1.0)])?;
+    Ok(Objective::new().group("gram", 1.0, terms))
 }
 
-struct Target<T: Real> {
-    layer: Layer,
-    weight: f64,
-    /// A/M₀.
-    gram: Value<T>,
-    /// Σ(A/M₀)².
-    size: f64,
+/// Layers of the paper's figure 2, with equal weights: relu1_1 (there called `conv1_1`: its ReLU works in place) and
+/// pool1 to pool4.
+pub fn texture_layers() -> LayerWeights {
+    LayerWeights::equal(&["relu1_1", "pool1", "pool2", "pool3", "pool4"])
 }
 
-impl<T: Real> TextureTarget<T> {
-    /// Layers of the paper's figure 2, with equal weights: relu1_1 (there called `conv1_1`: its ReLU works in place) and
-    /// pool1 to pool4.
-    pub fn layers() -> LayerWeights {
-        LayerWeights::equal(&["relu1_1", "pool1", "pool2", "pool3", "pool4"])
-    }
-
-    /// The paper's cumulative sets: those of [`TextureTarget::layers`] that are no deeper than `deepest`, and `deepest`
-    /// itself. Its `conv1_1` is taken for relu1_1.
-    ///
-    /// # Panics
-    /// Never: `deepest` is always among them.
-    pub fn layers_up_to(deepest: Layer) -> LayerWeights {
-        let relu1_1 = Layer::stage(0).1;
-        let deepest = deepest.max(relu1_1);
-        let mut layers: Vec<Layer> = Self::layers().layers().filter(|layer| *layer < deepest).collect();
-        layers.push(deepest);
-        let weight = 1.0 / layers.len() as f64;
-        LayerWeights::new(layers.into_iter().map(|layer| (layer, weight))).expect("each layer once")
-    }
-
-    /// Computes the Gram matrices of an `example` (height, width, 3), normalised as the network's input.
-    ///
-    /// # Errors
-    /// If the network has not all layers, or the example is too small for them.
-    pub fn new(network: &Vgg19<T>, example: Array3<T>, layers: &LayerWeights) -> Result<Self, NetworkError> {
-        let tape = Tape::new();
-        let grams = layers.layers().collect();
-        let measured = network.measure(&tape.constant(example), &BTreeSet::new(), &grams)?;
-        let target = |(layer, weight)| {
-            // A copy of its own: the tape's memory is not to live as long as the target.
-            let gram = Value::from(mean_gram(&measured.grams[&layer]).to_array());
-            let size = reduce::sum_of(&gram.elements(), |v| v * v);
-            // A layer that the example leaves silent has no size to compare with.
-            let size = if size > 0.0 { size } else { gram.len() as f64 };
-            Target { layer, weight, gram, size }
-        };
-        let targets = layers.iter().map(target).collect();
-        Ok(Self { layers: targets })
-    }
-
-    /// The loss of a normalised image (height, width, 3) of any size, a scalar, and each layer's term with its weight.
-    ///
-    /// # Errors
-    /// If the image is too small for the layers.
-    pub fn evaluate<'t>(
-        &self,
-        network: &Vgg19<T>,
-        image: &Var<'t, T>,
-    ) -> Result<(Var<'t, T>, Vec<(Layer, f64)>), NetworkError> {
-        let tape = image.tape();
-        let (mut total, mut terms) = (tape.constant(arr0(T::zero())), Vec::new());
-        let grams = self.layers.iter().map(|target| target.layer).collect();
-        let measured = network.measure(image, &BTreeSet::new(), &grams)?;
-        for target in &self.layers {
-            let error = squared_error(&mean_gram(&measured.grams[&target.layer]), &tape.constant(&target.gram));
-            let term = scale(&error, target.weight / target.size);
-            terms.push((target.layer, Real::to_f64(term.scalar())));
-            total = add(&total, &term);
-        }
-        Ok((total, terms))
-    }
-}
-
-/// G/M.
-fn mean_gram<'t, T: Real>(gram: &GramMatrix<'t, T>) -> Var<'t, T> {
-    scale(&gram.value, 1.0 / gram.positions as f64)
+/// The paper's cumulative sets: those of [`texture_layers`] that are no deeper than `deepest`, and `deepest` itself. Its
+/// `conv1_1` is taken for relu1_1.
+///
+/// # Panics
+/// Never: `deepest` is always among them.
+pub fn texture_layers_up_to(deepest: Layer) -> LayerWeights {
+    let relu1_1 = Layer::stage(0).1;
+    let deepest = deepest.max(relu1_1);
+    let mut layers: Vec<Layer> = texture_layers().layers().filter(|layer| *layer < deepest).collect();
+    layers.push(deepest);
+    let weight = 1.0 / layers.len() as f64;
+    LayerWeights::new(layers.into_iter().map(|layer| (layer, weight))).expect("each layer once")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::objective::testing;
+    use crate::tape::Tape;
     use crate::vgg::Weights;
 
     fn up_to(name: &str) -> Vec<String> {
-        let layers = TextureTarget::<f32>::layers_up_to(name.parse().unwrap());
+        let layers = texture_layers_up_to(name.parse().unwrap());
         layers.layers().map(|layer| layer.to_string()).collect()
     }
 
@@ -117,7 +66,7 @@ mod tests {
         assert_eq!(up_to("pool2"), ["relu1_1", "pool1", "pool2"]);
         assert_eq!(up_to("relu3_1"), ["relu1_1", "pool1", "pool2", "relu3_1"]);
         assert_eq!(up_to("pool4"), ["relu1_1", "pool1", "pool2", "pool3", "pool4"]);
-        let weights = TextureTarget::<f32>::layers_up_to("pool3".parse().unwrap());
+        let weights = texture_layers_up_to("pool3".parse().unwrap());
         assert!(weights.iter().all(|(_, weight)| weight == 0.25), "{weights}");
     }
 
@@ -126,12 +75,14 @@ mod tests {
         let (network, example, picture) = (testing::network(), testing::image(9, 14, 1), testing::image(12, 10, 2));
         let layers = LayerWeights::given([("relu1_1", 0.25), ("pool2", 2.0)]);
         let terms = |example: &Array3<f64>| {
-            let target = TextureTarget::new(&network, example.clone(), &layers).unwrap();
+            let target = texture(&network, example.clone(), &layers).unwrap();
             let tape = Tape::new();
-            let (total, terms) = target.evaluate(&network, &tape.constant(picture.clone())).unwrap();
+            let image = tape.constant(picture.clone());
+            let losses = target.evaluate(&network, &image, &image).unwrap();
+            let terms = losses.groups[0].terms.clone();
             let sum: f64 = terms.iter().map(|(_, term)| term).sum();
-            approx::assert_relative_eq!(total.scalar(), sum, max_relative = 1e-12);
-            assert!(terms.iter().map(|(layer, _)| *layer).eq(layers.layers()));
+            approx::assert_relative_eq!(losses.total, sum, max_relative = 1e-12);
+            assert!(terms.iter().map(|(name, _)| name.clone()).eq(layers.layers().map(|layer| layer.to_string())));
             terms
         };
         let gram = |image, layer| testing::mean_gram(&testing::features(image, layer));
@@ -153,20 +104,23 @@ mod tests {
 
     #[test]
     fn the_example_has_no_loss_and_black_and_white_swapped_has_some() {
-        let layers = TextureTarget::<f64>::layers_up_to("pool1".parse().unwrap());
+        let layers = texture_layers_up_to("pool1".parse().unwrap());
         let network = Vgg19::new(Weights::random(1, Some("pool1".parse().unwrap())));
-        let target = TextureTarget::new(&network, image(12, 12), &layers).unwrap();
+        let target = texture(&network, image(12, 12), &layers).unwrap();
         let tape = Tape::new();
-        let loss = |image: Array3<f64>| target.evaluate(&network, &tape.constant(image)).unwrap().0.scalar();
+        let loss = |image: Array3<f64>| {
+            let image = tape.constant(image);
+            target.evaluate(&network, &image, &image).unwrap().total
+        };
         assert!(loss(image(12, 12)) < 1e-20);
         assert!(loss(-image(12, 12)) > 0.01);
     }
 
     #[test]
     fn on_a_torus_the_loss_does_not_depend_on_where_the_picture_begins() {
-        let layers = TextureTarget::<f64>::layers_up_to("pool2".parse().unwrap());
+        let layers = texture_layers_up_to("pool2".parse().unwrap());
         let network = Vgg19::new(Weights::random(1, Some("pool2".parse().unwrap())));
-        let target = TextureTarget::new(&network, image(12, 12), &layers).unwrap();
+        let target = texture(&network, image(12, 12), &layers).unwrap();
         let seamless = network.clone().seamless();
         let rolled = |rows: usize, columns: usize| {
             Array3::from_shape_fn((8, 16, 3), |(i, j, c)| {
@@ -176,7 +130,8 @@ mod tests {
         };
         let tape = Tape::new();
         let loss = |network: &Vgg19<f64>, image: Array3<f64>| {
-            target.evaluate(network, &tape.constant(image)).unwrap().0.scalar()
+            let image = tape.constant(image);
+            target.evaluate(network, &image, &image).unwrap().total
         };
         approx::assert_relative_eq!(loss(&seamless, rolled(0, 0)), loss(&seamless, rolled(4, 8)), max_relative = 1e-12);
         let (here, there) = (loss(&network, rolled(0, 0)), loss(&network, rolled(4, 8)));

@@ -3,13 +3,17 @@
 use ndarray::ArrayD;
 use rayon::prelude::*;
 
-use super::vector::{BLOCK, all_finite};
+use super::vector::{BLOCK, all_finite, max_abs};
 use super::{Bounds, Optimizer, Step, check_shapes};
 use crate::kernels::Real;
 
 /// Adam with bias-corrected first and second moments:
 ///
 /// m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², x ← x − rate · m/(1−β₁ᵗ) / (√v/√(1−β₂ᵗ) + ε).
+///
+/// ε stands for a gradient too small to matter, and how small that is depends on the function: where no element of the
+/// first gradient reaches 1, ε is multiplied by the largest. A function multiplied by 1e-9 is minimised like the function
+/// itself.
 ///
 /// One pass over memory, in parallel. Moments too small to act are set to zero, so that denormal numbers, which
 /// processors handle slowly, never arise where a gradient has vanished.
@@ -21,10 +25,13 @@ pub struct Adam<T> {
     epsilon: f64,
     bounds: Option<Bounds>,
     steps: i32,
+    /// What ε is multiplied by: 1, or less where the first gradient was small.
+    epsilon_scale: f64,
     /// First moment, empty before the first step.
     m: Vec<T>,
     /// Second moment, likewise.
     v: Vec<T>,
+    shape: Vec<usize>,
 }
 
 impl<T: Real> Adam<T> {
@@ -33,7 +40,18 @@ impl<T: Real> Adam<T> {
 
     /// Adam with the given learning rate, β₁ = 0.9, β₂ = 0.999, ε = 1e-8.
     pub fn new(rate: f64) -> Self {
-        Self { rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, bounds: None, steps: 0, m: Vec::new(), v: Vec::new() }
+        Self {
+            rate,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            bounds: None,
+            steps: 0,
+            epsilon_scale: 1.0,
+            m: Vec::new(),
+            v: Vec::new(),
+            shape: Vec::new(),
+        }
     }
 
     /// The decay rates of the first and the second moment, each in [0, 1).
@@ -69,6 +87,9 @@ impl<T: Real> Optimizer<T> for Adam<T> {
         if self.steps == 0 {
             self.m = vec![T::zero(); gradient.len()];
             self.v = vec![T::zero(); gradient.len()];
+            self.shape = x.shape().to_vec();
+            let largest = max_abs(gradient);
+            self.epsilon_scale = if largest > 0.0 { largest.min(1.0) } else { 1.0 };
         }
         assert_eq!(self.m.len(), gradient.len(), "Adam: the point's shape {x_shape:?} is not that of the steps before");
         if let Some(bounds) = &self.bounds {
@@ -87,7 +108,7 @@ impl<T: Real> Optimizer<T> for Adam<T> {
             new2: T::of(1.0 - self.beta2),
             rate: T::of(self.rate / correction1),
             root_scale: T::of(1.0 / correction2.sqrt()),
-            epsilon: T::of(self.epsilon),
+            epsilon: T::of(self.epsilon * self.epsilon_scale),
             tiny_moment: tiny,
             tiny_gradient: tiny.sqrt(),
         };
@@ -100,6 +121,26 @@ impl<T: Real> Optimizer<T> for Adam<T> {
             bounds.project(x);
         }
         Step::Moved
+    }
+
+    /// The gradient of a mean over a picture's elements is shared out among them: with n times as many, each gets an nth.
+    fn resample(&mut self, resample: &dyn Fn(&ArrayD<T>) -> ArrayD<T>) -> bool {
+        if self.steps == 0 {
+            return true;
+        }
+        let old = self.m.len() as f64;
+        let carried = |moment: &mut Vec<T>| {
+            let array =
+                ArrayD::from_shape_vec(self.shape.as_slice(), std::mem::take(moment)).expect("the point's shape");
+            resample(&array)
+        };
+        let (m, v) = (carried(&mut self.m), carried(&mut self.v));
+        let share = T::of(old / m.len() as f64);
+        self.shape = m.shape().to_vec();
+        // Filters that sharpen go below zero.
+        self.v = v.into_iter().map(|v| (v * share * share).max(T::zero())).collect();
+        self.m = m.into_iter().map(|m| m * share).collect();
+        true
     }
 }
 

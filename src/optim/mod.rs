@@ -32,6 +32,7 @@ mod adam;
 mod bounds;
 mod lbfgs;
 mod line_search;
+mod method;
 mod momentum;
 mod vector;
 
@@ -44,6 +45,7 @@ use crate::kernels::Real;
 pub use adam::Adam;
 pub use bounds::Bounds;
 pub use lbfgs::Lbfgs;
+pub use method::Method;
 pub use momentum::Momentum;
 
 /// Minimises a function of an array, one evaluation of value and gradient at a time.
@@ -60,6 +62,16 @@ pub trait Optimizer<T: Real>: Send {
     /// under way: `x` is then a trial that nobody has evaluated yet.
     fn result<'a>(&'a self, x: &'a ArrayD<T>) -> &'a ArrayD<T> {
         x
+    }
+
+    /// Goes on with a point of another size, a picture that is carried up to the next scale, and says whether it can.
+    /// `resample` turns an array of the point's old shape into one of the new.
+    ///
+    /// Adam takes its moments along. The others do not: what L-BFGS has learned of the curvature at one size says little
+    /// about the next.
+    fn resample(&mut self, resample: &dyn Fn(&ArrayD<T>) -> ArrayD<T>) -> bool {
+        let _ = resample;
+        false
     }
 }
 

@@ -140,7 +140,8 @@ impl Picture {
     ///
     /// # Errors
     /// If the file cannot be opened, is no such picture, is damaged, or holds more than 1 GiB of pixels.
-    pub fn open(path: &Path) -> Result<Self, PictureError> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, PictureError> {
+        let path = path.as_ref();
         let open = |why| PictureError::Open { path: path.into(), why };
         let read = |why| PictureError::Read { path: path.into(), why };
         // What is in the file counts, not what its name says.
@@ -184,7 +185,8 @@ impl Picture {
     ///
     /// # Errors
     /// If the extension is none of the known, or the file cannot be written. No half-written file is left behind.
-    pub fn save(&self, path: &Path) -> Result<(), PictureError> {
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PictureError> {
+        let path = path.as_ref();
         let format = Format::of(path)?;
         let write = |why| PictureError::Write { path: path.into(), why };
         let mut encoded = Cursor::new(Vec::new());

@@ -6,6 +6,7 @@ mod resize;
 
 pub use file::{Format, PictureError};
 pub use histogram::match_histogram;
+pub(crate) use resize::resize_linear;
 
 use ndarray::{Array2, Array3};
 

@@ -38,7 +38,8 @@ impl Picture {
         };
         // Colours are averaged with their opacity as weight, so that those of transparent pixels do not bleed.
         let old_size = [self.rgb.dim().0, self.rgb.dim().1];
-        let opacity = filtered::<Luma<f32>>(alpha.iter().copied().collect(), old_size, [height, width]);
+        let opacity =
+            filtered::<Luma<f32>>(FilterType::Lanczos3, alpha.iter().copied().collect(), old_size, [height, width]);
         let opacity = Array2::from_shape_vec((height, width), opacity).expect("as asked");
         let mut rgb = filtered_colours(&(&self.rgb * &alpha.view().insert_axis(Axis(2))), height, width);
         Zip::from(rgb.rows_mut()).and(plain().rows()).and(&opacity).for_each(|mut rgb, plain, &opacity| {
@@ -52,19 +53,29 @@ impl Picture {
     }
 }
 
+/// Three channels of numbers in 0..1 (height, width, 3) at another size, by linear interpolation.
+pub(crate) fn resize_linear(values: &Array3<f32>, [height, width]: [usize; 2]) -> Array3<f32> {
+    filtered_colours_by(FilterType::Triangle, values, height, width)
+}
+
 fn filtered_colours(rgb: &Array3<f32>, height: usize, width: usize) -> Array3<f32> {
+    filtered_colours_by(FilterType::Lanczos3, rgb, height, width)
+}
+
+fn filtered_colours_by(filter: FilterType, rgb: &Array3<f32>, height: usize, width: usize) -> Array3<f32> {
     let size = [rgb.dim().0, rgb.dim().1];
-    let colours = filtered::<Rgb<f32>>(rgb.iter().copied().collect(), size, [height, width]);
+    let colours = filtered::<Rgb<f32>>(filter, rgb.iter().copied().collect(), size, [height, width]);
     Array3::from_shape_vec((height, width, 3), colours).expect("as asked")
 }
 
 fn filtered<P: Pixel<Subpixel = f32> + 'static>(
+    filter: FilterType,
     values: Vec<f32>,
     [height, width]: [usize; 2],
     [new_height, new_width]: [usize; 2],
 ) -> Vec<f32> {
     let buffer = ImageBuffer::<P, Vec<f32>>::from_raw(width as u32, height as u32, values).expect("as long");
-    resize(&buffer, new_width as u32, new_height as u32, FilterType::Lanczos3).into_raw()
+    resize(&buffer, new_width as u32, new_height as u32, filter).into_raw()
 }
 
 #[cfg(test)]

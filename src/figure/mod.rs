@@ -11,7 +11,7 @@ use std::sync::Once;
 
 use plotters::style::{FontStyle, register_font};
 
-pub use cell::{Cell, CellError, CellJob, CellResult};
+pub use cell::{Cell, CellJob};
 pub use papers::{content, inversions, lambda, style, textures, weights};
 pub use plot::{Curve, plot};
 pub use sheet::{Sheet, Tile};

@@ -2,9 +2,10 @@
 //! ReLUs that work in place, is relu here.
 
 use super::cell::{Cell, CellJob};
-use crate::objective::{LayerWeights, Preset, Priors, Settings, TextureTarget};
+use crate::objective::{Priors, texture_layers, texture_layers_up_to};
 use crate::picture::Picture;
-use crate::vgg::Layer;
+use crate::recipe::{LayerWeights, Preset, Recipe, Scales};
+use crate::vgg::{Layer, Pooling};
 
 fn original(image: &Picture) -> Cell<'_> {
     Cell { label: "original".into(), image, job: CellJob::Original }
@@ -69,9 +70,9 @@ pub fn style(image: &Picture, last: Layer) -> Vec<Cell<'_>> {
 
 /// Gatys, Ecker & Bethge 2015, figure 2: textures after the layers up to `conv1_1`, pool1, … pool4, and the original.
 pub fn textures(image: &Picture, last: Layer) -> Vec<Cell<'_>> {
-    let layers = possible(TextureTarget::<f32>::layers().layers(), last, image);
+    let layers = possible(texture_layers().layers(), last, image);
     let texture = |layer: Layer| {
-        let job = CellJob::Texture { layers: TextureTarget::<f32>::layers_up_to(layer) };
+        let job = CellJob::Texture { layers: texture_layers_up_to(layer) };
         Cell { label: format!("up to {layer}"), image, job }
     };
     layers.into_iter().map(texture).chain([original(image)]).collect()
@@ -80,19 +81,27 @@ pub fn textures(image: &Picture, last: Layer) -> Vec<Cell<'_>> {
 /// Gatys, Ecker & Bethge 2016, figure 4 (2015's figure 3): a row for each cumulative set of style layers, a column for
 /// each ratio α/β of the weights of content and style (of the [balanced](Preset::Balanced) formula). The content is held
 /// at relu4_2, or the deepest second convolution that the network has.
-pub fn weights<'a>(image: &'a Picture, style: &'a Picture, last: Layer, ratios: &[f64]) -> Vec<Vec<Cell<'a>>> {
+pub fn weights<'a>(
+    image: &'a Picture,
+    style: &'a Picture,
+    last: Layer,
+    pooling: Pooling,
+    ratios: &[f64],
+) -> Vec<Vec<Cell<'a>>> {
     let content = possible(named(&["relu1_2", "relu2_2", "relu3_2", "relu4_2"]), last, image);
     let Some(&content) = content.last() else { return Vec::new() };
     let row = |(label, style_layers): (String, LayerWeights)| {
         let cell = |&ratio: &f64| {
-            let settings = Settings {
+            let recipe = Recipe {
                 content_layers: LayerWeights::new([(content, 1.0)]).expect("one layer"),
                 style_layers: style_layers.clone(),
                 content_weight: ratio,
                 style_weight: 1.0,
-                ..Preset::Balanced.settings(true)
+                pooling,
+                scales: Scales::Count(1),
+                ..Preset::Balanced.recipe(true)
             };
-            Cell { label: format!("{label}, α/β = {ratio}"), image, job: CellJob::Transfer { style, settings } }
+            Cell { label: format!("{label}, α/β = {ratio}"), image, job: CellJob::Transfer { style, recipe } }
         };
         ratios.iter().map(cell).collect()
     };
@@ -130,12 +139,12 @@ mod tests {
     #[test]
     fn the_grid_has_a_row_for_each_set_and_a_column_for_each_ratio() {
         let image = Picture::new(Array3::zeros((64, 32, 3)));
-        let grid = weights(&image, &image, layer("pool3"), &[0.01, 1.0]);
+        let grid = weights(&image, &image, layer("pool3"), Pooling::Average, &[0.01, 1.0]);
         assert_eq!(grid.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 2]);
         assert_eq!(grid[2][0].label, "up to relu3_1, α/β = 0.01");
-        let CellJob::Transfer { settings, .. } = &grid[2][1].job else { panic!("a transfer") };
-        assert_eq!(settings.content_layers.to_string(), "relu3_2=1");
-        assert_eq!(settings.style_layers.layers().count(), 3);
+        let CellJob::Transfer { recipe, .. } = &grid[2][1].job else { panic!("a transfer") };
+        assert_eq!(recipe.content_layers.to_string(), "relu3_2=1");
+        assert_eq!(recipe.style_layers.layers().count(), 3);
     }
 
     #[test]

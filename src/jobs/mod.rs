@@ -1,0 +1,9 @@
+//! The jobs: a description of what is wanted, which a [`Run`](crate::run::Run) carries out.
+
+mod invert;
+mod texture;
+mod transfer;
+
+pub use invert::Invert;
+pub use texture::{Texture, TextureError};
+pub use transfer::Transfer;

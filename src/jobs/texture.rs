@@ -1,0 +1,150 @@
+//! Texture synthesis: from noise, a picture that looks like an example in every part (Gatys, Ecker & Bethge 2015).
+
+use crate::error::Error;
+use crate::objective::{texture, texture_layers};
+use crate::optim::Method;
+use crate::picture::{Picture, match_histogram};
+use crate::recipe::{LayerWeights, Rate, Scale, Scales, Steps};
+use crate::run::{Canvas, Job, Run, Stage};
+use crate::vgg::{Layer, Vgg19};
+
+/// A texture synthesis, described field by field and then [run](Self::run).
+#[derive(Clone)]
+pub struct Texture<'a> {
+    /// What to look like.
+    pub example: &'a Picture,
+    /// The network; the paper's has average pooling.
+    pub network: &'a Vgg19<f32>,
+    /// Layers whose Gram matrices are to agree with the example's, and their weights.
+    pub layers: LayerWeights,
+    /// Height and width of the texture in pixels.
+    pub size: [usize; 2],
+    /// Whether the texture is to tile: the network's convolutions then wrap around its edges.
+    pub seamless: bool,
+    /// Whether the texture gets the example's colour histogram in the end; see [`match_histogram`].
+    pub histogram: bool,
+    /// What moves the pixels.
+    pub method: Method,
+    /// Its rate.
+    pub rate: Rate,
+    /// The sizes that are made one after the other, of texture and example alike.
+    pub scales: Scales,
+    /// How many iterations.
+    pub steps: Steps,
+    /// Whether pixels are kept in 0..1 while they move; otherwise they are clamped when written.
+    pub clamp: bool,
+    /// The seed of the noise.
+    pub seed: u64,
+}
+
+/// Why a texture cannot be made.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum TextureError {
+    /// The poolings would cut off what has to meet the opposite edge.
+    #[error(
+        "a seamless texture with {layer} needs a width and a height that are multiples of {stride}, not {width}×{height}"
+    )]
+    Seam {
+        /// The deepest layer.
+        layer: Layer,
+        /// Its stride in pixels.
+        stride: usize,
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+    },
+}
+
+impl<'a> Texture<'a> {
+    /// A texture of the example's size by 500 iterations of L-BFGS on [the paper's layers](texture_layers), with the
+    /// example's histogram.
+    pub fn new(example: &'a Picture, network: &'a Vgg19<f32>) -> Self {
+        Self {
+            example,
+            network,
+            layers: texture_layers(),
+            size: [example.height(), example.width()],
+            seamless: false,
+            histogram: true,
+            method: Method::Lbfgs,
+            rate: Rate::OfSpread(0.05),
+            scales: Scales::Count(1),
+            steps: Steps::last(500),
+            clamp: false,
+            seed: 0,
+        }
+    }
+
+    /// The run of it. There is one group of terms, `gram`, which is the total.
+    ///
+    /// # Errors
+    /// If the network has not all layers, an image is too small for them, or a seamless one has a size that is no
+    /// multiple of their stride.
+    pub fn run(self) -> Result<Run<'a>, Error> {
+        let [height, width] = self.size;
+        let scales = self.scales.schedule(&self.steps, height.max(width))?;
+        let scaled = Scaled { texture: self, scales };
+        for index in 0..scaled.scales.len() {
+            scaled.check_seams(scaled.size(index))?;
+        }
+        Run::of(scaled)
+    }
+}
+
+struct Scaled<'a> {
+    texture: Texture<'a>,
+    scales: Vec<Scale>,
+}
+
+impl Scaled<'_> {
+    /// A scale's size as a share of the last.
+    fn share(&self, index: usize) -> f64 {
+        let [height, width] = self.texture.size;
+        self.scales[index].side as f64 / height.max(width) as f64
+    }
+
+    fn size(&self, index: usize) -> [usize; 2] {
+        self.texture.size.map(|side| (side as f64 * self.share(index)).round().max(1.0) as usize)
+    }
+
+    fn check_seams(&self, [height, width]: [usize; 2]) -> Result<(), TextureError> {
+        let layer = self.texture.layers.layers().max().expect("lists of layers are not empty");
+        let stride = layer.stride();
+        if self.texture.seamless && (height % stride != 0 || width % stride != 0) {
+            return Err(TextureError::Seam { layer, stride, width, height });
+        }
+        Ok(())
+    }
+}
+
+impl Job for Scaled<'_> {
+    fn scales(&self) -> &[Scale] {
+        &self.scales
+    }
+
+    fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
+        let Texture { example, network, layers, seamless, method, rate, clamp, seed, .. } = &self.texture;
+        let side = example.height().max(example.width()) as f64 * self.share(index);
+        let example = (*example).clone().fitted(side.round().max(1.0) as usize);
+        let objective = texture(network, network.normalise(&example.rgb.view()), layers)?;
+        let network = if *seamless { (*network).clone().seamless() } else { (*network).clone() };
+        let size = self.size(index);
+        let canvas = match so_far {
+            Some(canvas) => canvas.resized(size),
+            None => Canvas::noise(size, &network, *seed),
+        };
+        let steps = self.scales[index].steps;
+        let optimizer = method.optimizer(rate.for_spread(network.spread()), steps, clamp.then(|| canvas.bounds()));
+        Ok(Stage { optimizer, ..Stage::new(canvas, objective, network, steps) })
+    }
+
+    fn finished(&self, picture: Picture) -> Picture {
+        let Texture { example, size: [height, width], histogram, .. } = &self.texture;
+        let mut rgb = picture.resized(*height, *width).rgb;
+        if *histogram {
+            rgb = match_histogram(&rgb, &example.rgb);
+        }
+        Picture { profile: example.profile.clone(), ..Picture::new(rgb) }
+    }
+}

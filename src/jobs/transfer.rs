@@ -1,0 +1,95 @@
+//! Style transfer: repaint a content image in the manner of a style image (Gatys, Ecker & Bethge 2016).
+
+use crate::error::Error;
+use crate::objective::style_transfer;
+use crate::picture::Picture;
+use crate::recipe::{Preset, Recipe, Scale};
+use crate::run::{Canvas, Job, Run, Stage, Start, Units};
+use crate::vgg::Vgg19;
+
+/// A style transfer, described field by field and then [run](Self::run).
+///
+/// The result has the content's size. Content and style are used at the sizes they have, and at smaller scales as much
+/// smaller; [`Picture::fitted`] changes them.
+#[derive(Clone)]
+pub struct Transfer<'a> {
+    /// What to show.
+    pub content: &'a Picture,
+    /// In what manner: one style or several, whose weights are their shares.
+    pub styles: Vec<(&'a Picture, f64)>,
+    /// The network whose features measure both.
+    pub network: &'a Vgg19<f32>,
+    /// How it is done.
+    pub recipe: Recipe,
+    /// Where the pixels start.
+    pub start: Start,
+    /// Whether pixels are kept in 0..1 while they move; otherwise they are clamped from scale to scale and at the end.
+    pub clamp: bool,
+    /// The seed of all random numbers: of [`Start::Noise`].
+    pub seed: u64,
+}
+
+impl<'a> Transfer<'a> {
+    /// A transfer by a preset's recipe for the network: its pooling is the recipe's, whatever `network` has.
+    pub fn new(content: &'a Picture, style: &'a Picture, network: &'a Vgg19<f32>, preset: Preset) -> Self {
+        let recipe = preset.recipe(network.is_trained());
+        Self { content, styles: vec![(style, 1.0)], network, recipe, start: Start::Content, clamp: false, seed: 0 }
+    }
+
+    /// The run of it.
+    ///
+    /// # Errors
+    /// If the network has not all layers that the recipe names, a picture is too small for them, or scales and steps do
+    /// not go together.
+    pub fn run(self) -> Result<Run<'a>, Error> {
+        let side = self.content.height().max(self.content.width());
+        let scales = self.recipe.scales.schedule(&self.recipe.steps, side)?;
+        Run::of(Scaled { transfer: self, scales, side })
+    }
+}
+
+struct Scaled<'a> {
+    transfer: Transfer<'a>,
+    scales: Vec<Scale>,
+    /// The content's longer side.
+    side: usize,
+}
+
+impl Job for Scaled<'_> {
+    fn scales(&self) -> &[Scale] {
+        &self.scales
+    }
+
+    fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
+        let Transfer { content, styles, recipe, start, clamp, seed, .. } = &self.transfer;
+        let network = self.transfer.network.clone().with_pooling(recipe.pooling);
+        let Scale { side, steps } = self.scales[index];
+        let scaled = |picture: &Picture| {
+            let own = picture.height().max(picture.width());
+            let longest = (own * side) as f64 / self.side as f64;
+            picture.clone().fitted(longest.round().max(1.0) as usize)
+        };
+        let content = scaled(content);
+        let styles: Vec<_> = styles.iter().map(|(style, share)| (scaled(style), *share)).collect();
+        let size = [content.height(), content.width()];
+        let resized = |picture: &Picture| Canvas::painted(picture.clone(), size, &network, Units::Input, 0);
+        let canvas = match (so_far, start) {
+            (Some(canvas), _) => canvas.resized(size),
+            (None, Start::Content) => Canvas::of(&content, &network),
+            (None, Start::Noise) => Canvas::noise(size, &network, *seed),
+            (None, Start::Style) => resized(&styles[0].0),
+            (None, Start::Picture(picture)) => resized(picture),
+        };
+        let normalised = |picture: &Picture| network.normalise(&picture.rgb.view());
+        let styles = styles.iter().map(|(style, share)| (normalised(style), *share)).collect();
+        let objective = style_transfer(recipe, &network, normalised(&content), styles)?;
+        let optimizer =
+            recipe.method.optimizer(recipe.rate.for_spread(network.spread()), steps, clamp.then(|| canvas.bounds()));
+        Ok(Stage { optimizer, ..Stage::new(canvas, objective, network, steps) })
+    }
+
+    fn finished(&self, picture: Picture) -> Picture {
+        let content = self.transfer.content;
+        content.recoloured(picture.resized(content.height(), content.width()).rgb)
+    }
+}

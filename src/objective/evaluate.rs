@@ -1,0 +1,168 @@
+//! An objective is a sum of terms, evaluated by one function.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ndarray::arr0;
+
+use super::{Place, Seen, Term};
+use crate::ops::{add, scale};
+use crate::tape::{Real, Var};
+use crate::vgg::{Layer, Measured, NetworkError, Vgg19};
+
+/// Weights outside of 2^±`ORDINARY` are brought near to 1 while the objective is computed, so that neither the loss nor
+/// its gradient leaves the range of f32.
+const ORDINARY: f64 = 40.0;
+
+/// What is minimised: L = Σ over groups of w·Σ over the group's terms of v·term, with the weights w and v.
+///
+/// A group is what people give one weight and watch as one number: the content, the style, a prior.
+pub struct Objective<T: Real> {
+    groups: Vec<Group<T>>,
+}
+
+struct Group<T: Real> {
+    name: String,
+    weight: f64,
+    terms: Vec<(f64, Box<dyn Term<T>>)>,
+}
+
+/// An objective's value at a picture.
+pub struct Evaluation<'t, T: Real> {
+    /// The value in the tape's precision, which carries the gradient: `total` times `factor`.
+    pub scaled: Var<'t, T>,
+    /// By what `scaled` was multiplied: a power of two, and 1 unless the objective's weights are extreme.
+    pub factor: f64,
+    /// The value.
+    pub total: f64,
+    /// Each group's value, in the objective's order.
+    pub groups: Vec<GroupValue>,
+}
+
+/// The value of a group of terms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupValue {
+    /// The group's name.
+    pub name: String,
+    /// The sum of its terms, without the group's weight.
+    pub value: f64,
+    /// Each term by name, with the term's own weight.
+    pub terms: Vec<(String, f64)>,
+}
+
+impl<T: Real> Objective<T> {
+    /// An objective without terms.
+    pub fn new() -> Self {
+        Self { groups: Vec::new() }
+    }
+
+    /// The same with a further group of weighted terms. A group without terms has the value 0.
+    pub fn group(mut self, name: &str, weight: f64, terms: Vec<(f64, Box<dyn Term<T>>)>) -> Self {
+        self.groups.push(Group { name: name.into(), weight, terms });
+        self
+    }
+
+    /// The same with a further group of one term.
+    pub fn term(self, name: &str, weight: f64, term: impl Term<T> + 'static) -> Self {
+        self.group(name, weight, vec![(1.0, Box::new(term))])
+    }
+
+    /// The places that terms look at.
+    pub fn places(&self) -> BTreeSet<Place> {
+        self.groups.iter().flat_map(|group| &group.terms).map(|(_, term)| term.place()).collect()
+    }
+
+    /// The deepest layer that a term looks at; `None` if all look at pixels.
+    pub fn deepest(&self) -> Option<Layer> {
+        self.places().into_iter().filter_map(Place::layer).max()
+    }
+
+    /// The objective at a picture: `pixels` as terms see them, and the `input` (height, width, 3) that the network sees,
+    /// which is `pixels` itself or was computed from them.
+    ///
+    /// Gram matrices are the last on the tape before the scores, so that their gradients can take the place of the features
+    /// kept for them.
+    ///
+    /// # Errors
+    /// If the network has not a layer, or the input is too small for it.
+    ///
+    /// # Panics
+    /// If the objective has no terms, or a target's shape is not that of what is seen.
+    pub fn evaluate<'t>(
+        &self,
+        network: &Vgg19<T>,
+        pixels: &Var<'t, T>,
+        input: &Var<'t, T>,
+    ) -> Result<Evaluation<'t, T>, NetworkError> {
+        let seen = see(network, &self.places(), pixels, input)?;
+        let inner: Vec<f64> = self.groups.iter().map(Group::factor).collect();
+        let weights: Vec<f64> = self.groups.iter().zip(&inner).map(|(group, inner)| group.weight / inner).collect();
+        let factor = normalising(weights.iter().copied());
+        let mut groups = Vec::new();
+        let mut sum: Option<Var<'t, T>> = None;
+        for ((group, inner), weight) in self.groups.iter().zip(inner).zip(weights) {
+            let terms: Vec<_> =
+                group.terms.iter().map(|(weight, term)| term.score(&seen[&term.place()], weight * inner)).collect();
+            let value = |var: &Var<'t, T>| Real::to_f64(var.scalar()) / inner;
+            let values = group.terms.iter().zip(&terms).map(|((_, term), score)| (term.name(), value(score))).collect();
+            let total = terms.into_iter().reduce(|a, b| add(&a, &b));
+            let group_value = total.as_ref().map_or(0.0, value);
+            groups.push(GroupValue { name: group.name.clone(), value: group_value, terms: values });
+            if let Some(total) = total.filter(|_| weight != 0.0) {
+                let weighted = scale(&total, weight * factor);
+                sum = Some(sum.map_or_else(|| weighted.clone(), |sum| add(&sum, &weighted)));
+            }
+        }
+        let scaled = sum.unwrap_or_else(|| pixels.tape().constant(arr0(T::zero())));
+        Ok(Evaluation { total: Real::to_f64(scaled.scalar()) / factor, factor, scaled, groups })
+    }
+}
+
+impl<T: Real> Default for Objective<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Real> Group<T> {
+    /// By what the terms' weights are multiplied while they are computed.
+    fn factor(&self) -> f64 {
+        normalising(self.terms.iter().map(|(weight, _)| *weight))
+    }
+}
+
+/// A power of two that brings the largest of the weights near to 1 if it is far from it, and otherwise 1.
+fn normalising(weights: impl Iterator<Item = f64>) -> f64 {
+    let exponent = weights.fold(0.0, f64::max).log2().floor();
+    if exponent.is_finite() && exponent.abs() > ORDINARY { (-exponent).exp2() } else { 1.0 }
+}
+
+/// What is to be seen at each place.
+pub(super) fn see<'t, T: Real>(
+    network: &Vgg19<T>,
+    places: &BTreeSet<Place>,
+    pixels: &Var<'t, T>,
+    input: &Var<'t, T>,
+) -> Result<BTreeMap<Place, Seen<'t, T>>, NetworkError> {
+    let (mut features, mut grams) = (BTreeSet::new(), BTreeSet::new());
+    for place in places {
+        match *place {
+            Place::Pixels => {}
+            Place::Features(layer) => drop(features.insert(layer)),
+            Place::Gram(layer) => drop(grams.insert(layer)),
+        }
+    }
+    let Measured { mut features, mut grams } = network.measure(input, &features, &grams)?;
+    let whole = |value: Var<'t, T>| {
+        let positions = value.shape().iter().take(2).product();
+        Seen { value, positions }
+    };
+    let mut look = |place: Place| match place {
+        Place::Pixels => whole(pixels.clone()),
+        Place::Features(layer) => whole(features.remove(&layer).expect("as asked")),
+        Place::Gram(layer) => {
+            let gram = grams.remove(&layer).expect("as asked");
+            Seen { value: gram.value, positions: gram.positions }
+        }
+    };
+    Ok(places.iter().map(|place| (*place, look(*place))).collect())
+}

@@ -1,0 +1,49 @@
+//! What an objective is made of: terms, each a small function of what is seen at one place.
+
+use crate::tape::{Real, Var};
+use crate::vgg::Layer;
+
+/// Where a term looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Place {
+    /// The picture that is optimised, in the units of its canvas.
+    Pixels,
+    /// The features at a layer: the whole map, (height, width, channels).
+    Features(Layer),
+    /// The Gram matrix FᵀF of the features F at a layer, (channels, channels). The map itself need not be held.
+    Gram(Layer),
+}
+
+impl Place {
+    /// The layer, unless the term looks at pixels.
+    pub fn layer(self) -> Option<Layer> {
+        match self {
+            Self::Pixels => None,
+            Self::Features(layer) | Self::Gram(layer) => Some(layer),
+        }
+    }
+}
+
+/// What is seen at a [`Place`].
+pub struct Seen<'t, T: Real> {
+    /// The pixels, the features or their Gram matrix.
+    pub value: Var<'t, T>,
+    /// M, the number of positions (height times width) that it covers.
+    pub positions: usize,
+}
+
+/// A term of an [`Objective`](super::Objective): a scalar function of what is seen at one place.
+///
+/// Adding a term takes one file with an implementation of this trait and one line in `objective::REGISTERED`, by which
+/// gradcheck finds it.
+pub trait Term<T: Real>: Send + Sync {
+    /// What the term is called within its group, as in logs: for most their layer.
+    fn name(&self) -> String;
+
+    /// Where it looks.
+    fn place(&self) -> Place;
+
+    /// `weight` times the term, a scalar on the tape of `seen`.
+    fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T>;
+}

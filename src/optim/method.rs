@@ -1,0 +1,39 @@
+//! The optimisers by name.
+
+use strum::{Display, EnumString, VariantArray, VariantNames};
+
+use super::{Adam, Bounds, Lbfgs, Momentum, Optimizer};
+use crate::kernels::Real;
+
+/// Which optimiser moves a point.
+#[derive(Clone, Copy, Debug, Display, EnumString, Eq, PartialEq, VariantArray, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Method {
+    /// [`Adam`].
+    Adam,
+    /// [`Lbfgs`], which chooses its step lengths itself.
+    Lbfgs,
+    /// [`Momentum`] 0.9 at its rate for the first quarter of the steps, a tenth of it for the next half and a hundredth for
+    /// the last quarter, as Mahendran & Vedaldi 2014 do it.
+    Momentum,
+}
+
+impl Method {
+    /// The optimiser for that many `steps`, with a `rate` in units of the point (L-BFGS has no use for it), within
+    /// `bounds`.
+    pub fn optimizer<T: Real>(self, rate: f64, steps: usize, bounds: Option<Bounds>) -> Box<dyn Optimizer<T>> {
+        match (self, bounds) {
+            (Self::Adam, None) => Box::new(Adam::new(rate)),
+            (Self::Adam, Some(bounds)) => Box::new(Adam::new(rate).bounds(bounds)),
+            (Self::Lbfgs, None) => Box::new(Lbfgs::new()),
+            (Self::Lbfgs, Some(bounds)) => Box::new(Lbfgs::new().bounds(bounds)),
+            (Self::Momentum, bounds) => {
+                let quarter = steps / 4;
+                let stages = vec![(rate, quarter), (rate / 10.0, steps - 2 * quarter), (rate / 100.0, quarter)];
+                let momentum = Momentum::new(0.9, stages);
+                Box::new(if let Some(bounds) = bounds { momentum.bounds(bounds) } else { momentum })
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Recipes: everything that makes one way of painting, under one name.
+
+mod layer_weights;
+mod schedule;
+
+use strum::{Display, EnumString, VariantArray, VariantNames};
+
+pub use layer_weights::{LayerWeights, LayerWeightsError};
+pub use schedule::{Scale, Scales, ScheduleError, Steps};
+
+use crate::optim::Method;
+use crate::vgg::{Layer, Pooling};
+
+/// How content and style are measured. F are the picture's features and P the content's, G = FᵀF the picture's Gram
+/// matrix and A the style's; N is the number of channels, M of positions, `M_style` of positions in the style image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Formula {
+    /// Content mean((F−P)²), style mean((G−A)²)/(N·M): the `PyTorch` notebook that the project starts from.
+    Notebook,
+    /// Content ½Σ(F−P)² (Gatys, Ecker & Bethge 2016, equation 1), style Σ(G/M−A/M_style)²/(4N²) (their equation 4,
+    /// with each Gram matrix divided by its own number of positions, so that the images may differ in size).
+    Gatys,
+    /// Content Σ(F−P)²/ΣP², style Σ(G/M−A/M_style)²/Σ(A/M_style)²: each term is divided by its target's own size, so
+    /// that a weight means the same at every image size and for every network.
+    Balanced,
+}
+
+/// The names of the recipes.
+#[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, PartialEq, VariantArray, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Preset {
+    /// [`Formula::Balanced`], coarse to fine by L-BFGS: the default.
+    #[default]
+    Balanced,
+    /// [`Formula::Gatys`] with average pooling and L-BFGS, as in Gatys, Ecker & Bethge 2016.
+    Gatys,
+    /// [`Formula::Notebook`]: a thousand steps of Adam with rate 0.003 from the content image.
+    Notebook,
+}
+
+/// How fast an optimiser moves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rate {
+    /// As a share of the spread of natural colours in the network's input; see
+    /// [`Vgg19::spread`](crate::vgg::Vgg19::spread).
+    OfSpread(f64),
+    /// In units of the network's input.
+    OfInput(f64),
+}
+
+impl Rate {
+    /// The rate in units of an input of the given spread.
+    pub fn for_spread(self, spread: f64) -> f64 {
+        match self {
+            Self::OfSpread(share) => share * spread,
+            Self::OfInput(rate) => rate,
+        }
+    }
+}
+
+/// Everything that makes one way of painting. Change what you like: `Recipe { tv_weight: 0.1, ..preset.recipe(true) }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// How content and style are measured.
+    pub formula: Formula,
+    /// Layers that the content is held to, and the weights of their terms.
+    pub content_layers: LayerWeights,
+    /// Layers that the style is taken from, and the weights of their terms.
+    pub style_layers: LayerWeights,
+    /// α, the weight of the content terms.
+    pub content_weight: f64,
+    /// β, the weight of the style terms.
+    pub style_weight: f64,
+    /// The weight of the total variation (exponent 2) per element of the normalised image; 0 leaves it out.
+    pub tv_weight: f64,
+    /// How the network's poolings summarise their windows.
+    pub pooling: Pooling,
+    /// What moves the pixels.
+    pub method: Method,
+    /// The method's rate.
+    pub rate: Rate,
+    /// The sizes that are painted one after the other.
+    pub scales: Scales,
+    /// How many iterations at each of them.
+    pub steps: Steps,
+}
+
+impl Recipe {
+    /// The deepest layer that the objective needs.
+    ///
+    /// # Panics
+    /// Never: there is at least one layer.
+    pub fn deepest(&self) -> Layer {
+        let layers = self.content_layers.layers().chain(self.style_layers.layers());
+        layers.max().expect("lists of layers are not empty")
+    }
+}
+
+impl Preset {
+    /// The preset's numbers. Those of `Balanced` were chosen by looking at pictures, and differ between a network with
+    /// `trained` weights ([`Vgg19::is_trained`](crate::vgg::Vgg19::is_trained)) and one with random weights, whose deep
+    /// layers see little of the content.
+    pub fn recipe(self, trained: bool) -> Recipe {
+        let gatys_layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
+        let notebook = Recipe {
+            formula: Formula::Notebook,
+            content_layers: LayerWeights::given([("relu4_2", 1.0)]),
+            style_layers: LayerWeights::given(gatys_layers.into_iter().zip([0.9, 0.8, 0.5, 0.3, 0.1])),
+            content_weight: 1.0,
+            style_weight: 1e6,
+            tv_weight: 0.0,
+            pooling: Pooling::Max,
+            method: Method::Adam,
+            // For torchvision's networks. Where the input is in grey levels of 0..255, a thousand steps of 0.003 would change
+            // a pixel by three levels.
+            rate: Rate::OfSpread(0.003),
+            scales: Scales::Count(1),
+            steps: Steps::last(1000),
+        };
+        match self {
+            Self::Notebook => notebook,
+            Self::Gatys => Recipe {
+                formula: Formula::Gatys,
+                style_layers: LayerWeights::equal(&gatys_layers),
+                content_weight: 1e-3,
+                style_weight: 1.0,
+                pooling: Pooling::Average,
+                method: Method::Lbfgs,
+                steps: Steps::last(500),
+                ..notebook
+            },
+            Self::Balanced => {
+                let balanced = Recipe {
+                    formula: Formula::Balanced,
+                    style_layers: LayerWeights::equal(&gatys_layers),
+                    content_weight: 1.0,
+                    style_weight: 50.0,
+                    method: Method::Lbfgs,
+                    rate: Rate::OfSpread(0.02),
+                    scales: Scales::Auto,
+                    steps: Steps::Auto,
+                    ..notebook
+                };
+                if trained {
+                    return balanced;
+                }
+                let shallow = ["relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_3"];
+                Recipe {
+                    content_layers: LayerWeights::given([("relu3_1", 1.0)]),
+                    style_layers: LayerWeights::equal(&shallow),
+                    style_weight: 1800.0,
+                    ..balanced
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_balanced_recipe_depends_on_training_and_every_rate_on_the_networks_input() {
+        for preset in [Preset::Notebook, Preset::Gatys] {
+            assert_eq!(preset.recipe(true), preset.recipe(false));
+        }
+        let rate = |preset: Preset, spread| preset.recipe(true).rate.for_spread(spread);
+        assert_eq!([rate(Preset::Notebook, 1.0), rate(Preset::Notebook, 50.0)], [0.003, 0.15]);
+        assert_eq!([rate(Preset::Balanced, 1.0), rate(Preset::Balanced, 50.0)], [0.02, 1.0]);
+        assert_eq!(Rate::OfInput(0.3).for_spread(50.0), 0.3);
+        let (trained, random) = (Preset::Balanced.recipe(true), Preset::Balanced.recipe(false));
+        assert!(trained.deepest() > random.deepest());
+    }
+
+    #[test]
+    fn the_sources_recipes_are_theirs() {
+        let (notebook, gatys) = (Preset::Notebook.recipe(true), Preset::Gatys.recipe(true));
+        assert_eq!((notebook.method, notebook.pooling, gatys.pooling), (Method::Adam, Pooling::Max, Pooling::Average));
+        assert_eq!((notebook.steps, notebook.scales), (Steps::last(1000), Scales::Count(1)));
+    }
+
+    #[test]
+    fn presets_are_written_as_they_are_read() {
+        for preset in Preset::VARIANTS {
+            assert_eq!(preset.to_string().parse(), Ok(*preset));
+        }
+        assert_eq!("notebook".parse(), Ok(Preset::Notebook));
+    }
+}

@@ -1,0 +1,283 @@
+//! A run: evaluate, step, tell, from one size to the next. The one loop of all jobs, and of yours.
+//!
+//! A user's own objective, minimised over the pixels of a picture:
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//!
+//! use impasto::objective::{Objective, TotalVariation};
+//! use impasto::optim::Method;
+//! use impasto::run::{Canvas, Run, Stage};
+//! use impasto::{Picture, Vgg19, Weights};
+//!
+//! # fn main() -> Result<(), impasto::Error> {
+//! let network = Vgg19::new(Weights::random(1, Some("relu1_1".parse()?)));
+//! let canvas = Canvas::of(&Picture::new(ndarray::Array3::from_shape_fn((8, 8, 3), |(i, _, _)| (i % 2) as f32)), &network);
+//! let smooth = Objective::new().term("tv", 1.0, TotalVariation { beta: 2.0, divisor: 192.0 });
+//! let mut run = Run::new(Stage { optimizer: Method::Lbfgs.optimizer(1.0, 20, None), ..Stage::new(canvas, smooth, network, 20) });
+//! run.finish(&mut |progress: &impasto::Progress| {
+//!     println!("{}: {}", progress.iteration, progress.total);
+//!     ControlFlow::Continue(())
+//! })?;
+//! let grey = run.picture();
+//! # assert!(grey.rgb.iter().all(|v| (v - 0.5).abs() < 1e-3));
+//! # Ok(())
+//! # }
+//! ```
+
+mod canvas;
+mod watch;
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use ndarray::ArrayD;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+pub(crate) use canvas::FAINT;
+pub use canvas::{Canvas, Start, Units};
+pub use watch::{Progress, Stop, Watcher};
+
+use crate::error::Error;
+use crate::objective::{GroupValue, Objective};
+use crate::optim::{Method, Optimizer, Step};
+use crate::picture::Picture;
+use crate::recipe::Scale;
+use crate::tape::Tape;
+use crate::vgg::Vgg19;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All iterations were made.
+    Complete,
+    /// Whoever watched asked to stop.
+    Stopped,
+    /// The optimiser has nothing left to improve.
+    Converged,
+    /// Value or gradient became NaN or infinite; the picture is the last one before.
+    NotFinite,
+}
+
+/// What is minimised at one size, and how.
+pub struct Stage {
+    /// The picture.
+    pub canvas: Canvas,
+    /// What it is optimised for.
+    pub objective: Objective<f32>,
+    /// The network that looks at it.
+    pub network: Vgg19<f32>,
+    /// What moves it.
+    pub optimizer: Box<dyn Optimizer<f32>>,
+    /// How many iterations.
+    pub steps: usize,
+    /// How far, in pixels, the window that the network sees moves at random in the canvas's margin; 0 leaves it.
+    pub jitter: usize,
+    /// The seed of that.
+    pub seed: u64,
+}
+
+impl Stage {
+    /// A stage of that many iterations of L-BFGS.
+    pub fn new(canvas: Canvas, objective: Objective<f32>, network: Vgg19<f32>, steps: usize) -> Self {
+        let optimizer = Method::Lbfgs.optimizer(1.0, steps, None);
+        Self { canvas, objective, network, optimizer, steps, jitter: 0, seed: 0 }
+    }
+}
+
+/// A job that goes through several sizes, from small to large.
+pub trait Job {
+    /// The sizes, at least one.
+    fn scales(&self) -> &[Scale];
+
+    /// What is minimised at one of them. From the second on, `so_far` is the canvas of the one before; the run keeps its
+    /// optimiser if that goes on at another size.
+    ///
+    /// # Errors
+    /// If the network has not the layers that the job needs, or a picture is too small for them.
+    fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error>;
+
+    /// The finished picture.
+    fn finished(&self, picture: Picture) -> Picture {
+        picture
+    }
+}
+
+/// A job of one stage.
+struct Single([Scale; 1]);
+
+impl Job for Single {
+    fn scales(&self) -> &[Scale] {
+        &self.0
+    }
+
+    fn stage(&self, _: usize, _: Option<&Canvas>) -> Result<Stage, Error> {
+        unreachable!("its only stage was given to the run")
+    }
+}
+
+/// A run of a job: it owns the picture, the optimiser and the scale, and advances by one evaluation at a time.
+pub struct Run<'a> {
+    job: Box<dyn Job + 'a>,
+    stage: Stage,
+    scale: usize,
+    iteration: usize,
+    iteration_of_scale: usize,
+    /// Whether the next iteration is the first of the next size.
+    scale_done: bool,
+    random: ChaCha8Rng,
+    tape: Tape<f32>,
+    begin: Instant,
+    ended: Option<Ended>,
+}
+
+impl<'a> Run<'a> {
+    /// A run of one stage.
+    pub fn new(stage: Stage) -> Self {
+        let [height, width] = stage.canvas.size();
+        Self::from(Box::new(Single([Scale { side: height.max(width), steps: stage.steps }])), stage)
+    }
+
+    /// A run of a job, with its targets at the first size computed.
+    ///
+    /// # Errors
+    /// If the network has not the layers that the job needs, or a picture is too small for them.
+    pub fn of(job: impl Job + 'a) -> Result<Self, Error> {
+        let stage = job.stage(0, None)?;
+        Ok(Self::from(Box::new(job), stage))
+    }
+
+    fn from(job: Box<dyn Job + 'a>, stage: Stage) -> Self {
+        let random = ChaCha8Rng::seed_from_u64(stage.seed.wrapping_add(1));
+        let begin = Instant::now();
+        let (tape, ended) = (Tape::new(), None);
+        let (scale, iteration, iteration_of_scale, scale_done) = (0, 0, 0, false);
+        Self { job, stage, scale, iteration, iteration_of_scale, scale_done, random, tape, begin, ended }
+    }
+
+    /// Makes one iteration; `None` if the run has ended.
+    ///
+    /// # Errors
+    /// If a picture is too small for the network's layers at the next size.
+    pub fn advance(&mut self) -> Result<Option<Progress>, Error> {
+        if self.ended.is_some() {
+            return Ok(None);
+        }
+        if self.scale_done {
+            self.next_scale()?;
+        }
+        let stage = &mut self.stage;
+        let (evaluated, total, groups, gradient) = {
+            let mut point = self.tape.tensor(stage.canvas.values().shape());
+            point.assign(stage.canvas.values());
+            let point = self.tape.variable(point);
+            let corner = std::array::from_fn(|_| match stage.jitter {
+                0 => 0,
+                jitter => self.random.random_range(0..=jitter),
+            });
+            let input = stage.canvas.input(&point, corner);
+            let evaluation = stage.objective.evaluate(&stage.network, &point, &input)?;
+            let evaluated = f64::from(evaluation.scaled.scalar());
+            (evaluated, evaluation.total, evaluation.groups, evaluation.scaled.backward().take(&point))
+        };
+        self.tape.clear();
+        // Where all weights are 0, nothing depends on the picture.
+        let gradient = gradient.unwrap_or_else(|| ArrayD::zeros(stage.canvas.values().raw_dim()).into());
+        let step = stage.optimizer.step(stage.canvas.values_mut(), evaluated, &gradient);
+        drop(gradient);
+        self.iteration += 1;
+        self.iteration_of_scale += 1;
+        let last = self.scale + 1 == self.job.scales().len();
+        self.scale_done = step == Step::Converged || self.iteration_of_scale == self.stage.steps;
+        self.ended = match step {
+            Step::NotFinite => Some(Ended::NotFinite),
+            Step::Converged if last => Some(Ended::Converged),
+            _ if self.scale_done && last => Some(Ended::Complete),
+            _ => None,
+        };
+        Ok(Some(self.progress(total, groups, step)))
+    }
+
+    /// Makes all iterations that are left, telling `watcher` of each; the watcher may stop the run.
+    ///
+    /// # Errors
+    /// If a picture is too small for the network's layers at one of the sizes, or a watcher failed. The picture so far is
+    /// still there.
+    pub fn finish(&mut self, watcher: &mut dyn Watcher) -> Result<Ended, Error> {
+        while let Some(progress) = self.advance()? {
+            if let ControlFlow::Break(stop) = watcher.see(self, &progress) {
+                self.ended = Some(self.ended.unwrap_or(Ended::Stopped));
+                if let Stop::Failed(why) = stop {
+                    return Err(Error::Watcher(why));
+                }
+            }
+        }
+        Ok(self.ended.expect("the run has ended"))
+    }
+
+    /// The picture so far, at the size being painted; values may lie outside of 0..1.
+    pub fn picture(&self) -> Picture {
+        let values = self.stage.optimizer.result(self.stage.canvas.values());
+        Picture::new(self.stage.canvas.rgb(values))
+    }
+
+    /// The picture so far as the job leaves it, at its own size.
+    pub fn finished(&self) -> Picture {
+        self.job.finished(self.picture())
+    }
+
+    /// How the run ended, if it did.
+    pub fn ended(&self) -> Option<Ended> {
+        self.ended
+    }
+
+    /// How many iterations were made.
+    pub fn iterations(&self) -> usize {
+        self.iteration
+    }
+
+    /// The sizes of the run.
+    pub fn scales(&self) -> &[Scale] {
+        self.job.scales()
+    }
+
+    /// Carries the picture up to the next size.
+    fn next_scale(&mut self) -> Result<(), Error> {
+        let old = &self.stage;
+        let best = old.optimizer.result(old.canvas.values()).clone();
+        let mut so_far = old.canvas.clone();
+        so_far.values_mut().assign(&best);
+        let mut next = self.job.stage(self.scale + 1, Some(&so_far))?;
+        let shape = next.canvas.values().raw_dim();
+        if self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
+            next.optimizer = std::mem::replace(&mut self.stage.optimizer, Method::Lbfgs.optimizer(1.0, 0, None));
+        }
+        self.stage = next;
+        self.scale += 1;
+        (self.iteration_of_scale, self.scale_done) = (0, false);
+        // Arrays of the old size are of no use any more.
+        self.tape = Tape::new();
+        Ok(())
+    }
+
+    fn progress(&self, total: f64, groups: Vec<GroupValue>, step: Step) -> Progress {
+        let scales = self.job.scales();
+        let work = |scale: &Scale, steps: usize| steps as f64 * (scale.side as f64).powi(2);
+        let all: f64 = scales.iter().map(|scale| work(scale, scale.steps)).sum();
+        let before: f64 = scales[..self.scale].iter().map(|scale| work(scale, scale.steps)).sum();
+        Progress {
+            iteration: self.iteration,
+            iterations: scales.iter().map(|scale| scale.steps).sum(),
+            scale: scales[self.scale],
+            scale_index: self.scale,
+            scales: scales.len(),
+            iteration_of_scale: self.iteration_of_scale,
+            elapsed: self.begin.elapsed(),
+            done: (before + work(&scales[self.scale], self.iteration_of_scale)) / all,
+            total,
+            groups,
+            step,
+        }
+    }
+}
