@@ -2,7 +2,8 @@
 
 use assert_cmd::Command;
 use impasto::gradcheck::GradCheck;
-use impasto::objective::{Preset, StyleTransfer};
+use impasto::Preset;
+use impasto::objective::style_transfer;
 use impasto::vgg::{Layer, Vgg19, Weights};
 use ndarray::Array3;
 use predicates::prelude::*;
@@ -49,12 +50,12 @@ fn the_objective_on_the_whole_network() {
     let image = |phase: f64| {
         Array3::from_shape_fn((35, 33, 3), |(i, j, c)| (phase + (i * i + 3 * j) as f64 * 0.37 + c as f64).sin())
     };
-    let settings = Preset::default().settings(false);
-    let transfer = StyleTransfer::new(settings, &network, image(0.0), image(1.0)).unwrap();
+    let recipe = Preset::default().recipe(false);
+    let transfer = style_transfer(&recipe, &network, image(0.0), vec![(image(1.0), 1.0)]).unwrap();
     let report = GradCheck::new()
         .directions(2)
         .rtol(1e-6)
-        .check(|_, x| transfer.evaluate(&network, &x[0]).unwrap().total, &[image(2.0).into_dyn()])
+        .check(|_, x| transfer.evaluate(&network, &x[0], &x[0]).unwrap().scaled, &[image(2.0).into_dyn()])
         .unwrap();
     println!("{report}, {} evaluations", report.evaluations);
     assert!(report.operations > 25, "{report:?}");

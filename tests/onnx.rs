@@ -9,8 +9,9 @@ use impasto::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry};
 use impasto::ops;
 use impasto::tape::{Real, Tape, Var};
 use ndarray::{Array3, ArrayD, Ix4, IxDyn};
-use npyz::npz::NpzArchive;
+use npyz::NpyFile;
 use serde_json::Value as Json;
+use zip::ZipArchive;
 
 /// One case: arrays as (batch, channels, height, width).
 struct Case {
@@ -26,10 +27,11 @@ fn folder() -> PathBuf {
 
 fn case(path: &Path) -> Case {
     let json: Json = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let mut archive = NpzArchive::new(BufReader::new(File::open(path.with_extension("npz")).unwrap())).unwrap();
-    let names: Vec<String> = archive.array_names().map(String::from).collect();
-    let arrays = names.into_iter().map(|name| {
-        let npy = archive.by_name(&name).unwrap().unwrap();
+    let mut archive = ZipArchive::new(BufReader::new(File::open(path.with_extension("npz")).unwrap())).unwrap();
+    let arrays = (0..archive.len()).map(|index| {
+        let entry = archive.by_index(index).unwrap();
+        let name = entry.name().unwrap().trim_end_matches(".npy").to_string();
+        let npy = NpyFile::new(entry).unwrap();
         let shape: Vec<usize> = npy.shape().iter().map(|&n| n as usize).collect();
         (name, ArrayD::from_shape_vec(IxDyn(&shape), npy.into_vec::<f32>().unwrap()).unwrap())
     });

@@ -2,7 +2,8 @@
 #![allow(dead_code, missing_docs, reason = "each bench uses a part")]
 
 use impasto::kernels::ConvAlgorithm;
-use impasto::objective::{Preset, StyleTransfer};
+use impasto::Preset;
+use impasto::objective::{Objective, style_transfer};
 use impasto::tape::Tape;
 use impasto::vgg::{Vgg19, Weights};
 use ndarray::{Array, Dimension, ShapeBuilder};
@@ -33,18 +34,18 @@ pub fn random<D: Dimension, S: ShapeBuilder<Dim = D>>(shape: S) -> Array<f32, D>
 /// The notebook's recipe on noise of `size`² pixels: what one step evaluates.
 pub struct Step {
     network: Vgg19<f32>,
-    objective: StyleTransfer<f32>,
+    objective: Objective<f32>,
     image: ndarray::Array3<f32>,
     tape: Tape<f32>,
 }
 
 impl Step {
     pub fn new(size: usize, algorithm: ConvAlgorithm) -> Self {
-        let settings = Preset::Notebook.settings(false);
+        let recipe = Preset::Notebook.recipe(false);
         let network = Vgg19::new(Weights::random(0, Some(settings.deepest()))).with_algorithm(algorithm);
         let image = random((size, size, 3));
         let style = random((size, size, 3)).mapv(|v| v * v);
-        let objective = StyleTransfer::new(settings, &network, image.clone(), style).expect("all layers are there");
+        let objective = style_transfer(&recipe, &network, image.clone(), vec![(style, 1.0)]).expect("all layers are there");
         Self { network, objective, image, tape: Tape::new() }
     }
 
@@ -63,7 +64,7 @@ impl Step {
     /// Multiplications of the convolutions by their definition, forward and back.
     pub fn multiplications(&self) -> usize {
         let size = [self.image.dim().0, self.image.dim().1];
-        let deepest = Preset::Notebook.settings(false).deepest();
+        let deepest = Preset::Notebook.recipe(false).deepest();
         let layers = self.network.summary(size).into_iter().filter(|layer| layer.layer <= deepest);
         2 * layers.map(|layer| layer.multiplications).sum::<usize>()
     }

@@ -6,24 +6,26 @@ use std::path::Path;
 use impasto::write_atomically;
 use ndarray::ArrayViewD;
 use npyz::WriterBuilder;
-use npyz::npz::NpzWriter;
+use npyz::npz::file_name_from_array_name;
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 use super::error::Error;
 
 /// Writes named arrays, in row-major order.
 pub(super) fn write(path: &Path, arrays: &[(String, ArrayViewD<'_, f32>)]) -> Result<(), Error> {
     let written = write_atomically(path, |file| {
-        let mut npz = NpzWriter::new(file);
+        let mut npz = ZipWriter::new(file);
         for (name, array) in arrays {
             let shape: Vec<u64> = array.shape().iter().map(|&n| n as u64).collect();
-            let options = zip::write::FileOptions::default()
+            let options = SimpleFileOptions::default()
                 .compression_method(zip::CompressionMethod::Stored)
                 .large_file(array.len() > 1 << 28);
-            let mut npy = npz.array(name, options)?.default_dtype().shape(&shape).begin_nd()?;
+            npz.start_file(file_name_from_array_name(name), options)?;
+            let mut npy = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut npz).begin_nd()?;
             npy.extend(array.iter())?;
             npy.finish()?;
         }
-        npz.zip_writer().finish().map_err(io::Error::other)?;
+        npz.finish()?;
         Ok::<_, io::Error>(())
     });
     written.map_err(|why| Error::file("write", path, why))

@@ -144,8 +144,13 @@ impl GradCheck {
     where
         F: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64>,
     {
-        let operations = nodes::check_rules(&f, inputs, self.seed)?;
-        let run = Run { check: self, f: &f, inputs };
+        self.check_function(&f, inputs)
+    }
+
+    /// [`GradCheck::check`], compiled once and not for each function anew.
+    fn check_function(&self, f: Function<'_, f64>, inputs: &[ArrayD<f64>]) -> Result<Report, Failure> {
+        let operations = nodes::check_rules(f, inputs, self.seed)?;
+        let run = Run { check: self, f, inputs };
         run.gradient_repeats()?;
         let (outputs, elements) = (run.output().len(), inputs.iter().map(ArrayD::len).sum::<usize>());
         let (mut entries, evaluations) = match self.extent {
@@ -191,8 +196,8 @@ impl GradCheck {
         F: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64>,
         G: for<'t> Fn(&'t Tape<f32>, &[Var<'t, f32>]) -> Var<'t, f32>,
     {
-        let report = self.check(&double, inputs)?;
-        let single = single::compare(double, single, inputs, self.seed, self.single_tolerance);
+        let report = self.check_function(&double, inputs)?;
+        let single = single::compare(&double, &single, inputs, self.seed, self.single_tolerance);
         match single {
             Some(single) if single.relative_error > single.tolerance => Err(Failure::SinglePrecision(single)),
             single => Ok(Report { single, ..report }),
@@ -211,13 +216,13 @@ impl GradCheck {
 }
 
 /// One check under way.
-struct Run<'a, F> {
+struct Run<'a> {
     check: &'a GradCheck,
-    f: &'a F,
+    f: Function<'a, f64>,
     inputs: &'a [ArrayD<f64>],
 }
 
-impl<F: Function> Run<'_, F> {
+impl Run<'_> {
     /// The value with input number `input` replaced.
     fn value(&self, input: usize, replacement: ArrayD<f64>) -> ArrayD<f64> {
         let tape = Tape::new();
@@ -384,7 +389,7 @@ fn moved(x: &ArrayD<f64>, index: &[usize], s: f64) -> ArrayD<f64> {
 
 /// The vector-Jacobian product of `f` for all inputs.
 pub(super) fn gradient<T: crate::tape::Real>(
-    f: &impl for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T>,
+    f: Function<'_, T>,
     inputs: &[ArrayD<T>],
     cotangent: &ArrayD<T>,
 ) -> Vec<ArrayD<T>> {

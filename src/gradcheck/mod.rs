@@ -64,10 +64,9 @@ pub use report::{Culprit, Entry, Failure, Fault, Place, Report, Rule, SinglePrec
 
 use crate::tape::{Tape, Var};
 
-/// What can be checked: a function from arrays, given as variables on a tape, to one array.
-trait Function: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64> {}
-
-impl<F> Function for F where F: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64> {}
+/// What can be checked: a function from arrays, given as variables on a tape, to one array. Behind a pointer, so that
+/// the check is compiled once and not for each function.
+type Function<'f, T> = &'f dyn for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T>;
 
 /// A random array whose elements have a root mean square of 1.
 fn direction(shape: &[usize], rng: &mut ChaCha8Rng) -> ArrayD<f64> {

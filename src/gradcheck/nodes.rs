@@ -12,7 +12,7 @@ use crate::tape::{Operation, Tape, Tensor};
 /// Checks what every VJP must do: gradients of the inputs' shapes, the same bits when called again, zero of zero, and
 /// contributions added to what others contributed; and that the function's values are finite and repeat to the bit.
 /// Gives the number of operations.
-pub(super) fn check_rules(f: &impl Function, inputs: &[ArrayD<f64>], seed: u64) -> Result<usize, Failure> {
+pub(super) fn check_rules(f: Function<'_, f64>, inputs: &[ArrayD<f64>], seed: u64) -> Result<usize, Failure> {
     let (first, operations) = pulled(f, inputs, |node, operation| Start::cotangent(seed, node, operation))?;
     let (again, repeated) = pulled(f, inputs, |node, operation| Start::cotangent(seed, node, operation))?;
     for (node, (one, other)) in operations.iter().zip(&repeated).enumerate() {
@@ -97,7 +97,7 @@ type Gradients = Vec<Vec<Option<Tensor<f64>>>>;
 
 /// Evaluates `f` and calls every VJP by itself.
 fn pulled(
-    f: &impl Function,
+    f: Function<'_, f64>,
     inputs: &[ArrayD<f64>],
     start: impl Fn(usize, &Operation<f64>) -> Start,
 ) -> Result<(Gradients, Operations), Failure> {
@@ -123,7 +123,7 @@ fn pulled(
 }
 
 /// One evaluation of `f` on a traced tape, and what it recorded; an error where its value is not finite.
-fn traced(f: &impl Function, inputs: &[ArrayD<f64>]) -> Result<(Tape<f64>, Operations), Failure> {
+fn traced(f: Function<'_, f64>, inputs: &[ArrayD<f64>]) -> Result<(Tape<f64>, Operations), Failure> {
     let tape = Tape::traced();
     let value = {
         let variables: Vec<_> = inputs.iter().map(|input| tape.variable(input.clone())).collect();
@@ -149,7 +149,7 @@ fn same_bits(one: &ArrayD<f64>, other: &ArrayD<f64>) -> bool {
 /// sides are slopes of numbers, ⟨c, output(s)⟩ and Σ ⟨VJP(c), input(s)⟩ with the VJP taken once at s = 0, so no
 /// tangent of a whole array is needed.
 pub(super) fn culprits(
-    f: &impl Function,
+    f: Function<'_, f64>,
     line: impl Fn(f64) -> Vec<ArrayD<f64>>,
     first_step: f64,
     precision: Precision,
@@ -235,7 +235,7 @@ fn varying_inputs(
     operation: &Operation<f64>,
     line: &impl Fn(f64) -> Vec<ArrayD<f64>>,
     step: f64,
-    f: &impl Function,
+    f: Function<'_, f64>,
     node: usize,
 ) -> Vec<usize> {
     let inputs = 0..operation.inputs.len();

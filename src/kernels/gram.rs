@@ -8,22 +8,44 @@ use rayon::prelude::*;
 use super::product::matrix_product;
 use super::{Buffers, Real};
 
-/// Positions whose products are summed by BLAS in one go; the sums of such runs are added in their order.
+/// The most positions whose products are summed by BLAS in one go; the sums of such runs are added in their order.
 const RUN: usize = 4096;
+
+/// Positions of a run: fewer where there are few, so that all cores have some.
+fn positions_of_run(positions: usize) -> usize {
+    positions.div_ceil(4).clamp(512, RUN)
+}
 
 /// Channels in a block of the matrix: blocks below the diagonal are copied from those above.
 const BLOCK: usize = 128;
 
+/// Rows that a task multiplies by a small matrix: fewer where there are few, so that all cores have some.
+fn rows_of_task(rows: usize) -> usize {
+    (rows / 8).clamp(32, RUN / 4)
+}
+
 /// G = FᵀF (channels × channels) for F (positions × channels). The symmetric half is computed once.
 pub fn gram<T: Real>(f: &ArrayView2<'_, T>) -> Array2<T> {
     let channels = f.ncols();
-    let runs: Vec<Array2<T>> = f.axis_chunks_iter(Axis(0), RUN).into_par_iter().map(|f| upper_blocks(&f)).collect();
+    let blocks: Vec<_> = blocks(channels).collect();
+    let runs: Vec<_> = f.axis_chunks_iter(Axis(0), positions_of_run(f.nrows())).collect();
+    let products: Vec<Array2<T>> = (0..runs.len() * blocks.len())
+        .into_par_iter()
+        .map(|task| {
+            let (run, (i, j)) = (&runs[task / blocks.len()], &blocks[task % blocks.len()]);
+            let mut product = Array2::zeros((i.len(), j.len()));
+            let (left, right) = (run.slice(s![.., i.clone()]), run.slice(s![.., j.clone()]));
+            matrix_product(T::one(), &left.t(), &right, T::zero(), &mut product.view_mut());
+            product
+        })
+        .collect();
     let mut gram = Array2::zeros((channels, channels));
-    for run in runs {
-        gram += &run;
+    for (task, product) in products.iter().enumerate() {
+        let (i, j) = &blocks[task % blocks.len()];
+        gram.slice_mut(s![i.clone(), j.clone()]).zip_mut_with(product, |sum, &product| *sum += product);
     }
-    for (i, j) in blocks(channels).filter(|(i, j)| i != j) {
-        let (upper, mut lower) = gram.multi_slice_mut((s![i.clone(), j.clone()], s![j, i]));
+    for (i, j) in blocks.iter().filter(|(i, j)| i != j) {
+        let (upper, mut lower) = gram.multi_slice_mut((s![i.clone(), j.clone()], s![j.clone(), i.clone()]));
         lower.assign(&upper.t());
     }
     // Within a diagonal block BLAS computes both halves, which may differ in the last bit.
@@ -38,8 +60,9 @@ pub fn gram<T: Real>(f: &ArrayView2<'_, T>) -> Array2<T> {
 /// F·S for F (positions × channels), S (channels × channels): added to `out` or written over it.
 pub fn times<T: Real>(f: &ArrayView2<'_, T>, s: &ArrayView2<'_, T>, out: &mut ArrayViewMut2<'_, T>, accumulate: bool) {
     let beta = if accumulate { T::one() } else { T::zero() };
-    let rows = out.axis_chunks_iter_mut(Axis(0), RUN / 4).into_par_iter();
-    rows.zip(f.axis_chunks_iter(Axis(0), RUN / 4))
+    let task = rows_of_task(f.nrows());
+    let rows = out.axis_chunks_iter_mut(Axis(0), task).into_par_iter();
+    rows.zip(f.axis_chunks_iter(Axis(0), task))
         .for_each(|(mut out, f)| matrix_product(T::one(), &f, s, beta, &mut out));
 }
 
@@ -48,21 +71,13 @@ pub fn times<T: Real>(f: &ArrayView2<'_, T>, s: &ArrayView2<'_, T>, out: &mut Ar
 /// # Panics
 /// If the shapes do not fit.
 pub fn times_in_place<T: Real>(f: &mut ArrayViewMut2<'_, T>, s: &ArrayView2<'_, T>, buffers: &Buffers<T>) {
-    f.axis_chunks_iter_mut(Axis(0), RUN / 4).into_par_iter().for_each(|mut f| {
+    let task = rows_of_task(f.nrows());
+    f.axis_chunks_iter_mut(Axis(0), task).into_par_iter().for_each(|mut f| {
         let mut copy = buffers.workspace().take::<T>(f.len());
         let mut copy = ArrayViewMut2::from_shape(f.dim(), &mut copy).expect("as long");
         copy.assign(&f);
         matrix_product(T::one(), &copy.view(), s, T::zero(), &mut f);
     });
-}
-
-fn upper_blocks<T: Real>(f: &ArrayView2<'_, T>) -> Array2<T> {
-    let mut gram = Array2::zeros((f.ncols(), f.ncols()));
-    for (i, j) in blocks(f.ncols()) {
-        let (left, right) = (f.slice(s![.., i.clone()]), f.slice(s![.., j.clone()]));
-        matrix_product(T::one(), &left.t(), &right, T::zero(), &mut gram.slice_mut(s![i, j]));
-    }
-    gram
 }
 
 /// The blocks on and above the diagonal.

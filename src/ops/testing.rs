@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io::BufReader;
 
 use ndarray::{ArrayD, IxDyn};
-use npyz::npz::NpzArchive;
+use npyz::NpyFile;
 use serde_json::Value as Json;
+use zip::ZipArchive;
 
 use crate::kernels::{ConvGeometry, PoolGeometry};
 use crate::tape::{Real, Tape, Var};
@@ -21,11 +22,12 @@ pub(super) struct Reference {
 pub(super) fn reference(name: &str) -> Reference {
     let path = format!("{}/tests/data/ops/{name}", env!("CARGO_MANIFEST_DIR"));
     let attributes = serde_json::from_str(&std::fs::read_to_string(format!("{path}.json")).unwrap()).unwrap();
-    let mut archive = NpzArchive::new(BufReader::new(File::open(format!("{path}.npz")).unwrap())).unwrap();
-    let names: Vec<String> = archive.array_names().map(String::from).collect();
+    let mut archive = ZipArchive::new(BufReader::new(File::open(format!("{path}.npz")).unwrap())).unwrap();
     let mut arrays = HashMap::new();
-    for array in names {
-        let npy = archive.by_name(&array).unwrap().unwrap();
+    for index in 0..archive.len() {
+        let entry = archive.by_index(index).unwrap();
+        let array = entry.name().unwrap().trim_end_matches(".npy").to_string();
+        let npy = NpyFile::new(entry).unwrap();
         let shape: Vec<usize> = npy.shape().iter().map(|&n| n as usize).collect();
         arrays.insert(array, ArrayD::from_shape_vec(IxDyn(&shape), npy.into_vec::<f64>().unwrap()).unwrap());
     }

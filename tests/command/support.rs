@@ -9,10 +9,11 @@ use std::time::Duration;
 use assert_cmd::Command;
 use image::RgbImage;
 use ndarray::{ArrayD, IxDyn};
-use npyz::WriterBuilder;
-use npyz::npz::{NpzArchive, NpzWriter};
+use npyz::{NpyFile, WriterBuilder};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
+use zip::ZipArchive;
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// The path of the thin network's weights, or of anything else in tests/data.
 pub fn data(name: &str) -> String {
@@ -62,7 +63,8 @@ impl Workshop {
 
     /// Transfers into out.png, and reads it.
     pub fn picture(&self, words: &str) -> RgbImage {
-        self.transfer(&format!("-o out.png --steps 3 --quiet {words}")).assert().success();
+        let optimizer = if words.contains("--lr") { "--optimizer adam" } else { "" };
+        self.transfer(&format!("-o out.png --steps 3 --quiet {optimizer} {words}")).assert().success();
         self.rgb("out.png")
     }
 
@@ -115,10 +117,12 @@ pub fn style() -> RgbImage {
 }
 
 pub fn arrays(path: &Path) -> BTreeMap<String, ArrayD<f64>> {
-    let mut archive = NpzArchive::new(BufReader::new(File::open(path).unwrap())).unwrap();
-    let names: Vec<String> = archive.array_names().map(String::from).collect();
-    let read = |name: String| {
-        let npy = archive.by_name(&name).unwrap().unwrap();
+    let mut archive = ZipArchive::new(BufReader::new(File::open(path).unwrap())).unwrap();
+    let entries = archive.len();
+    let read = |index| {
+        let entry = archive.by_index(index).unwrap();
+        let name = entry.name().unwrap().trim_end_matches(".npy").to_string();
+        let npy = NpyFile::new(entry).unwrap();
         let shape: Vec<usize> = npy.shape().iter().map(|&n| n as usize).collect();
         let single = matches!(npy.dtype(), npyz::DType::Plain(kind) if kind.to_string().ends_with("f4"));
         let values: Vec<f64> = if single {
@@ -128,19 +132,20 @@ pub fn arrays(path: &Path) -> BTreeMap<String, ArrayD<f64>> {
         };
         (name, ArrayD::from_shape_vec(IxDyn(&shape), values).unwrap())
     };
-    names.into_iter().map(read).collect()
+    (0..entries).map(read).collect()
 }
 
 /// Writes arrays of single precision into an npz file.
 pub fn write_arrays(path: &Path, arrays: &BTreeMap<String, ArrayD<f64>>) {
-    let mut npz = NpzWriter::new(File::create(path).unwrap());
+    let mut npz = ZipWriter::new(File::create(path).unwrap());
     for (name, array) in arrays {
         let shape: Vec<u64> = array.shape().iter().map(|&n| n as u64).collect();
-        let entry = npz.array(name, zip::write::FileOptions::default()).unwrap();
-        let mut npy = entry.default_dtype().shape(&shape).begin_nd().unwrap();
+        npz.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
+        let mut npy = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut npz).begin_nd().unwrap();
         npy.extend(array.iter().map(|&value| value as f32)).unwrap();
         npy.finish().unwrap();
     }
+    npz.finish().unwrap();
 }
 
 /// A number in the line of a log.

@@ -18,7 +18,8 @@ fn the_loss_falls_and_the_log_tells_of_every_iteration() {
         let mut before = 0.0;
         for (index, line) in log.iter().enumerate() {
             let names: Vec<&str> = line.keys().map(String::as_str).collect();
-            assert_eq!(names, ["iteration", "elapsed", "total", "content", "style", "tv"]);
+            assert_eq!(names[..7], ["iteration", "scale", "elapsed", "total", "content", "style", "tv"]);
+            assert!(names[7..].iter().all(|name| name.starts_with("style.relu")) && names.len() > 8, "{names:?}");
             assert_eq!(line["iteration"], index + 1);
             assert!(number(line, "elapsed") >= before);
             before = number(line, "elapsed");
@@ -38,9 +39,12 @@ fn what_it_says() {
     let shop = Workshop::new();
     shop.transfer("-o out.png --steps 2 --quiet").assert().success().stdout("").stderr("");
     // No terminal, no bar: plain lines.
-    let plain = is_match(r"^iteration 1/2  loss \S+ \(style \S+\)  .* left\niteration 2/2  loss .*\n$").unwrap();
-    shop.transfer("-o out.png --steps 2").assert().success().stdout("").stderr(plain);
-    let verbose = contains("content 32×24, style 28×28").and(contains("iteration 2/3"));
+    let plain = is_match(
+        r"^32 px, iteration 1:  50 %  \d+ s left  style \S+\n32 px, iteration 2: 100 %  .*\nout.png: 32×24 pixels, \S+ s\n$",
+    );
+    shop.transfer("-o out.png --steps 2").assert().success().stdout("").stderr(plain.unwrap());
+    let verbose = contains("content 32×24, style 28×28").and(contains("iteration 2:"))
+        .and(contains("style: relu1_1 "));
     shop.transfer("-o out.png --steps 3 --verbose").assert().success().stdout("").stderr(verbose);
 }
 
@@ -49,7 +53,7 @@ fn sizes() {
     let shop = Workshop::new();
     let dimensions = |words: &str| {
         let thin = data("vgg19-thin.npz");
-        let words = format!("transfer content.png style.png --weights {thin} -o out.png --steps 1 --quiet {words}");
+        let words = format!("transfer content.png style.png --weights {thin} -o out.png --steps 1 --scales 1 --quiet {words}");
         shop.impasto(&words).assert().success();
         shop.rgb("out.png").dimensions()
     };
@@ -120,4 +124,38 @@ fn the_embedded_network_says_that_it_is_random_unless_it_was_asked_for() {
     assert_eq!(shop.rgb("out.png"), unasked, "they are the same network");
     shop.impasto(&format!("{words} {shallow} --weights random:1 --quiet")).assert().success().stderr("");
     assert_ne!(shop.rgb("out.png"), unasked);
+}
+
+#[test]
+fn from_coarse_to_fine() {
+    let shop = Workshop::new();
+    for optimizer in ["lbfgs", "adam"] {
+        let words = format!("-o out.png --scales 16,24,32 --steps 3,2,4 --optimizer {optimizer} --log log.jsonl --quiet");
+        shop.transfer(&words).assert().success();
+        let scales: Vec<_> = shop.log("log.jsonl").iter().map(|line| number(line, "scale")).collect();
+        assert_eq!(scales, [16., 16., 16., 24., 24., 32., 32., 32., 32.], "{optimizer}");
+        assert_eq!(shop.rgb("out.png").dimensions(), (32, 24));
+        let three = shop.rgb("out.png");
+        shop.transfer(&format!("{words} --threads 1")).assert().success();
+        assert_eq!(shop.rgb("out.png"), three, "the same on one thread");
+        shop.transfer(&words.replace("--scales 16,24,32 --steps 3,2,4", "--scales 1 --steps 4")).assert().success();
+        assert_ne!(shop.rgb("out.png"), three, "{optimizer}: the smaller scales count");
+    }
+    // Frames on the way have the size of the picture.
+    shop.transfer("-o out.png --scales 16,32 --steps 2,2 --save-every 1 --quiet").assert().success();
+    assert_eq!(shop.rgb("out-0001.png").dimensions(), (32, 24));
+    shop.transfer("-o out.png --scales 2 --steps 2,2,2").assert().code(2).stderr(contains("for 2 scales"));
+}
+
+#[test]
+fn adam_does_not_depend_on_the_losss_scale() {
+    let shop = Workshop::new();
+    let picture = |factor: f64| {
+        let (content, style) = (factor, 50.0 * factor);
+        shop.picture(&format!("--lr 0.05 --content-weight {content:e} --style-weight {style:e}"))
+    };
+    let usual = picture(1.0);
+    for factor in [1e-9, 1e-30, 1e30, 1e-3] {
+        assert!(levels_apart(&picture(factor), &usual) <= 1, "{factor}");
+    }
 }

@@ -49,257 +49,165 @@ where
 
 // SAFETY of every block below: the token exists only where the instructions do; pointers are the caller's.
 
-macro_rules! avx512 {
-    ($type:ty, $vector:ty, $lanes:expr, $mask:ty, $splat:ident, $add:ident, $sub:ident, $mul:ident, $fmadd:ident,
-     $fnmadd:ident, $max:ident, $compare:ident, $load:ident, $load_lanes:ident, $store:ident, $store_lanes:ident,
-     $permute:ident, $low:expr, $high:expr) => {
-        impl Simd<$type> for Avx512 {
-            type V = $vector;
-            const LANES: usize = $lanes;
-            // 14 × 2 accumulators, 2 vectors of the one factor and 1 broadcast of the other: 31 of 32 registers.
-            const ROWS: usize = 14;
+impl Simd<f32> for Avx512 {
+    type V = __m512;
+    const LANES: usize = 16;
+    // 14 × 2 accumulators, 2 vectors of the one factor and 1 broadcast of the other: 31 of 32 registers.
+    const ROWS: usize = 14;
 
-            #[inline(always)]
-            fn splat(self, x: $type) -> Self::V {
-                unsafe { $splat(x) }
-            }
-            #[inline(always)]
-            fn add(self, a: Self::V, b: Self::V) -> Self::V {
-                unsafe { $add(a, b) }
-            }
-            #[inline(always)]
-            fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-                unsafe { $sub(a, b) }
-            }
-            #[inline(always)]
-            fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-                unsafe { $mul(a, b) }
-            }
-            #[inline(always)]
-            fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-                unsafe { $fmadd(a, b, c) }
-            }
-            #[inline(always)]
-            fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-                unsafe { $fnmadd(a, b, c) }
-            }
-            #[inline(always)]
-            fn max(self, a: Self::V, b: Self::V) -> Self::V {
-                unsafe { $max(a, b) }
-            }
-            #[inline(always)]
-            fn greater(self, a: Self::V, b: Self::V) -> u32 {
-                u32::from(unsafe { $compare::<_CMP_GT_OQ>(a, b) })
-            }
-            #[inline(always)]
-            fn equal(self, a: Self::V, b: Self::V) -> u32 {
-                u32::from(unsafe { $compare::<_CMP_EQ_OQ>(a, b) })
-            }
-            #[inline(always)]
-            fn zip_low(self, a: Self::V, b: Self::V) -> Self::V {
-                unsafe { $permute(a, $low, b) }
-            }
-            #[inline(always)]
-            fn zip_high(self, a: Self::V, b: Self::V) -> Self::V {
-                unsafe { $permute(a, $high, b) }
-            }
-            #[inline(always)]
-            fn prefetch(self, from: *const $type) {
-                unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
-            }
-            #[inline(always)]
-            fn prefetch_near(self, from: *const $type) {
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
-            }
-            #[inline(always)]
-            unsafe fn load(self, from: *const $type) -> Self::V {
-                unsafe { $load(from) }
-            }
-            #[inline(always)]
-            unsafe fn load_lanes(self, from: *const $type, lanes: u32) -> Self::V {
-                unsafe { $load_lanes(lanes as $mask, from) }
-            }
-            #[inline(always)]
-            unsafe fn store(self, to: *mut $type, v: Self::V) {
-                unsafe { $store(to, v) }
-            }
-            #[inline(always)]
-            unsafe fn store_lanes(self, to: *mut $type, v: Self::V, lanes: u32) {
-                unsafe { $store_lanes(to, lanes as $mask, v) }
-            }
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        unsafe { _mm512_set1_ps(x) }
+    }
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        unsafe { _mm512_fnmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm512_max_ps(a, b) }
+    }
+    #[inline(always)]
+    fn greater(self, a: Self::V, b: Self::V) -> u32 {
+        u32::from(unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) })
+    }
+    #[inline(always)]
+    fn equal(self, a: Self::V, b: Self::V) -> u32 {
+        u32::from(unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b) })
+    }
+    #[inline(always)]
+    fn zip_low(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe {
+            _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b)
         }
-    };
+    }
+    #[inline(always)]
+    fn zip_high(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe {
+            _mm512_permutex2var_ps(
+                a,
+                _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31),
+                b,
+            )
+        }
+    }
+    #[inline(always)]
+    fn prefetch(self, from: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
+    #[inline(always)]
+    fn prefetch_near(self, from: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> Self::V {
+        unsafe { _mm512_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_lanes(self, from: *const f32, lanes: u32) -> Self::V {
+        unsafe { _mm512_maskz_loadu_ps(lanes as u16, from) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, v: Self::V) {
+        unsafe { _mm512_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn store_lanes(self, to: *mut f32, v: Self::V, lanes: u32) {
+        unsafe { _mm512_mask_storeu_ps(to, lanes as u16, v) }
+    }
 }
 
-avx512!(
-    f32,
-    __m512,
-    16,
-    u16,
-    _mm512_set1_ps,
-    _mm512_add_ps,
-    _mm512_sub_ps,
-    _mm512_mul_ps,
-    _mm512_fmadd_ps,
-    _mm512_fnmadd_ps,
-    _mm512_max_ps,
-    _mm512_cmp_ps_mask,
-    _mm512_loadu_ps,
-    _mm512_maskz_loadu_ps,
-    _mm512_storeu_ps,
-    _mm512_mask_storeu_ps,
-    _mm512_permutex2var_ps,
-    _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),
-    _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
-);
-avx512!(
-    f64,
-    __m512d,
-    8,
-    u8,
-    _mm512_set1_pd,
-    _mm512_add_pd,
-    _mm512_sub_pd,
-    _mm512_mul_pd,
-    _mm512_fmadd_pd,
-    _mm512_fnmadd_pd,
-    _mm512_max_pd,
-    _mm512_cmp_pd_mask,
-    _mm512_loadu_pd,
-    _mm512_maskz_loadu_pd,
-    _mm512_storeu_pd,
-    _mm512_mask_storeu_pd,
-    _mm512_permutex2var_pd,
-    _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11),
-    _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15)
-);
+impl Simd<f32> for Avx2 {
+    type V = __m256;
+    const LANES: usize = 8;
+    // 6 × 2 accumulators, 2 vectors of the one factor and 1 broadcast of the other: 15 of 16 registers.
+    const ROWS: usize = 6;
 
-macro_rules! avx2 {
-    ($type:ty, $vector:ty, $lanes:expr, $splat:ident, $add:ident, $sub:ident, $mul:ident, $fmadd:ident,
-     $fnmadd:ident, $max:ident, $compare:ident, $movemask:ident, $load:ident, $load_lanes:ident, $store:ident,
-     $store_lanes:ident, $unpack_low:ident, $unpack_high:ident, $permute:ident, $spread:ident) => {
-        impl Simd<$type> for Avx2 {
-            type V = $vector;
-            const LANES: usize = $lanes;
-            // 6 × 2 accumulators, 2 vectors of the one factor and 1 broadcast of the other: 15 of 16 registers.
-            const ROWS: usize = 6;
-
-            #[inline(always)]
-            fn splat(self, x: $type) -> Self::V {
-                unsafe { $splat(x) }
-            }
-            #[inline(always)]
-            fn add(self, a: Self::V, b: Self::V) -> Self::V {
-                unsafe { $add(a, b) }
-            }
-            #[inline(always)]
-            fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-                unsafe { $sub(a, b) }
-            }
-            #[inline(always)]
-            fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-                unsafe { $mul(a, b) }
-            }
-            #[inline(always)]
-            fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-                unsafe { $fmadd(a, b, c) }
-            }
-            #[inline(always)]
-            fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-                unsafe { $fnmadd(a, b, c) }
-            }
-            #[inline(always)]
-            fn max(self, a: Self::V, b: Self::V) -> Self::V {
-                unsafe { $max(a, b) }
-            }
-            #[inline(always)]
-            fn greater(self, a: Self::V, b: Self::V) -> u32 {
-                unsafe { $movemask($compare::<_CMP_GT_OQ>(a, b)) as u32 }
-            }
-            #[inline(always)]
-            fn equal(self, a: Self::V, b: Self::V) -> u32 {
-                unsafe { $movemask($compare::<_CMP_EQ_OQ>(a, b)) as u32 }
-            }
-            #[inline(always)]
-            fn zip_low(self, a: Self::V, b: Self::V) -> Self::V {
-                unsafe { $permute::<0x20>($unpack_low(a, b), $unpack_high(a, b)) }
-            }
-            #[inline(always)]
-            fn zip_high(self, a: Self::V, b: Self::V) -> Self::V {
-                unsafe { $permute::<0x31>($unpack_low(a, b), $unpack_high(a, b)) }
-            }
-            #[inline(always)]
-            fn prefetch(self, from: *const $type) {
-                unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
-            }
-            #[inline(always)]
-            fn prefetch_near(self, from: *const $type) {
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
-            }
-            #[inline(always)]
-            unsafe fn load(self, from: *const $type) -> Self::V {
-                unsafe { $load(from) }
-            }
-            #[inline(always)]
-            unsafe fn load_lanes(self, from: *const $type, lanes: u32) -> Self::V {
-                unsafe { $load_lanes(from, $spread(lanes)) }
-            }
-            #[inline(always)]
-            unsafe fn store(self, to: *mut $type, v: Self::V) {
-                unsafe { $store(to, v) }
-            }
-            #[inline(always)]
-            unsafe fn store_lanes(self, to: *mut $type, v: Self::V, lanes: u32) {
-                unsafe { $store_lanes(to, $spread(lanes), v) }
-            }
-        }
-    };
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        unsafe { _mm256_set1_ps(x) }
+    }
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm256_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        unsafe { _mm256_fnmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm256_max_ps(a, b) }
+    }
+    #[inline(always)]
+    fn greater(self, a: Self::V, b: Self::V) -> u32 {
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) as u32 }
+    }
+    #[inline(always)]
+    fn equal(self, a: Self::V, b: Self::V) -> u32 {
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(a, b)) as u32 }
+    }
+    #[inline(always)]
+    fn zip_low(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm256_permute2f128_ps::<0x20>(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)) }
+    }
+    #[inline(always)]
+    fn zip_high(self, a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm256_permute2f128_ps::<0x31>(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)) }
+    }
+    #[inline(always)]
+    fn prefetch(self, from: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
+    #[inline(always)]
+    fn prefetch_near(self, from: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> Self::V {
+        unsafe { _mm256_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_lanes(self, from: *const f32, lanes: u32) -> Self::V {
+        unsafe { _mm256_maskload_ps(from, spread_over_eight(lanes)) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, v: Self::V) {
+        unsafe { _mm256_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn store_lanes(self, to: *mut f32, v: Self::V, lanes: u32) {
+        unsafe { _mm256_maskstore_ps(to, spread_over_eight(lanes), v) }
+    }
 }
-
-avx2!(
-    f32,
-    __m256,
-    8,
-    _mm256_set1_ps,
-    _mm256_add_ps,
-    _mm256_sub_ps,
-    _mm256_mul_ps,
-    _mm256_fmadd_ps,
-    _mm256_fnmadd_ps,
-    _mm256_max_ps,
-    _mm256_cmp_ps,
-    _mm256_movemask_ps,
-    _mm256_loadu_ps,
-    _mm256_maskload_ps,
-    _mm256_storeu_ps,
-    _mm256_maskstore_ps,
-    _mm256_unpacklo_ps,
-    _mm256_unpackhi_ps,
-    _mm256_permute2f128_ps,
-    spread_over_eight
-);
-avx2!(
-    f64,
-    __m256d,
-    4,
-    _mm256_set1_pd,
-    _mm256_add_pd,
-    _mm256_sub_pd,
-    _mm256_mul_pd,
-    _mm256_fmadd_pd,
-    _mm256_fnmadd_pd,
-    _mm256_max_pd,
-    _mm256_cmp_pd,
-    _mm256_movemask_pd,
-    _mm256_loadu_pd,
-    _mm256_maskload_pd,
-    _mm256_storeu_pd,
-    _mm256_maskstore_pd,
-    _mm256_unpacklo_pd,
-    _mm256_unpackhi_pd,
-    _mm256_permute2f128_pd,
-    spread_over_four
-);
 
 /// All ones in the lanes whose bit is set.
 #[inline(always)]
@@ -307,14 +215,5 @@ unsafe fn spread_over_eight(bits: u32) -> __m256i {
     unsafe {
         let lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
         _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(bits as i32), lane), lane)
-    }
-}
-
-/// All ones in the lanes whose bit is set.
-#[inline(always)]
-unsafe fn spread_over_four(bits: u32) -> __m256i {
-    unsafe {
-        let lane = _mm256_setr_epi64x(1, 2, 4, 8);
-        _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x(i64::from(bits)), lane), lane)
     }
 }

@@ -98,7 +98,7 @@ pub unsafe fn multiply<T: Real, S: Simd<T>, const N: usize>(
     macro_rules! by_rows {
         ($($rows:literal)*) => {
             match rows {
-                $($rows if $rows <= S::ROWS => {
+                $($rows if const { $rows <= S::ROWS } => {
                     // SAFETY: the caller's.
                     unsafe { multiply_rows::<T, S, $rows, N>(s, depth, left, right, m, next) }
                 })*

@@ -2,6 +2,7 @@ use ndarray::{Array1, Array3, Array4, ArrayView1, ArrayView3, ArrayView4, Axis, 
 
 use super::*;
 use crate::kernels::BitMask;
+use crate::kernels::testing::instruction_sets;
 
 /// A small generator of numbers in [−1, 1).
 fn numbers(seed: u64) -> impl FnMut() -> f64 {
@@ -143,7 +144,7 @@ fn forward_is_the_direct_convolution<T: Real>() {
             let w = filters::<T>(outputs, inputs, 2);
             let b: Array1<T> = image((1, 1, outputs), 3).into_shape_with_order(outputs).unwrap();
             let expected = direct(x.view(), w.view(), Some(b.view()), padding);
-            for set in InstructionSet::all() {
+            for set in instruction_sets::<T>() {
                 let label = format!("{} {} {height}×{width} {inputs}→{outputs} {padding:?}", T::NAME, set.name());
 
                 let mut y = written((size.0, size.1, outputs), &label, |output| {
@@ -260,7 +261,7 @@ fn the_gradient_is_the_transposed_convolution<T: Real>() {
             let mut expected = expected.map(|dy| direct_gradient(&dy, w64.view(), padding, (height, width)));
             // The first is added to ones.
             expected[0] += 1.0;
-            for set in InstructionSet::all() {
+            for set in instruction_sets::<T>() {
                 let gradients = [
                     Gradient::Plain(dy.view()),
                     Gradient::Masked { dy: dy.view(), mask: &mask },

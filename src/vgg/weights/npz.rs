@@ -5,8 +5,8 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use half::f16;
-use npyz::npz::NpzArchive;
 use npyz::{DType, Endianness, NpyHeader, Order, TypeChar};
+use zip::{CompressionMethod, ZipArchive};
 
 use super::error::{MAKE_FROM_TORCHVISION, WeightsError};
 
@@ -50,12 +50,15 @@ impl Npz {
         if !start.starts_with(b"PK") {
             return Err(WeightsError::not_npz(path, foreign(&start)));
         }
-        let mut archive = NpzArchive::open(path).map_err(|error| {
+        let file = File::open(path).map_err(unreadable)?;
+        let archive = ZipArchive::new(BufReader::new(file)).map_err(|error| {
             WeightsError::not_npz(path, format!("is damaged or incomplete ({error}); fetch or make it again"))
         })?;
-        let names: Vec<String> = archive.array_names().map(Into::into).collect();
+        let files: Vec<_> = archive.file_names().flatten().collect();
+        let names: Vec<String> =
+            files.iter().filter_map(|file| npyz::npz::array_name_from_file_name(file)).map(Into::into).collect();
         if names.is_empty() {
-            let pickled = archive.zip_archive().file_names().any(|name| name.ends_with("/data.pkl"));
+            let pickled = files.iter().any(|name| name.ends_with("/data.pkl"));
             return Err(WeightsError::not_npz(path, if pickled { checkpoint() } else { "holds no arrays".into() }));
         }
         Ok(Self { path: path.into(), names })
@@ -90,14 +93,13 @@ impl Npz {
         let unreadable = |error: io::Error| damaged(format!("cannot be read: {error}"));
         let file = File::open(&self.path).map_err(unreadable)?;
         let file_size = file.metadata().map_err(unreadable)?.len();
-        let mut archive = NpzArchive::new(BufReader::new(file)).map_err(unreadable)?;
+        let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| unreadable(error.into()))?;
         let entry = npyz::npz::file_name_from_array_name(name);
-        let mut entry =
-            archive.zip_archive().by_name(&entry).map_err(|error| damaged(format!("cannot be read: {error}")))?;
+        let mut entry = archive.by_name(&entry).map_err(|error| damaged(format!("cannot be read: {error}")))?;
         let packed = entry.compressed_size();
-        let most = match entry.compression().to_string().as_str() {
-            "Stored" => packed,
-            "Deflated" => packed.saturating_mul(DEFLATE_RATIO),
+        let most = match entry.compression() {
+            CompressionMethod::Stored => packed,
+            CompressionMethod::Deflated => packed.saturating_mul(DEFLATE_RATIO),
             other => return Err(damaged(format!("is packed as {other}; numpy stores or deflates"))),
         };
         let size = entry.size();

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use half::f16;
 use ndarray::{ArrayD, ArrayViewD};
-use npyz::npz::NpzWriter;
 use tempfile::TempDir;
-use zip::write::FileOptions;
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// The bytes of an array as numpy writes it; `order` is `C` or `F`, `dtype` for example `<f4`.
 pub(super) fn npy(dtype: &str, order: char, array: &ArrayViewD<'_, f32>) -> Vec<u8> {
@@ -49,12 +48,12 @@ pub(super) fn array(name: &str, array: &ArrayD<f32>) -> (String, Vec<u8>) {
 /// Writes an npz file (deflated) into a folder that vanishes with the first result.
 pub(super) fn npz(arrays: &Arrays) -> (TempDir, PathBuf) {
     let (folder, path) = file(b"");
-    let mut npz = NpzWriter::create(&path).unwrap();
+    let mut npz = ZipWriter::new(std::fs::File::create(&path).unwrap());
     for (name, bytes) in arrays {
-        npz.zip_writer().start_file(npyz::npz::file_name_from_array_name(name), FileOptions::default()).unwrap();
-        npz.zip_writer().write_all(bytes).unwrap();
+        npz.start_file(npyz::npz::file_name_from_array_name(name), SimpleFileOptions::default()).unwrap();
+        npz.write_all(bytes).unwrap();
     }
-    npz.zip_writer().finish().unwrap();
+    npz.finish().unwrap();
     (folder, path)
 }
 

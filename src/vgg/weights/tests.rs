@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, Array3, ArrayD, IxDyn};
 use npyz::WriterBuilder;
-use npyz::npz::NpzWriter;
 use proptest::prelude::*;
-use zip::write::FileOptions;
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 use super::testing::{Arrays, array, file, header, npy, npz};
 use super::*;
@@ -109,17 +108,18 @@ fn either_layout_is_recognised_under_any_name() {
 fn npyz_own_files_are_read() {
     let network = network();
     let (_folder, path) = file(b"");
-    let mut writer = NpzWriter::create(&path).unwrap();
+    let mut writer = ZipWriter::new(std::fs::File::create(&path).unwrap());
     let mut write = |name: &str, array: &ArrayD<f32>| {
         let shape: Vec<u64> = array.shape().iter().map(|&len| len as u64).collect();
-        let entry = writer.array(name, FileOptions::default()).unwrap().default_dtype().shape(&shape);
+        writer.start_file(npyz::npz::file_name_from_array_name(name), SimpleFileOptions::default()).unwrap();
+        let entry = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut writer);
         let mut entry = entry.begin_nd().unwrap();
         entry.extend(array.iter().copied()).unwrap();
         entry.finish().unwrap();
     };
     write("conv1_1.weight", &network[0].weight.clone().into_dyn());
     write("conv1_1.bias", &network[0].bias.clone().into_dyn());
-    drop(writer);
+    writer.finish().unwrap();
     assert_same(&load(&path, "conv1_1").unwrap().convolutions, &network[..1], "npyz");
 }
 
@@ -316,9 +316,9 @@ fn what_is_no_npz_is_named() {
 /// A zip archive as `torch.save` writes it.
 fn checkpoint() -> (tempfile::TempDir, PathBuf) {
     let (folder, path) = file(b"");
-    let mut writer = NpzWriter::create(&path).unwrap();
-    writer.zip_writer().start_file("vgg19/data.pkl", FileOptions::default()).unwrap();
-    writer.zip_writer().finish().unwrap();
+    let mut writer = ZipWriter::new(std::fs::File::create(&path).unwrap());
+    writer.start_file("vgg19/data.pkl", SimpleFileOptions::default()).unwrap();
+    writer.finish().unwrap();
     (folder, path)
 }
 
