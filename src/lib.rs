@@ -25,6 +25,7 @@
 //!
 //! | module | subject |
 //! |---|---|
+//! | [`demo`] | two pictures to try things on |
 //! | [`figure`] | the papers' figures: sheets of jobs, and plots |
 //! | [`jobs`] | [`Transfer`], [`Texture`](jobs::Texture), [`Invert`](jobs::Invert) |
 //! | [`run`] | the loop of all jobs, the canvas, those who watch |
@@ -40,6 +41,7 @@
 
 mod atomic_file;
 mod error;
+pub mod demo;
 pub mod figure;
 pub mod gradcheck;
 pub mod jobs;

@@ -109,6 +109,12 @@ pub(super) struct RecipeArguments {
     )]
     preset: Preset,
 
+    /// How freely to paint, from 0 (hardly touched) to 1; 0.5 by default
+    ///
+    /// Sets the ratio of the weights of style and content, which --style-weight and --content-weight override.
+    #[arg(long, value_name = "0..1", value_parser = strength)]
+    strength: Option<f64>,
+
     /// Layers that keep the content, with their weights [default: relu4_2; relu3_1 for the balanced preset on random weights]
     #[arg(long, value_name = "LAYER[=W],…")]
     content_layers: Option<LayerWeights>,
@@ -133,7 +139,7 @@ pub(super) struct RecipeArguments {
 impl RecipeArguments {
     /// The preset's recipe with the changes asked for.
     pub(super) fn recipe(&self, trained: bool) -> Recipe {
-        let preset = self.preset.recipe(trained);
+        let preset = self.preset.recipe(trained).with_strength(self.strength.unwrap_or(0.5));
         Recipe {
             content_layers: self.content_layers.clone().unwrap_or(preset.content_layers),
             style_layers: self.style_layers.clone().unwrap_or(preset.style_layers),
@@ -142,6 +148,14 @@ impl RecipeArguments {
             tv_weight: self.tv_weight.unwrap_or(preset.tv_weight),
             ..preset
         }
+    }
+}
+
+/// A strength: a number from 0 to 1.
+fn strength(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(strength) if (0.0..=1.0).contains(&strength) => Ok(strength),
+        _ => Err("give a number from 0 to 1, as in 0.7".into()),
     }
 }
 

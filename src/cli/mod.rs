@@ -3,6 +3,7 @@
 mod arguments;
 mod arrays;
 mod completions;
+mod demo;
 mod drive;
 mod error;
 mod features;
@@ -38,6 +39,7 @@ enum Command {
     Features(features::Arguments),
     Loss(Box<loss::Arguments>),
     Network(network::Arguments),
+    Demo(demo::Arguments),
     Gradcheck(gradcheck::Arguments),
     Completions(completions::Arguments),
 }
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Figure(arguments) => figure::run(&arguments),
         Command::Features(arguments) => features::run(&arguments),
         Command::Loss(arguments) => loss::run(*arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Network(arguments) => network::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

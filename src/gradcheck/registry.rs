@@ -318,7 +318,7 @@ impl Cases {
     /// Each preset's objective, with a total variation term.
     fn style_transfers(&mut self) {
         let seed = self.seed;
-        for &preset in Preset::VARIANTS {
+        for &preset in <Preset as VariantArray>::VARIANTS {
             self.objective("style_transfer", format!("{preset:?}"), ([19, 17, 3], 1.0), move || {
                 (style_transfer::<f64>(preset, seed), style_transfer::<f32>(preset, seed))
             });

@@ -120,7 +120,7 @@ mod tests {
     }
 
     /// The objective at a canvas of which 8×6 pixels from `corner` on are shown to the network.
-    fn losses<'t>(
+    fn evaluated<'t>(
         objective: &Objective<f64>,
         network: &Vgg19<f64>,
         x: &Var<'t, f64>,
@@ -146,11 +146,11 @@ mod tests {
         let priors = Priors::published(layer("relu2_1"));
         let inversion = inversion(&network, image(8, 6), layer("relu2_1"), Selection::default(), priors).unwrap();
         let tape = Tape::new();
-        let losses = losses(&inversion, &network, &tape.constant(levels(&network, image(8, 6))), [0, 0]);
+        let losses = evaluated(&inversion, &network, &tape.constant(levels(&network, image(8, 6))), [0, 0]);
         let value = |name: &str| value_of(&losses, name);
         assert!(value("error") < 1e-20 && value("tv") > 0.0 && value("alpha") > 0.0);
         let grey = Array3::from_elem((8, 6, 3), 40.0);
-        let losses = losses(&inversion, &network, &tape.constant(grey), [0, 0]);
+        let losses = evaluated(&inversion, &network, &tape.constant(grey), [0, 0]);
         let value = |name: &str| value_of(&losses, name);
         assert_eq!(value("tv"), 0.0);
         // λ/(2σ²)·Σx⁶, by hand.
@@ -168,11 +168,11 @@ mod tests {
         let canvas = levels(&network, image(11, 9)) * 0.9;
         let tape = Tape::new();
         let x = tape.variable(canvas.clone());
-        let gradients = losses(&inversion, &network, &x, [2, 1]).scaled.backward();
+        let gradients = evaluated(&inversion, &network, &x, [2, 1]).scaled.backward();
         let gradient = gradients.get(&x).unwrap();
         let value = |canvas: Array3<f64>| {
             let tape = Tape::new();
-            losses(&inversion, &network, &tape.constant(canvas), [2, 1]).total
+            evaluated(&inversion, &network, &tape.constant(canvas), [2, 1]).total
         };
         for at in [[0, 0, 0], [4, 3, 1], [7, 2, 2], [10, 8, 0]] {
             let moved = |by: f64| {
@@ -215,7 +215,7 @@ mod tests {
             let inversion = inversion(&network, sought.clone(), layer, selection, priors).unwrap();
             let tape = Tape::new();
             let x = tape.constant(levels(&network, shown.clone()));
-            let losses = losses(&inversion, &network, &x, [0, 0]);
+            let losses = evaluated(&inversion, &network, &x, [0, 0]);
             let [target, features] = [&sought, &shown].map(|image| {
                 let features = testing::features(image, layer).into_shape_with_order((4, 3, 3)).unwrap();
                 features.slice(s![rows.clone(), columns.clone(), channels.clone()]).to_owned()
@@ -255,7 +255,7 @@ mod tests {
         canvas.slice_mut(s![2..10, 3..9, ..]).assign(&sought);
         let tape = Tape::new();
         let x = tape.constant(levels(&network, canvas));
-        let error = |corner| losses(&inversion, &network, &x, corner).groups[0].value;
+        let error = |corner| evaluated(&inversion, &network, &x, corner).groups[0].value;
         assert!(error([2, 3]) < 1e-20 && error([2, 2]) > 0.1 && error([3, 3]) > 0.1);
     }
 }

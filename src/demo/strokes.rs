@@ -39,7 +39,7 @@ const PALETTE: [Colour; 8] = [
 const ACCENTS: [Colour; 4] = [[0.8, 0.2, 0.14], [0.6, 0.16, 0.3], [0.96, 0.93, 0.85], [0.1, 0.36, 0.28]];
 
 /// The painting, `side` × `side`; painted at twice the size.
-pub fn paint(side: usize) -> Array3<f32> {
+pub(super) fn paint(side: usize) -> Array3<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(1889);
     let mut canvas = Canvas::new(2 * side);
     for (coat, &(count, width, length)) in COATS.iter().enumerate() {

@@ -14,7 +14,7 @@ const SHORE: f32 = 0.6;
 const SUN: (f32, f32) = (0.93, 0.33);
 
 /// The harbour, each pixel the mean of nine points.
-pub fn draw(height: usize, width: usize) -> Array3<f32> {
+pub(super) fn draw(height: usize, width: usize) -> Array3<f32> {
     let mut image = Array3::zeros((height, width, 3));
     let thirds = [1.0 / 6.0, 3.0 / 6.0, 5.0 / 6.0];
     for (i, mut row) in image.outer_iter_mut().enumerate() {

@@ -1,7 +1,7 @@
 //! Value noise: random numbers on a grid, and a smooth surface through them.
 
 /// A number in 0..1 that looks random, but is the same for the same grid point.
-pub fn hash(x: i32, y: i32, seed: u32) -> f32 {
+pub(super) fn hash(x: i32, y: i32, seed: u32) -> f32 {
     let mut h =
         (x as u32).wrapping_mul(0x9e37_79b1) ^ (y as u32).wrapping_mul(0x85eb_ca77) ^ seed.wrapping_mul(0xc2b2_ae3d);
     h = (h ^ (h >> 15)).wrapping_mul(0x2c1b_3c6d);
@@ -10,7 +10,7 @@ pub fn hash(x: i32, y: i32, seed: u32) -> f32 {
 }
 
 /// A smooth surface with values in 0..1 and hills of about the size 1.
-pub fn smooth(x: f32, y: f32, seed: u32) -> f32 {
+pub(super) fn smooth(x: f32, y: f32, seed: u32) -> f32 {
     let (x0, y0) = (x.floor(), y.floor());
     let at = |dx, dy| hash(x0 as i32 + dx, y0 as i32 + dy, seed);
     let ease = |t: f32| t * t * (3.0 - 2.0 * t);
@@ -20,7 +20,7 @@ pub fn smooth(x: f32, y: f32, seed: u32) -> f32 {
 }
 
 /// Hills with smaller hills on them (fractal Brownian motion): four octaves, values in 0..1.
-pub fn fractal(x: f32, y: f32, seed: u32) -> f32 {
+pub(super) fn fractal(x: f32, y: f32, seed: u32) -> f32 {
     let octave = |n: i32| {
         let scale = 2f32.powi(n);
         smooth(x * scale, y * scale, seed.wrapping_add(n as u32)) / scale
