@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array3, ArrayView3, Axis, Ix4};
 
-use super::{Layer, Weights};
+use super::{Layer, Lineage, Weights};
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
 use crate::ops;
 use crate::tape::{Real, Value, Var};
@@ -53,6 +53,7 @@ pub struct Vgg19<T: Real> {
     classifier: Vec<(Value<T>, Value<T>)>,
     mean: [f64; 3],
     std: [f64; 3],
+    lineage: Lineage,
     pooling: Pooling,
     algorithm: ConvAlgorithm,
     seamless: bool,
@@ -96,6 +97,7 @@ impl<T: Real> Vgg19<T> {
             classifier,
             mean: weights.mean.map(f64::from),
             std: weights.std.map(f64::from),
+            lineage: weights.lineage,
             pooling: Pooling::default(),
             algorithm: ConvAlgorithm::default(),
             seamless: false,
@@ -145,6 +147,16 @@ impl<T: Real> Vgg19<T> {
     /// Standard deviation of each channel of the input, for values in 0..1.
     pub fn std(&self) -> [f64; 3] {
         self.std
+    }
+
+    /// Where the weights were trained.
+    pub fn lineage(&self) -> Lineage {
+        self.lineage
+    }
+
+    /// Whether the weights have seen pictures; see [`Lineage::is_trained`].
+    pub fn is_trained(&self) -> bool {
+        self.lineage.is_trained()
     }
 
     /// The spread of natural colours in units of the network's input: 1 for torchvision's statistics, about 58 for a network

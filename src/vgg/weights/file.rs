@@ -10,7 +10,8 @@ use super::super::Layer;
 use super::names::{self, Role};
 use super::npz::{Header, Npz};
 use super::{
-    CLASSIFIER_SIDE, ConvWeights, LinearWeights, STATISTICS, Weights, WeightsError, convolutions_to, linears_to,
+    CLASSIFIER_SIDE, ConvWeights, Lineage, LinearWeights, STATISTICS, Weights, WeightsError, convolutions_to,
+    linears_to,
 };
 
 /// Channels in and out that are reordered at a time: 9 kB.
@@ -41,7 +42,7 @@ impl Weights {
         let convolutions = in_order(convolutions.par_iter().map(read).collect())?;
         let read = |linears: Vec<_>| in_order(linears.par_iter().map(|linear| file.linear(linear)).collect());
         let classifier = linears.map(read).transpose()?;
-        Ok(Self { convolutions, mean, std, classifier })
+        Ok(Self { convolutions, mean, std, classifier, lineage: Lineage::Unknown })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod error;
 mod file;
+mod lineage;
 mod names;
 mod npz;
 mod random;
@@ -14,6 +15,7 @@ mod tests;
 use ndarray::{Array1, Array2, Array4};
 
 pub use error::{MAKE_FROM_TORCHVISION, WeightsError};
+pub use lineage::Lineage;
 pub use source::{FoundWeights, InvalidEnvironment, InvalidSource, WeightSource, WeightsOrigin};
 
 use super::Layer;
@@ -55,6 +57,8 @@ pub struct Weights {
     pub std: [f32; 3],
     /// `fc6`, `fc7`, `fc8`: as many as there are; `None` unless a layer of the classifier was asked for.
     pub classifier: Option<Vec<LinearWeights>>,
+    /// Where they were trained.
+    pub lineage: Lineage,
 }
 
 impl Weights {
