@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use impasto::kernels::ConvAlgorithm;
 use impasto::objective::{LayerWeights, Preset, Settings};
 use impasto::picture::Picture;
-use impasto::vgg::{FoundWeights, Layer, MAKE_FROM_TORCHVISION, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
+use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
 
 use super::error::Error;
 
@@ -14,7 +14,7 @@ use super::error::Error;
 #[derive(Args)]
 #[command(next_help_heading = "Network")]
 pub(super) struct NetworkArguments {
-    /// VGG19's weights: an npz file (see weights/README.md), or random[:SEED] for the embedded random network
+    /// VGG19's weights: a file (see weights/README.md), or random[:SEED] for the embedded random network
     ///
     /// Without this option: $IMPASTO_WEIGHTS, weights/vgg19.npz, vgg19.npz in the user's cache folder for impasto, and
     /// at last the embedded random network.
@@ -75,8 +75,7 @@ impl NetworkArguments {
         if found.origin == WeightsOrigin::Embedded && !quiet {
             eprintln!(
                 "note: no trained weights were found, so the embedded random network is used; it sees textures, but \
-                 hardly what a picture shows. Trained ones are made by `{MAKE_FROM_TORCHVISION}`, and --weights PATH \
-                 takes an npz file from anywhere."
+                 hardly what a picture shows. `impasto weights fetch` gets trained ones, once and for all."
             );
         }
         Ok(found)

@@ -10,6 +10,6 @@ pub use layer::{Layer, UnknownLayer};
 pub use network::{GramMatrix, Measured, NetworkError, Vgg19};
 pub use summary::LayerSummary;
 pub use weights::{
-    ConvWeights, FoundWeights, InvalidEnvironment, InvalidSource, Lineage, LinearWeights, MAKE_FROM_TORCHVISION,
-    WeightSource, Weights, WeightsError, WeightsOrigin,
+    ConvWeights, Evidence, Format, FoundWeights, Input, InvalidEnvironment, InvalidSource, Lineage, LinearWeights,
+    Precision, Recognised, StoredConv, WeightSource, Weights, WeightsError, WeightsFile, WeightsOrigin,
 };
