@@ -43,6 +43,15 @@ pub enum WeightsError {
 }
 
 impl WeightsError {
+    /// What is wrong, without the file's name.
+    pub(super) fn problem(&self) -> String {
+        match self {
+            Self::Read { source, .. } => format!("cannot be read: {source}"),
+            Self::Foreign { problem, .. } | Self::Names { problem, .. } => format!("the file {problem}"),
+            Self::Array { array, problem, .. } => format!("the array `{array}` {problem}"),
+        }
+    }
+
     pub(super) fn array(path: &Path, array: &str, problem: impl Into<String>) -> Self {
         Self::Array { path: path.into(), array: array.into(), problem: problem.into() }
     }
