@@ -21,7 +21,8 @@ const LONGEST_TABLE: usize = 256;
 pub enum Precision {
     /// As they are, in the fewest bytes that do so.
     Exact,
-    /// Rounded to float16, but for arrays of so few different values that they take no more room exactly: VGG19 has 40 MB.
+    /// Kernels rounded to float16, but for those of so few different values that they take no more room exactly: VGG19 has
+    /// 40 MB. Biases, which take next to none, are kept as they are.
     Half,
 }
 
@@ -40,7 +41,7 @@ impl Weights {
                 let kernel: Vec<f32> = conv.weight.iter().copied().collect();
                 write_kernel(&mut npz, &format!("{layer}.weight"), &kernel, conv.weight.shape(), precision)?;
                 let bias = conv.bias.to_vec();
-                write_floats(&mut npz, &format!("{layer}.bias"), &bias, &[bias.len()], precision)?;
+                write_floats(&mut npz, &format!("{layer}.bias"), &bias, &[bias.len()], Precision::Exact)?;
             }
             write(&mut npz, "input.mean", self.mean, &[3])?;
             write(&mut npz, "input.std", self.std, &[3])?;

@@ -88,7 +88,7 @@ pub(super) fn open(path: &Path) -> Result<(Format, Box<dyn Archive>), WeightsErr
         zipped::open(path)
     } else if hdf5::is_hdf5(&start) {
         hdf5::Hdf5::open(path).map(|file| (Format::Hdf5, Box::new(file) as Box<dyn Archive>))
-    } else if safetensors::is_safetensors(&start) {
+    } else if is_safetensors(&start) {
         safetensors::Safetensors::open(path).map(|file| (Format::Safetensors, Box::new(file) as _))
     } else if torch::is_old_torch(&start) {
         torch::Torch::open(path).map(|file| (Format::Torch, Box::new(file) as _))
