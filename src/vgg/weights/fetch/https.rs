@@ -214,6 +214,13 @@ fn unanswered(error: ureq::Error) -> Broken {
         }
         ureq::Error::TooManyRedirects => Broken::finally("the server redirects again and again"),
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => Broken::finally(format!("no secure connection: {error}")),
+        // A name that does not resolve, and a certificate that is not trusted, stay so.
+        ureq::Error::Io(error) if error.to_string().contains("lookup address") => {
+            Broken::finally("the host cannot be found (is this machine online?)")
+        }
+        ureq::Error::Io(error) if error.to_string().contains("certificate") => {
+            Broken::finally(format!("no secure connection: {error}"))
+        }
         ureq::Error::Timeout(_) => Broken::Passing("the server does not answer".into()),
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             Broken::finally("the connection was refused")
