@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use impasto::kernels::ConvAlgorithm;
 use impasto::picture::Picture;
 use impasto::recipe::{LayerWeights, Preset, Recipe};
-use impasto::vgg::{FoundWeights, Layer, MAKE_FROM_TORCHVISION, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
+use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
 use strum::VariantNames;
 
 use super::error::Error;
@@ -17,7 +17,7 @@ use super::error::Error;
 #[derive(Args)]
 #[command(next_help_heading = "Network")]
 pub(super) struct NetworkArguments {
-    /// VGG19's weights: an npz file (see weights/README.md), or random[:SEED] for the embedded random network
+    /// VGG19's weights: a file (see weights/README.md), or random[:SEED] for the embedded random network
     ///
     /// Without this option: $IMPASTO_WEIGHTS, weights/vgg19.npz, vgg19.npz in the user's cache folder for impasto, and
     /// at last the embedded random network.
@@ -52,8 +52,7 @@ impl NetworkArguments {
         if found.origin == WeightsOrigin::Embedded && !quiet {
             eprintln!(
                 "note: no trained weights were found, so the embedded random network is used; it sees textures, but \
-                 hardly what a picture shows. Trained ones are made by `{MAKE_FROM_TORCHVISION}`, and --weights PATH \
-                 takes an npz file from anywhere."
+                 hardly what a picture shows. `impasto weights fetch` gets trained ones, once and for all."
             );
         }
         Ok(found)
@@ -145,6 +144,8 @@ impl RecipeArguments {
             style_layers: self.style_layers.clone().unwrap_or(preset.style_layers),
             content_weight: self.content_weight.unwrap_or(preset.content_weight),
             style_weight: self.style_weight.unwrap_or(preset.style_weight),
+            // A weight that was given is meant as it is.
+            reference_side: preset.reference_side.filter(|_| self.style_weight.is_none() && self.content_weight.is_none()),
             tv_weight: self.tv_weight.unwrap_or(preset.tv_weight),
             ..preset
         }

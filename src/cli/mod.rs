@@ -17,6 +17,7 @@ mod network;
 mod progress;
 mod texture;
 mod transfer;
+mod weights;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,7 @@ enum Command {
     Figure(Box<figure::Arguments>),
     Features(features::Arguments),
     Loss(Box<loss::Arguments>),
+    Weights(weights::Arguments),
     Network(network::Arguments),
     Demo(demo::Arguments),
     Gradcheck(gradcheck::Arguments),
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Features(arguments) => features::run(&arguments),
         Command::Loss(arguments) => loss::run(*arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Weights(arguments) => weights::run(&arguments),
         Command::Network(arguments) => network::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

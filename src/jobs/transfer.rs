@@ -82,7 +82,7 @@ impl Job for Scaled<'_> {
         };
         let normalised = |picture: &Picture| network.normalise(&picture.rgb.view());
         let styles = styles.iter().map(|(style, share)| (normalised(style), *share)).collect();
-        let objective = style_transfer(recipe, &network, normalised(&content), styles)?;
+        let objective = style_transfer(&recipe.clone().at_side(side), &network, normalised(&content), styles)?;
         let optimizer =
             recipe.method.optimizer(recipe.rate.for_spread(network.spread()), steps, clamp.then(|| canvas.bounds()));
         Ok(Stage { optimizer, ..Stage::new(canvas, objective, network, steps) })

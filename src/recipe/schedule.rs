@@ -124,9 +124,9 @@ impl Steps {
 
     /// The number for a size.
     fn auto(side: usize) -> f64 {
-        // 60 at 128 pixels, 40 at 256, 20 at 512, 10 at 1024, 5 at 2048.
+        // 50 at 128 pixels, 25 at 256, 12 at 512, 10 at 1024, 8 at 2048, 6 at 4096.
         let octaves = (side as f64 / 128.0).log2();
-        if octaves <= 2.0 { (60.0 - 20.0 * octaves).min(80.0) } else { (20.0 / (octaves - 2.0).exp2()).max(4.0) }
+        if octaves <= 2.0 { (50.0 / octaves.exp2()).min(60.0) } else { (12.5 - 2.0 * (octaves - 2.0)).max(4.0) }
     }
 }
 

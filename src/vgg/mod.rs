@@ -10,6 +10,7 @@ pub use layer::{Layer, UnknownLayer};
 pub use network::{GramMatrix, Measured, NetworkError, Vgg19};
 pub use summary::LayerSummary;
 pub use weights::{
-    ConvWeights, FoundWeights, InvalidEnvironment, InvalidSource, Lineage, LinearWeights, MAKE_FROM_TORCHVISION,
-    WeightSource, Weights, WeightsError, WeightsOrigin,
+    ConvWeights, Evidence, Failure, FetchError, Fetched, Fetching, Format, FoundWeights, Input, InvalidEnvironment,
+    InvalidSource, Lineage, LinearWeights, Precision, Published, Recognised, StoredConv, Watcher, WeightSource,
+    Weights, WeightsError, WeightsFile, WeightsOrigin, fetch,
 };

@@ -56,6 +56,26 @@ fn of_network() {
 }
 
 #[test]
+fn of_weights() {
+    insta::assert_snapshot!(help("weights --help"));
+}
+
+#[test]
+fn of_weights_fetch() {
+    insta::assert_snapshot!(help("weights fetch --help"));
+}
+
+#[test]
+fn of_weights_import() {
+    insta::assert_snapshot!(help("weights import --help"));
+}
+
+#[test]
+fn of_weights_info() {
+    insta::assert_snapshot!(help("weights info --help"));
+}
+
+#[test]
 fn of_completions() {
     insta::assert_snapshot!(help("completions --help"));
 }

@@ -3,11 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Makes `weights/vgg19.npz` from torchvision's trained VGG19, in a shell.
-pub const MAKE_FROM_TORCHVISION: &str = "python3 -c \"import numpy, torchvision; numpy.savez('weights/vgg19.npz', \
-    **{k: v.numpy() for k, v in \
-    torchvision.models.vgg19(weights='IMAGENET1K_V1').features.state_dict().items()})\"";
-
 /// Why a file of weights cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
@@ -19,9 +14,9 @@ pub enum WeightsError {
         /// What the system said.
         source: io::Error,
     },
-    /// The file is something else than an npz archive.
+    /// The file is none that holds weights, or is damaged as a whole.
     #[error("the weights file `{}` {problem}", path.display())]
-    NotNpz {
+    Foreign {
         /// The file.
         path: PathBuf,
         /// What it seems to be, and what to do.
@@ -48,6 +43,15 @@ pub enum WeightsError {
 }
 
 impl WeightsError {
+    /// What is wrong, without the file's name.
+    pub(super) fn problem(&self) -> String {
+        match self {
+            Self::Read { source, .. } => format!("cannot be read: {source}"),
+            Self::Foreign { problem, .. } | Self::Names { problem, .. } => format!("the file {problem}"),
+            Self::Array { array, problem, .. } => format!("the array `{array}` {problem}"),
+        }
+    }
+
     pub(super) fn array(path: &Path, array: &str, problem: impl Into<String>) -> Self {
         Self::Array { path: path.into(), array: array.into(), problem: problem.into() }
     }
@@ -56,7 +60,7 @@ impl WeightsError {
         Self::Names { path: path.into(), problem: problem.into() }
     }
 
-    pub(super) fn not_npz(path: &Path, problem: impl Into<String>) -> Self {
-        Self::NotNpz { path: path.into(), problem: problem.into() }
+    pub(super) fn foreign(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Foreign { path: path.into(), problem: problem.into() }
     }
 }

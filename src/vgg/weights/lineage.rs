@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ndarray::{ArrayView4, Axis};
+
 /// Where weights were trained. The two trained networks of VGG19's shape take their input in different units, so to know
 /// one from the other is to know what to feed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,4 +38,123 @@ impl fmt::Display for Lineage {
             Self::Unknown => f.write_str("unknown"),
         }
     }
+}
+
+/// What a trained network takes as input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Pixels in 0..255 less a mean.
+    Caffe,
+    /// (pixel − mean)/std with pixels in 0..1.
+    Torchvision,
+}
+
+impl Input {
+    /// Mean and standard deviation of red, green and blue that a network takes off and divides by, for values in 0..1.
+    pub fn statistics(self) -> ([f32; 3], [f32; 3]) {
+        match self {
+            Self::Caffe => ([123.68, 116.779, 103.939].map(|mean: f32| mean / 255.0), [1.0 / 255.0; 3]),
+            Self::Torchvision => ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        }
+    }
+
+    pub(super) fn lineage(self) -> Lineage {
+        match self {
+            Self::Caffe => Lineage::Caffe,
+            Self::Torchvision => Lineage::Torchvision,
+        }
+    }
+}
+
+/// What a file's weights are, and what tells so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recognised {
+    /// Where they were trained.
+    pub lineage: Lineage,
+    /// What decided about the input.
+    pub evidence: Evidence,
+    /// Whether conv1_1's kernels in the file are for blue, green and red; they are turned round when read.
+    pub blue_first: bool,
+    /// Mean of red, green and blue that the network takes off, for values in 0..1.
+    pub mean: [f32; 3],
+    /// What it divides by after that.
+    pub std: [f32; 3],
+}
+
+/// What decided about a network's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The caller.
+    Told,
+    /// `input.mean` and `input.std` in the file.
+    Stated,
+    /// conv1_1's values, which are known.
+    Values,
+    /// The arrays' names, which are Keras's.
+    Names,
+    /// Nothing: torchvision's input is assumed.
+    Nothing,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Told => "as told",
+            Self::Stated => "as the file says",
+            Self::Values => "recognised by conv1_1's values",
+            Self::Names => "recognised by the arrays' names",
+            Self::Nothing => "nothing tells, so torchvision's is assumed",
+        })
+    }
+}
+
+/// A network known by conv1_1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) input: Input,
+    pub(super) blue_first: bool,
+}
+
+/// Three of conv1_1's filters, and the sums over the rows of their kernels: red's three, green's, blue's.
+type Rows = [(usize, [f32; 9]); 3];
+
+/// The published weights: filters that tell colours, so that the order of channels is told too.
+const CAFFE: Rows = [
+    (22, [-0.489, -0.647, -0.514, 0.153, 0.063, 0.114, 0.448, 0.455, 0.424]),
+    (25, [-0.487, -0.465, -0.451, 0.278, 0.393, 0.313, 0.430, 0.575, 0.442]),
+    (29, [0.593, 0.521, 0.251, -0.076, -0.247, -0.269, -0.520, -0.639, -0.452]),
+];
+
+/// torchvision's.
+const TORCHVISION: Rows = [
+    (0, [-0.171, 0.063, 0.076, 0.066, 0.506, 0.412, -0.047, 0.253, 0.028]),
+    (62, [0.702, -0.603, -0.069, 0.590, -0.889, 0.261, -0.183, -0.318, 0.477]),
+    (63, [-2.333, 0.103, 2.247, 0.172, -0.005, -0.140, 1.901, -0.042, -1.867]),
+];
+
+/// The cosine from which on filters count as the same: roundings and scalings leave it above, other filters do not.
+const SAME: f32 = 0.98;
+
+/// Which of the trained networks conv1_1's kernels (out, in, 3, 3) are of, whatever their filters are scaled by.
+pub(super) fn trained_by(kernels: &ArrayView4<'_, f32>) -> Option<Seen> {
+    let (filters, channels, ..) = kernels.dim();
+    if (filters, channels) != (64, 3) {
+        return None;
+    }
+    let rows = kernels.sum_axis(Axis(3));
+    let matches = |known: &Rows, blue_first: bool| {
+        known.iter().all(|&(filter, ref known)| {
+            let mut rows = rows.index_axis(Axis(0), filter);
+            if blue_first {
+                rows.invert_axis(Axis(0));
+            }
+            let dot = |f: fn(f32, f32) -> f32| rows.iter().zip(known).map(|(&a, &b)| f(a, b)).sum::<f32>();
+            dot(|a, b| a * b) > SAME * (dot(|a, _| a * a) * dot(|_, b| b * b)).sqrt()
+        })
+    };
+    let candidates = [(Input::Caffe, &CAFFE), (Input::Torchvision, &TORCHVISION)];
+    let both = candidates.iter().flat_map(|&(input, known)| [false, true].map(|blue_first| (input, known, blue_first)));
+    both.filter(|(_, known, blue_first)| matches(known, *blue_first))
+        .map(|(input, _, blue_first)| Seen { input, blue_first })
+        .next()
 }

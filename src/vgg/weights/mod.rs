@@ -1,11 +1,13 @@
-//! The network's weights: from an npz file or random, and where they are looked for.
+//! The network's weights: from a file or random, where they are looked for, and how they are saved.
 
+mod archive;
 mod error;
+mod fetch;
 mod file;
 mod lineage;
 mod names;
-mod npz;
 mod random;
+mod save;
 mod source;
 #[cfg(test)]
 mod testing;
@@ -14,17 +16,18 @@ mod tests;
 
 use ndarray::{Array1, Array2, Array4};
 
-pub use error::{MAKE_FROM_TORCHVISION, WeightsError};
-pub use lineage::Lineage;
+pub use archive::Format;
+pub use error::WeightsError;
+pub use fetch::{Failure, FetchError, Fetched, Fetching, Published, Watcher, fetch};
+pub use file::{StoredConv, WeightsFile};
+pub use lineage::{Evidence, Input, Lineage, Recognised};
+pub use save::Precision;
 pub use source::{FoundWeights, InvalidEnvironment, InvalidSource, WeightSource, WeightsOrigin};
 
 use super::Layer;
 
 /// The side of pool5's features that the classifier takes.
 const CLASSIFIER_SIDE: usize = 7;
-
-/// Mean and standard deviation of red, green and blue (values in 0..1) that torchvision's networks take.
-const STATISTICS: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
 /// One convolution's weights.
 #[derive(Clone, Debug)]
@@ -62,15 +65,15 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// The weights from a source, as deep as `deepest` needs them; `None` stands for all convolutions. A file may end
+    /// The weights from a source (a file of any kind that [`WeightsFile`] reads), as deep as `deepest` needs them; `None` stands for all convolutions. A file may end
     /// before `deepest`; the network then says which layer is its last.
     ///
     /// # Errors
-    /// If the file is missing, is no npz, or anything in it is damaged or does not fit; see [`WeightsError`].
+    /// If the file is missing, holds no weights, or anything in it is damaged or does not fit; see [`WeightsError`].
     pub fn load(source: &WeightSource, deepest: Option<Layer>) -> Result<Self, WeightsError> {
         match source {
             WeightSource::Random { seed } => Ok(Self::random(*seed, deepest)),
-            WeightSource::File(path) => Self::from_npz(path, deepest),
+            WeightSource::File(path) => Self::from_file(path, deepest),
         }
     }
 }

