@@ -53,6 +53,7 @@ pub fn cases(seed: u64) -> Vec<Case> {
     cases.convolutions();
     cases.fused_convolutions();
     cases.stages();
+    cases.terms();
     cases.style_transfers();
     cases.textures();
     cases.inversions();
@@ -315,6 +316,22 @@ impl Cases {
         });
     }
 
+    /// Each kind of term by itself, seeing what it will.
+    fn terms(&mut self) {
+        for (index, example) in objective::registered::<f64>().into_iter().enumerate() {
+            let check = GradCheck::new().seed(self.seed);
+            let x = self.random(&example.shape, 0);
+            self.list.push(Case {
+                operation: example.name,
+                description: format!("at {:?}", example.term.place()),
+                shapes: vec![example.shape],
+                check: Box::new(move || {
+                    check.check_with_f32(score::<f64>(index), score::<f32>(index), std::slice::from_ref(&x))
+                }),
+            });
+        }
+    }
+
     /// Each preset's objective, with a total variation term.
     fn style_transfers(&mut self) {
         let seed = self.seed;
@@ -425,6 +442,12 @@ fn layer(name: &str) -> Layer {
     name.parse().expect("a layer's name")
 }
 
+/// The registered term of that index as a function of what it sees.
+fn score<T: Real>(index: usize) -> impl for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T> {
+    let term = objective::registered::<T>().swap_remove(index).term;
+    move |_, x| term.score(&objective::Seen { value: x[0].clone(), positions: 12 }, 0.7)
+}
+
 /// The objective's value as a function of its pixels, of which the network sees `input`.
 fn value<T: Real>(
     objective: Objective<T>,
@@ -486,13 +509,9 @@ mod tests {
             let names = line.trim_end_matches(';').split_once("::").expect("module::names").1;
             names.trim_matches(['{', '}']).split(", ").map(String::from).collect::<Vec<_>>()
         });
-        // An objective is a file of src/objective with something to evaluate.
-        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/objective")).unwrap();
-        let objectives = files.map(|file| file.unwrap().path()).filter_map(|path| {
-            let code = std::fs::read_to_string(&path).unwrap();
-            code.contains("pub fn evaluate").then(|| path.file_stem().unwrap().to_str().unwrap().to_owned())
-        });
-        let exist: BTreeSet<String> = names.chain(objectives).collect();
+        let terms = objective::registered::<f64>().into_iter().map(|example| example.name.to_owned());
+        let objectives = ["style_transfer", "texture", "inversion"].map(String::from);
+        let exist: BTreeSet<String> = names.chain(terms).chain(objectives).collect();
         let listed: BTreeSet<String> = operations().into_iter().map(String::from).collect();
         assert_eq!(listed, exist);
         assert_eq!(operations().len(), listed.len(), "cases of one operation stand together");

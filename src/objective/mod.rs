@@ -29,5 +29,37 @@ pub use style_transfer::style_transfer;
 pub use term::{Place, Seen, Term};
 pub use texture::{texture, texture_layers, texture_layers_up_to};
 
-/// Every kind of term, by the name that gradcheck calls it.
-pub(crate) const REGISTERED: [&str; 4] = ["features_error", "gram_error", "total_variation", "alpha_norm"];
+use ndarray::{Array2, Array3};
+
+use crate::tape::{Real, Tape};
+
+/// A term for gradcheck to look at.
+pub(crate) struct Example<T: Real> {
+    /// The term's name.
+    pub(crate) name: &'static str,
+    /// The shape of what it sees.
+    pub(crate) shape: Vec<usize>,
+    pub(crate) term: Box<dyn Term<T>>,
+}
+
+/// Every kind of term, a line each: by this list gradcheck knows them.
+pub(crate) fn registered<T: Real>() -> Vec<Example<T>> {
+    let tape = Tape::<T>::new();
+    let map = tape.constant(Array3::from_shape_fn((4, 3, 2), |(i, j, c)| T::of((i * 5 + j * 3 + c) as f64 % 7.0)));
+    let gram = tape.constant(Array2::from_shape_fn((3, 3), |(a, b)| T::of(10.0 + (a + b) as f64)));
+    let layer = crate::vgg::Layer::stage(0).1;
+    let gram_error = |norm| GramError::new(layer, &[(1.0, Seen { value: gram.clone(), positions: 6 })], norm);
+    let example = |name, shape: &[usize], term: Box<dyn Term<T>>| Example { name, shape: shape.to_vec(), term };
+    vec![
+        example(
+            "FeaturesError",
+            &[4, 3, 2],
+            Box::new(FeaturesError::new(layer, &map, Selection::default(), Divisor::Size)),
+        ),
+        example("GramError", &[3, 3], Box::new(gram_error(GramNorm::Sum))),
+        example("GramError", &[3, 3], Box::new(gram_error(GramNorm::Mean))),
+        example("GramError", &[3, 3], Box::new(gram_error(GramNorm::Relative))),
+        example("TotalVariation", &[4, 3, 3], Box::new(TotalVariation { beta: 2.0, divisor: 5.0 })),
+        example("AlphaNorm", &[4, 3, 3], Box::new(AlphaNorm { alpha: 6.0, divisor: 5.0 })),
+    ]
+}

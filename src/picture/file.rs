@@ -370,11 +370,11 @@ mod tests {
         std::fs::write(&text, "this is no picture").unwrap();
         let error = Picture::open(&text).unwrap_err().to_string();
         assert!(error.contains("text.png") && error.contains("PNG, JPEG, WebP, TIFF and BMP"), "{error}");
-        let error = Picture::open(&folder.path().join("none.png")).unwrap_err().to_string();
+        let error = Picture::open(folder.path().join("none.png")).unwrap_err().to_string();
         assert!(error.contains("cannot open the picture") && error.contains("none.png"), "{error}");
-        let error = picture().save(&folder.path().join("a.gif")).unwrap_err().to_string();
+        let error = picture().save(folder.path().join("a.gif")).unwrap_err().to_string();
         assert!(error.contains("a.gif") && error.contains("must end in .png"), "{error}");
-        let error = picture().save(&folder.path().join("no/a.png")).unwrap_err().to_string();
+        let error = picture().save(folder.path().join("no/a.png")).unwrap_err().to_string();
         assert!(error.contains("there is no folder"), "{error}");
         std::fs::create_dir(folder.path().join("folder.png")).unwrap();
         let error = Format::of(&folder.path().join("folder.png")).unwrap_err().to_string();

@@ -159,7 +159,7 @@ fn reason(said: &str) -> String {
         return OFFLINE.into();
     }
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let error = lines().find(|line| line.to_lowercase().starts_with("error")).or_else(|| lines().last());
+    let error = lines().find(|line| line.to_lowercase().starts_with("error")).or_else(|| lines().next_back());
     error.map_or("failed without a word".into(), |line| line.trim_start_matches("ERROR: ").into())
 }
 
