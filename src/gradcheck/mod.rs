@@ -46,11 +46,14 @@
 //! maximum), the message is "not differentiable here", and where.
 
 mod check;
+mod compare;
 mod nodes;
+mod noise;
 pub mod registry;
 mod report;
 mod single;
 mod slope;
+mod subject;
 #[cfg(test)]
 mod tests;
 
