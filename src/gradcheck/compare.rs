@@ -108,9 +108,10 @@ impl<S: Subject> Run<'_, S> {
                     subject.value(&moving).into_iter().collect()
                 };
                 let steps = check.steps::<S>(x, [x[&elements[i][..]]]);
-                match with_care {
-                    true => careful(&mut f, &at_zero, steps),
-                    false => quick(&mut f, &at_zero, steps, check.precision()),
+                if with_care {
+                    careful(&mut f, &at_zero, steps)
+                } else {
+                    quick(&mut f, &at_zero, steps, check.precision())
                 }
             };
             let mut columns = self.subject.each(x.len(), |subject, i| look(subject, i, false));
@@ -241,9 +242,10 @@ fn line<S: Subject>(
     // The products that are added up round too.
     let size = v.iter().zip(output).map(|(v, y)| (v * y).abs()).fold(0.0, f64::max);
     let unit = steps.unit * (size / at_zero[0].abs().max(f64::MIN_POSITIVE)).clamp(1.0, 1e12);
-    match with_care {
-        true => careful(&mut f, &at_zero, Steps { unit, ..steps }),
-        false => quick(&mut f, &at_zero, steps, check.precision()),
+    if with_care {
+        careful(&mut f, &at_zero, Steps { unit, ..steps })
+    } else {
+        quick(&mut f, &at_zero, steps, check.precision())
     }
 }
 

@@ -560,7 +560,7 @@ fn directions_through_several_kinks_are_judged_kink_by_kink() {
                     inputs.add(0, dx);
                 })
             },
-            &[some.clone()],
+            std::slice::from_ref(&some),
         )
         .unwrap_err();
     assert_eq!(failure.entries()[0].verdict, Verdict::Wrong);
@@ -580,7 +580,7 @@ fn directions_through_several_kinks_are_judged_kink_by_kink() {
                 let signs = v[0].tape().constant(ArrayD::from_shape_fn(IxDyn(&[40]), |i| (i[0] as f64 * 2.0).sin()));
                 ops::sum(&ops::mul(&kinked, &signs))
             },
-            &[some.clone()],
+            std::slice::from_ref(&some),
         )
     };
     assert!(summed(0.0).is_ok() && summed(0.5).is_ok());
