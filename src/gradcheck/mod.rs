@@ -35,22 +35,28 @@
 //! What is checked, in this order:
 //!
 //! 1. every operation's VJP by itself (the module `nodes`): gradients have their inputs' shapes, a second call gives
-//!    the same bits, a cotangent of zero gives zero, contributions are added to those of others; and the function's
-//!    value is finite and the same bits when it is evaluated again;
-//! 2. the whole gradient, twice: the same bits;
+//!    the same bits, a cotangent of zero gives zero, a sum of cotangents the sum of the gradients, contributions are
+//!    added to those of others; and the function's value is finite and the same bits when it is evaluated again;
+//! 2. the whole gradient: the same bits twice, and linear;
 //! 3. slopes: every element of the Jacobian, or vᵀJu for random directions u and v where it is large;
 //! 4. where asked for, that the gradient in f32 is that in f64.
 //!
 //! Numeric slopes are extrapolated and come with an estimate of their error (the module `slope`), so the tolerances
-//! are tight: relative 1e-8 by default. Where the slopes to the left and to the right differ (`ReLU` at 0, a tie in a
-//! maximum), the message is "not differentiable here", and where.
+//! are tight: relative 1e-8 by default, of each slope's own size. A slope that seems wrong is measured once more, with
+//! steps of all sizes and with the noise of the values measured (the module `noise`), before anything is said of it.
+//! Where the slopes to the left and to the right differ (`ReLU` at 0, a tie in a maximum), the message is "not
+//! differentiable here", and where; where the values are rounded more coarsely than f64 rounds, it says so and names
+//! the operation ([`Verdict::Coarse`]); and where nothing can be seen for rounding it says "undecided".
 
 mod check;
+mod compare;
 mod nodes;
+mod noise;
 pub mod registry;
 mod report;
 mod single;
 mod slope;
+mod subject;
 #[cfg(test)]
 mod tests;
 
@@ -64,9 +70,10 @@ pub use report::{Culprit, Entry, Failure, Fault, Place, Report, Rule, SinglePrec
 
 use crate::tape::{Tape, Var};
 
-/// What can be checked: a function from arrays, given as variables on a tape, to one array. Behind a pointer, so that
-/// the check is compiled once and not for each function.
-type Function<'f, T> = &'f dyn for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T>;
+/// What can be checked: a function from arrays, given as variables on a tape, to one array.
+trait Function: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64> {}
+
+impl<F> Function for F where F: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64> {}
 
 /// A random array whose elements have a root mean square of 1.
 fn direction(shape: &[usize], rng: &mut ChaCha8Rng) -> ArrayD<f64> {

@@ -4,15 +4,17 @@ use ndarray::ArrayD;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::compare::{COARSE, COMBINATIONS, NONLINEAR, nonlinearity};
 use super::report::{Culprit, Failure, Fault, Rule};
-use super::slope::{Precision, Slope, slopes};
+use super::slope::{Precision, Slope, Steps, careful};
 use super::{Function, direction, dot};
 use crate::tape::{Operation, Tape, Tensor};
 
-/// Checks what every VJP must do: gradients of the inputs' shapes, the same bits when called again, zero of zero, and
-/// contributions added to what others contributed; and that the function's values are finite and repeat to the bit.
+/// Checks what every VJP must do: gradients of the inputs' shapes, the same bits when called again, zero of zero, the
+/// sum of the products for a sum of cotangents, and contributions added to what others contributed; and that the
+/// function's values are finite and repeat to the bit.
 /// Gives the number of operations.
-pub(super) fn check_rules(f: Function<'_, f64>, inputs: &[ArrayD<f64>], seed: u64) -> Result<usize, Failure> {
+pub(super) fn check_rules(f: &impl Function, inputs: &[ArrayD<f64>], seed: u64) -> Result<usize, Failure> {
     let (first, operations) = pulled(f, inputs, |node, operation| Start::cotangent(seed, node, operation))?;
     let (again, repeated) = pulled(f, inputs, |node, operation| Start::cotangent(seed, node, operation))?;
     for (node, (one, other)) in operations.iter().zip(&repeated).enumerate() {
@@ -30,6 +32,11 @@ pub(super) fn check_rules(f: Function<'_, f64>, inputs: &[ArrayD<f64>], seed: u6
     }
     let (of_zero, _) = pulled(f, inputs, |_, operation| Start::zero(operation))?;
     let (added, _) = pulled(f, inputs, |node, operation| Start::filled(seed, node, operation))?;
+    let (of_other, _) = pulled(f, inputs, |node, operation| Start::other(seed, node, operation))?;
+    let mut of_sums = Vec::new();
+    for (a, b) in COMBINATIONS {
+        of_sums.push(pulled(f, inputs, |node, operation| Start::sum(seed, node, operation, a, b))?.0);
+    }
 
     for (node, operation) in operations.iter().enumerate() {
         let Some(operation) = operation else { continue };
@@ -42,6 +49,13 @@ pub(super) fn check_rules(f: Function<'_, f64>, inputs: &[ArrayD<f64>], seed: u6
             let nonzero = of_zero[node][input].iter().flat_map(|gradient| gradient.iter()).find(|&&g| g != 0.0);
             if let Some(&g) = nonzero {
                 return Err(fails(input, Rule::Linear(g)));
+            }
+            for ((a, b), of_sum) in COMBINATIONS.into_iter().zip(&of_sums) {
+                let (Some(other), Some(sum)) = (&of_other[node][input], &of_sum[node][input]) else { continue };
+                let off = nonlinearity(a, gradient, b, other, sum);
+                if off > NONLINEAR {
+                    return Err(fails(input, Rule::Combines(off)));
+                }
             }
             let before = &Start::filled(seed, node, operation).gradients[input];
             let (Some(before), Some(after)) = (before, &added[node][input]) else { continue };
@@ -65,6 +79,16 @@ impl Start {
     fn cotangent(seed: u64, node: usize, operation: &Operation<f64>) -> Self {
         let cotangent = direction(operation.output.shape(), &mut of_node(seed, node)).into();
         Self { cotangent, gradients: operation.inputs.iter().map(|_| None).collect() }
+    }
+
+    fn other(seed: u64, node: usize, operation: &Operation<f64>) -> Self {
+        Self::cotangent(seed ^ (1 << 63), node, operation)
+    }
+
+    /// a·c + b·d of the two cotangents above.
+    fn sum(seed: u64, node: usize, operation: &Operation<f64>, a: f64, b: f64) -> Self {
+        let (c, d) = (Self::cotangent(seed, node, operation), Self::other(seed, node, operation));
+        Self { cotangent: (&*c.cotangent * a + &*d.cotangent * b).into(), ..c }
     }
 
     fn zero(operation: &Operation<f64>) -> Self {
@@ -97,7 +121,7 @@ type Gradients = Vec<Vec<Option<Tensor<f64>>>>;
 
 /// Evaluates `f` and calls every VJP by itself.
 fn pulled(
-    f: Function<'_, f64>,
+    f: &impl Function,
     inputs: &[ArrayD<f64>],
     start: impl Fn(usize, &Operation<f64>) -> Start,
 ) -> Result<(Gradients, Operations), Failure> {
@@ -123,7 +147,7 @@ fn pulled(
 }
 
 /// One evaluation of `f` on a traced tape, and what it recorded; an error where its value is not finite.
-fn traced(f: Function<'_, f64>, inputs: &[ArrayD<f64>]) -> Result<(Tape<f64>, Operations), Failure> {
+fn traced(f: &impl Function, inputs: &[ArrayD<f64>]) -> Result<(Tape<f64>, Operations), Failure> {
     let tape = Tape::traced();
     let value = {
         let variables: Vec<_> = inputs.iter().map(|input| tape.variable(input.clone())).collect();
@@ -149,9 +173,9 @@ fn same_bits(one: &ArrayD<f64>, other: &ArrayD<f64>) -> bool {
 /// sides are slopes of numbers, ⟨c, output(s)⟩ and Σ ⟨VJP(c), input(s)⟩ with the VJP taken once at s = 0, so no
 /// tangent of a whole array is needed.
 pub(super) fn culprits(
-    f: Function<'_, f64>,
+    f: &impl Function,
     line: impl Fn(f64) -> Vec<ArrayD<f64>>,
-    first_step: f64,
+    steps: Steps,
     precision: Precision,
     seed: u64,
 ) -> Vec<Culprit> {
@@ -176,7 +200,7 @@ pub(super) fn culprits(
         })
         .collect();
     let components: usize = probes.iter().flatten().map(|probe| 2 + probe.inputs.len()).sum();
-    let numbers = |s: f64| -> Vec<f64> {
+    let mut numbers = |s: f64| -> Vec<f64> {
         let Ok((_, moved)) = traced(f, &line(s)) else { return vec![f64::NAN; components] };
         let mut numbers = Vec::with_capacity(components);
         for (probe, operation) in probes.iter().zip(&moved) {
@@ -191,7 +215,8 @@ pub(super) fn culprits(
         // A function that records something else elsewhere cannot be followed.
         if numbers.len() == components { numbers } else { vec![f64::NAN; components] }
     };
-    let (slopes, _) = slopes(numbers, &numbers(0.0), first_step, precision);
+    let at_zero = numbers(0.0);
+    let slopes = careful(&mut numbers, &at_zero, steps).slopes;
 
     let mut culprits = Vec::new();
     let mut at = 0;
@@ -208,9 +233,11 @@ pub(super) fn culprits(
             culprits.push(accuse(Some(input), Fault::Detached));
         } else if output.is_kink(tolerance) && !total.is_kink(tolerance) {
             culprits.push(accuse(None, Fault::Kink { sides: output.sides() }));
+        } else if output.noise > COARSE && of_inputs.iter().all(|input| input.noise < output.noise / 64.0) {
+            culprits.push(accuse(None, Fault::Coarse { noise: output.noise }));
         } else if output.value.is_finite() && !agree(output, total, tolerance) {
             let fault = Fault::Slope { analytic: total.value, numeric: output.value };
-            let varying = varying_inputs(operation, &line, first_step, f, node);
+            let varying = varying_inputs(operation, &line, steps.first, f, node);
             culprits.push(accuse(if let [only] = varying[..] { Some(only) } else { None }, fault));
         }
     }
@@ -235,7 +262,7 @@ fn varying_inputs(
     operation: &Operation<f64>,
     line: &impl Fn(f64) -> Vec<ArrayD<f64>>,
     step: f64,
-    f: Function<'_, f64>,
+    f: &impl Function,
     node: usize,
 ) -> Vec<usize> {
     let inputs = 0..operation.inputs.len();

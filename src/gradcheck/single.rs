@@ -6,13 +6,13 @@ use rand_chacha::ChaCha8Rng;
 
 use super::check::gradient;
 use super::{Function, SinglePrecision, direction};
-use crate::tape::{Real, Tape};
+use crate::tape::{Real, Tape, Var};
 
 /// The worst element of the f32 gradient, for one random cotangent. Both functions are evaluated at the inputs rounded
 /// to f32, and with a cotangent that f32 holds exactly. `None` where there are no elements.
 pub(super) fn compare(
-    double: Function<'_, f64>,
-    single: Function<'_, f32>,
+    double: impl Function,
+    single: impl for<'t> Fn(&'t Tape<f32>, &[Var<'t, f32>]) -> Var<'t, f32>,
     inputs: &[ArrayD<f64>],
     seed: u64,
     tolerance: f64,
@@ -25,8 +25,8 @@ pub(super) fn compare(
         single(&tape, &constants).shape().to_vec()
     };
     let cotangent = direction(&shape, &mut ChaCha8Rng::seed_from_u64(seed)).mapv(f32::of);
-    let of_single = gradient(single, &singles, &cotangent);
-    let of_double = gradient(double, &rounded, &cotangent.mapv(f64::from));
+    let of_single = gradient(&single, &singles, &cotangent);
+    let of_double = gradient(&double, &rounded, &cotangent.mapv(f64::from));
 
     let mut worst: Option<SinglePrecision> = None;
     for (input, (single, double)) in of_single.iter().zip(&of_double).enumerate() {

@@ -8,6 +8,15 @@
 //!
 //! The same table, over the odd powers, extrapolates (f(h) − 2f(0) + f(−h))/h: the right slope minus the left one. It
 //! is 0 where f is smooth, and what is left at a kink is the jump of the slope.
+//!
+//! There are two ways through the steps. [`quick`] begins with the largest, stops as soon as all is precise, and takes
+//! rounding to be that of f64. That is enough to say that a gradient is right: a slope that is fooled does not agree to
+//! eight digits. Before anything else is said, [`careful`] looks at steps of all sizes; measures how much noise the
+//! values carry (a function that computes in f32 inside is flat over small steps, and has no slope there); and believes
+//! an extrapolation from large steps only if the small steps do not contradict it (1/x has a pole that large steps
+//! jump over).
+
+use super::noise;
 
 /// By what the step shrinks from one row of the table to the next.
 const RATIO: f64 = 4.0;
@@ -17,6 +26,9 @@ const ROWS: usize = 12;
 
 /// Rows before the table is believed: two rows of a steep function may agree by chance.
 const LEAST: usize = 3;
+
+/// Rows within which a smooth function becomes precise; what needs more is looked at with care.
+const SWIFT: usize = 6;
 
 /// The slope of one component of a function along a line.
 #[derive(Clone, Copy, Debug)]
@@ -29,10 +41,21 @@ pub(super) struct Slope {
     pub(super) jump: f64,
     /// Estimate of the error of `jump`.
     pub(super) jump_error: f64,
+    /// The noise of the values, in units of their size; 0 where it was not measured.
+    pub(super) noise: f64,
+    /// Size of the values divided by the size of the point: what the slope is small or large against.
+    pub(super) natural: f64,
 }
 
 impl Slope {
-    const UNKNOWN: Self = Self { value: f64::NAN, error: f64::INFINITY, jump: f64::NAN, jump_error: f64::INFINITY };
+    const UNKNOWN: Self = Self {
+        value: f64::NAN,
+        error: f64::INFINITY,
+        jump: f64::NAN,
+        jump_error: f64::INFINITY,
+        noise: 0.0,
+        natural: 0.0,
+    };
 
     /// The slopes to the left and to the right.
     pub(super) fn sides(&self) -> [f64; 2] {
@@ -54,39 +77,91 @@ pub(super) struct Precision {
     pub(super) relative: f64,
 }
 
-/// The slopes at 0 of all components of `f`, whose value there is `at_zero`. The steps begin with `first_step` and
-/// shrink until all components are precise enough, or no step is left. Also says how often `f` was called.
-pub(super) fn slopes(
-    mut f: impl FnMut(f64) -> Vec<f64>,
-    at_zero: &[f64],
-    first_step: f64,
-    precision: Precision,
-) -> (Vec<Slope>, usize) {
+/// The steps that make sense along a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steps {
+    /// The first step of [`quick`].
+    pub(super) first: f64,
+    /// A small step: a hundredth of the smallest number that moves. Careful steps go on far below it.
+    pub(super) smallest: f64,
+    /// The rounding unit of the function's numbers.
+    pub(super) unit: f64,
+}
+
+/// What was found along a line.
+pub(super) struct Found {
+    /// The slopes at 0, component by component.
+    pub(super) slopes: Vec<Slope>,
+    /// How often the function was called.
+    pub(super) calls: usize,
+    /// Whether the steps stopped early, with all components precise.
+    pub(super) swift: bool,
+}
+
+/// The slopes at 0 of all components of `f`, whose value there is `at_zero`. The steps begin with the first and
+/// shrink until all components are precise enough, or no step is left.
+pub(super) fn quick(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps, precision: Precision) -> Found {
     let mut tables = vec![(Table::new(2), Table::new(1)); at_zero.len()];
     let mut best = vec![Slope::UNKNOWN; at_zero.len()];
-    let mut step = first_step;
+    let mut step = steps.first;
     for row in 1..=ROWS {
         let (left, right) = (f(-step), f(step));
         for (component, (central, difference)) in tables.iter_mut().enumerate() {
             let (left, here, right) = (left[component], at_zero[component], right[component]);
-            let rounding = f64::EPSILON * left.abs().max(right.abs()).max(here.abs()) / step;
+            let size = left.abs().max(right.abs()).max(here.abs());
+            let rounding = steps.unit * size / step;
             central.push((right - left) / (2.0 * step), rounding);
             difference.push(((right - here) - (here - left)) / step, 4.0 * rounding);
             let ((value, error), (jump, jump_error)) = (central.best, difference.best);
-            best[component] = Slope { value, error, jump, jump_error };
+            let natural = here.abs() / (100.0 * steps.first);
+            best[component] = Slope { value, error, jump, jump_error, noise: 0.0, natural };
         }
         if row >= LEAST && all_precise(&best, precision) {
-            return (best, 2 * row);
+            return Found { slopes: best, calls: 2 * row, swift: row <= SWIFT };
         }
         step /= RATIO;
     }
-    (best, 2 * ROWS)
+    Found { slopes: best, calls: 2 * ROWS, swift: false }
 }
 
-/// Root mean square; 0 of nothing.
-pub(super) fn root_mean_square(values: impl IntoIterator<Item = f64>) -> f64 {
-    let (count, sum) = values.into_iter().fold((0.0, 0.0), |(count, sum), v| (count + 1.0, sum + v * v));
-    if count > 0.0 { f64::sqrt(sum / count) } else { 0.0 }
+/// The same, from steps of all sizes and with the noise of the values measured.
+pub(super) fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps) -> Found {
+    // Not the steps of `quick`, whose accidents are not to happen again.
+    let mut step = 11.3 * steps.first.max(steps.smallest);
+    let mut rows = Vec::new();
+    while rows.len() < 60 && (rows.len() < ROWS || step > steps.smallest / 4096.0) {
+        rows.push((step, f(-step), f(step)));
+        step /= RATIO;
+    }
+    let (noise, calls) = noise::measure(f, at_zero, steps);
+    let slopes = (0..at_zero.len())
+        .map(|component| {
+            let here = at_zero[component];
+            let (mut central, mut difference) = (Table::new(2), Table::new(1));
+            for (step, left, right) in &rows {
+                let (left, right) = (left[component], right[component]);
+                let size = left.abs().max(right.abs()).max(here.abs());
+                let rounding = (steps.unit * size).max(2.0 * noise[component]) / step;
+                central.push((right - left) / (2.0 * step), rounding);
+                difference.push(((right - here) - (here - left)) / step, 4.0 * rounding);
+            }
+            let ((value, error), (jump, jump_error)) = (central.consistent(), difference.consistent());
+            let natural = here.abs() / (100.0 * steps.first);
+            let noise = if here == 0.0 { 0.0 } else { noise[component] / here.abs() };
+            Slope { value, error, jump, jump_error, noise, natural }
+        })
+        .collect();
+    Found { slopes, calls: 2 * rows.len() + calls, swift: false }
+}
+
+/// Root mean square; 0 of nothing. Sizes whose squares overflow or vanish do no harm.
+pub(super) fn root_mean_square(values: impl IntoIterator<Item = f64> + Clone) -> f64 {
+    let largest = values.clone().into_iter().fold(0.0f64, |largest, v| largest.max(v.abs()));
+    if largest == 0.0 || !largest.is_finite() {
+        return largest;
+    }
+    let squares = values.into_iter().fold((0.0, 0.0), |(count, sum), v| (count + 1.0, sum + (v / largest).powi(2)));
+    largest * f64::sqrt(squares.1 / squares.0)
 }
 
 /// Estimates are to be a few times smaller than the tolerance, so that they do not decide a verdict.
@@ -94,7 +169,9 @@ fn all_precise(slopes: &[Slope], precision: Precision) -> bool {
     let size = root_mean_square(slopes.iter().map(|slope| slope.value));
     slopes.iter().all(|slope| {
         let tolerance = precision.absolute + precision.relative * size.max(slope.value.abs());
-        slope.error <= tolerance / 4.0 && slope.jump_error <= tolerance
+        // A slope of 0 is precise as soon as rounding hides what it might be.
+        let zero = slope.value.abs() <= 4.0 * slope.error && slope.error <= 1e-9 * slope.natural;
+        zero || (slope.error <= tolerance / 4.0 && slope.jump_error <= tolerance)
     })
 }
 
@@ -106,27 +183,50 @@ struct Table {
     row: Vec<f64>,
     /// The value with the least error estimate so far, and that estimate.
     best: (f64, f64),
+    /// For each row its best value with the estimate of its error; its first entry, with how far that may be off.
+    rows: Vec<[(f64, f64); 2]>,
 }
 
 impl Table {
     fn new(first_power: i32) -> Self {
-        Self { first_power, row: Vec::new(), best: (f64::NAN, f64::INFINITY) }
+        Self { first_power, row: Vec::new(), best: (f64::NAN, f64::INFINITY), rows: Vec::new() }
     }
 
     /// Adds the row that begins with `entry`, which carries an error of about `rounding`.
     fn push(&mut self, entry: f64, rounding: f64) {
         let mut row = vec![entry];
-        for (m, above) in self.row.iter().enumerate() {
+        let mut best = (f64::NAN, f64::INFINITY);
+        for (m, above) in self.row.iter().take(ROWS).enumerate() {
             let before = row[m];
             let factor = RATIO.powi(self.first_power + 2 * m as i32);
             let next = before + (before - above) / (factor - 1.0);
             let error = (next - before).abs().max((next - above).abs()) + rounding;
-            if error < self.best.1 {
-                self.best = (next, error);
+            if error < best.1 {
+                best = (next, error);
             }
             row.push(next);
         }
+        if best.1 < self.best.1 {
+            self.best = best;
+        }
+        // What the step to the next row changes is most of the first entry's truncation.
+        let truncation = self.row.first().map_or(f64::INFINITY, |above| (entry - above).abs());
+        self.rows.push([best, (entry, 4.0 * rounding + truncation)]);
         self.row = row;
+    }
+
+    /// The best value that no smaller step contradicts, and its error.
+    fn consistent(&self) -> (f64, f64) {
+        let mut best = (f64::NAN, f64::INFINITY);
+        for (number, [candidate, _]) in self.rows.iter().enumerate() {
+            let fits = |[_, (entry, off)]: &[(f64, f64); 2]| {
+                !off.is_finite() || (entry - candidate.0).abs() <= 4.0 * candidate.1 + off
+            };
+            if candidate.1 < best.1 && self.rows[number + 1..].iter().all(fits) {
+                best = *candidate;
+            }
+        }
+        best
     }
 }
 
@@ -136,8 +236,16 @@ mod tests {
 
     fn slope(f: impl Fn(f64) -> f64, step: f64) -> (Slope, usize) {
         let precision = Precision { absolute: 1e-12, relative: 1e-9 };
-        let (slopes, calls) = slopes(|s| vec![f(s)], &[f(0.0)], step, precision);
-        (slopes[0], calls)
+        let found = quick(&mut |s| vec![f(s)], &[f(0.0)], steps(step), precision);
+        (found.slopes[0], found.calls)
+    }
+
+    fn steps(first: f64) -> Steps {
+        Steps { first, smallest: first, unit: f64::EPSILON }
+    }
+
+    fn with_care(f: impl Fn(f64) -> f64, steps: Steps) -> Slope {
+        careful(&mut |s| vec![f(s)], &[f(0.0)], steps).slopes[0]
     }
 
     #[test]
@@ -176,7 +284,9 @@ mod tests {
     fn a_slope_is_precise_at_a_quarter_of_the_tolerance_and_a_jump_within_it() {
         let precision = Precision { absolute: 0.2, relative: 0.1 };
         // The tolerance is 0.2 + 0.1·8 = 1.
-        let precise = |error, jump_error| all_precise(&[Slope { value: 8.0, error, jump: 0.0, jump_error }], precision);
+        let precise = |error, jump_error| {
+            all_precise(&[Slope { value: 8.0, error, jump: 0.0, jump_error, ..Slope::UNKNOWN }], precision)
+        };
         assert!(precise(0.24, 0.99) && !precise(0.26, 0.99) && !precise(0.24, 1.01));
     }
 
@@ -219,8 +329,34 @@ mod tests {
     fn steps_stop_only_when_every_component_is_precise() {
         let precision = Precision { absolute: 1e-12, relative: 1e-9 };
         let f = |s: f64| vec![s, (300.0 * s).sin()];
-        let (both, calls) = slopes(f, &[0.0, 0.0], 1e-2, precision);
-        assert!((both[1].value - 300.0).abs() < 1e-6 && calls > 2 * LEAST, "{both:?}");
+        let both = quick(&mut { f }, &[0.0, 0.0], steps(1e-2), precision);
+        assert!((both.slopes[1].value - 300.0).abs() < 1e-6 && both.calls > 2 * LEAST, "{:?}", both.slopes);
+    }
+
+    #[test]
+    fn with_care_a_pole_is_not_jumped_over() {
+        let steps = Steps { first: 7.0, smallest: 1e-8, unit: f64::EPSILON };
+        let slope = with_care(|s| 1.0 / (1e-6 + s), steps);
+        assert!((slope.value / -1e12 - 1.0).abs() < 1e-9 && slope.error < 1e4 && !slope.is_kink(1e4), "{slope:?}");
+    }
+
+    #[test]
+    fn with_care_small_steps_over_a_staircase_are_not_believed() {
+        let slope = with_care(|s| f64::from(((0.3 + s) as f32).sin()), steps(3e-3));
+        let error = (slope.value - 0.3f64.cos()).abs();
+        assert!(error <= 2.0 * slope.error && slope.error < 1e-3 && slope.noise > 1e-9, "{slope:?}");
+        let flat = with_care(|s| ((0.3 + s) * 50.0).round() / 50.0, steps(3e-3));
+        assert!(flat.error > 0.1, "{flat:?}");
+    }
+
+    #[test]
+    fn with_care_smooth_functions_and_kinks_are_as_before() {
+        let smooth = with_care(|s| (1.0 + s).exp(), steps(1e-2));
+        assert!((smooth.value - 1f64.exp()).abs() < 1e-10 && smooth.error < 1e-9, "{smooth:?}");
+        let kink = with_care(|s| s.max(0.0), steps(1e-2));
+        assert!(kink.is_kink(1e-9) && kink.sides()[0].abs() < 1e-9 && kink.noise == 0.0, "{kink:?}");
+        let beside = with_care(|s| s + (s - 1e-5).max(0.0), steps(1e-2));
+        assert!((beside.value - 1.0).abs() <= 4.0 * beside.error && beside.error < 1e-8, "{beside:?}");
     }
 
     #[test]

@@ -1,0 +1,481 @@
+//! The comparison of slopes: what the vector-Jacobian product says, against what the values do.
+
+use ndarray::{ArrayD, Dimension, IxDyn};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::check::{Extent, GradCheck};
+use super::report::{Entry, Failure, Place, Rule, Verdict};
+use super::slope::{Found, Precision, Slope, Steps, careful, quick, root_mean_square};
+use super::subject::Subject;
+use super::{direction, dot};
+
+/// Entries of a Jacobian, above which random directions are compared unless every element is asked for.
+const LARGE: usize = 20_000;
+
+/// Noise of values, in units of their size, above which they were not computed in f64 throughout.
+pub(super) const COARSE: f64 = 1024.0 * f64::EPSILON;
+
+/// Components that are looked at one by one where a direction meets kinks.
+const KINKS: usize = 32;
+
+/// Lines that are spent on finding the kinks of one component.
+const SEARCH: usize = 64;
+
+/// One check under way.
+pub(super) struct Run<'a, S> {
+    pub(super) check: &'a GradCheck,
+    pub(super) subject: &'a S,
+    pub(super) inputs: &'a [ArrayD<f64>],
+}
+
+/// A slope and what the VJP says of it.
+struct Compared {
+    place: Place,
+    analytic: f64,
+    slope: Slope,
+    /// How far rounding may have moved `analytic`.
+    off: f64,
+}
+
+impl<S: Subject> Run<'_, S> {
+    /// Compares as many slopes as the options say; also says how often the function was evaluated.
+    pub(super) fn entries(&self) -> (Vec<Entry>, usize) {
+        let output = self.subject.value(self.inputs);
+        let elements = self.inputs.iter().map(ArrayD::len).sum::<usize>();
+        match self.check.extent {
+            Extent::Directions(directions) => self.directions(&output, directions),
+            Extent::Auto if output.len() * elements > LARGE => self.directions(&output, 8),
+            Extent::Auto | Extent::EveryElement => self.every_element(&output),
+        }
+    }
+
+    /// Whether the VJP is a function, and linear: the same bits of the same cotangent, and VJP(a·c + b·d) =
+    /// a·VJP(c) + b·VJP(d).
+    pub(super) fn vjp_is_linear(&self) -> Result<(), Failure> {
+        let shape = self.subject.value(self.inputs).shape().to_vec();
+        let (c, d) = (direction(&shape, &mut self.rng(0)), direction(&shape, &mut self.rng(u64::MAX)));
+        let pull = |cotangent: &ArrayD<f64>| self.subject.pull_back(self.inputs, cotangent);
+        let (of_c, again, of_d) = (pull(&c), pull(&c), pull(&d));
+        for (input, (one, other)) in of_c.iter().zip(&again).enumerate() {
+            let expected = self.inputs[input].shape();
+            if one.shape() != expected {
+                let rule = Rule::Shape { expected: expected.to_vec(), found: one.shape().to_vec() };
+                return Err(Failure::Gradient { input, rule });
+            }
+            if one.iter().zip(other).any(|(a, b)| a.to_bits() != b.to_bits()) {
+                return Err(Failure::ValueChanges { place: format!("the gradient of input {input}") });
+            }
+        }
+        for (a, b) in COMBINATIONS {
+            let of_both = pull(&(&c * a + &d * b));
+            for (input, both) in of_both.iter().enumerate() {
+                let off = nonlinearity(a, &of_c[input], b, &of_d[input], both);
+                if off > NONLINEAR.max(64.0 * S::UNIT) {
+                    return Err(Failure::Gradient { input, rule: Rule::Combines(off) });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn rng(&self, stream: u64) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.check.seed);
+        rng.set_stream(stream);
+        rng
+    }
+
+    /// Every element: the Jacobian row by row from VJPs, column by column from differences.
+    fn every_element(&self, output: &ArrayD<f64>) -> (Vec<Entry>, usize) {
+        let places = indices(output);
+        let at_zero: Vec<f64> = output.iter().copied().collect();
+        let row = |subject: &S, k: usize, factor: f64| {
+            let mut cotangent = ArrayD::zeros(output.shape());
+            cotangent[&places[k][..]] = factor;
+            subject.pull_back(self.inputs, &cotangent)
+        };
+        let inputs = self.inputs;
+        let check = self.check;
+        let rows = self.subject.each(output.len(), |subject, k| row(subject, k, 1.0));
+        let mut entries = Vec::new();
+        let mut evaluations = 2 * rows.len();
+        for (input, x) in inputs.iter().enumerate() {
+            let elements = indices(x);
+            let look = |subject: &S, i: usize, with_care: bool| {
+                let mut moving = inputs.to_vec();
+                let mut f = |s: f64| {
+                    moving[input][&elements[i][..]] = x[&elements[i][..]] + s;
+                    subject.value(&moving).into_iter().collect()
+                };
+                let steps = check.steps::<S>(x, [x[&elements[i][..]]]);
+                if with_care {
+                    careful(&mut f, &at_zero, steps)
+                } else {
+                    quick(&mut f, &at_zero, steps, check.precision())
+                }
+            };
+            let mut columns = self.subject.each(x.len(), |subject, i| look(subject, i, false));
+            let typical = typical(columns.iter().flat_map(|column| &column.slopes));
+            let analytic = |k: usize, i: usize| rows[k][input][&elements[i][..]];
+            let agrees = |i: usize, column: &Found| {
+                let all = column.slopes.iter().enumerate();
+                column.swift && all.map(|(k, s)| check.verdict::<S>(analytic(k, i), s, typical, 0.0)).all(is_right)
+            };
+            let doubtful: Vec<usize> = (0..x.len()).filter(|&i| !agrees(i, &columns[i])).collect();
+            let seconds = self.subject.each(doubtful.len(), |subject, number| look(subject, doubtful[number], true));
+            for (i, second) in doubtful.into_iter().zip(seconds) {
+                let calls = columns[i].calls + second.calls;
+                columns[i] = Found { calls, ..second };
+            }
+            // Rounding within the VJP shows when the same row is asked for in other units.
+            let is_off = |k: usize| {
+                let right =
+                    |i: usize| is_right(check.verdict::<S>(analytic(k, i), &columns[i].slopes[k], typical, 0.0));
+                !(0..x.len()).all(right)
+            };
+            let doubtful: Vec<usize> = (0..rows.len()).filter(|&k| is_off(k)).collect();
+            let mut off = vec![None; rows.len()];
+            let rounding = self.subject.each(doubtful.len(), |subject, number| {
+                let again = &row(subject, doubtful[number], UNITS)[input];
+                let difference = again / UNITS - &rows[doubtful[number]][input];
+                difference.mapv(|difference| if difference.is_finite() { 8.0 * difference.abs() } else { 0.0 })
+            });
+            evaluations += doubtful.len();
+            for (k, rounding) in doubtful.into_iter().zip(rounding) {
+                off[k] = Some(rounding);
+            }
+            for (i, column) in columns.into_iter().enumerate() {
+                evaluations += column.calls;
+                for (k, slope) in column.slopes.into_iter().enumerate() {
+                    let place = Place::Element { input: elements[i].clone(), output: places[k].clone() };
+                    let off = off[k].as_ref().map_or(0.0, |off| off[&elements[i][..]]);
+                    let compared = Compared { place, analytic: analytic(k, i), slope, off };
+                    entries.push(check.judged::<S>(input, compared, typical));
+                }
+            }
+        }
+        (entries, evaluations)
+    }
+
+    /// vᵀJu for random u in each input's space and v in the output's: v backward, u by differences.
+    fn directions(&self, output: &ArrayD<f64>, directions: usize) -> (Vec<Entry>, usize) {
+        let (inputs, check) = (self.inputs, self.check);
+        let cotangents: Vec<_> =
+            (0..directions).map(|number| direction(output.shape(), &mut self.rng(1 + number as u64))).collect();
+        let gradients = self.subject.each(directions, |subject, number| subject.pull_back(inputs, &cotangents[number]));
+        let mut entries = Vec::new();
+        let mut evaluations = directions;
+        for input in 0..inputs.len() {
+            let ways: Vec<_> = (0..directions).map(|number| self.direction(input, number)).collect();
+            let found = self.subject.each(directions, |subject, number| {
+                line(subject, check, inputs, input, &ways[number], output, &cotangents[number], false)
+            });
+            let typical = typical(found.iter().flat_map(|found| &found.slopes));
+            let analytic = |number: usize| dot(&gradients[number][input], &ways[number]);
+            let judged = self.subject.each(directions, |subject, number| {
+                let (v, u, first) = (&cotangents[number], &ways[number], &found[number]);
+                let mut calls = first.calls;
+                let (mut slope, mut off) = (first.slopes[0], 0.0);
+                let verdict = |slope: &Slope, off| check.verdict::<S>(analytic(number), slope, typical, off);
+                if !(first.swift && is_right(verdict(&slope, 0.0))) {
+                    let second = line(subject, check, inputs, input, u, output, v, true);
+                    calls += second.calls;
+                    slope = second.slopes[0];
+                }
+                if !is_right(verdict(&slope, off)) {
+                    let again = dot(&subject.pull_back(inputs, &(v * UNITS))[input], u) / UNITS;
+                    off = 8.0 * (again - analytic(number)).abs();
+                    calls += 1;
+                }
+                let compared = Compared { place: Place::Direction(number), analytic: analytic(number), slope, off };
+                let mut entry = check.judged::<S>(input, compared, typical);
+                if !matches!(entry.verdict, Verdict::Agrees | Verdict::Coarse) {
+                    let mut search = Search { subject, check, inputs, input, output, calls: 0 };
+                    entry.verdict = search.at_kinks(u, v).unwrap_or(entry.verdict);
+                    calls += search.calls;
+                }
+                (entry, calls)
+            });
+            for (entry, calls) in judged {
+                entries.push(entry);
+                evaluations += calls;
+            }
+        }
+        (entries, evaluations)
+    }
+
+    /// Direction number `number` in the space of one input. Every other one is in proportion to the elements, so that
+    /// small ones count as well.
+    pub(super) fn direction(&self, input: usize, number: usize) -> ArrayD<f64> {
+        let stream = (1 << 32) * (1 + input as u64) + number as u64;
+        let x = &self.inputs[input];
+        let mut u = direction(x.shape(), &mut self.rng(stream));
+        let size = root_mean_square(x.iter().copied());
+        if number % 2 == 1 && size > 0.0 {
+            u.zip_mut_with(x, |u, x| *u *= if *x == 0.0 { 1.0 } else { x.abs() / size });
+            let now = root_mean_square(u.iter().copied());
+            u /= if now > 0.0 { now } else { 1.0 };
+        }
+        u
+    }
+}
+
+/// The slope of ⟨v, value⟩ when one input moves along u.
+#[allow(clippy::too_many_arguments)]
+fn line<S: Subject>(
+    subject: &S,
+    check: &GradCheck,
+    inputs: &[ArrayD<f64>],
+    input: usize,
+    u: &ArrayD<f64>,
+    output: &ArrayD<f64>,
+    v: &ArrayD<f64>,
+    with_care: bool,
+) -> Found {
+    let mut moving = inputs.to_vec();
+    let mut f = |s: f64| {
+        moving[input] = &inputs[input] + &(u * s);
+        vec![dot(v, &subject.value(&moving))]
+    };
+    let at_zero = [dot(v, output)];
+    let steps = check.steps_along::<S>(&inputs[input], u);
+    // The products that are added up round too.
+    let size = v.iter().zip(output).map(|(v, y)| (v * y).abs()).fold(0.0, f64::max);
+    let unit = steps.unit * (size / at_zero[0].abs().max(f64::MIN_POSITIVE)).clamp(1.0, 1e12);
+    if with_care {
+        careful(&mut f, &at_zero, Steps { unit, ..steps })
+    } else {
+        quick(&mut f, &at_zero, steps, check.precision())
+    }
+}
+
+/// Where a direction meets kinks: vᵀJu need not lie between the slopes to the left and to the right if there are
+/// several. So components are looked at one by one, and of a component with several kinks the inputs.
+struct Search<'a, S> {
+    subject: &'a S,
+    check: &'a GradCheck,
+    inputs: &'a [ArrayD<f64>],
+    input: usize,
+    output: &'a ArrayD<f64>,
+    calls: usize,
+}
+
+impl<S: Subject> Search<'_, S> {
+    /// What is to be said of vᵀJu; `None` where no component has a kink along u.
+    fn at_kinks(&mut self, u: &ArrayD<f64>, v: &ArrayD<f64>) -> Option<Verdict> {
+        let (slopes, typical) = self.components(u);
+        let is_kink = |slope: &Slope| slope.is_kink(self.check.precision().relative * typical);
+        let mut kinks: Vec<usize> = (0..slopes.len()).filter(|&k| is_kink(&slopes[k])).collect();
+        if kinks.is_empty() {
+            return None;
+        }
+        // What has no kink is held to the usual standard.
+        let mut smooth = v.clone();
+        let flat = smooth.as_slice_mut().expect("row-major");
+        for &k in &kinks {
+            flat[k] = 0.0;
+        }
+        if kinks.len() < slopes.len() {
+            let found = line(self.subject, self.check, self.inputs, self.input, u, self.output, &smooth, true);
+            self.calls += found.calls + 1;
+            let analytic = dot(&self.subject.pull_back(self.inputs, &smooth)[self.input], u);
+            let verdict = self.check.verdict::<S>(analytic, &found.slopes[0], typical, 0.0).0;
+            if matches!(verdict, Verdict::Wrong | Verdict::Undecided) {
+                return Some(verdict);
+            }
+        }
+        kinks.sort_by(|&a, &b| slopes[b].jump.abs().total_cmp(&slopes[a].jump.abs()));
+        let places = indices(self.output);
+        for &k in kinks.iter().take(KINKS) {
+            let mut unit = ArrayD::zeros(self.output.shape());
+            unit[&places[k][..]] = 1.0;
+            let gradient = self.subject.pull_back(self.inputs, &unit)[self.input].clone();
+            self.calls += 1;
+            if !self.between(dot(&gradient, u), &slopes[k]) {
+                let moving: Vec<usize> = (0..u.len()).filter(|&i| flat_at(u, i) != 0.0).collect();
+                let (mut lines, mut seen) = (0, 0);
+                match self.inside(&unit, &gradient, u, &moving, &mut lines, &mut seen) {
+                    Some(verdict) => return Some(verdict),
+                    None if lines >= SEARCH && seen == 0 => return Some(Verdict::Undecided),
+                    None => {}
+                }
+            }
+        }
+        Some(self.check.at_kink())
+    }
+
+    /// The slopes of all components along u, and how large they are.
+    fn components(&mut self, u: &ArrayD<f64>) -> (Vec<Slope>, f64) {
+        let at_zero: Vec<f64> = self.output.iter().copied().collect();
+        let mut moving = self.inputs.to_vec();
+        let mut f = |s: f64| {
+            moving[self.input] = &self.inputs[self.input] + &(u * s);
+            self.subject.value(&moving).into_iter().collect()
+        };
+        let steps = self.check.steps_along::<S>(&self.inputs[self.input], u);
+        let found = quick(&mut f, &at_zero, steps, self.check.precision());
+        self.calls += found.calls;
+        let typical = typical(&found.slopes);
+        (found.slopes, typical)
+    }
+
+    /// Whether an analytic slope lies between the two sides of a kink.
+    fn between(&self, analytic: f64, slope: &Slope) -> bool {
+        let [left, right] = slope.sides();
+        let precision = self.check.precision();
+        let scale = left.abs().max(right.abs()).max(analytic.abs());
+        let allowed = precision.absolute + precision.relative * scale + 4.0 * (slope.error + slope.jump_error);
+        (left.min(right) - allowed..=left.max(right) + allowed).contains(&analytic)
+    }
+
+    /// Halves the moving inputs again and again, until each part has one kink with the VJP's slope within it, no
+    /// kink, or a wrong slope. `seen` counts the parts that are right.
+    fn inside(
+        &mut self,
+        unit: &ArrayD<f64>,
+        gradient: &ArrayD<f64>,
+        u: &ArrayD<f64>,
+        moving: &[usize],
+        lines: &mut usize,
+        seen: &mut usize,
+    ) -> Option<Verdict> {
+        for part in moving.chunks(moving.len().div_ceil(2).max(1)) {
+            if *lines >= SEARCH {
+                return None;
+            }
+            *lines += 1;
+            let mut along = ArrayD::zeros(u.shape());
+            let flat = along.as_slice_mut().expect("row-major");
+            for &i in part {
+                flat[i] = flat_at(u, i);
+            }
+            let found = line(self.subject, self.check, self.inputs, self.input, &along, self.output, unit, true);
+            self.calls += found.calls;
+            let (slope, analytic) = (&found.slopes[0], dot(gradient, &along));
+            let verdict = self.check.verdict::<S>(analytic, slope, slope.value.abs(), 0.0).0;
+            match verdict {
+                Verdict::Agrees | Verdict::Coarse | Verdict::Subgradient | Verdict::NotDifferentiable => *seen += 1,
+                _ if part.len() == 1 => return Some(verdict),
+                _ => {
+                    if let Some(verdict) = self.inside(unit, gradient, u, part, lines, seen) {
+                        return Some(verdict);
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The factor by which a cotangent is scaled to see the rounding of a VJP.
+const UNITS: f64 = 1.234_567;
+
+/// What two cotangents are combined with, to see whether a VJP is linear: mixed signs, and large and small ones.
+pub(super) const COMBINATIONS: [(f64, f64); 3] = [(-1.7, 0.6), (4096.3, -1311.1), (-3e-4, 2e-4)];
+
+/// What rounding in f32 inside a VJP does not reach.
+pub(super) const NONLINEAR: f64 = 3e-6;
+
+/// How far VJP(a·c + b·d) is from a·VJP(c) + b·VJP(d), in units of its largest element.
+pub(super) fn nonlinearity(a: f64, of_c: &ArrayD<f64>, b: f64, of_d: &ArrayD<f64>, of_both: &ArrayD<f64>) -> f64 {
+    let largest = |gradient: &ArrayD<f64>| gradient.iter().fold(0.0f64, |largest, g| largest.max(g.abs()));
+    let size = (a * largest(of_c)).abs() + (b * largest(of_d)).abs();
+    let expected = of_c * a + of_d * b;
+    let off = expected.iter().zip(of_both).fold(0.0f64, |off, (e, g)| off.max((e - g).abs()));
+    if off == 0.0 || !off.is_finite() || !size.is_finite() { 0.0 } else { off / size }
+}
+
+fn flat_at(array: &ArrayD<f64>, i: usize) -> f64 {
+    array.as_slice().expect("row-major")[i]
+}
+
+fn indices(array: &ArrayD<f64>) -> Vec<Vec<usize>> {
+    array.indexed_iter().map(|(index, _)| index.slice().to_vec()).collect()
+}
+
+fn is_right((verdict, _): (Verdict, f64)) -> bool {
+    verdict == Verdict::Agrees
+}
+
+/// The root mean square of all slopes that are known.
+fn typical<'a>(slopes: impl IntoIterator<Item = &'a Slope>) -> f64 {
+    let known: Vec<f64> = slopes.into_iter().map(|slope| slope.value).filter(|value| value.is_finite()).collect();
+    root_mean_square(known)
+}
+
+impl GradCheck {
+    pub(super) fn precision(&self) -> Precision {
+        Precision { absolute: self.atol, relative: self.rtol }
+    }
+
+    /// The steps by which some elements of `x` are to move: in proportion to the elements.
+    pub(super) fn steps<S: Subject>(&self, x: &ArrayD<f64>, moving: impl IntoIterator<Item = f64>) -> Steps {
+        let size = root_mean_square(x.iter().copied());
+        let first = self.eps.unwrap_or(if size > 0.0 { 0.01 * size } else { 0.01 });
+        let numbers = moving.into_iter().filter(|x| *x != 0.0);
+        let smallest = numbers.fold(f64::INFINITY, |smallest, x| smallest.min(0.01 * x.abs()));
+        // A single number is the only scale there is; of several, each step is at least that of the smallest.
+        let smallest = if smallest.is_finite() { smallest.min(first) } else { first };
+        Steps { first, smallest, unit: S::UNIT }
+    }
+
+    /// The steps along u.
+    pub(super) fn steps_along<S: Subject>(&self, x: &ArrayD<f64>, u: &ArrayD<f64>) -> Steps {
+        let ratios = x.iter().zip(u).filter(|(_, u)| **u != 0.0).map(|(x, u)| x / u);
+        self.steps::<S>(x, ratios)
+    }
+
+    /// What is said at a kink.
+    fn at_kink(&self) -> Verdict {
+        if self.subgradients { Verdict::Subgradient } else { Verdict::NotDifferentiable }
+    }
+
+    fn judged<S: Subject>(&self, input: usize, compared: Compared, typical: f64) -> Entry {
+        let Compared { place, analytic, slope, off } = compared;
+        let (verdict, tolerance) = self.verdict::<S>(analytic, &slope, typical, off);
+        let (numeric, uncertainty, sides, noise) = (slope.value, slope.error, slope.sides(), slope.noise);
+        let scale = typical.max(analytic.abs()).max(slope.value.abs());
+        Entry { input, place, analytic, numeric, uncertainty, noise, sides, scale, tolerance, verdict }
+    }
+
+    /// What is to be said of a slope, and what error was allowed. `typical` is the size of the slopes around it, and
+    /// `off` how far rounding may have moved the analytic one.
+    fn verdict<S: Subject>(&self, analytic: f64, numeric: &Slope, typical: f64, off: f64) -> (Verdict, f64) {
+        let own = analytic.abs().max(numeric.value.abs());
+        let asked = self.atol + self.rtol * own;
+        let resolved = 4.0 * numeric.error + off;
+        let error = (analytic - numeric.value).abs();
+        // A slope is known if it is known to six digits, or is too small beside others to matter, or is 0 as far as
+        // can be seen in values of this size.
+        let known = numeric.error <= asked
+            || numeric.error <= 1e-6 * own
+            || numeric.error <= 1e-7 * typical
+            || (own <= resolved && numeric.error <= 1e-9 * numeric.natural);
+        let single = S::UNIT > f64::EPSILON;
+        let coarse = numeric.noise > COARSE && numeric.error <= 0.1 * own;
+        let verdict = if !analytic.is_finite() {
+            Verdict::Wrong
+        } else if numeric.is_kink(asked + 1e-9 * typical) {
+            let [left, right] = numeric.sides();
+            let allowed = asked + off + numeric.error + numeric.jump_error;
+            let between = (left.min(right) - allowed..=left.max(right) + allowed).contains(&analytic);
+            if between { self.at_kink() } else { Verdict::Wrong }
+        } else if error <= asked.max(resolved) && (known || (single && coarse)) {
+            Verdict::Agrees
+        } else if error <= asked.max(resolved) && coarse {
+            Verdict::Coarse
+        } else if error <= 10.0 * numeric.error + off || numeric.value.is_nan() {
+            Verdict::Undecided
+        } else {
+            Verdict::Wrong
+        };
+        (verdict, asked.max(if resolved.is_finite() { resolved } else { 0.0 }))
+    }
+}
+
+/// An array of zeros with a one in it.
+pub(super) fn basis(shape: &[usize], index: &[usize]) -> ArrayD<f64> {
+    let mut array = ArrayD::zeros(IxDyn(shape));
+    array[index] = 1.0;
+    array
+}
