@@ -47,7 +47,7 @@ pub mod studio;
 pub mod tape;
 pub mod vgg;
 
-pub use atomic_file::write_atomically;
+pub use atomic_file::{check_writable, write_atomically};
 pub use objective::{LayerWeights, Preset, Settings};
 pub use picture::Picture;
 pub use studio::{Ended, Optimiser, Outcome, Progress, Start, Transfer};

@@ -1,0 +1,75 @@
+//! PNG: row by row; an interlaced one whole.
+
+use png::{BitDepth, ColorType, DecodingError, Limits, Reader, Transformations};
+
+use super::input::Stream;
+use super::target::{Extras, Layout, Opacity, Target};
+use super::{Colour, Fault, LARGEST, bytes, words};
+use moxcms::{CicpColorPrimaries, CicpProfile, ColorProfile, MatrixCoefficients, TransferCharacteristics};
+
+pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+    let limits = Limits { bytes: LARGEST as usize };
+    let mut decoder = png::Decoder::new_with_limits(stream, limits);
+    decoder.set_transformations(Transformations::EXPAND);
+    decoder.set_ignore_text_chunk(true);
+    let mut reader = decoder.read_info().map_err(fault)?;
+    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    let (colour, depth) = reader.output_color_type();
+    let layout = match colour {
+        ColorType::Grayscale => Layout { colour: Colour::Grey, opacity: Opacity::None },
+        ColorType::GrayscaleAlpha => Layout { colour: Colour::Grey, opacity: Opacity::Straight },
+        ColorType::Rgb => Layout { colour: Colour::Rgb, opacity: Opacity::None },
+        ColorType::Rgba => Layout { colour: Colour::Rgb, opacity: Opacity::Straight },
+        ColorType::Indexed => return Err(Fault::unsupported("a palette that cannot be expanded")),
+    };
+    let wide = depth == BitDepth::Sixteen;
+    target.begin([height, width], layout, 1 + usize::from(wide))?;
+    let mut row = Vec::new();
+    let mut give = |data: &[u8], target: &mut Target| {
+        row.clear();
+        if wide { words(data, &mut row) } else { bytes(data, &mut row) }
+        target.row(&row)
+    };
+    if reader.info().interlaced {
+        let len = reader.output_buffer_size().unwrap_or(usize::MAX);
+        let mut whole = super::reserve::<u8>(len, [height, width])?;
+        reader.next_frame(&mut whole).map_err(fault)?;
+        whole.chunks_exact(len / height).try_for_each(|data| give(data, target))?;
+    } else {
+        while let Some(data) = reader.next_row().map_err(fault)? {
+            give(data.data(), target)?;
+        }
+    }
+    // What follows the pixels is welcome (EXIF may), and may be missing.
+    let _ = reader.finish();
+    extras(&reader)
+}
+
+fn extras(reader: &Reader<Box<dyn Stream>>) -> Result<Extras, Fault> {
+    let info = reader.info();
+    let mut profile = info.icc_profile.as_ref().map(|profile| profile.to_vec());
+    // PNG, third edition, 4.3: code points come before a profile.
+    if let Some(points) = info.coding_independent_code_points {
+        let transfer = TransferCharacteristics::try_from(points.transfer_function);
+        let primaries = CicpColorPrimaries::try_from(points.color_primaries);
+        if let (Ok(color_primaries), Ok(transfer_characteristics)) = (primaries, transfer) {
+            use TransferCharacteristics::{Hlg, Smpte2084};
+            if matches!(transfer_characteristics, Smpte2084 | Hlg) {
+                return Err(Fault::unsupported("colours of high dynamic range (PQ or HLG)"));
+            }
+            let matrix_coefficients = MatrixCoefficients::Identity;
+            let points =
+                CicpProfile { color_primaries, transfer_characteristics, matrix_coefficients, full_range: true };
+            profile = ColorProfile::new_from_cicp(points).encode().ok();
+        }
+    }
+    Ok(Extras { profile, exif: info.exif_metadata.as_ref().map(|exif| exif.to_vec()), orientation: None })
+}
+
+fn fault(error: DecodingError) -> Fault {
+    match error {
+        DecodingError::IoError(error) => error.into(),
+        DecodingError::LimitsExceeded => Fault::damaged("it asks for more memory than its size explains"),
+        error => Fault::damaged(error),
+    }
+}
