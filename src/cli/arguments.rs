@@ -201,8 +201,7 @@ pub(super) struct SizeArguments {
 impl SizeArguments {
     /// Reads a picture and brings it to the size.
     pub(super) fn open(self, path: &Path) -> Result<Picture, Error> {
-        let picture = Picture::open(path)?;
-        Ok(if self.size == 0 { picture } else { picture.fitted(self.size as usize) })
+        Ok(if self.size == 0 { Picture::open(path)? } else { Picture::open_fitted(path, self.size as usize)? })
     }
 }
 

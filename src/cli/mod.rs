@@ -14,6 +14,7 @@ mod log;
 mod loss;
 mod network;
 mod progress;
+mod show;
 mod texture;
 mod transfer;
 
@@ -37,6 +38,7 @@ enum Command {
     Figure(Box<figure::Arguments>),
     Features(features::Arguments),
     Loss(Box<loss::Arguments>),
+    Show(show::Arguments),
     Network(network::Arguments),
     Gradcheck(gradcheck::Arguments),
     Completions(completions::Arguments),
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Figure(arguments) => figure::run(&arguments),
         Command::Features(arguments) => features::run(&arguments),
         Command::Loss(arguments) => loss::run(*arguments),
+        Command::Show(arguments) => show::run(&arguments),
         Command::Network(arguments) => network::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

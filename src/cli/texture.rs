@@ -120,10 +120,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         (OptimizerName::Lbfgs, None) => Optimiser::Lbfgs,
         (OptimizerName::Adam, rate) => Optimiser::Adam(rate.unwrap_or(ADAM_RATE)),
     };
-    let mut example = Picture::open(&arguments.example)?;
-    if arguments.example_size > 0 {
-        example = example.fitted(arguments.example_size as usize);
-    }
+    let example = match arguments.example_size {
+        0 => Picture::open(&arguments.example)?,
+        longest => Picture::open_fitted(&arguments.example, longest as usize)?,
+    };
     let layers = match (&arguments.layers, arguments.up_to) {
         (Some(layers), _) => layers.clone(),
         (None, Some(deepest)) => TextureTarget::<f32>::layers_up_to(deepest),

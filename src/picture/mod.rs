@@ -7,6 +7,8 @@ mod metadata;
 mod provenance;
 mod read;
 mod resize;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use error::{Fault, PictureError};

@@ -56,6 +56,11 @@ fn of_network() {
 }
 
 #[test]
+fn of_show() {
+    insta::assert_snapshot!(help("show --help"));
+}
+
+#[test]
 fn of_completions() {
     insta::assert_snapshot!(help("completions --help"));
 }
