@@ -111,6 +111,8 @@ struct Frame {
     progressive: bool,
     /// Identifiers of the components.
     components: Vec<u8>,
+    /// Whether some have fewer samples than others.
+    subsampled: bool,
 }
 
 /// A JPEG file taken apart.
@@ -163,6 +165,9 @@ impl Sorted {
                 APP14 if body.starts_with(b"Adobe") && body.len() >= 12 => transform = Some(body[11]),
                 SOS => {
                     let frame = frame.as_ref().ok_or_else(|| Fault::damaged("pixels come before their header"))?;
+                    if frame.subsampled && !frame.progressive && body.first() != Some(&(frame.components.len() as u8)) {
+                        return Err(Fault::unsupported("subsampled components of JPEG in scans of their own"));
+                    }
                     scans.note(body);
                     copy(&renamed(body, (1, 2), &frame.components, frame.is_rgb(jfif, transform)));
                     let end = entropy_end(file, at);
@@ -255,12 +260,20 @@ impl Frame {
         if components.clone().any(|c| !(1..=4).contains(&(c[1] >> 4)) || !(1..=4).contains(&(c[1] & 15))) {
             return Err(Fault::damaged("its sampling factors"));
         }
+        // The decoder gets these wrong, or refuses them: powers of two are usual, and the first component the finest.
+        let factors = || components.clone().flat_map(|c| [c[1] >> 4, c[1] & 15]);
+        let most = |place: usize| factors().skip(place).step_by(2).max();
+        let first = factors().take(2).map(Some);
+        if count > 1 && (factors().any(|factor| factor == 3) || !first.eq([most(0), most(1)])) {
+            return Err(Fault::unsupported("an unusual sampling of JPEG's components"));
+        }
+        let subsampled = count > 1 && factors().any(|factor| factor != 1);
         let side = |high, low| usize::from(u16::from_be_bytes([high, low]));
         let (height, width) = (side(h1, h0), side(w1, w0));
         if height == 0 || width == 0 {
             return Err(Fault::damaged("it says it has no pixels"));
         }
-        Ok(Self { width, height, progressive: marker == 0xc2, components: components.map(|c| c[0]).collect() })
+        Ok(Self { width, height, progressive: marker == 0xc2, components: components.map(|c| c[0]).collect(), subsampled })
     }
 
     /// Whether components are red, green and blue: by Adobe's word or their names. JFIF has none such.

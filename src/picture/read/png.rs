@@ -36,7 +36,9 @@ pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extra
         reader.next_frame(&mut whole).map_err(fault)?;
         whole.chunks_exact(len / height).try_for_each(|data| give(data, target))?;
     } else {
-        while let Some(data) = reader.next_row().map_err(fault)? {
+        // Asked for more rows than there are, the reader would look for the file's end.
+        for _ in 0..height {
+            let data = reader.next_row().map_err(fault)?.ok_or(Fault::CutShort)?;
             give(data.data(), target)?;
         }
     }

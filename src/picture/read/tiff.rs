@@ -158,6 +158,13 @@ impl Described {
         };
         let bits = u8::try_from(bits).ok().filter(|bits| [1, 2, 4, 8, 16, 32, 64].contains(bits));
         let bits = bits.ok_or_else(|| Fault::unsupported("an unusual number of bits for a colour"))?;
+        // TIFF 6.0, section 8 and technical note 2 (JPEG): the decoder would take these for something else.
+        if number(decoder, Tag::FillOrder)?.unwrap_or(1) != 1 {
+            return Err(Fault::unsupported("bits in the order of FillOrder 2"));
+        }
+        if number(decoder, Tag::Compression)? == Some(7) && extra > 0 {
+            return Err(Fault::unsupported("opacity within JPEG compression"));
+        }
         if photometric == YCBCR {
             ycbcr_as_usual(decoder, bits)?;
         }

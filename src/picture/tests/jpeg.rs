@@ -121,6 +121,11 @@ fn kinds_that_are_not_read_are_named() {
     deep[at + 4] = 12;
     let error = read(&deep).unwrap_err().to_string();
     assert!(error.contains("12-bit"), "{error}");
+    // Of three components the second finer than the first: the decoder alone paints nonsense.
+    let mut finer = YCC.bytes();
+    let at = finer.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    finer[at + 14] = 0x22;
+    assert!(read(&finer).unwrap_err().to_string().contains("unusual sampling"));
     let two = Flat { components: &[(1, 100), (2, 100)], ..YCC };
     assert!(read(&two.bytes()).unwrap_err().to_string().contains("2 components"));
 }

@@ -52,16 +52,17 @@ fn what_is_within_srgb_comes_back_in_the_files_own_colours() {
         let profile = encoded(&profile);
         let rgb = Array3::from_shape_fn((9, 9, 3), |(i, j, c)| [i * 31, j * 31, (i + j) * 15][c] as f32 / 255.0);
         let original = Picture { profile: Some(profile.clone()), ..Picture::new(rgb) };
-        for (name, tolerance) in [("a.png", 1.0), ("a.webp", 1.0), ("a.tiff", 1.0), ("a.jpg", 60.0)] {
+        for (name, tolerance) in [("a.png", 0.1), ("a.tiff", 0.1), ("a.jpg", 60.0)] {
             let path = folder.path().join(name);
-            original.save(&path).unwrap();
+            let depth = if tolerance < 1.0 { Depth::Sixteen } else { Depth::Eight };
+            original.save_with(&path, &SaveOptions { depth, ..SaveOptions::default() }).unwrap();
             let back = Picture::open(&path).unwrap();
             assert_eq!(back.profile.as_ref(), Some(&profile), "{name}");
             let most = (&back.rgb - &original.rgb).iter().fold(0.0_f32, |most, d| most.max(d.abs()));
             assert!(most * 255.0 <= tolerance, "{name}: {} levels", most * 255.0);
             // Saved again without a change, the file's numbers are the same.
             let bytes = image::load_from_memory(&std::fs::read(&path).unwrap()).unwrap().into_rgb8();
-            if tolerance < 2.0 {
+            if tolerance < 1.0 {
                 let again = folder.path().join(format!("again-{name}"));
                 back.save(&again).unwrap();
                 let bytes_again = image::load_from_memory(&std::fs::read(&again).unwrap()).unwrap().into_rgb8();
