@@ -19,7 +19,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(longest) => Picture::open_fitted(from.as_ref(), longest)?,
         None => Picture::open(from.as_ref())?,
     };
-    println!("{}×{} pixels, {} profile", picture.width(), picture.height(), if picture.profile.is_some() { "a" } else { "no" });
+    println!(
+        "{}×{} pixels, {} profile",
+        picture.width(),
+        picture.height(),
+        if picture.profile.is_some() { "a" } else { "no" }
+    );
     let deep = matches!(Format::of(to.as_ref())?, Format::Png | Format::Tiff);
     let depth = if deep { Depth::Sixteen } else { Depth::Eight };
     let options = SaveOptions { depth, srgb: true, ..SaveOptions::default() };

@@ -41,7 +41,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     }
     match io::stdout().write_all(text.as_bytes()) {
         // A closed pipe (`impasto show … | head -1`) is no error.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Failure(format!("cannot print: {error}"))),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Failure(format!("cannot print: {error}")))
+        }
         _ => Ok(ExitCode::SUCCESS),
     }
 }

@@ -64,7 +64,8 @@ pub enum PictureError {
     /// The format cannot hold so large a picture.
     #[error(
         "cannot write {} of {width}×{height} pixels: {format} holds at most {largest} on a side; choose PNG or TIFF, or \
-         a smaller size", Named(path)
+         a smaller size",
+        Named(path)
     )]
     TooLargeFor {
         /// The file.
@@ -155,7 +156,9 @@ pub enum Fault {
     #[error("it holds floating-point values up to {0}, where 0 is black and 1 is white; divide them by their white")]
     BeyondWhite(f32),
     /// A colour profile that cannot be applied.
-    #[error("its colour profile cannot be applied ({0}); save it anew in sRGB, or without the profile if that is wrong")]
+    #[error(
+        "its colour profile cannot be applied ({0}); save it anew in sRGB, or without the profile if that is wrong"
+    )]
     Profile(String),
 }
 

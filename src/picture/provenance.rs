@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn a_shell_takes_quoted_words_for_what_they_were() {
-        let words = ["plain-1.png", "", "two words", "it's", "$HOME `x` \"y\" \\", "ä", "a\nb", "-o", "relu1_1=0.5,relu2_1"];
+        let words =
+            ["plain-1.png", "", "two words", "it's", "$HOME `x` \"y\" \\", "ä", "a\nb", "-o", "relu1_1=0.5,relu2_1"];
         let line = Provenance::new(words).as_command();
         let script = format!("{} ", line.replacen("impasto", "printf '%s\\0'", 1));
         let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();

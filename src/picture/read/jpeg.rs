@@ -273,7 +273,13 @@ impl Frame {
         if height == 0 || width == 0 {
             return Err(Fault::damaged("it says it has no pixels"));
         }
-        Ok(Self { width, height, progressive: marker == 0xc2, components: components.map(|c| c[0]).collect(), subsampled })
+        Ok(Self {
+            width,
+            height,
+            progressive: marker == 0xc2,
+            components: components.map(|c| c[0]).collect(),
+            subsampled,
+        })
     }
 
     /// Whether components are red, green and blue: by Adobe's word or their names. JFIF has none such.

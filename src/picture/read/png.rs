@@ -27,7 +27,11 @@ pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extra
     let mut row = Vec::new();
     let mut give = |data: &[u8], target: &mut Target| {
         row.clear();
-        if wide { words(data, &mut row) } else { bytes(data, &mut row) }
+        if wide {
+            words(data, &mut row)
+        } else {
+            bytes(data, &mut row)
+        }
         target.row(&row)
     };
     if reader.info().interlaced {

@@ -58,7 +58,11 @@ fn fault(error: ImageError) -> Fault {
         error => {
             // Decoders wrap what the stream says.
             let text = error.to_string();
-            if text.contains("fill whole buffer") || text.contains("unexpected end") { Fault::CutShort } else { Fault::Damaged(text) }
+            if text.contains("fill whole buffer") || text.contains("unexpected end") {
+                Fault::CutShort
+            } else {
+                Fault::Damaged(text)
+            }
         }
     }
 }

@@ -171,7 +171,8 @@ impl Described {
         let palette = if photometric == PALETTE { palette(decoder, bits)? } else { Vec::new() };
         let planar = number(decoder, Tag::PlanarConfiguration)?.unwrap_or(1) == 2 && samples > 1;
         let layout = Layout { colour, opacity };
-        Ok(Self { size: [height as usize, width as usize], photometric, bits, floats, planar, layout, palette }.expanded())
+        Ok(Self { size: [height as usize, width as usize], photometric, bits, floats, planar, layout, palette }
+            .expanded())
     }
 
     /// A palette's picture is RGB to those who use it.
@@ -301,7 +302,11 @@ fn extras(decoder: &mut Decoder<Patched>) -> Result<Extras, Fault> {
     }
     // The tag may be stored as a LONG as well as a SHORT.
     let orientation = number(decoder, Tag::Orientation)?;
-    Ok(Extras { profile: profile.map_err(fault)?, exif: from_texts(&texts), orientation: Some(orientation.unwrap_or(1)) })
+    Ok(Extras {
+        profile: profile.map_err(fault)?,
+        exif: from_texts(&texts),
+        orientation: Some(orientation.unwrap_or(1)),
+    })
 }
 
 fn number(decoder: &mut Decoder<Patched>, tag: Tag) -> Result<Option<u32>, Fault> {
@@ -310,6 +315,10 @@ fn number(decoder: &mut Decoder<Patched>, tag: Tag) -> Result<Option<u32>, Fault
 
 fn fault(error: TiffError) -> Fault {
     match error {
+        TiffError::IoError(error) if error.to_string().contains("lzw") => {
+            // The crate's words for tiles of grey that reach beyond the picture, too.
+            Fault::damaged("its LZW data do not end, or are tiles of a kind that is not read")
+        }
         TiffError::IoError(error) => error.into(),
         TiffError::FormatError(TiffFormatError::TiffSignatureNotFound) => Fault::Unknown,
         TiffError::UnsupportedError(what) => Fault::Unsupported(format!("a kind of TIFF ({what})")),

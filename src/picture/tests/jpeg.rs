@@ -68,7 +68,9 @@ const YCC: Flat<'_> =
 fn photograph(width: u32, height: u32) -> Vec<u8> {
     let pixels = (0..width * height * 3).map(|i| (i * 7 % 251) as u8).collect::<Vec<_>>();
     let mut out = Vec::new();
-    JpegEncoder::new_with_quality(&mut out, 95).write_image(&pixels, width, height, image::ExtendedColorType::Rgb8).unwrap();
+    JpegEncoder::new_with_quality(&mut out, 95)
+        .write_image(&pixels, width, height, image::ExtendedColorType::Rgb8)
+        .unwrap();
     out
 }
 
@@ -151,9 +153,8 @@ fn cut_at_any_place_is_an_error_and_a_missing_last_marker_none() {
 fn the_orientation_and_the_profile_are_found_among_other_segments() {
     let mut file = photograph(16, 8);
     let exif = [b"Exif\0\0".as_slice(), &turned_by(6, true)].concat();
-    let segment = |marker: u8, body: &[u8]| {
-        [&[0xff, marker][..], &(body.len() as u16 + 2).to_be_bytes(), body].concat()
-    };
+    let segment =
+        |marker: u8, body: &[u8]| [&[0xff, marker][..], &(body.len() as u16 + 2).to_be_bytes(), body].concat();
     let more = [segment(0xe1, &exif), segment(0xfe, b"a remark"), segment(0xed, b"Photoshop 3.0\0junk")].concat();
     file.splice(2..2, more);
     let picture = read(&file).unwrap();

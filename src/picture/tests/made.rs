@@ -23,7 +23,11 @@ fn photograph() -> Vec<u8> {
         text(Tag::Software, "an editor"),
         Field { tag: Tag::Orientation, ifd_num: In::PRIMARY, value: Value::Short(vec![6]) },
         Field { tag: Tag::PixelXDimension, ifd_num: In::PRIMARY, value: Value::Long(vec![4000]) },
-        Field { tag: Tag::GPSLatitude, ifd_num: In::PRIMARY, value: Value::Rational(vec![Rational { num: 52, denom: 1 }; 3]) },
+        Field {
+            tag: Tag::GPSLatitude,
+            ifd_num: In::PRIMARY,
+            value: Value::Rational(vec![Rational { num: 52, denom: 1 }; 3]),
+        },
     ];
     let mut writer = exif::experimental::Writer::new();
     fields.iter().for_each(|field| writer.push_field(field));

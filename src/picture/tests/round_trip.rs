@@ -64,7 +64,16 @@ fn sixteen_bits_are_read_as_such_and_grey_as_three_channels() {
 #[test]
 fn the_camera_s_orientation_is_applied_stored_short_or_long() {
     let stored = [1_u8, 2, 3, 4].map(|n| n * 10);
-    let seen = [[1, 2, 3, 4], [2, 1, 4, 3], [4, 3, 2, 1], [3, 4, 1, 2], [1, 3, 2, 4], [3, 1, 4, 2], [4, 2, 3, 1], [2, 4, 1, 3]];
+    let seen = [
+        [1, 2, 3, 4],
+        [2, 1, 4, 3],
+        [4, 3, 2, 1],
+        [3, 4, 1, 2],
+        [1, 3, 2, 4],
+        [3, 1, 4, 2],
+        [4, 2, 3, 1],
+        [2, 4, 1, 3],
+    ];
     for (orientation, seen) in (1..).zip(seen) {
         for long in [false, true] {
             let mut file = Vec::new();

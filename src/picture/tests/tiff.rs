@@ -103,7 +103,11 @@ fn kinds_of_samples() {
     let grey = |level: u8| [[level; 3]; 2];
     for (name, made, expected) in [
         ("one bit", Made { bits: 1, chunks: vec![vec![0b0100_0000]], ..MADE }, [[0; 3], [255; 3]]),
-        ("one bit, white is 0", Made { bits: 1, photometric: 0, chunks: vec![vec![0b0100_0000]], ..MADE }, [[255; 3], [0; 3]]),
+        (
+            "one bit, white is 0",
+            Made { bits: 1, photometric: 0, chunks: vec![vec![0b0100_0000]], ..MADE },
+            [[255; 3], [0; 3]],
+        ),
         ("four bits", Made { bits: 4, chunks: vec![vec![0x3c]], ..MADE }, [[51; 3], [204; 3]]),
         ("8 bits, white is 0", Made { photometric: 0, chunks: vec![vec![155, 255]], ..MADE }, [[100; 3], [0; 3]]),
         ("32 bits", Made { bits: 32, samples: 3, photometric: 2, chunks: vec![vec![64; 24]], ..MADE }, grey(64)),
@@ -111,10 +115,26 @@ fn kinds_of_samples() {
         ("grey floats", Made { bits: 32, format: 3, chunks: vec![floats(&[0.2, 0.2])], ..MADE }, grey(51)),
         ("halves", Made { bits: 16, format: 3, chunks: vec![halves(&[0.2, 0.2])], ..MADE }, grey(51)),
         ("doubles", Made { bits: 64, format: 3, chunks: vec![doubles(&[0.2, 1.3])], ..MADE }, [[51; 3], [255; 3]]),
-        ("planes", Made { planar: true, chunks: vec![vec![1, 2], vec![3, 4], vec![5, 6]], ..rgb }, [[1, 3, 5], [2, 4, 6]]),
-        ("CMYK", Made { samples: 4, photometric: 5, chunks: vec![vec![0, 255, 0, 0, 0, 0, 0, 155]], ..MADE }, [[255, 0, 255], [100; 3]]),
-        ("YCbCr", Made { samples: 3, photometric: 6, chunks: vec![vec![100, 128, 128, 100, 128, 128]], ..MADE }, grey(100)),
-        ("extra", Made { samples: 4, photometric: 2, extra: &[0], chunks: vec![vec![1, 2, 3, 9, 4, 5, 6, 9]], ..MADE }, [[1, 2, 3], [4, 5, 6]]),
+        (
+            "planes",
+            Made { planar: true, chunks: vec![vec![1, 2], vec![3, 4], vec![5, 6]], ..rgb },
+            [[1, 3, 5], [2, 4, 6]],
+        ),
+        (
+            "CMYK",
+            Made { samples: 4, photometric: 5, chunks: vec![vec![0, 255, 0, 0, 0, 0, 0, 155]], ..MADE },
+            [[255, 0, 255], [100; 3]],
+        ),
+        (
+            "YCbCr",
+            Made { samples: 3, photometric: 6, chunks: vec![vec![100, 128, 128, 100, 128, 128]], ..MADE },
+            grey(100),
+        ),
+        (
+            "extra",
+            Made { samples: 4, photometric: 2, extra: &[0], chunks: vec![vec![1, 2, 3, 9, 4, 5, 6, 9]], ..MADE },
+            [[1, 2, 3], [4, 5, 6]],
+        ),
         (
             "palette of 16 bits",
             Made { photometric: 3, bits: 1, palette: &[0, 257, 514, 65535, 0, 771], chunks: vec![vec![0x40]], ..MADE },
@@ -170,7 +190,11 @@ fn tiles_of_planes_that_reach_beyond_the_picture() {
             read(&Made { size, samples: 3, photometric: 2, planar, tile: Some(16), chunks, ..MADE }.bytes()).unwrap();
         for i in 0..side {
             for j in 0..side {
-                assert_eq!(levels(&picture, i, j), [0, 1, 2].map(|plane| value(plane, i, j)), "{side} {planar} {i} {j}");
+                assert_eq!(
+                    levels(&picture, i, j),
+                    [0, 1, 2].map(|plane| value(plane, i, j)),
+                    "{side} {planar} {i} {j}"
+                );
             }
         }
     }

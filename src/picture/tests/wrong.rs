@@ -112,7 +112,8 @@ fn what_a_format_cannot_hold_is_known_before() {
         let error = check(name, size).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains("on a side"), "{error}");
     }
-    let error = Picture::new(Array3::zeros((1, 16_384, 3))).save(&folder.path().join("a.webp")).unwrap_err().to_string();
+    let error =
+        Picture::new(Array3::zeros((1, 16_384, 3))).save(&folder.path().join("a.webp")).unwrap_err().to_string();
     assert!(error.contains("16383"), "{error}");
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }

@@ -100,7 +100,9 @@ impl File<'_> {
         if let Some(provenance) = self.provenance {
             let body = [XMP_SEGMENT, provenance.to_xmp().as_bytes()].concat();
             let len = u16::try_from(body.len() + 2).map_err(|_| {
-                io::Error::other("how it was made is more than JPEG holds; leave metadata out, or choose another format")
+                io::Error::other(
+                    "how it was made is more than JPEG holds; leave metadata out, or choose another format",
+                )
             })?;
             // After JFIF's segment, which comes first: its start, its marker, its length.
             let jfif = u16::from_be_bytes([out[4], out[5]]);

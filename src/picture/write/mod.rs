@@ -54,7 +54,8 @@ impl SaveOptions {
         }
         writable(path)?;
         let real = path.canonicalize();
-        let same = |input: &&&Path| real.as_ref().is_ok_and(|real| input.canonicalize().is_ok_and(|input| input == *real));
+        let same =
+            |input: &&&Path| real.as_ref().is_ok_and(|real| input.canonicalize().is_ok_and(|input| input == *real));
         match inputs.iter().find(same) {
             Some(input) if path.is_file() => Err(PictureError::IsInput { path: path.into(), input: (*input).into() }),
             _ => Ok(()),
