@@ -73,7 +73,9 @@ impl Transform {
         let runs = result.par_chunks_mut(3 * RUN).zip(values.par_chunks(self.from * RUN));
         runs.try_for_each(|(to, from)| {
             self.executor.transform(from, to).map_err(|why| Fault::Profile(why.to_string()))?;
-            to.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+            for value in to {
+                *value = value.clamp(0.0, 1.0);
+            }
             Ok::<_, Fault>(())
         })?;
         Ok(result)

@@ -30,7 +30,7 @@ pub(super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<E
         } else {
             data.chunks_exact(4).for_each(|pixel| bytes(&pixel[..3], &mut row));
         }
-        target.row(&row)?;
+        target.row(&row);
     }
     // The container's own turn is applied already; EXIF's is not to be applied too.
     Ok(Extras { profile: metadata.icc_profile, exif: metadata.exif, orientation: Some(1) })

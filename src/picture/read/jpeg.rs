@@ -73,11 +73,13 @@ pub(super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<E
         }
         if colour == Colour::Cmyk {
             // Adobe's convention, which all follow: 255 is no ink.
-            data.iter_mut().for_each(|ink| *ink = 255 - *ink);
+            for ink in data.iter_mut() {
+                *ink = 255 - *ink;
+            }
         }
         row.clear();
         bytes(data, &mut row);
-        target.row(&row)?;
+        target.row(&row);
     }
     Ok(Extras { profile: sorted.profile, exif: sorted.exif, orientation: None })
 }

@@ -28,22 +28,24 @@ pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extra
     let mut give = |data: &[u8], target: &mut Target| {
         row.clear();
         if wide {
-            words(data, &mut row)
+            words(data, &mut row);
         } else {
-            bytes(data, &mut row)
+            bytes(data, &mut row);
         }
-        target.row(&row)
+        target.row(&row);
     };
     if reader.info().interlaced {
         let len = reader.output_buffer_size().unwrap_or(usize::MAX);
         let mut whole = super::reserve::<u8>(len, [height, width])?;
         reader.next_frame(&mut whole).map_err(fault)?;
-        whole.chunks_exact(len / height).try_for_each(|data| give(data, target))?;
+        for data in whole.chunks_exact(len / height) {
+            give(data, target);
+        }
     } else {
         // Asked for more rows than there are, the reader would look for the file's end.
         for _ in 0..height {
             let data = reader.next_row().map_err(fault)?.ok_or(Fault::CutShort)?;
-            give(data.data(), target)?;
+            give(data.data(), target);
         }
     }
     // What follows the pixels is welcome (EXIF may), and may be missing.

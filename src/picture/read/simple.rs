@@ -46,7 +46,7 @@ fn give(mut decoder: impl ImageDecoder, target: &mut Target) -> Result<Extras, F
     for data in whole.chunks_exact(row_len) {
         row.clear();
         bytes(data, &mut row);
-        target.row(&row)?;
+        target.row(&row);
     }
     Ok(extras)
 }

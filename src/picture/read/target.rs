@@ -79,11 +79,11 @@ impl Target {
     }
 
     /// Takes the next row, 0 to 1.
-    pub(super) fn row(&mut self, samples: &[f32]) -> Result<(), Fault> {
+    pub(super) fn row(&mut self, samples: &[f32]) {
         let begun = self.begun.as_mut().expect("begun before rows come");
         if begun.layout.opacity != Opacity::Premultiplied {
             begun.filter.push(samples);
-            return Ok(());
+            return;
         }
         self.row.clear();
         for pixel in samples.chunks_exact(begun.layout.samples()) {
@@ -93,7 +93,6 @@ impl Target {
             self.row.push(alpha);
         }
         begun.filter.push(&self.row);
-        Ok(())
     }
 
     /// The picture, when all rows were taken.

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
+use tiff::decoder::ifd::Value;
 use tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 use tiff::{TiffError, TiffFormatError};
@@ -246,18 +247,20 @@ impl Described {
                     // Opacity was not to be scaled down with the indices.
                     expanded.extend(pixel[1..].iter().map(|alpha| alpha / ((1_u32 << self.bits) - 1) as f32));
                 }
-                return target.row(&expanded);
+                target.row(&expanded);
+                return Ok(());
             }
             _ => {}
         }
-        target.row(row)
+        target.row(row);
+        Ok(())
     }
 }
 
 /// YCbCr is read with JPEG's coefficients and full range alone.
 fn ycbcr_as_usual(decoder: &mut Decoder<Patched>, bits: u8) -> Result<(), Fault> {
     let coefficients = decoder.find_tag(Tag::Unknown(529)).map_err(fault)?;
-    let coefficients = coefficients.map(tiff::decoder::ifd::Value::into_f32_vec).transpose();
+    let coefficients = coefficients.map(Value::into_f32_vec).transpose();
     let usual = |values: &[f32], usual: &[f32]| values.iter().zip(usual).all(|(a, b)| (a - b).abs() < 2e-3);
     // Rationals do not come as floats: then they are looked at no further.
     if let Ok(Some(values)) = coefficients
@@ -293,7 +296,7 @@ fn complete(decoder: &mut Decoder<Patched>, len: u64) -> Result<(), Fault> {
 }
 
 fn extras(decoder: &mut Decoder<Patched>) -> Result<Extras, Fault> {
-    let profile = decoder.find_tag(Tag::IccProfile).map_err(fault)?.map(|value| value.into_u8_vec()).transpose();
+    let profile = decoder.find_tag(Tag::IccProfile).map_err(fault)?.map(Value::into_u8_vec).transpose();
     let mut texts = Vec::new();
     for tag in [Tag::Make, Tag::Model, Tag::DateTime, Tag::Artist, Tag::Copyright] {
         if let Ok(text) = decoder.get_tag_ascii_string(tag) {

@@ -1,5 +1,7 @@
 //! JPEG: what is cut, coded in other ways, or in other colours.
 
+use std::fmt::Write;
+
 use image::ImageEncoder;
 use image::codecs::jpeg::JpegEncoder;
 
@@ -43,9 +45,9 @@ impl Flat<'_> {
             let dc = i32::from(value) - 128;
             let category = 32 - dc.unsigned_abs().leading_zeros();
             let code = if dc < 0 { dc + (1 << category) - 1 } else { dc };
-            bits += &format!("{category:04b}");
+            write!(bits, "{category:04b}").unwrap();
             if category > 0 {
-                bits += &format!("{code:0width$b}", width = category as usize);
+                write!(bits, "{code:0width$b}", width = category as usize).unwrap();
             }
             bits += "0";
         }

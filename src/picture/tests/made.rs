@@ -30,7 +30,9 @@ fn photograph() -> Vec<u8> {
         },
     ];
     let mut writer = exif::experimental::Writer::new();
-    fields.iter().for_each(|field| writer.push_field(field));
+    for field in &fields {
+        writer.push_field(field);
+    }
     let mut out = std::io::Cursor::new(Vec::new());
     writer.write(&mut out, true).unwrap();
     out.into_inner()
