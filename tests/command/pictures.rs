@@ -105,6 +105,7 @@ fn two_runs_on_one_file_leave_one_whole_picture() {
 }
 
 /// Files of many kinds, each with the words that its error must have.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn bad_inputs() -> Vec<(String, Vec<u8>, &'static str)> {
     let mut all = Vec::new();
     let mut heic = Vec::new();

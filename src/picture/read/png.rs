@@ -1,5 +1,7 @@
 //! PNG: row by row; an interlaced one whole.
 
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+
 use png::{BitDepth, ColorType, DecodingError, Limits, Reader, Transformations};
 
 use super::input::Stream;
@@ -9,7 +11,7 @@ use moxcms::{CicpColorPrimaries, CicpProfile, ColorProfile, MatrixCoefficients, 
 
 pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
     let limits = Limits { bytes: LARGEST as usize };
-    let mut decoder = png::Decoder::new_with_limits(stream, limits);
+    let mut decoder = png::Decoder::new_with_limits(Ended { stream, end: &END }, limits);
     decoder.set_transformations(Transformations::EXPAND);
     decoder.set_ignore_text_chunk(true);
     let mut reader = decoder.read_info().map_err(fault)?;
@@ -53,7 +55,7 @@ pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extra
     extras(&reader)
 }
 
-fn extras(reader: &Reader<Box<dyn Stream>>) -> Result<Extras, Fault> {
+fn extras(reader: &Reader<Ended>) -> Result<Extras, Fault> {
     let info = reader.info();
     let mut profile = info.icc_profile.as_ref().map(|profile| profile.to_vec());
     // PNG, third edition, 4.3: code points come before a profile.
@@ -72,6 +74,44 @@ fn extras(reader: &Reader<Box<dyn Stream>>) -> Result<Extras, Fault> {
         }
     }
     Ok(Extras { profile, exif: info.exif_metadata.as_ref().map(|exif| exif.to_vec()), orientation: None })
+}
+
+/// The chunk that ends a PNG. Without it all pixels may be there, but the decoder would keep the last rows to itself.
+const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
+
+/// A file with an end after its own end.
+struct Ended {
+    stream: Box<dyn Stream>,
+    end: &'static [u8],
+}
+
+impl BufRead for Ended {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let there = self.stream.fill_buf()?;
+        Ok(if there.is_empty() { self.end } else { there })
+    }
+
+    fn consume(&mut self, amount: usize) {
+        if self.stream.fill_buf().is_ok_and(|there| !there.is_empty()) {
+            self.stream.consume(amount);
+        } else {
+            self.end = &self.end[amount..];
+        }
+    }
+}
+
+impl Read for Ended {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl Seek for Ended {
+    fn seek(&mut self, place: SeekFrom) -> io::Result<u64> {
+        self.stream.seek(place)
+    }
 }
 
 fn fault(error: DecodingError) -> Fault {

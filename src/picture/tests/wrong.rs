@@ -52,6 +52,14 @@ fn a_png_without_its_end_has_all_its_pixels() {
     for missing in [12, 6, 1] {
         assert_eq!(read(&whole[..whole.len() - missing]).unwrap(), sample());
     }
+    // More than the decoder holds back at once.
+    let large = Picture::new(Array3::from_shape_fn((150, 200, 3), |(i, j, c)| ((i * 3 + j + c) % 256) as f32 / 255.0));
+    large.save(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    assert_eq!(read(&whole[..whole.len() - 12]).unwrap(), large);
+    for missing in [200, 2000] {
+        assert!(read(&whole[..whole.len() - missing]).is_err(), "{missing}");
+    }
 }
 
 #[test]
