@@ -28,17 +28,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         let why = "it does not say: another program wrote it, or the metadata were left out";
         return Err(Error::file("tell how it was made:", path, why));
     };
-    let mut text = made.as_command() + "\n";
+    let command = made.as_command();
+    let mut lines = vec![command.clone()];
     if !arguments.as_command {
-        text = format!("impasto    {}\ncommand    {text}", made.version);
-        if let Some(weights) = &made.weights {
-            text += &format!("weights    {weights}\n");
-        }
-        for (name, value) in &made.settings {
+        lines = vec![format!("impasto    {}", made.version), format!("command    {command}")];
+        lines.extend(made.weights.iter().map(|weights| format!("weights    {weights}")));
+        lines.extend(made.settings.iter().map(|(name, value)| {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            text += &format!("{name:<10} {value}\n");
-        }
+            format!("{name:<10} {value}")
+        }));
     }
+    let text = lines.join("\n") + "\n";
     match io::stdout().write_all(text.as_bytes()) {
         // A closed pipe (`impasto show … | head -1`) is no error.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
