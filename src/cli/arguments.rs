@@ -190,10 +190,9 @@ pub(super) struct SizeArguments {
 impl SizeArguments {
     /// Reads a picture and brings it to the size.
     pub(super) fn open(self, path: &Path) -> Result<Picture, Error> {
-        let picture = Picture::open(path)?;
         Ok(match self.size.unwrap_or(DEFAULT_SIZE) {
-            0 => picture,
-            size => picture.fitted(size as usize),
+            0 => Picture::open(path)?,
+            size => Picture::open_fitted(path, size as usize)?,
         })
     }
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 use clap::Args;
 use impasto::Picture;
 use impasto::optim::Method;
-use impasto::picture::Format;
+use impasto::picture::{Format, SaveOptions};
 use impasto::recipe::{Rate, Steps};
 use impasto::run::{Ended, Progress, Run, Stop, Watcher};
 
@@ -18,6 +18,7 @@ use super::arguments::{names, rate};
 use super::error::Error;
 use super::interrupt;
 use super::log::Log;
+use super::output::OutputArguments;
 use super::progress::{Display, Verbosity};
 
 /// Options of a run.
@@ -55,6 +56,9 @@ pub(super) struct RunArguments {
 
     #[command(flatten)]
     pub(super) verbosity: Verbosity,
+
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 impl RunArguments {
@@ -80,6 +84,7 @@ impl RunArguments {
 /// Runs jobs as the options say.
 pub(super) struct Driver<'a> {
     output: &'a Path,
+    options: SaveOptions,
     save_every: Option<u32>,
     verbosity: Verbosity,
     log: Option<Log>,
@@ -88,18 +93,22 @@ pub(super) struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    /// Sets up Ctrl-C and the log, and checks that the output can be written.
-    pub(super) fn new(arguments: &RunArguments, output: &'a Path) -> Result<Self, Error> {
+    /// Sets up Ctrl-C and the log, and checks that the output can be written and is none of the inputs.
+    pub(super) fn new(arguments: &RunArguments, output: &'a Path, inputs: &[&Path]) -> Result<Self, Error> {
+        let options = arguments.output.options();
+        options.check(output, [1, 1], inputs)?;
         let log = arguments.log.as_deref().map(Log::new).transpose()?;
-        Ok(Self { log, save_every: arguments.save_every, ..Self::quietest(arguments.verbosity, output)? })
+        let (interrupted, begin) = (interrupt::watch(), Instant::now());
+        let (save_every, verbosity) = (arguments.save_every, arguments.verbosity);
+        Ok(Self { output, options, save_every, verbosity, log, interrupted, begin })
     }
 
     /// The same without log and frames.
     pub(super) fn quietest(verbosity: Verbosity, output: &'a Path) -> Result<Self, Error> {
         let interrupted = interrupt::watch();
         Format::of(output)?;
-        let begin = Instant::now();
-        Ok(Self { output, save_every: None, verbosity, log: None, interrupted, begin })
+        let (begin, options) = (Instant::now(), SaveOptions::default());
+        Ok(Self { output, options, save_every: None, verbosity, log: None, interrupted, begin })
     }
 
     /// Whether Ctrl-C was pressed.
@@ -114,12 +123,15 @@ impl<'a> Driver<'a> {
         number: Option<(&str, usize)>,
         also: Option<&mut dyn Watcher>,
     ) -> Result<Ended, Error> {
+        // All that the format allows is known before the first step.
+        let side = run.scales().last().map_or(1, |scale| scale.side);
+        self.options.check(self.output, [side, side], &[])?;
         let mut watchers: Vec<Box<dyn Watcher + '_>> = vec![Box::new(Display::new(self.verbosity, run))];
         if let Some(log) = &mut self.log {
             watchers.push(Box::new(log.of(number)));
         }
         if let Some(every) = self.save_every {
-            watchers.push(Box::new(Frames { every: every as usize, output: self.output }));
+            watchers.push(Box::new(Frames { every: every as usize, output: self.output, options: &self.options }));
         }
         if let Some(also) = also {
             watchers.push(Box::new(Other(also)));
@@ -137,7 +149,7 @@ impl<'a> Driver<'a> {
 
     /// Writes the result.
     pub(super) fn write(&self, picture: &Picture) -> Result<(), Error> {
-        picture.save(self.output)?;
+        picture.save_with(self.output, &self.options)?;
         if !self.verbosity.quiet {
             let (seconds, size) = (self.begin.elapsed().as_secs_f64(), (picture.width(), picture.height()));
             eprintln!("{}: {}×{} pixels, {seconds:.1} s", self.output.display(), size.0, size.1);
@@ -166,12 +178,13 @@ impl<'a> Driver<'a> {
 struct Frames<'a> {
     every: usize,
     output: &'a Path,
+    options: &'a SaveOptions,
 }
 
 impl Watcher for Frames<'_> {
     fn see(&mut self, run: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
         if progress.iteration.is_multiple_of(self.every) && progress.iteration < progress.iterations {
-            if let Err(why) = run.finished().save(&numbered(self.output, progress.iteration)) {
+            if let Err(why) = run.finished().save_with(&numbered(self.output, progress.iteration), self.options) {
                 return ControlFlow::Break(Stop::Failed(why.into()));
             }
         }

@@ -66,7 +66,9 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
 impl From<PictureError> for Error {
     fn from(error: PictureError) -> Self {
         match error {
-            PictureError::Extension { .. } => Self::Usage(error.to_string()),
+            PictureError::Extension { .. } | PictureError::NoFormat { .. } | PictureError::Depth { .. } => {
+                Self::Usage(error.to_string())
+            }
             _ => Self::Failure(error.to_string()),
         }
     }

@@ -171,7 +171,7 @@ fn norm_exponent(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let mut driver = Driver::new(&arguments.run, &arguments.output)?;
+    let mut driver = Driver::new(&arguments.run, &arguments.output, &[&arguments.image])?;
     let method = arguments.method()?;
     let steps = arguments.steps()?;
     let image = if arguments.layer.is_classifier() {

@@ -14,7 +14,9 @@ mod invert;
 mod log;
 mod loss;
 mod network;
+mod output;
 mod progress;
+mod show;
 mod texture;
 mod transfer;
 mod weights;
@@ -40,6 +42,7 @@ enum Command {
     Features(features::Arguments),
     Loss(Box<loss::Arguments>),
     Weights(weights::Arguments),
+    Show(show::Arguments),
     Network(network::Arguments),
     Demo(demo::Arguments),
     Gradcheck(gradcheck::Arguments),
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Loss(arguments) => loss::run(*arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Weights(arguments) => weights::run(&arguments),
+        Command::Show(arguments) => show::run(&arguments),
         Command::Network(arguments) => network::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -85,12 +85,12 @@ impl FromStr for Size {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let driver = Driver::new(&arguments.run, &arguments.output)?;
+    let driver = Driver::new(&arguments.run, &arguments.output, &[&arguments.example])?;
     let method = arguments.run.method(Method::Lbfgs)?;
-    let mut example = Picture::open(&arguments.example)?;
-    if arguments.example_size > 0 {
-        example = example.fitted(arguments.example_size as usize);
-    }
+    let example = match arguments.example_size {
+        0 => Picture::open(&arguments.example)?,
+        longest => Picture::open_fitted(&arguments.example, longest as usize)?,
+    };
     let layers = match (&arguments.layers, arguments.up_to) {
         (Some(layers), _) => layers.clone(),
         (None, Some(deepest)) => texture_layers_up_to(deepest),

@@ -75,7 +75,7 @@ impl From<std::ffi::OsString> for Init {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let driver = Driver::new(&arguments.run, &arguments.output)?;
+    let driver = Driver::new(&arguments.run, &arguments.output, &[&arguments.content, &arguments.style])?;
     let weights = arguments.network.find(arguments.run.verbosity.quiet)?;
     let mut recipe = arguments.recipe.recipe(weights.source.is_trained());
     recipe.method = arguments.run.method(recipe.method)?;
@@ -86,7 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let size = arguments.size.unless(recipe.scales.last());
     let content = size.open(&arguments.content)?;
     let style = match arguments.style_size {
-        Some(side) => Picture::open(&arguments.style)?.fitted(side as usize),
+        Some(side) => Picture::open_fitted(&arguments.style, side as usize)?,
         None => size.open(&arguments.style)?,
     };
     let start = match &arguments.init {

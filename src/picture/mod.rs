@@ -1,11 +1,20 @@
-//! Pictures: files in and out, resizing, colours.
+//! Pictures: files in and out, colours, resizing.
 
-mod file;
+mod colour;
+mod error;
 mod histogram;
+mod metadata;
+mod provenance;
+mod read;
 mod resize;
+#[cfg(test)]
+mod tests;
+mod write;
 
-pub use file::{Format, PictureError};
+pub use error::{Fault, PictureError};
 pub use histogram::match_histogram;
+pub use provenance::Provenance;
+pub use write::{Depth, Format, SaveOptions};
 pub(crate) use resize::resize_linear;
 
 use ndarray::{Array2, Array3};
@@ -13,12 +22,15 @@ use ndarray::{Array2, Array3};
 /// A picture in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
-    /// Red, green and blue (height, width, 3), 0 to 1 as in the file: sRGB values, not linear light.
+    /// Red, green and blue (height, width, 3), 0 to 1: sRGB values, not linear light.
     pub rgb: Array3<f32>,
     /// Opacity (height, width), 0 to 1, where the file had it. It is kept aside: nothing is computed from it.
     pub alpha: Option<Array2<f32>>,
-    /// The file's colour profile (ICC), passed on to files that can hold one.
+    /// The file's colour profile (ICC) for RGB: colours are converted to it when they are written to a file that can
+    /// hold one.
     pub profile: Option<Vec<u8>>,
+    /// What the file told of its photograph (EXIF). What still holds is written again, see [`SaveOptions`].
+    pub exif: Option<Vec<u8>>,
 }
 
 impl Picture {
@@ -28,16 +40,16 @@ impl Picture {
     /// If the last axis is not 3.
     pub fn new(rgb: Array3<f32>) -> Self {
         assert!(rgb.dim().2 == 3, "a picture has three channels, but the shape is {:?}", rgb.shape());
-        Self { rgb, alpha: None, profile: None }
+        Self { rgb, alpha: None, profile: None, exif: None }
     }
 
-    /// This picture in other colours of the same size: opacity and profile stay.
+    /// This picture in other colours of the same size: opacity, profile and EXIF stay.
     ///
     /// # Panics
     /// If the size differs.
     pub fn recoloured(&self, rgb: Array3<f32>) -> Self {
         assert!(rgb.dim() == self.rgb.dim(), "a picture of shape {:?} recoloured by {:?}", self.rgb.dim(), rgb.dim());
-        Self { rgb, ..self.clone() }
+        Self { rgb, alpha: self.alpha.clone(), profile: self.profile.clone(), exif: self.exif.clone() }
     }
 
     /// Height in pixels.

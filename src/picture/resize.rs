@@ -1,13 +1,19 @@
-//! Resizing with Lanczos's filter.
+//! Resizing with Lanczos's filter, row by row: neither the whole source nor a whole intermediate picture is held.
 
-use image::imageops::{FilterType, resize};
-use image::{ImageBuffer, Luma, Pixel, Rgb};
-use ndarray::{Array2, Array3, Axis, Zip};
+use ndarray::{Array2, Array3, Axis};
+use rayon::prelude::*;
 
 use super::Picture;
+use super::error::{Fault, reserve};
 
 /// Below this opacity, half a level of 8 bits, a pixel has no colour of its own.
 const INVISIBLE: f32 = 0.5 / 255.0;
+
+/// Rows that are filtered together.
+const BAND: usize = 32;
+
+/// Lobes of the filter to each side.
+const LOBES: f64 = 3.0;
 
 impl Picture {
     /// The picture at the size at which its longer side is `longest` pixels, aspect kept; itself if it is that already.
@@ -15,9 +21,7 @@ impl Picture {
     /// # Panics
     /// If `longest` is 0.
     pub fn fitted(self, longest: usize) -> Self {
-        let side = self.height().max(self.width());
-        let scaled = |n: usize| ((n * longest) as f64 / side as f64).round().max(1.0) as usize;
-        let (height, width) = (scaled(self.height()), scaled(self.width()));
+        let [height, width] = fitted_size([self.height(), self.width()], longest);
         self.resized(height, width)
     }
 
@@ -25,57 +29,226 @@ impl Picture {
     /// their colour into opaque ones.
     ///
     /// # Panics
-    /// If a side is 0.
+    /// If a side is 0, or there is no memory for so large a picture.
     pub fn resized(self, height: usize, width: usize) -> Self {
         assert!(height > 0 && width > 0, "a picture of {width}×{height} pixels");
-        if (height, width) == (self.height(), self.width()) {
+        let (from, to) = ([self.height(), self.width()], [height, width]);
+        if from == to {
             return self;
         }
-        let profile = self.profile;
-        let plain = || filtered_colours(&self.rgb, height, width);
-        let Some(alpha) = &self.alpha else {
-            return Self { rgb: plain(), alpha: None, profile };
-        };
-        // Colours are averaged with their opacity as weight, so that those of transparent pixels do not bleed.
-        let old_size = [self.rgb.dim().0, self.rgb.dim().1];
-        let opacity =
-            filtered::<Luma<f32>>(FilterType::Lanczos3, alpha.iter().copied().collect(), old_size, [height, width]);
-        let opacity = Array2::from_shape_vec((height, width), opacity).expect("as asked");
-        let mut rgb = filtered_colours(&(&self.rgb * &alpha.view().insert_axis(Axis(2))), height, width);
-        Zip::from(rgb.rows_mut()).and(plain().rows()).and(&opacity).for_each(|mut rgb, plain, &opacity| {
-            if opacity < INVISIBLE {
-                rgb.assign(&plain);
-            } else {
-                rgb.mapv_inplace(|value| (value / opacity).min(1.0));
+        let mut filter = Filter::new(from, to, 3, self.alpha.is_some()).expect("memory for the resized picture");
+        let mut row = Vec::with_capacity(4 * self.width());
+        for i in 0..self.height() {
+            row.clear();
+            let colours = self.rgb.index_axis(Axis(0), i);
+            match &self.alpha {
+                None => row.extend(colours.iter()),
+                Some(alpha) => {
+                    let pixels = colours.rows().into_iter().zip(alpha.row(i));
+                    row.extend(pixels.flat_map(|(rgb, &alpha)| [rgb[0], rgb[1], rgb[2], alpha]));
+                }
             }
-        });
-        Self { rgb, alpha: Some(opacity), profile }
+            filter.push(&row);
+        }
+        let (rgb, alpha) = filter.finish();
+        let rgb = Array3::from_shape_vec((height, width, 3), rgb).expect("as asked");
+        let alpha = alpha.map(|alpha| Array2::from_shape_vec((height, width), alpha).expect("as asked"));
+        Self { rgb, alpha, profile: self.profile, exif: self.exif }
     }
 }
 
 /// Three channels of numbers in 0..1 (height, width, 3) at another size, by linear interpolation.
 pub(crate) fn resize_linear(values: &Array3<f32>, [height, width]: [usize; 2]) -> Array3<f32> {
-    filtered_colours_by(FilterType::Triangle, values, height, width)
+    let (old_height, old_width, _) = values.dim();
+    let elements = values.iter().copied().collect();
+    let buffer = image::Rgb32FImage::from_raw(old_width as u32, old_height as u32, elements).expect("as long");
+    let resized = image::imageops::resize(&buffer, width as u32, height as u32, image::imageops::FilterType::Triangle);
+    Array3::from_shape_vec((height, width, 3), resized.into_raw()).expect("as asked")
 }
 
-fn filtered_colours(rgb: &Array3<f32>, height: usize, width: usize) -> Array3<f32> {
-    filtered_colours_by(FilterType::Lanczos3, rgb, height, width)
+/// The size [height, width] at which the longer side is `longest`.
+pub(super) fn fitted_size(size: [usize; 2], longest: usize) -> [usize; 2] {
+    let side = size[0].max(size[1]);
+    size.map(|n| ((n * longest) as f64 / side as f64).round().max(1.0) as usize)
 }
 
-fn filtered_colours_by(filter: FilterType, rgb: &Array3<f32>, height: usize, width: usize) -> Array3<f32> {
-    let size = [rgb.dim().0, rgb.dim().1];
-    let colours = filtered::<Rgb<f32>>(filter, rgb.iter().copied().collect(), size, [height, width]);
-    Array3::from_shape_vec((height, width, 3), colours).expect("as asked")
+/// Takes the rows of a picture from the top, and gives it at another size, or the same.
+pub(super) struct Filter {
+    /// Height and width of the result.
+    to: [usize; 2],
+    /// Numbers in a row of the source: pixels times colours and opacity.
+    row_len: usize,
+    colours: usize,
+    opacity: bool,
+    /// How many planes are filtered: colours, and with opacity those weighted by it and itself too.
+    planes: usize,
+    /// None where the size stays.
+    taps: Option<Taps>,
+    /// Rows that wait to be filtered, already weighted.
+    band: Vec<f32>,
+    /// How many rows went before those.
+    done: usize,
+    /// The result as far as it is known (height, width, planes); where the size stays, its rows so far.
+    result: Vec<f32>,
 }
 
-fn filtered<P: Pixel<Subpixel = f32> + 'static>(
-    filter: FilterType,
-    values: Vec<f32>,
-    [height, width]: [usize; 2],
-    [new_height, new_width]: [usize; 2],
-) -> Vec<f32> {
-    let buffer = ImageBuffer::<P, Vec<f32>>::from_raw(width as u32, height as u32, values).expect("as long");
-    resize(&buffer, new_width as u32, new_height as u32, filter).into_raw()
+struct Taps {
+    columns: Vec<Window>,
+    rows: Vec<Window>,
+}
+
+/// The filter's values for one place of the result.
+struct Window {
+    start: usize,
+    weights: Vec<f32>,
+}
+
+impl Filter {
+    /// For a picture of so many colours (1, 3 or 4), followed by opacity in each pixel if it has any.
+    ///
+    /// # Errors
+    /// If there is no memory for the result.
+    pub(super) fn new(from: [usize; 2], to: [usize; 2], colours: usize, opacity: bool) -> Result<Self, Fault> {
+        let resized = from != to;
+        let planes = colours + usize::from(opacity) * if resized { colours + 1 } else { 1 };
+        let overflow = Fault::Memory { width: to[1], height: to[0], bytes: u64::MAX };
+        let len = to[0].checked_mul(to[1]).and_then(|n| n.checked_mul(planes)).ok_or(overflow)?;
+        let mut result = reserve::<f32>(len, to)?;
+        if !resized {
+            result.clear();
+        }
+        Ok(Self {
+            to,
+            row_len: from[1] * (colours + usize::from(opacity)),
+            colours,
+            opacity,
+            planes,
+            taps: resized.then(|| Taps { columns: windows(from[1], to[1]), rows: windows(from[0], to[0]) }),
+            band: Vec::new(),
+            done: 0,
+            result,
+        })
+    }
+
+    /// Takes the next row.
+    ///
+    /// # Panics
+    /// If it has another length than the picture's rows.
+    pub(super) fn push(&mut self, row: &[f32]) {
+        assert_eq!(row.len(), self.row_len, "a row of the picture");
+        if self.taps.is_none() {
+            self.result.extend_from_slice(row);
+            return;
+        }
+        if self.opacity {
+            // Colours are averaged with their opacity as weight, so that those of transparent pixels do not bleed.
+            for pixel in row.chunks_exact(self.colours + 1) {
+                let (colours, alpha) = (&pixel[..self.colours], pixel[self.colours]);
+                self.band.extend(colours.iter().map(|value| value * alpha));
+                self.band.push(alpha);
+                self.band.extend(colours);
+            }
+        } else {
+            self.band.extend_from_slice(row);
+        }
+        if self.band.len() == BAND * self.row_len / (self.colours + usize::from(self.opacity)) * self.planes {
+            self.filter_band();
+        }
+    }
+
+    fn filter_band(&mut self) {
+        let Some(taps) = &self.taps else { return };
+        let planes = self.planes;
+        let row_len = self.row_len / (self.colours + usize::from(self.opacity)) * planes;
+        let rows = self.band.len() / row_len;
+        let narrow_len = self.to[1] * planes;
+        let mut narrow = vec![0.0; rows * narrow_len];
+        narrow.par_chunks_mut(narrow_len).zip(self.band.par_chunks(row_len)).for_each(|(to, from)| match planes {
+            1 => across::<1>(from, to, &taps.columns),
+            3 => across::<3>(from, to, &taps.columns),
+            4 => across::<4>(from, to, &taps.columns),
+            7 => across::<7>(from, to, &taps.columns),
+            9 => across::<9>(from, to, &taps.columns),
+            _ => unreachable!("1, 3 or 4 colours, with opacity or without"),
+        });
+        let band = self.done..self.done + rows;
+        self.result.par_chunks_mut(narrow_len).zip(&taps.rows).for_each(|(to, window)| {
+            let reach = window.start.max(band.start)..(window.start + window.weights.len()).min(band.end);
+            for row in reach {
+                let weight = window.weights[row - window.start];
+                let from = &narrow[(row - band.start) * narrow_len..][..narrow_len];
+                for (to, from) in to.iter_mut().zip(from) {
+                    *to += weight * from;
+                }
+            }
+        });
+        self.done = band.end;
+        self.band.clear();
+    }
+
+    /// The result when all rows were taken: colours, and opacity if there is any, each 0 to 1.
+    pub(super) fn finish(mut self) -> (Vec<f32>, Option<Vec<f32>>) {
+        self.filter_band();
+        let (colours, planes) = (self.colours, self.planes);
+        if !self.opacity {
+            if self.taps.is_some() {
+                self.result.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+            }
+            return (self.result, None);
+        }
+        let alpha = self.result.chunks_exact(planes).map(|pixel| pixel[colours].clamp(0.0, 1.0)).collect::<Vec<_>>();
+        let pixels = self.to[0] * self.to[1];
+        // In place: pixel by pixel, colours move to the front.
+        for i in 0..pixels {
+            let opacity = self.result[i * planes + colours].clamp(0.0, 1.0);
+            for c in 0..colours {
+                let value = self.result[i * planes + c];
+                self.result[i * colours + c] = match &self.taps {
+                    None => value,
+                    Some(_) if opacity < INVISIBLE => self.result[i * planes + colours + 1 + c].clamp(0.0, 1.0),
+                    Some(_) => (value / opacity).clamp(0.0, 1.0),
+                };
+            }
+        }
+        self.result.truncate(pixels * colours);
+        self.result.shrink_to_fit();
+        (self.result, Some(alpha))
+    }
+}
+
+/// One row with `C` planes at another width.
+fn across<const C: usize>(from: &[f32], to: &mut [f32], columns: &[Window]) {
+    for (to, window) in to.chunks_exact_mut(C).zip(columns) {
+        let mut sum = [0.0_f32; C];
+        let reach = from[window.start * C..].chunks_exact(C);
+        for (pixel, weight) in reach.zip(&window.weights) {
+            for c in 0..C {
+                sum[c] += weight * pixel[c];
+            }
+        }
+        to.copy_from_slice(&sum);
+    }
+}
+
+/// For each place of `to`, the places of `from` that it is made of: the filter's width is stretched when it shrinks.
+fn windows(from: usize, to: usize) -> Vec<Window> {
+    let ratio = from as f64 / to as f64;
+    let stretch = ratio.max(1.0);
+    let window = |i: usize| {
+        let centre = (i as f64 + 0.5) * ratio;
+        let start = (centre - LOBES * stretch).floor().clamp(0.0, (from - 1) as f64) as usize;
+        let end = ((centre + LOBES * stretch).ceil() as usize).clamp(start + 1, from);
+        let values = (start..end).map(|k| lanczos((k as f64 + 0.5 - centre) / stretch)).collect::<Vec<_>>();
+        let sum = values.iter().sum::<f64>();
+        Window { start, weights: values.iter().map(|value| (value / sum) as f32).collect() }
+    };
+    (0..to).map(window).collect()
+}
+
+/// Lanczos's kernel: a sinc within another, three lobes to each side.
+fn lanczos(x: f64) -> f64 {
+    let sinc = |x: f64| if x == 0.0 { 1.0 } else { (std::f64::consts::PI * x).sin() / (std::f64::consts::PI * x) };
+    if x.abs() < LOBES { sinc(x) * sinc(x / LOBES) } else { 0.0 }
 }
 
 #[cfg(test)]

@@ -76,6 +76,11 @@ fn of_weights_info() {
 }
 
 #[test]
+fn of_show() {
+    insta::assert_snapshot!(help("show --help"));
+}
+
+#[test]
 fn of_completions() {
     insta::assert_snapshot!(help("completions --help"));
 }

@@ -1,0 +1,33 @@
+//! A picture's way in and out: any that can be read, at another size if one is given, as any that can be written.
+//!
+//! ```sh
+//! cargo run --release --example 05_convert -- photo.heic small.png 512
+//! ```
+
+use impasto::Picture;
+use impasto::picture::{Depth, Format, SaveOptions};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments = std::env::args().skip(1).collect::<Vec<_>>();
+    let (from, to, longest) = match &arguments[..] {
+        [from, to] => (from, to, None),
+        [from, to, longest] => (from, to, Some(longest.parse()?)),
+        _ => return Err("give the picture to read, the one to write, and its longer side in pixels if you like".into()),
+    };
+    // Made smaller while it is decoded: a large photograph needs little memory.
+    let picture = match longest {
+        Some(longest) => Picture::open_fitted(from.as_ref(), longest)?,
+        None => Picture::open(from.as_ref())?,
+    };
+    println!(
+        "{}×{} pixels, {} profile",
+        picture.width(),
+        picture.height(),
+        if picture.profile.is_some() { "a" } else { "no" }
+    );
+    let deep = matches!(Format::of(to.as_ref())?, Format::Png | Format::Tiff);
+    let depth = if deep { Depth::Sixteen } else { Depth::Eight };
+    let options = SaveOptions { depth, srgb: true, ..SaveOptions::default() };
+    picture.save_with(to.as_ref(), &options)?;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! EXIF: which way is up, and what of a photograph's data still holds for a picture made from it.
+
+use std::io::Cursor;
+
+use exif::experimental::Writer;
+use exif::{Context, Exif, Field, In, Reader, Tag, Value};
+
+/// What still holds: who took the photograph, when and with what. The rest tells of pixels that are no more (sizes,
+/// thumbnails, the maker's notes) or of what nobody asked for.
+const KEPT: &[Tag] = &[
+    Tag::Make,
+    Tag::Model,
+    Tag::DateTime,
+    Tag::Artist,
+    Tag::Copyright,
+    Tag::DateTimeOriginal,
+    Tag::DateTimeDigitized,
+    Tag::OffsetTime,
+    Tag::OffsetTimeOriginal,
+    Tag::OffsetTimeDigitized,
+    Tag::SubSecTime,
+    Tag::SubSecTimeOriginal,
+    Tag::SubSecTimeDigitized,
+    Tag::ExposureTime,
+    Tag::FNumber,
+    Tag::PhotographicSensitivity,
+    Tag::FocalLength,
+    Tag::FocalLengthIn35mmFilm,
+    Tag::LensMake,
+    Tag::LensModel,
+];
+
+/// What is kept of EXIF data, as EXIF data anew; none if that is nothing. The place is kept if asked for. There is no
+/// orientation in it: the picture is upright.
+pub(super) fn kept(exif: &[u8], location: bool) -> Option<Vec<u8>> {
+    let exif = parse(exif)?;
+    let wanted = |field: &&Field| {
+        field.ifd_num == In::PRIMARY
+            && (KEPT.contains(&field.tag) || location && field.tag.context() == Context::Gps)
+            && !matches!(field.value, Value::Unknown(..))
+    };
+    write(exif.fields().filter(wanted))
+}
+
+/// EXIF data of texts, by the numbers of their tags.
+pub(super) fn from_texts(texts: &[(u16, String)]) -> Option<Vec<u8>> {
+    let field = |(number, text): &(u16, String)| Field {
+        tag: Tag(Context::Tiff, *number),
+        ifd_num: In::PRIMARY,
+        value: Value::Ascii(vec![text.clone().into_bytes()]),
+    };
+    write(texts.iter().map(field).collect::<Vec<_>>().iter())
+}
+
+/// The texts of EXIF data's main directory, by the numbers of their tags.
+pub(super) fn texts(exif: &[u8]) -> Vec<(u16, String)> {
+    let Some(exif) = parse(exif) else { return Vec::new() };
+    let text = |field: &Field| match &field.value {
+        Value::Ascii(lines) if field.tag.context() == Context::Tiff && field.ifd_num == In::PRIMARY => {
+            let line = lines.first()?;
+            Some((field.tag.number(), String::from_utf8_lossy(line).into_owned()))
+        }
+        _ => None,
+    };
+    exif.fields().filter_map(text).collect()
+}
+
+/// Which way is up, 1 to 8: the tag is a SHORT, or to some writers a LONG.
+pub(super) fn orientation(exif: &[u8]) -> Option<u32> {
+    parse(exif)?.get_field(Tag::Orientation, In::PRIMARY)?.value.get_uint(0)
+}
+
+fn parse(exif: &[u8]) -> Option<Exif> {
+    // Some writers put the mark of JPEG's segment before the data in other formats too.
+    let data = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif).to_vec();
+    let mut reader = Reader::new();
+    // One damaged field is no reason to turn a picture on its side.
+    reader.continue_on_error(true);
+    reader.read_raw(data).or_else(|error| error.distill_partial_result(|_| ())).ok()
+}
+
+fn write<'a>(fields: impl Iterator<Item = &'a Field>) -> Option<Vec<u8>> {
+    let mut writer = Writer::new();
+    let mut seen = Vec::new();
+    for field in fields {
+        if !seen.contains(&field.tag) {
+            seen.push(field.tag);
+            writer.push_field(field);
+        }
+    }
+    let mut written = Cursor::new(Vec::new());
+    if seen.is_empty() || writer.write(&mut written, true).is_err() {
+        return None;
+    }
+    Some(written.into_inner())
+}

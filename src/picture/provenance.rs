@@ -1,0 +1,186 @@
+//! How a picture was made, written into it and read from it.
+//!
+//! PNG has it as a text (iTXt) named `impasto`; JPEG, WebP and TIFF as the property `impasto:made` of an XMP packet
+//! (ISO 16684-1). Both hold one JSON object.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::error::{Fault, PictureError};
+
+/// The name of PNG's text.
+pub(super) const KEYWORD: &str = "impasto";
+
+/// What XMP in a JPEG segment begins with.
+pub(super) const XMP_SEGMENT: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+
+/// The tag of XMP in TIFF.
+pub(super) const XMP_TAG: u16 = 700;
+
+/// The largest file of JPEG whose segments are looked through.
+const LONGEST: u64 = 1 << 30;
+
+/// How a picture was made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Provenance {
+    /// The version of impasto.
+    pub version: String,
+    /// The words after `impasto` on the command line.
+    pub arguments: Vec<String>,
+    /// What was asked for and what was the default, by name.
+    pub settings: Map<String, Value>,
+    /// The hash of the weights, such as `sha256:…`.
+    pub weights: Option<String>,
+}
+
+impl Provenance {
+    /// Of this version of impasto, with the words after `impasto` on the command line.
+    pub fn new(arguments: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The line that makes the picture again, quoted for a POSIX shell.
+    pub fn as_command(&self) -> String {
+        let words = self.arguments.iter().map(|word| quoted(word));
+        std::iter::once("impasto".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What a picture says of how it was made; none if it does not.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or is no PNG, JPEG, WebP or TIFF.
+    pub fn read(path: &Path) -> Result<Option<Self>, PictureError> {
+        let open = |why| PictureError::Open { path: path.into(), why };
+        let file = File::open(path).map_err(open)?;
+        if file.metadata().map_err(open)?.is_dir() {
+            return Err(open(std::io::Error::other("it is a folder")));
+        }
+        let text = super::read::guarded_text(BufReader::new(file));
+        Ok(text.map_err(|why| PictureError::Read { path: path.into(), why })?.and_then(|text| Self::from_json(&text)))
+    }
+
+    /// One JSON object, in which nothing is special to XML.
+    pub(super) fn to_json(&self) -> String {
+        let object = json!({
+            "impasto": self.version,
+            "arguments": self.arguments,
+            "settings": self.settings,
+            "weights": self.weights,
+        });
+        // Within JSON these stand in strings alone, where they may be written so.
+        object.to_string().replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")
+    }
+
+    fn from_json(text: &str) -> Option<Self> {
+        let mut object = serde_json::from_str::<Map<String, Value>>(text).ok()?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        Some(Self {
+            version: text(object.get("impasto")?)?,
+            arguments: object.get("arguments")?.as_array()?.iter().map(text).collect::<Option<_>>()?,
+            settings: match object.remove("settings") {
+                Some(Value::Object(settings)) => settings,
+                _ => Map::new(),
+            },
+            weights: object.get("weights").and_then(text),
+        })
+    }
+
+    /// An XMP packet.
+    pub(super) fn to_xmp(&self) -> String {
+        format!(
+            "<?xpacket begin=\"\u{feff}\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\
+             <x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\
+             <rdf:Description rdf:about=\"\" xmlns:xmp=\"http://ns.adobe.com/xap/1.0/\" \
+             xmlns:impasto=\"urn:impasto:1\"><xmp:CreatorTool>impasto {}</xmp:CreatorTool>\
+             <impasto:made>{}</impasto:made></rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end=\"r\"?>",
+            self.version,
+            self.to_json()
+        )
+    }
+}
+
+/// The JSON object within an XMP packet.
+fn in_xmp(packet: &[u8]) -> Option<String> {
+    let packet = String::from_utf8_lossy(packet);
+    let (_, rest) = packet.split_once("<impasto:made>")?;
+    let (text, _) = rest.split_once("</impasto:made>")?;
+    // Programs that rewrite XMP may quote these.
+    Some(text.replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&"))
+}
+
+/// A PNG's text.
+pub(super) fn of_png(file: BufReader<File>) -> Result<Option<String>, Fault> {
+    let reader = png::Decoder::new(file).read_info().map_err(Fault::damaged)?;
+    let text = reader.info().utf8_text.iter().find(|text| text.keyword == KEYWORD);
+    Ok(text.and_then(|text| text.get_text().ok()))
+}
+
+/// A JPEG's XMP.
+pub(super) fn of_jpeg(file: BufReader<File>) -> Result<Option<String>, Fault> {
+    let mut bytes = Vec::new();
+    file.take(LONGEST).read_to_end(&mut bytes)?;
+    let mut at = 2;
+    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4).and_then(|head| head.first_chunk::<4>()) {
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        let body = bytes.get(at + 4..at + 2 + len).unwrap_or_default();
+        match body.strip_prefix(XMP_SEGMENT) {
+            Some(packet) if marker == 0xe1 => return Ok(in_xmp(packet)),
+            _ if marker == 0xda => break,
+            _ => at += 2 + len,
+        }
+    }
+    Ok(None)
+}
+
+/// A WebP's XMP.
+pub(super) fn of_webp(file: BufReader<File>) -> Result<Option<String>, Fault> {
+    let mut decoder = image_webp::WebPDecoder::new(file).map_err(Fault::damaged)?;
+    decoder.set_memory_limit(1 << 24);
+    Ok(decoder.xmp_metadata().map_err(Fault::damaged)?.as_deref().and_then(in_xmp))
+}
+
+/// A TIFF's XMP.
+pub(super) fn of_tiff(file: impl Read + Seek) -> Result<Option<String>, Fault> {
+    let mut decoder = tiff::decoder::Decoder::new(file).map_err(Fault::damaged)?;
+    let packet = decoder.find_tag(tiff::tags::Tag::Unknown(XMP_TAG)).map_err(Fault::damaged)?;
+    Ok(packet.and_then(|packet| packet.into_u8_vec().ok()).as_deref().and_then(in_xmp))
+}
+
+/// A word as a POSIX shell takes it for one.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_takes_quoted_words_for_what_they_were() {
+        let words =
+            ["plain-1.png", "", "two words", "it's", "$HOME `x` \"y\" \\", "ä", "a\nb", "-o", "relu1_1=0.5,relu2_1"];
+        let line = Provenance::new(words).as_command();
+        let script = format!("{} ", line.replacen("impasto", "printf '%s\\0'", 1));
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        let back = output.stdout.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
+        assert_eq!(back.take(words.len()).collect::<Vec<_>>(), words);
+    }
+
+    #[test]
+    fn xml_and_json_keep_every_letter() {
+        let mut made = Provenance::new(["transfer", "<&>\"'.png", "]]>", "ä€😀\n"]);
+        made.weights = Some("sha256:00".into());
+        made.settings.insert("size".into(), 512.into());
+        made.settings.insert("init".into(), "content & more".into());
+        assert_eq!(Provenance::from_json(&made.to_json()).as_ref(), Some(&made));
+        assert_eq!(in_xmp(made.to_xmp().as_bytes()).and_then(|text| Provenance::from_json(&text)), Some(made));
+    }
+}

@@ -1,0 +1,113 @@
+//! Pictures from files: what the bytes are, a decoder for them, and the picture at the size it is used at.
+//!
+//! Decoders hand over rows, which are brought to the working size as they come: a large photograph costs what its
+//! decoder needs (a row of a PNG; of a JPEG the decoded bytes) and the picture at the working size.
+
+mod guard;
+mod heic;
+mod input;
+mod jpeg;
+mod kind;
+mod png;
+mod simple;
+mod target;
+mod tiff;
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+use std::path::Path;
+
+use self::input::Stream;
+use self::kind::Kind;
+use self::target::Target;
+use super::colour::Colour;
+use super::error::{Fault, PictureError, reserve};
+use super::{Picture, provenance};
+
+/// The most bytes of pixels that a file may decode to, so that a damaged or malicious one cannot exhaust the memory:
+/// 358 million pixels of 8-bit RGB.
+pub(super) const LARGEST: u64 = 1 << 30;
+
+impl Picture {
+    /// Reads a PNG, JPEG, WebP, TIFF, BMP, GIF (its first frame) or HEIC file; `-` is standard input.
+    ///
+    /// Colours are brought to sRGB by the file's colour profile, and clipped to what sRGB can show; without a profile
+    /// they are taken for sRGB. The camera's orientation (EXIF) is applied, opacity kept aside. Floating-point numbers
+    /// are taken for sRGB values between 0 and 1; slightly beyond, they are clamped.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, is no such picture, is damaged or cut short, is of a kind that would come out
+    /// wrong, or holds more than 1 GiB of pixels; or if there is no memory for it.
+    pub fn open(path: &Path) -> Result<Self, PictureError> {
+        Self::read(path, None)
+    }
+
+    /// Reads a picture as [`open`](Self::open) does, at the size at which its longer side is `longest` pixels. It is
+    /// made smaller while it is decoded, so that a large file needs little memory.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    ///
+    /// # Panics
+    /// If `longest` is 0.
+    pub fn open_fitted(path: &Path, longest: usize) -> Result<Self, PictureError> {
+        assert!(longest > 0, "a picture of no pixels");
+        Self::read(path, Some(longest))
+    }
+
+    fn read(path: &Path, longest: Option<usize>) -> Result<Self, PictureError> {
+        let (kind, stream) = input::open(path)?;
+        decode(kind, stream, longest).map_err(|why| PictureError::Read { path: path.into(), why })
+    }
+
+    /// Decodes a picture from its file's bytes, as [`open`](Self::open) does.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        let first = &bytes[..bytes.len().min(kind::LONGEST_MAGIC as usize)];
+        decode(Kind::of(first)?, Box::new(std::io::Cursor::new(bytes.to_vec())), None)
+    }
+}
+
+fn decode(kind: Kind, stream: Box<dyn Stream>, longest: Option<usize>) -> Result<Picture, Fault> {
+    guard::without_panics(kind.name(), || {
+        let mut target = Target::new(longest);
+        let extras = match kind {
+            Kind::Png => png::read(stream, &mut target),
+            Kind::Jpeg => jpeg::read(stream, &mut target),
+            Kind::Tiff => tiff::read(stream, &mut target),
+            Kind::WebP => simple::webp(stream, &mut target),
+            Kind::Bmp => simple::bmp(stream, &mut target),
+            Kind::Gif => simple::gif(stream, &mut target),
+            Kind::Heic => heic::read(stream, &mut target),
+        }?;
+        target.finish(extras)
+    })
+}
+
+/// What the file of a picture says of how it was made, as JSON.
+pub(super) fn guarded_text(mut file: BufReader<File>) -> Result<Option<String>, Fault> {
+    let mut first = Vec::new();
+    file.by_ref().take(kind::LONGEST_MAGIC).read_to_end(&mut first)?;
+    let kind = Kind::of(&first)?;
+    file.rewind()?;
+    guard::without_panics(kind.name(), || match kind {
+        Kind::Png => provenance::of_png(file),
+        Kind::Jpeg => provenance::of_jpeg(file),
+        Kind::WebP => provenance::of_webp(file),
+        Kind::Tiff => provenance::of_tiff(file),
+        Kind::Bmp | Kind::Gif | Kind::Heic => Ok(None),
+    })
+}
+
+/// 8-bit samples as numbers from 0 to 1.
+fn bytes(data: &[u8], row: &mut Vec<f32>) {
+    row.extend(data.iter().map(|&byte| f32::from(byte) / 255.0));
+}
+
+/// 16-bit samples, most significant byte first, as numbers from 0 to 1.
+fn words(data: &[u8], row: &mut Vec<f32>) {
+    let words = data.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+    row.extend(words.map(|word| f32::from(word) / 65535.0));
+}

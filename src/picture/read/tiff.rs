@@ -1,0 +1,394 @@
+//! TIFF: strips and tiles are decoded by the crate `tiff`, and put together here.
+//!
+//! That crate knows no palettes and inverts only some of what is stored with 0 as white; it is told that both are
+//! grey, and what they mean is done here.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use tiff::decoder::ifd::Value;
+use tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
+use tiff::tags::Tag;
+use tiff::{TiffError, TiffFormatError};
+
+use super::super::metadata::from_texts;
+use super::input::Stream;
+use super::kind::RAW;
+use super::target::{Extras, Layout, Opacity, Target};
+use super::{Colour, Fault, LARGEST};
+
+/// The most bytes of a tag's value, such as a colour profile.
+const LONGEST_TAG: usize = 16 << 20;
+
+// TIFF 6.0, section 8 and 12: PhotometricInterpretation.
+const WHITE_IS_ZERO: u16 = 0;
+const BLACK_IS_ZERO: u16 = 1;
+const RGB: u16 = 2;
+const PALETTE: u16 = 3;
+const SEPARATED: u16 = 5;
+const YCBCR: u16 = 6;
+
+/// DNG's version: such a file begins with a small preview.
+const DNG_VERSION: Tag = Tag::Unknown(0xc612);
+
+/// Values to 1.5 are what filters leave of white; above, white is something else than 1.
+const BEYOND_WHITE: f32 = 1.5;
+
+pub(super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+    let len = stream.seek(SeekFrom::End(0))?;
+    let (photometric, place) = photometric(&mut stream)?;
+    stream.rewind()?;
+    let patch = matches!(photometric, PALETTE | WHITE_IS_ZERO).then_some(place);
+    let stream = Patched { stream, patch };
+    let mut limits = Limits::default();
+    limits.decoding_buffer_size = LARGEST as usize;
+    limits.intermediate_buffer_size = LARGEST as usize;
+    limits.ifd_value_size = LONGEST_TAG;
+    let mut decoder = Decoder::new(stream).map_err(fault)?.with_limits(limits);
+    let raw = Fault::Other { what: RAW, advice: Some("develop it into one of these first") };
+    let reduced = number(&mut decoder, Tag::NewSubfileType)?.unwrap_or(0) & 1 == 1;
+    if reduced || decoder.find_tag(DNG_VERSION).map_err(fault)?.is_some() {
+        return Err(raw);
+    }
+    let picture = Described::new(&mut decoder, photometric)?;
+    complete(&mut decoder, len)?;
+    let [height, width] = picture.size;
+    let bytes = usize::from(picture.bits.div_ceil(8));
+    target.begin(picture.size, picture.layout, bytes)?;
+
+    let (chunk_width, chunk_height) = decoder.chunk_dimensions();
+    let (chunk_width, chunk_height) = (chunk_width as usize, chunk_height as usize);
+    let strips = decoder.get_chunk_type() == ChunkType::Strip;
+    let across = if strips { 1 } else { width.div_ceil(chunk_width) };
+    let down = height.div_ceil(chunk_height);
+    let planes = if picture.planar { picture.used() } else { 1 };
+    // What a place of the decoder's chunks holds.
+    let stored = if picture.planar { 1 } else { usize::from(decoder.colortype().map_err(fault)?.num_samples()) };
+    if !picture.planar && stored < picture.used() {
+        return Err(Fault::damaged("its pixels have too few samples"));
+    }
+    let (mut row, mut samples) = (vec![0.0; width * picture.used()], Vec::new());
+    let mut largest = 0.0_f32;
+    for band in 0..down {
+        let mut chunks = Vec::new();
+        for plane in 0..planes {
+            for column in 0..across {
+                let index = ((plane * down + band) * across + column) as u32;
+                let size = decoder.chunk_data_dimensions(index);
+                chunks.push((plane, column, size.0 as usize, decoder.read_chunk(index).map_err(fault)?));
+            }
+        }
+        for y in 0..chunk_height.min(height - band * chunk_height) {
+            for (plane, column, chunk_width_here, chunk) in &chunks {
+                samples.clear();
+                picture.row_of(chunk, y, chunk_width_here * stored, &mut samples)?;
+                let pixels = samples.chunks_exact(stored);
+                let first = column * chunk_width * picture.used();
+                for (to, from) in row[first..].chunks_exact_mut(picture.used()).zip(pixels) {
+                    if picture.planar {
+                        to[*plane] = from[0];
+                    } else {
+                        to.copy_from_slice(&from[..picture.used()]);
+                    }
+                }
+            }
+            if picture.floats {
+                for value in &mut row {
+                    if !value.is_finite() {
+                        return Err(Fault::NotFinite);
+                    }
+                    largest = largest.max(*value);
+                    *value = value.clamp(0.0, 1.0);
+                }
+            }
+            picture.give(&mut row, target)?;
+        }
+    }
+    if largest > BEYOND_WHITE {
+        return Err(Fault::BeyondWhite(largest));
+    }
+    extras(&mut decoder)
+}
+
+/// What the tags say of the pixels.
+struct Described {
+    size: [usize; 2],
+    photometric: u16,
+    bits: u8,
+    floats: bool,
+    planar: bool,
+    /// What the target is given; a palette's picture is RGB there.
+    layout: Layout,
+    palette: Vec<[f32; 3]>,
+}
+
+impl Described {
+    fn new(decoder: &mut Decoder<Patched>, photometric: u16) -> Result<Self, Fault> {
+        let (width, height) = decoder.dimensions().map_err(fault)?;
+        let samples = number(decoder, Tag::SamplesPerPixel)?.unwrap_or(1);
+        let colour = match photometric {
+            WHITE_IS_ZERO | BLACK_IS_ZERO | PALETTE => Colour::Grey,
+            RGB | YCBCR => Colour::Rgb,
+            SEPARATED => Colour::Cmyk,
+            4 => return Err(Fault::unsupported("a mask instead of colours")),
+            8..=10 => return Err(Fault::unsupported("CIE L*a*b* colours")),
+            32803 | 34892 => return Err(Fault::Other { what: RAW, advice: None }),
+            other => return Err(Fault::unsupported(format!("TIFF's colour kind {other}"))),
+        };
+        if photometric == SEPARATED && number(decoder, Tag::Unknown(332))?.unwrap_or(1) != 1 {
+            return Err(Fault::unsupported("inks that are not CMYK"));
+        }
+        let extra = samples.checked_sub(colour.count() as u32);
+        let extra = extra.ok_or_else(|| Fault::damaged("its pixels have too few samples"))?;
+        let meaning = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).map_err(fault)?;
+        // TIFF 6.0, section 18. Without the tag, what follows the colours is opacity to most writers.
+        let opacity = match (extra, meaning.as_deref()) {
+            (0, _) | (_, Some([0, ..])) => Opacity::None,
+            (_, Some([1, ..])) => Opacity::Premultiplied,
+            (1, _) | (_, Some([2, ..])) => Opacity::Straight,
+            _ => Opacity::None,
+        };
+        let bits = decoder.find_tag_unsigned_vec::<u16>(Tag::BitsPerSample).map_err(fault)?;
+        let bits = bits.and_then(|bits| bits.first().copied()).unwrap_or(1);
+        let formats = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).map_err(fault)?;
+        // TIFF 6.0, section 19: 1 unsigned, 2 signed, 3 floating point, 4 undefined.
+        let floats = match formats.and_then(|formats| formats.first().copied()).unwrap_or(1) {
+            1 | 4 => false,
+            3 => true,
+            2 => return Err(Fault::unsupported("signed numbers for colours")),
+            _ => return Err(Fault::unsupported("complex numbers for colours")),
+        };
+        let bits = u8::try_from(bits).ok().filter(|bits| [1, 2, 4, 8, 16, 32, 64].contains(bits));
+        let bits = bits.ok_or_else(|| Fault::unsupported("an unusual number of bits for a colour"))?;
+        // TIFF 6.0, section 8 and technical note 2 (JPEG): the decoder would take these for something else.
+        if number(decoder, Tag::FillOrder)?.unwrap_or(1) != 1 {
+            return Err(Fault::unsupported("bits in the order of FillOrder 2"));
+        }
+        if number(decoder, Tag::Compression)? == Some(7) && extra > 0 {
+            return Err(Fault::unsupported("opacity within JPEG compression"));
+        }
+        if photometric == YCBCR {
+            ycbcr_as_usual(decoder, bits)?;
+        }
+        let palette = if photometric == PALETTE { palette(decoder, bits)? } else { Vec::new() };
+        let planar = number(decoder, Tag::PlanarConfiguration)?.unwrap_or(1) == 2 && samples > 1;
+        let layout = Layout { colour, opacity };
+        Ok(Self { size: [height as usize, width as usize], photometric, bits, floats, planar, layout, palette }
+            .expanded())
+    }
+
+    /// A palette's picture is RGB to those who use it.
+    fn expanded(mut self) -> Self {
+        if self.photometric == PALETTE {
+            self.layout.colour = Colour::Rgb;
+        }
+        self
+    }
+
+    /// How many of a pixel's stored samples are used.
+    fn used(&self) -> usize {
+        let opacity = usize::from(self.layout.opacity != Opacity::None);
+        if self.photometric == PALETTE { 1 + opacity } else { self.layout.samples() }
+    }
+
+    /// Row `y` of a chunk, of `len` samples a row, as numbers from 0 to 1; of a palette's picture, as stored.
+    fn row_of(&self, chunk: &DecodingResult, y: usize, len: usize, to: &mut Vec<f32>) -> Result<(), Fault> {
+        fn cut<T>(all: &[T], y: usize, len: usize) -> Result<&[T], Fault> {
+            all.get(y * len..(y + 1) * len).ok_or(Fault::CutShort)
+        }
+        let indices = self.photometric == PALETTE;
+        match chunk {
+            DecodingResult::U8(all) if self.bits < 8 => {
+                let bits = usize::from(self.bits);
+                let row = cut(all, y, (len * bits).div_ceil(8))?;
+                let most = (1_u16 << bits) - 1;
+                let scale = if indices { 1.0 } else { f32::from(most) };
+                to.extend((0..len).map(|i| {
+                    let shift = 8 - bits - i * bits % 8;
+                    f32::from(u16::from(row[i * bits / 8]) >> shift & most) / scale
+                }));
+            }
+            DecodingResult::U8(all) => {
+                let scale = if indices { 1.0 } else { 255.0 };
+                to.extend(cut(all, y, len)?.iter().map(|&value| f32::from(value) / scale));
+            }
+            DecodingResult::U16(all) => {
+                let scale = if indices { 1.0 } else { 65535.0 };
+                to.extend(cut(all, y, len)?.iter().map(|&value| f32::from(value) / scale));
+            }
+            DecodingResult::U32(all) => {
+                to.extend(cut(all, y, len)?.iter().map(|&value| (f64::from(value) / f64::from(u32::MAX)) as f32));
+            }
+            DecodingResult::U64(all) => {
+                to.extend(cut(all, y, len)?.iter().map(|&value| (value as f64 / u64::MAX as f64) as f32));
+            }
+            DecodingResult::F16(all) => to.extend(cut(all, y, len)?.iter().map(|value| value.to_f32())),
+            DecodingResult::F32(all) => to.extend(cut(all, y, len)?),
+            DecodingResult::F64(all) => to.extend(cut(all, y, len)?.iter().map(|&value| value as f32)),
+            _ => return Err(Fault::unsupported("signed numbers for colours")),
+        }
+        Ok(())
+    }
+
+    /// Makes of stored samples what they mean, and gives them on.
+    fn give(&self, row: &mut [f32], target: &mut Target) -> Result<(), Fault> {
+        let used = self.used();
+        match self.photometric {
+            WHITE_IS_ZERO => row.iter_mut().step_by(used).for_each(|value| *value = 1.0 - *value),
+            YCBCR => row.chunks_exact_mut(used).for_each(|pixel| {
+                let [y, cb, cr] = [pixel[0], pixel[1] - 128.0 / 255.0, pixel[2] - 128.0 / 255.0];
+                let rgb = [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb];
+                pixel[..3].copy_from_slice(&rgb.map(|value| value.clamp(0.0, 1.0)));
+            }),
+            PALETTE => {
+                let mut expanded = Vec::with_capacity(row.len() / used * self.layout.samples());
+                for pixel in row.chunks_exact(used) {
+                    let colour = self.palette.get(pixel[0] as usize);
+                    expanded.extend(colour.ok_or_else(|| Fault::damaged("its palette has too few colours"))?);
+                    // Opacity was not to be scaled down with the indices.
+                    expanded.extend(pixel[1..].iter().map(|alpha| alpha / ((1_u32 << self.bits) - 1) as f32));
+                }
+                target.row(&expanded);
+                return Ok(());
+            }
+            _ => {}
+        }
+        target.row(row);
+        Ok(())
+    }
+}
+
+/// YCbCr is read with JPEG's coefficients and full range alone.
+fn ycbcr_as_usual(decoder: &mut Decoder<Patched>, bits: u8) -> Result<(), Fault> {
+    let coefficients = decoder.find_tag(Tag::Unknown(529)).map_err(fault)?;
+    let coefficients = coefficients.map(Value::into_f32_vec).transpose();
+    let usual = |values: &[f32], usual: &[f32]| values.iter().zip(usual).all(|(a, b)| (a - b).abs() < 2e-3);
+    // Rationals do not come as floats: then they are looked at no further.
+    if let Ok(Some(values)) = coefficients
+        && !usual(&values, &[0.299, 0.587, 0.114])
+    {
+        return Err(Fault::unsupported("YCbCr colours with unusual coefficients"));
+    }
+    if bits == 8 { Ok(()) } else { Err(Fault::unsupported("YCbCr colours that have not 8 bits")) }
+}
+
+fn palette(decoder: &mut Decoder<Patched>, bits: u8) -> Result<Vec<[f32; 3]>, Fault> {
+    let map = decoder.find_tag_unsigned_vec::<u16>(Tag::ColorMap).map_err(fault)?;
+    let map = map.ok_or_else(|| Fault::damaged("it has no palette"))?;
+    let colours = 1_usize << bits.min(16);
+    if map.len() < 3 * colours {
+        return Err(Fault::damaged("its palette has too few colours"));
+    }
+    // Values have 16 bits; some writers give 8, as libtiff knows too.
+    let white = if map.iter().all(|&value| value < 256) { 255.0 } else { 65535.0 };
+    Ok((0..colours).map(|i| [0, 1, 2].map(|c| f32::from(map[c * colours + i]) / white)).collect())
+}
+
+/// Whether all strips or tiles are in the file: decoders of JPEG strips would paint the rest grey.
+fn complete(decoder: &mut Decoder<Patched>, len: u64) -> Result<(), Fault> {
+    let (places, counts) = match decoder.get_chunk_type() {
+        ChunkType::Strip => (Tag::StripOffsets, Tag::StripByteCounts),
+        ChunkType::Tile => (Tag::TileOffsets, Tag::TileByteCounts),
+    };
+    let places = decoder.get_tag_u64_vec(places).map_err(fault)?;
+    let counts = decoder.get_tag_u64_vec(counts).map_err(fault)?;
+    let within = |(place, count): (&u64, &u64)| place.checked_add(*count).is_some_and(|end| end <= len);
+    if places.iter().zip(&counts).all(within) { Ok(()) } else { Err(Fault::CutShort) }
+}
+
+fn extras(decoder: &mut Decoder<Patched>) -> Result<Extras, Fault> {
+    let profile = decoder.find_tag(Tag::IccProfile).map_err(fault)?.map(Value::into_u8_vec).transpose();
+    let mut texts = Vec::new();
+    for tag in [Tag::Make, Tag::Model, Tag::DateTime, Tag::Artist, Tag::Copyright] {
+        if let Ok(text) = decoder.get_tag_ascii_string(tag) {
+            texts.push((tag.to_u16(), text));
+        }
+    }
+    // The tag may be stored as a LONG as well as a SHORT.
+    let orientation = number(decoder, Tag::Orientation)?;
+    Ok(Extras {
+        profile: profile.map_err(fault)?,
+        exif: from_texts(&texts),
+        orientation: Some(orientation.unwrap_or(1)),
+    })
+}
+
+fn number(decoder: &mut Decoder<Patched>, tag: Tag) -> Result<Option<u32>, Fault> {
+    decoder.find_tag_unsigned(tag).map_err(fault)
+}
+
+fn fault(error: TiffError) -> Fault {
+    match error {
+        TiffError::IoError(error) if error.to_string().contains("lzw") => {
+            // The crate's words for tiles of grey that reach beyond the picture, too.
+            Fault::damaged("its LZW data do not end, or are tiles of a kind that is not read")
+        }
+        TiffError::IoError(error) => error.into(),
+        TiffError::FormatError(TiffFormatError::TiffSignatureNotFound) => Fault::Unknown,
+        TiffError::UnsupportedError(what) => Fault::Unsupported(format!("a kind of TIFF ({what})")),
+        TiffError::LimitsExceeded => Fault::damaged("it asks for more memory than its size explains"),
+        error => Fault::damaged(error),
+    }
+}
+
+/// The first picture's PhotometricInterpretation, and where in the file its value stands with which bytes would make
+/// it BLACK_IS_ZERO.
+fn photometric(stream: &mut impl Read2) -> Result<(u16, (u64, [u8; 2])), Fault> {
+    let mut header = [0; 16];
+    stream.rewind()?;
+    stream.read_exact(&mut header[..8])?;
+    let little = header[0] == b'I';
+    let number = |bytes: &[u8]| {
+        let most_first = |n: u64, byte: &u8| n << 8 | u64::from(*byte);
+        if little { bytes.iter().rev().fold(0, most_first) } else { bytes.iter().fold(0, most_first) }
+    };
+    let big = number(&header[2..4]) == 43;
+    if big {
+        stream.read_exact(&mut header[8..])?;
+    }
+    let directory = if big { number(&header[8..16]) } else { number(&header[4..8]) };
+    stream.seek(SeekFrom::Start(directory))?;
+    let mut count = [0; 8];
+    let count = &mut count[..if big { 8 } else { 2 }];
+    stream.read_exact(count)?;
+    let (entry, value) = if big { (20, 12) } else { (12, 8) };
+    let start = directory + count.len() as u64;
+    for i in 0..number(count) {
+        let mut bytes = [0; 20];
+        stream.read_exact(&mut bytes[..entry])?;
+        if number(&bytes[..2]) == 262 {
+            let patch = if little { [1, 0] } else { [0, 1] };
+            let place = start + i * entry as u64 + value as u64;
+            return Ok((number(&bytes[value..value + 2]) as u16, (place, patch)));
+        }
+    }
+    Err(Fault::damaged("it does not say what its colours are"))
+}
+
+trait Read2: Read + Seek {}
+impl<T: Read + Seek + ?Sized> Read2 for T {}
+
+/// A file in which two bytes are other ones.
+struct Patched {
+    stream: Box<dyn Stream>,
+    patch: Option<(u64, [u8; 2])>,
+}
+
+impl Read for Patched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some((place, bytes)) = self.patch else { return self.stream.read(buffer) };
+        let start = self.stream.stream_position()?;
+        let read = self.stream.read(buffer)?;
+        for (byte, at) in bytes.into_iter().zip(place..) {
+            if let Some(there) = at.checked_sub(start).and_then(|at| buffer[..read].get_mut(at as usize)) {
+                *there = byte;
+            }
+        }
+        Ok(read)
+    }
+}
+
+impl Seek for Patched {
+    fn seek(&mut self, place: SeekFrom) -> io::Result<u64> {
+        self.stream.seek(place)
+    }
+}

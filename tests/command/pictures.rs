@@ -1,0 +1,249 @@
+//! Pictures in and out of the command: streams, links, devices, and a table of bad inputs.
+
+use std::io::Cursor;
+use std::process::Stdio;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, ImageFormat};
+use predicates::str::contains;
+
+use crate::support::{Workshop, content, data};
+
+/// `impasto features` of a picture: the shortest way through a reader.
+fn features(picture: &str) -> String {
+    format!("features {picture} --layers relu1_1 -o f.npz --size 16 --weights {}", data("vgg19-thin.npz"))
+}
+
+fn encoded(format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    DynamicImage::from(content()).write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn standard_input_is_a_picture_too() {
+    let shop = Workshop::new();
+    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::WebP] {
+        let mut arrays = Vec::new();
+        std::fs::write(shop.path("same"), encoded(format)).unwrap();
+        shop.impasto(&features("same")).assert().success();
+        arrays.push(shop.arrays("f.npz"));
+        shop.impasto(&features("-")).write_stdin(encoded(format)).assert().success();
+        arrays.push(shop.arrays("f.npz"));
+        #[cfg(unix)]
+        {
+            shop.impasto(&features("/dev/stdin")).write_stdin(encoded(format)).assert().success();
+            arrays.push(shop.arrays("f.npz"));
+        }
+        assert!(arrays.iter().all(|other| *other == arrays[0]), "{format:?}");
+    }
+    shop.impasto(&features("-")).write_stdin("").assert().code(1).stderr(contains("it is empty"));
+    shop.impasto(&features("-")).write_stdin("text").assert().code(1).stderr(contains("standard stream"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn endless_devices_are_no_pictures() {
+    let shop = Workshop::new();
+    for device in ["/dev/zero", "/dev/urandom", "/dev/null"] {
+        shop.impasto(&features(device)).assert().code(1).stderr(contains(device));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_as_output_is_followed_and_stays() {
+    let shop = Workshop::new();
+    std::fs::create_dir(shop.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere/real.png", shop.path("link.png")).unwrap();
+    for _ in 0..2 {
+        shop.transfer("-o link.png --steps 1 --quiet").assert().success();
+        assert!(shop.path("link.png").is_symlink());
+        assert_eq!(shop.rgb("elsewhere/real.png").dimensions(), (32, 24));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_written_is_known_before_the_first_step() {
+    let shop = Workshop::new();
+    std::fs::write(shop.path("protected.png"), "kept").unwrap();
+    let mut permissions = shop.path("protected.png").metadata().unwrap().permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(shop.path("protected.png"), permissions).unwrap();
+    for (output, said) in [("/proc/out.png", "/proc/out.png"), ("protected.png", "protected")] {
+        // So many steps would not end within this test.
+        let output = shop.transfer(&format!("-o {output} --steps 100000000")).assert().code(1).get_output().clone();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(said) && !stderr.contains(".impasto-") && stderr.lines().count() == 1, "{stderr}");
+    }
+    assert_eq!(std::fs::read(shop.path("protected.png")).unwrap(), b"kept");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_ends_with_the_name_that_the_user_gave() {
+    let shop = Workshop::new();
+    std::os::unix::fs::symlink("/dev/full", shop.path("full.png")).unwrap();
+    let output = shop.transfer("-o full.png --steps 1 --quiet").assert().code(1).get_output().clone();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("error: cannot write the picture full.png: No space left"), "{stderr}");
+    assert_eq!(shop.new_files(), ["full.png"]);
+}
+
+#[test]
+fn two_runs_on_one_file_leave_one_whole_picture() {
+    let shop = Workshop::new();
+    let thin = data("vgg19-thin.npz");
+    let words = format!("transfer content.png style.png --weights {thin} --size 0 -o out.png --steps 3 --quiet");
+    let runs = [0, 1].map(|_| shop.std(&words).stdout(Stdio::null()).spawn().unwrap());
+    for mut run in runs {
+        assert!(run.wait().unwrap().success());
+    }
+    assert_eq!(shop.rgb("out.png").dimensions(), (32, 24));
+    assert_eq!(shop.new_files(), ["out.png"]);
+}
+
+/// Files of many kinds, each with the words that its error must have.
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn bad_inputs() -> Vec<(String, Vec<u8>, &'static str)> {
+    let mut all = Vec::new();
+    let mut heic = Vec::new();
+    heic.extend(
+        heifer::encode_rgb8(64, 48, &[200, 100, 50].repeat(64 * 48), &heifer::EncodeOptions::default()).unwrap(),
+    );
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, 95).encode_image(&content()).unwrap();
+    let wholes = [
+        ("png", encoded(ImageFormat::Png)),
+        ("jpg", jpeg.clone()),
+        ("webp", encoded(ImageFormat::WebP)),
+        ("tiff", encoded(ImageFormat::Tiff)),
+        ("bmp", encoded(ImageFormat::Bmp)),
+        ("gif", encoded(ImageFormat::Gif)),
+        ("heic", heic),
+    ];
+    // Cut at any place.
+    for (extension, whole) in &wholes {
+        for (i, len) in
+            [1, 2, 4, 8, 12, 16, 24, 33].into_iter().chain((1..10).map(|k| whole.len() * k / 10)).enumerate()
+        {
+            all.push((format!("cut-{i}.{extension}"), whole[..len].to_vec(), ""));
+        }
+        // Only the mark of the format, then nothing but zeros.
+        let mut zeros = whole.clone();
+        zeros[12..].fill(0);
+        all.push((format!("zeros.{extension}"), zeros, ""));
+        let mut ones = whole.clone();
+        ones[16..].fill(0xff);
+        all.push((format!("ones.{extension}"), ones, ""));
+    }
+    // Sizes that cannot be.
+    for (i, side) in [0_u32, 65_000, i32::MAX as u32, u32::MAX].into_iter().enumerate() {
+        let mut png = wholes[0].1.clone();
+        png[16..24].copy_from_slice(&[side.to_be_bytes(), side.to_be_bytes()].concat());
+        all.push((format!("size-{i}.png"), png, ""));
+        let mut bmp = wholes[4].1.clone();
+        bmp[18..26].copy_from_slice(&[side.to_le_bytes(), side.to_le_bytes()].concat());
+        all.push((format!("size-{i}.bmp"), bmp, ""));
+    }
+    // Frames of JPEG that are not read.
+    let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    for (marker, said) in [
+        (0xc3, "lossless"),
+        (0xc5, "hierarchical"),
+        (0xc7, "hierarchical"),
+        (0xc9, "arithmetic"),
+        (0xca, "arithmetic"),
+        (0xcd, "hierarchical"),
+    ] {
+        let mut other = jpeg.clone();
+        other[frame + 1] = marker;
+        all.push((format!("frame-{marker:x}.jpg"), other, said));
+    }
+    for (i, (at, value)) in
+        [(4, 12), (5, 0), (9, 0), (9, 2), (9, 255), (11, 0x33), (11, 0), (11, 0xff)].into_iter().enumerate()
+    {
+        let mut other = jpeg.clone();
+        other[frame + at] = value;
+        if at == 5 {
+            other[frame + 6] = 0;
+        }
+        all.push((format!("header-{i}.jpg"), other, ""));
+    }
+    // What is no picture at all.
+    for (i, (bytes, said)) in [
+        (&b""[..], "empty"),
+        (b"this is no picture", "no picture"),
+        (b"{\"a\": 1}", "no picture"),
+        (b"<!DOCTYPE html><html><body>404</body></html>", "a web page"),
+        (b"<html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS"),
+        (b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "SVG"),
+        (b"%PDF-1.4\n", "PDF"),
+        (b"8BPS\0\x01\0\0\0\0\0\0", "Photoshop"),
+        (b"PK\x03\x04\x14\0", "ZIP"),
+        (b"\x1f\x8b\x08\0", "gzip"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "AVIF"),
+        (b"\0\0\0\x18ftypqt  \0\0\0\0qt  ", "video"),
+        (b"\xff\x0a\0\0", "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"P6 1 1 255 abc", "PNM"),
+        (b"\x76\x2f\x31\x01\x02\0\0\0", "OpenEXR"),
+        (b"#?RADIANCE\n", "Radiance"),
+        (b"qoif\0\0\0\x01", "QOI"),
+        (b"\x93NUMPY\x01\0", "NumPy"),
+        (b"\x7fELF\x02\x01", "program"),
+        (b"FUJIFILMCCD-RAW 0201", "raw"),
+        (b"II*\0\x10\0\0\0CR\x02\0", "raw"),
+        (b"II*\0\xff\xff\xff\xff", ""),
+        (b"MM\0*\0\0\0\x08\0\0", ""),
+        (b"II+\0\x08\0\0\0\xff\xff\xff\xff\xff\xff\xff\x7f", ""),
+        (b"RIFF\0\0\0\0WEBP", ""),
+        (b"RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff", ""),
+        (b"GIF89a\0\0\0\0\0\0\0", ""),
+        (b"BM", ""),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", ""),
+        (b"\xff\xd8\xff\xd9", ""),
+        (b"\xff\xd8\xff\xda\0\x02", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        all.push((format!("other-{i}.jpg"), bytes.to_vec(), said));
+    }
+    all
+}
+
+/// Each bad input: exit code 1, one paragraph that names it, nothing left behind, within 1 GiB of address space.
+#[test]
+fn bad_inputs_end_in_one_paragraph() {
+    let shop = Workshop::new();
+    let inputs = bad_inputs();
+    assert!(inputs.len() >= 150, "{}", inputs.len());
+    std::fs::create_dir(shop.path("bad")).unwrap();
+    let before = shop.new_files();
+    for (name, bytes, said) in &inputs {
+        let path = format!("bad/{name}");
+        std::fs::write(shop.path(&path), bytes).unwrap();
+        let words = features(&path) + " --threads 2";
+        let mut command = if cfg!(target_os = "linux") {
+            let plain = shop.std(&words);
+            let mut limited = std::process::Command::new("sh");
+            limited
+                .args(["-c", "ulimit -v 1048576; exec \"$0\" \"$@\""])
+                .arg(plain.get_program())
+                .args(plain.get_args());
+            limited.current_dir(shop.folder()).env_remove("IMPASTO_WEIGHTS").env("OPENBLAS_NUM_THREADS", "1");
+            limited
+        } else {
+            shop.std(&words)
+        };
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}: {stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.trim_end().lines().count() == 1, "{name}: {stderr}");
+        assert!(stderr.contains(name.as_str()) && stderr.contains(said), "{name}: {stderr}");
+        assert_eq!(shop.new_files(), before, "{name}");
+    }
+}
