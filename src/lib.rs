@@ -40,8 +40,8 @@
 //! | [`kernels`] | arrays in, arrays out: convolution, products, pooling |
 
 mod atomic_file;
-mod error;
 pub mod demo;
+mod error;
 pub mod figure;
 pub mod gradcheck;
 pub mod jobs;

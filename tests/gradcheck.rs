@@ -1,8 +1,8 @@
 //! The command `impasto gradcheck`, as its users see it.
 
 use assert_cmd::Command;
-use impasto::gradcheck::GradCheck;
 use impasto::Preset;
+use impasto::gradcheck::GradCheck;
 use impasto::objective::style_transfer;
 use impasto::vgg::{Layer, Vgg19, Weights};
 use ndarray::Array3;

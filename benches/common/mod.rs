@@ -1,8 +1,8 @@
 //! Work that the benches share.
 #![allow(dead_code, missing_docs, reason = "each bench uses a part")]
 
-use impasto::kernels::ConvAlgorithm;
 use impasto::Preset;
+use impasto::kernels::ConvAlgorithm;
 use impasto::objective::{Objective, style_transfer};
 use impasto::tape::Tape;
 use impasto::vgg::{Vgg19, Weights};
@@ -45,7 +45,8 @@ impl Step {
         let network = Vgg19::new(Weights::random(0, Some(settings.deepest()))).with_algorithm(algorithm);
         let image = random((size, size, 3));
         let style = random((size, size, 3)).mapv(|v| v * v);
-        let objective = style_transfer(&recipe, &network, image.clone(), vec![(style, 1.0)]).expect("all layers are there");
+        let objective =
+            style_transfer(&recipe, &network, image.clone(), vec![(style, 1.0)]).expect("all layers are there");
         Self { network, objective, image, tape: Tape::new() }
     }
 

@@ -145,7 +145,9 @@ impl RecipeArguments {
             content_weight: self.content_weight.unwrap_or(preset.content_weight),
             style_weight: self.style_weight.unwrap_or(preset.style_weight),
             // A weight that was given is meant as it is.
-            reference_side: preset.reference_side.filter(|_| self.style_weight.is_none() && self.content_weight.is_none()),
+            reference_side: preset
+                .reference_side
+                .filter(|_| self.style_weight.is_none() && self.content_weight.is_none()),
             tv_weight: self.tv_weight.unwrap_or(preset.tv_weight),
             ..preset
         }

@@ -34,7 +34,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     demo::style(512).save(&style)?;
     eprintln!("drew {} and {}", content.display(), style.display());
     eprintln!("impasto transfer {} {} -o {}", content.display(), style.display(), out.display());
-    let words = ["transfer".into(), content.into_os_string(), style.into_os_string(), "-o".into(), out.into_os_string()];
+    let words =
+        ["transfer".into(), content.into_os_string(), style.into_os_string(), "-o".into(), out.into_os_string()];
     let command = Command::try_parse_from(words).map_err(|error| Error::Usage(error.to_string()))?;
     transfer::run(&command.transfer)
 }

@@ -14,8 +14,8 @@ mod write;
 pub use error::{Fault, PictureError};
 pub use histogram::match_histogram;
 pub use provenance::Provenance;
-pub use write::{Depth, Format, SaveOptions};
 pub(crate) use resize::resize_linear;
+pub use write::{Depth, Format, SaveOptions};
 
 use ndarray::{Array2, Array3};
 

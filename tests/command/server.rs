@@ -8,6 +8,7 @@ use std::thread;
 
 /// What the server does with requests.
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a manner of its own")]
 pub struct Manner {
     /// The whole file is sent whatever is asked for.
     pub ignores_ranges: bool,
@@ -107,7 +108,7 @@ fn answer(mut stream: &TcpStream, file: &[u8], manner: Manner, seen: &Mutex<Seen
         None => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", file.len()),
     };
     let version = if manner.changes { count } else { 1 };
-    head += &format!("ETag: \"{version}\"\r\nConnection: close\r\n\r\n");
+    head.push_str(&["ETag: \"", &version.to_string(), "\"\r\nConnection: close\r\n\r\n"].concat());
     stream.write_all(head.as_bytes())?;
     let end = part.end.min(file.len() - manner.withholds).max(part.start);
     let end = end.min(part.start + manner.cuts_after.unwrap_or(file.len()));

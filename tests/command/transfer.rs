@@ -43,8 +43,7 @@ fn what_it_says() {
         r"^32 px, iteration 1:  50 %  \d+ s left  style \S+\n32 px, iteration 2: 100 %  .*\nout.png: 32×24 pixels, \S+ s\n$",
     );
     shop.transfer("-o out.png --steps 2").assert().success().stdout("").stderr(plain.unwrap());
-    let verbose = contains("content 32×24, style 28×28").and(contains("iteration 2:"))
-        .and(contains("style: relu1_1 "));
+    let verbose = contains("content 32×24, style 28×28").and(contains("iteration 2:")).and(contains("style: relu1_1 "));
     shop.transfer("-o out.png --steps 3 --verbose").assert().success().stdout("").stderr(verbose);
 }
 
@@ -53,7 +52,8 @@ fn sizes() {
     let shop = Workshop::new();
     let dimensions = |words: &str| {
         let thin = data("vgg19-thin.npz");
-        let words = format!("transfer content.png style.png --weights {thin} -o out.png --steps 1 --scales 1 --quiet {words}");
+        let words =
+            format!("transfer content.png style.png --weights {thin} -o out.png --steps 1 --scales 1 --quiet {words}");
         shop.impasto(&words).assert().success();
         shop.rgb("out.png").dimensions()
     };
@@ -130,7 +130,8 @@ fn the_embedded_network_says_that_it_is_random_unless_it_was_asked_for() {
 fn from_coarse_to_fine() {
     let shop = Workshop::new();
     for optimizer in ["lbfgs", "adam"] {
-        let words = format!("-o out.png --scales 16,24,32 --steps 3,2,4 --optimizer {optimizer} --log log.jsonl --quiet");
+        let words =
+            format!("-o out.png --scales 16,24,32 --steps 3,2,4 --optimizer {optimizer} --log log.jsonl --quiet");
         shop.transfer(&words).assert().success();
         let scales: Vec<_> = shop.log("log.jsonl").iter().map(|line| number(line, "scale")).collect();
         assert_eq!(scales, [16., 16., 16., 24., 24., 32., 32., 32., 32.], "{optimizer}");

@@ -38,7 +38,8 @@ impl Picture {
     /// # Errors
     /// If the file cannot be opened, is no such picture, is damaged or cut short, is of a kind that would come out
     /// wrong, or holds more than 1 GiB of pixels; or if there is no memory for it.
-    pub fn open(path: &Path) -> Result<Self, PictureError> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, PictureError> {
+        let path = path.as_ref();
         Self::read(path, None)
     }
 
@@ -50,7 +51,8 @@ impl Picture {
     ///
     /// # Panics
     /// If `longest` is 0.
-    pub fn open_fitted(path: &Path, longest: usize) -> Result<Self, PictureError> {
+    pub fn open_fitted(path: impl AsRef<Path>, longest: usize) -> Result<Self, PictureError> {
+        let path = path.as_ref();
         assert!(longest > 0, "a picture of no pixels");
         Self::read(path, Some(longest))
     }

@@ -105,7 +105,7 @@ fn errors_name_the_file_and_say_what_would_be_right() {
     std::fs::create_dir(folder.path().join("folder.png")).unwrap();
     let error = Format::of(&folder.path().join("folder.png")).unwrap_err().to_string();
     assert!(error.contains("it is a folder"), "{error}");
-    let error = sample().save("-".as_ref()).unwrap_err().to_string();
+    let error = sample().save("-").unwrap_err().to_string();
     assert!(error.contains("say in which format"), "{error}");
 }
 

@@ -85,7 +85,8 @@ impl Picture {
     ///
     /// # Errors
     /// As [`save_with`](Self::save_with).
-    pub fn save(&self, path: &Path) -> Result<(), PictureError> {
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PictureError> {
+        let path = path.as_ref();
         self.save_with(path, &SaveOptions::default())
     }
 
@@ -96,7 +97,8 @@ impl Picture {
     /// # Errors
     /// If the format is not known or cannot hold the picture, or the file cannot be written. No half-written file is
     /// left behind.
-    pub fn save_with(&self, path: &Path, options: &SaveOptions) -> Result<(), PictureError> {
+    pub fn save_with(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<(), PictureError> {
+        let path = path.as_ref();
         let format = options.format_for(path)?;
         options.check_format(path, format, [self.height(), self.width()])?;
         let write = |why| PictureError::Write { path: path.into(), why };

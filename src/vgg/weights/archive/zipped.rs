@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use zip::{CompressionMethod, ZipArchive};
 use zip::read::ZipFile;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::foreign::FETCH;
 use super::hdf5::Hdf5;
