@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let height: usize = height.parse()?;
     let mut columns: Vec<Array3<f32>> = Vec::new();
     for path in pictures {
-        let picture = Picture::open(path.as_ref())?;
+        let picture = Picture::open(path)?;
         let width = (picture.width() * height).div_ceil(picture.height());
         if !columns.is_empty() {
             columns.push(Array3::ones((height, MARGIN, 3)));
@@ -25,6 +25,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         columns.push(picture.resized(height, width).rgb);
     }
     let views: Vec<_> = columns.iter().map(|column| column.view()).collect();
-    Picture::new(concatenate(Axis(1), &views)?).save(out.as_ref())?;
+    Picture::new(concatenate(Axis(1), &views)?).save(out)?;
     Ok(())
 }

@@ -16,8 +16,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     // Made smaller while it is decoded: a large photograph needs little memory.
     let picture = match longest {
-        Some(longest) => Picture::open_fitted(from.as_ref(), longest)?,
-        None => Picture::open(from.as_ref())?,
+        Some(longest) => Picture::open_fitted(from, longest)?,
+        None => Picture::open(from)?,
     };
     println!(
         "{}×{} pixels, {} profile",
@@ -28,6 +28,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let deep = matches!(Format::of(to.as_ref())?, Format::Png | Format::Tiff);
     let depth = if deep { Depth::Sixteen } else { Depth::Eight };
     let options = SaveOptions { depth, srgb: true, ..SaveOptions::default() };
-    picture.save_with(to.as_ref(), &options)?;
+    picture.save_with(to, &options)?;
     Ok(())
 }

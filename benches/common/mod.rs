@@ -42,7 +42,7 @@ pub struct Step {
 impl Step {
     pub fn new(size: usize, algorithm: ConvAlgorithm) -> Self {
         let recipe = Preset::Notebook.recipe(false);
-        let network = Vgg19::new(Weights::random(0, Some(settings.deepest()))).with_algorithm(algorithm);
+        let network = Vgg19::new(Weights::random(0, Some(recipe.deepest()))).with_algorithm(algorithm);
         let image = random((size, size, 3));
         let style = random((size, size, 3)).mapv(|v| v * v);
         let objective =
@@ -54,9 +54,9 @@ impl Step {
     pub fn run(&mut self) -> f32 {
         let value = {
             let image = self.tape.variable(self.image.clone());
-            let losses = self.objective.evaluate(&self.network, &image).expect("a large image");
-            losses.total.backward();
-            losses.total.scalar()
+            let losses = self.objective.evaluate(&self.network, &image, &image).expect("a large image");
+            losses.scaled.backward();
+            losses.scaled.scalar()
         };
         self.tape.clear();
         value

@@ -183,10 +183,10 @@ struct Frames<'a> {
 
 impl Watcher for Frames<'_> {
     fn see(&mut self, run: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
-        if progress.iteration.is_multiple_of(self.every) && progress.iteration < progress.iterations {
-            if let Err(why) = run.finished().save_with(&numbered(self.output, progress.iteration), self.options) {
-                return ControlFlow::Break(Stop::Failed(why.into()));
-            }
+        let due = progress.iteration.is_multiple_of(self.every) && progress.iteration < progress.iterations;
+        let path = numbered(self.output, progress.iteration);
+        if due && let Err(why) = run.finished().save_with(path, self.options) {
+            return ControlFlow::Break(Stop::Failed(why.into()));
         }
         ControlFlow::Continue(())
     }

@@ -80,8 +80,7 @@ impl From<impasto::Error> for Error {
         use impasto::Error as Library;
         match error {
             Library::Picture(error) => error.into(),
-            Library::Network(error) => error.into(),
-            Library::Inversion(InversionError::Network(error)) => error.into(),
+            Library::Network(error) | Library::Inversion(InversionError::Network(error)) => error.into(),
             Library::Inversion(error) => Self::Failure(format!("{error}; change --crop or --channels")),
             Library::Texture(error) => Self::Failure(super::texture::advice(&error)),
             Library::Schedule(_) | Library::Environment(_) => Self::Usage(error.to_string()),

@@ -44,7 +44,7 @@ impl OutputArguments {
 }
 
 fn format(text: &str) -> Result<Format, String> {
-    text.parse().map_err(|_| "give png, jpeg, webp, tiff or bmp".into())
+    text.parse().map_err(|()| "give png, jpeg, webp, tiff or bmp".into())
 }
 
 fn depth(text: &str) -> Result<Depth, String> {

@@ -94,11 +94,11 @@ fn errors_name_the_file_and_say_what_would_be_right() {
     std::fs::write(&text, "this is no picture").unwrap();
     let error = Picture::open(&text).unwrap_err().to_string();
     assert!(error.contains("text.png") && error.contains("PNG, JPEG, WebP, TIFF and BMP"), "{error}");
-    let error = Picture::open(&folder.path().join("none.png")).unwrap_err().to_string();
+    let error = Picture::open(folder.path().join("none.png")).unwrap_err().to_string();
     assert!(error.contains("cannot open the picture") && error.contains("none.png"), "{error}");
     let error = Picture::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("it is a folder"), "{error}");
-    let error = sample().save(&folder.path().join("a.gif")).unwrap_err().to_string();
+    let error = sample().save(folder.path().join("a.gif")).unwrap_err().to_string();
     assert!(error.contains("a.gif") && error.contains("must end in .png"), "{error}");
     let error = Format::of(&folder.path().join("no/a.png")).unwrap_err().to_string();
     assert!(error.contains("there is no folder"), "{error}");
@@ -120,8 +120,7 @@ fn what_a_format_cannot_hold_is_known_before() {
         let error = check(name, size).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains("on a side"), "{error}");
     }
-    let error =
-        Picture::new(Array3::zeros((1, 16_384, 3))).save(&folder.path().join("a.webp")).unwrap_err().to_string();
+    let error = Picture::new(Array3::zeros((1, 16_384, 3))).save(folder.path().join("a.webp")).unwrap_err().to_string();
     assert!(error.contains("16383"), "{error}");
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
@@ -130,7 +129,7 @@ fn what_a_format_cannot_hold_is_known_before() {
 fn an_input_is_not_written_over() {
     let folder = tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    sample().save(&at("in.png")).unwrap();
+    sample().save(at("in.png")).unwrap();
     let options = SaveOptions::default();
     std::fs::create_dir(at("sub")).unwrap();
     for same in ["in.png", "sub/../in.png"] {
