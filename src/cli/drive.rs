@@ -143,7 +143,9 @@ impl<'a> Driver<'a> {
     /// Drives a run, writes its picture whatever happens, and tells how it ended.
     pub(super) fn complete(mut self, mut run: Run<'_>) -> Result<ExitCode, Error> {
         let ended = self.drive(&mut run, None, None);
-        self.write(&run.finished())?;
+        if run.iterations() > 0 {
+            self.write(&run.finished())?;
+        }
         self.end(ended?, run.iterations())
     }
 

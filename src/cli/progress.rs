@@ -122,8 +122,7 @@ pub(super) fn plain(value: f64) -> String {
     }
     let digits = 2 - value.abs().log10().floor() as i32;
     match digits {
-        3..=6 => format!("{value:.0$}", digits as usize),
-        0..=2 => format!("{value:.0$}", digits as usize),
+        0..=6 => format!("{value:.0$}", digits as usize),
         -4..0 => format!("{value:.0}"),
         _ => format!("{value:.2e}"),
     }

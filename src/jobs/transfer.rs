@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::objective::style_transfer;
 use crate::picture::Picture;
-use crate::recipe::{Preset, Recipe, Scale};
+use crate::recipe::{Preset, Recipe, Scale, Scales};
 use crate::run::{Canvas, Job, Run, Stage, Start, Units};
 use crate::vgg::Vgg19;
 
@@ -43,7 +43,16 @@ impl<'a> Transfer<'a> {
     /// not go together.
     pub fn run(self) -> Result<Run<'a>, Error> {
         let side = self.content.height().max(self.content.width());
-        let scales = self.recipe.scales.schedule(&self.recipe.steps, side)?;
+        let mut scales = self.recipe.scales.schedule(&self.recipe.steps, side)?;
+        if self.recipe.scales == Scales::Auto {
+            // Narrow pictures begin larger, so that the deepest layer sees something of them.
+            let pictures = self.styles.iter().map(|(style, _)| *style).chain([self.content]);
+            let narrowest = pictures.map(|picture| picture.height().min(picture.width())).min().unwrap_or(0);
+            let (least, last) = (self.recipe.deepest().stride(), scales.len() - 1);
+            let fits = |scale: &Scale| narrowest * scale.side >= least * side;
+            let first = scales.iter().position(fits).unwrap_or(last);
+            scales.drain(..first.min(last));
+        }
         Run::of(Scaled { transfer: self, scales, side })
     }
 }

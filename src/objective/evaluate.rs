@@ -11,7 +11,7 @@ use crate::vgg::{Layer, Measured, NetworkError, Vgg19};
 
 /// Weights outside of 2^±`ORDINARY` are brought near to 1 while the objective is computed, so that neither the loss nor
 /// its gradient leaves the range of f32.
-const ORDINARY: f64 = 40.0;
+const ORDINARY: f64 = 20.0;
 
 /// What is minimised: L = Σ over groups of w·Σ over the group's terms of v·term, with the weights w and v.
 ///
@@ -96,7 +96,8 @@ impl<T: Real> Objective<T> {
         let seen = see(network, &self.places(), pixels, input)?;
         let inner: Vec<f64> = self.groups.iter().map(Group::factor).collect();
         let weights: Vec<f64> = self.groups.iter().zip(&inner).map(|(group, inner)| group.weight / inner).collect();
-        let factor = normalising(weights.iter().copied());
+        let present = self.groups.iter().zip(&weights).filter(|(group, _)| !group.terms.is_empty());
+        let factor = normalising(present.map(|(_, weight)| *weight));
         let mut groups = Vec::new();
         let mut sum: Option<Var<'t, T>> = None;
         for ((group, inner), weight) in self.groups.iter().zip(inner).zip(weights) {

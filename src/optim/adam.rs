@@ -108,7 +108,8 @@ impl<T: Real> Optimizer<T> for Adam<T> {
             new2: T::of(1.0 - self.beta2),
             rate: T::of(self.rate / correction1),
             root_scale: T::of(1.0 / correction2.sqrt()),
-            epsilon: T::of(self.epsilon * self.epsilon_scale),
+            // Where a second moment has become zero, ε is what the first is divided by, and must not be smaller.
+            epsilon: T::of(self.epsilon * self.epsilon_scale).max((tiny / T::of(1.0 - self.beta2)).sqrt()),
             tiny_moment: tiny,
             tiny_gradient: tiny.sqrt(),
         };

@@ -84,6 +84,12 @@ impl Stage {
         let optimizer = Method::Lbfgs.optimizer(1.0, steps, None);
         Self { canvas, objective, network, optimizer, steps, jitter: 0, seed: 0 }
     }
+
+    /// Whether the network can look at the canvas as deep as the objective does.
+    fn check(&self) -> Result<(), Error> {
+        let check = |layer| self.network.check(self.canvas.size(), layer);
+        Ok(self.objective.deepest().map_or(Ok(()), check)?)
+    }
 }
 
 /// A job that goes through several sizes, from small to large.
@@ -145,6 +151,7 @@ impl<'a> Run<'a> {
     /// If the network has not the layers that the job needs, or a picture is too small for them.
     pub fn of(job: impl Job + 'a) -> Result<Self, Error> {
         let stage = job.stage(0, None)?;
+        stage.check()?;
         Ok(Self::from(Box::new(job), stage))
     }
 
@@ -249,6 +256,7 @@ impl<'a> Run<'a> {
         let mut so_far = old.canvas.clone();
         so_far.values_mut().assign(&best);
         let mut next = self.job.stage(self.scale + 1, Some(&so_far))?;
+        next.check()?;
         let shape = next.canvas.values().raw_dim();
         if self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
             next.optimizer = std::mem::replace(&mut self.stage.optimizer, Method::Lbfgs.optimizer(1.0, 0, None));

@@ -11,7 +11,7 @@ const JOB: &str = "invert content.png --layer pool1 --size 16 --steps 6";
 #[test]
 fn relu1_1_keeps_nearly_all_of_the_picture() {
     let shop = Workshop::new();
-    let original = Picture::open(data("thin-notebook/content.png").as_ref()).unwrap().fitted(32);
+    let original = Picture::open(data("thin-notebook/content.png")).unwrap().fitted(32);
     original.save(&shop.path("original.png")).unwrap();
     let (picture, log) = shop.made("invert original.png --layer relu1_1 --size 0 --steps 200");
     let error = number(log.last().unwrap(), "error");
@@ -40,7 +40,7 @@ fn the_log_has_the_terms_of_every_iteration() {
     assert_eq!(log.len(), 5);
     for (index, line) in log.iter().enumerate() {
         let names: Vec<&str> = line.keys().map(String::as_str).collect();
-        assert_eq!(names, ["iteration", "elapsed", "total", "error", "tv", "alpha"]);
+        assert_eq!(names, ["iteration", "scale", "elapsed", "total", "error", "tv", "alpha"]);
         assert_eq!(line["iteration"], index + 1);
         let sum = number(line, "error") + number(line, "tv") + number(line, "alpha");
         approx::assert_relative_eq!(number(line, "total"), sum, max_relative = 1e-5);
@@ -183,7 +183,7 @@ fn mistakes_are_named() {
         ("--layer relu1_1 --repeats 0", 2, "--repeats"),
         ("--layer relu1_1 --jitter 257", 2, "--jitter"),
         ("--layer relu1_1 --preset slow", 2, "fast, mahendran"),
-        ("--layer relu1_1 --optimizer sgd", 2, "momentum, adam, lbfgs"),
+        ("--layer relu1_1 --optimizer sgd", 2, "adam, lbfgs, momentum"),
         ("--layer relu1_1 --lr 1", 2, "--optimizer"),
         ("--layer relu1_1 --jitter 1 --optimizer lbfgs", 2, "--jitter"),
         ("--layer relu1_1 --size 16 --channels 0..999", 1, "relu1_1 has 12 × 16 positions of 8"),

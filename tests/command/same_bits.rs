@@ -13,7 +13,7 @@ fn a_transfer_with_the_thin_network() {
                 format!("-o out.png --steps 12 --optimizer {optimizer} --log log.jsonl --quiet --threads {threads}");
             shop.transfer(&words).assert().success();
             let losses: Vec<String> = shop.log("log.jsonl").iter().map(|line| line["total"].to_string()).collect();
-            (std::fs::read(shop.path("out.png")).unwrap(), losses)
+            (shop.rgb("out.png"), losses)
         });
         assert!(results.iter().all(|result| *result == results[0]), "{optimizer}");
     }

@@ -136,7 +136,7 @@ fn mistakes_are_named() {
         ("--size 12,x", 2, "as in 256 or 512,256"),
         ("--example-size 70000", 2, "--example-size"),
         ("--steps 0", 2, "--steps"),
-        ("--optimizer momentum", 2, "adam, lbfgs"),
+        ("--optimizer sgd", 2, "adam, lbfgs, momentum"),
         ("--lr 0.1", 2, "--optimizer adam"),
         ("--up-to pool9", 2, "pool9"),
         ("--up-to fc6", 1, "the weights end before fc6"),

@@ -91,7 +91,7 @@ fn the_rate_is_how_far_adam_goes() {
 fn presets_layers_weights_and_pooling_change_the_picture() {
     let shop = Workshop::new();
     let default = shop.picture("--lr 0.02");
-    assert_eq!(shop.picture("--preset balanced"), default);
+    assert_eq!(shop.picture("--lr 0.02 --preset balanced"), default);
     for words in [
         "--preset notebook",
         "--preset gatys",
@@ -115,9 +115,9 @@ fn presets_layers_weights_and_pooling_change_the_picture() {
 #[test]
 fn the_embedded_network_says_that_it_is_random_unless_it_was_asked_for() {
     let shop = Workshop::new();
-    let words = "transfer content.png style.png -o out.png --size 32 --steps 1";
+    let words = "transfer content.png style.png -o out.png --size 32 --steps 2 --optimizer adam";
     let shallow = "--content-layers relu1_2 --style-layers relu1_1,relu2_1";
-    let note = contains("note: no trained weights").and(contains("--weights PATH"));
+    let note = contains("note: no trained weights").and(contains("impasto weights fetch"));
     shop.impasto(&format!("{words} {shallow}")).assert().success().stderr(note);
     let unasked = shop.rgb("out.png");
     shop.impasto(&format!("{words} {shallow} --weights random")).assert().success().stderr(contains("note:").not());
@@ -131,19 +131,19 @@ fn from_coarse_to_fine() {
     let shop = Workshop::new();
     for optimizer in ["lbfgs", "adam"] {
         let words =
-            format!("-o out.png --scales 16,24,32 --steps 3,2,4 --optimizer {optimizer} --log log.jsonl --quiet");
+            format!("-o out.png --scales 22,27,32 --steps 3,2,4 --optimizer {optimizer} --log log.jsonl --quiet");
         shop.transfer(&words).assert().success();
         let scales: Vec<_> = shop.log("log.jsonl").iter().map(|line| number(line, "scale")).collect();
-        assert_eq!(scales, [16., 16., 16., 24., 24., 32., 32., 32., 32.], "{optimizer}");
+        assert_eq!(scales, [22., 22., 22., 27., 27., 32., 32., 32., 32.], "{optimizer}");
         assert_eq!(shop.rgb("out.png").dimensions(), (32, 24));
         let three = shop.rgb("out.png");
         shop.transfer(&format!("{words} --threads 1")).assert().success();
         assert_eq!(shop.rgb("out.png"), three, "the same on one thread");
-        shop.transfer(&words.replace("--scales 16,24,32 --steps 3,2,4", "--scales 1 --steps 4")).assert().success();
+        shop.transfer(&words.replace("--scales 22,27,32 --steps 3,2,4", "--scales 1 --steps 4")).assert().success();
         assert_ne!(shop.rgb("out.png"), three, "{optimizer}: the smaller scales count");
     }
     // Frames on the way have the size of the picture.
-    shop.transfer("-o out.png --scales 16,32 --steps 2,2 --save-every 1 --quiet").assert().success();
+    shop.transfer("-o out.png --scales 24,32 --steps 2,2 --save-every 1 --quiet").assert().success();
     assert_eq!(shop.rgb("out-0001.png").dimensions(), (32, 24));
     shop.transfer("-o out.png --scales 2 --steps 2,2,2").assert().code(2).stderr(contains("for 2 scales"));
 }
