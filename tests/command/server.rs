@@ -111,7 +111,9 @@ fn answer(mut stream: &TcpStream, file: &[u8], manner: Manner, seen: &Mutex<Seen
     head.push_str(&["ETag: \"", &version.to_string(), "\"\r\nConnection: close\r\n\r\n"].concat());
     stream.write_all(head.as_bytes())?;
     let end = part.end.min(file.len() - manner.withholds).max(part.start);
-    let end = end.min(part.start + manner.cuts_after.unwrap_or(file.len()));
+    // A server that begins anew each time is cut once: it would never come to the end otherwise.
+    let cut = manner.cuts_after.filter(|_| !manner.ignores_ranges || count == 1);
+    let end = end.min(part.start + cut.unwrap_or(file.len()));
     seen.lock().unwrap().sent += end - part.start;
     stream.write_all(&file[part.start..end])
 }
