@@ -27,7 +27,7 @@
 //! |---|---|
 //! | [`demo`] | two pictures to try things on |
 //! | [`figure`] | the papers' figures: sheets of jobs, and plots |
-//! | [`jobs`] | [`Transfer`], [`Texture`](jobs::Texture), [`Invert`](jobs::Invert) |
+//! | [`jobs`] | [`Transfer`], [`Texture`], [`Invert`] |
 //! | [`run`] | the loop of all jobs, the canvas, those who watch |
 //! | [`gradcheck`] | numeric gradient testing, of your own operations too |
 //! | [`objective`] | what is minimised: a sum of terms |

@@ -12,7 +12,7 @@ const JOB: &str = "invert content.png --layer pool1 --size 16 --steps 6";
 fn relu1_1_keeps_nearly_all_of_the_picture() {
     let shop = Workshop::new();
     let original = Picture::open(data("thin-notebook/content.png")).unwrap().fitted(32);
-    original.save(&shop.path("original.png")).unwrap();
+    original.save(shop.path("original.png")).unwrap();
     let (picture, log) = shop.made("invert original.png --layer relu1_1 --size 0 --steps 200");
     let error = number(log.last().unwrap(), "error");
     assert!(error < 0.015, "{error}");

@@ -16,7 +16,7 @@ fn a_picture_tells_how_it_was_made() {
     let options = SaveOptions { provenance: Some(made), ..SaveOptions::default() };
     let picture = Picture::new(Array3::zeros((3, 4, 3)));
     for name in ["out.png", "out.jpg", "out.webp", "out.tiff"] {
-        picture.save_with(&shop.path(name), &options).unwrap();
+        picture.save_with(shop.path(name), &options).unwrap();
         let command = "impasto transfer 'a photo.jpg' style.png -o out.png --size 0\n";
         shop.impasto(&format!("show {name} --as-command")).assert().success().stdout(command).stderr("");
         let told = format!(
@@ -59,7 +59,7 @@ fn the_line_runs_in_a_shell() {
     ];
     std::fs::copy(shop.path("content.png"), shop.path("made.png")).unwrap();
     let options = SaveOptions { provenance: Some(Provenance::new(words)), ..SaveOptions::default() };
-    Picture::open(&shop.path("content.png")).unwrap().save_with(&shop.path("made.png"), &options).unwrap();
+    Picture::open(shop.path("content.png")).unwrap().save_with(shop.path("made.png"), &options).unwrap();
     let line = shop.impasto("show made.png --as-command").assert().success().get_output().stdout.clone();
     let line = String::from_utf8(line).unwrap();
     let program = assert_cmd::cargo::cargo_bin!("impasto");
