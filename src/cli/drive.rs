@@ -98,17 +98,18 @@ impl<'a> Driver<'a> {
         let options = arguments.output.options();
         options.check(output, [1, 1], inputs)?;
         let log = arguments.log.as_deref().map(Log::new).transpose()?;
-        let (interrupted, begin) = (interrupt::watch(), Instant::now());
-        let (save_every, verbosity) = (arguments.save_every, arguments.verbosity);
-        Ok(Self { output, options, save_every, verbosity, log, interrupted, begin })
+        Ok(Self { log, save_every: arguments.save_every, ..Self::with(options, arguments.verbosity, output) })
     }
 
     /// The same without log and frames.
     pub(super) fn quietest(verbosity: Verbosity, output: &'a Path) -> Result<Self, Error> {
-        let interrupted = interrupt::watch();
         Format::of(output)?;
-        let (begin, options) = (Instant::now(), SaveOptions::default());
-        Ok(Self { output, options, save_every: None, verbosity, log: None, interrupted, begin })
+        Ok(Self::with(SaveOptions::default(), verbosity, output))
+    }
+
+    fn with(options: SaveOptions, verbosity: Verbosity, output: &'a Path) -> Self {
+        let (interrupted, begin) = (interrupt::watch(), Instant::now());
+        Self { output, options, save_every: None, verbosity, log: None, interrupted, begin }
     }
 
     /// Whether Ctrl-C was pressed.

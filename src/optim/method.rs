@@ -1,12 +1,12 @@
 //! The optimisers by name.
 
-use strum::{Display, EnumString, VariantArray, VariantNames};
+use strum::{Display, EnumString, VariantNames};
 
 use super::{Adam, Bounds, Lbfgs, Momentum, Optimizer};
 use crate::kernels::Real;
 
 /// Which optimiser moves a point.
-#[derive(Clone, Copy, Debug, Display, EnumString, Eq, PartialEq, VariantArray, VariantNames)]
+#[derive(Clone, Copy, Debug, Display, EnumString, Eq, PartialEq, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Method {
