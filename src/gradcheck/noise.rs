@@ -6,6 +6,9 @@
 //! distances: that of a curve or a kink shrinks with the distance, noise stays as it is. Where the distance is so small
 //! that nothing changes at all, nothing is learned.
 //!
+//! Several kinks at different distances may look like noise too. A function that does not change at all near 0 tells
+//! them apart: where it leaves its plateau it jumps if its values are rounded, and does not if it has a kink there.
+//!
 //! All points lie to the right of 0 (or all to the left, if the function is not defined there), so that a kink at 0
 //! does not look like noise.
 
@@ -63,8 +66,28 @@ fn of_values(mut values: Vec<f64>) -> Option<f64> {
 fn plateau(levels: &[f64]) -> f64 {
     let neighbours = (0..levels.len()).flat_map(|i| [(i, i + 1), (i, i + 2)]).filter(|&(_, j)| j < levels.len());
     let pairs = neighbours.map(|(i, j)| (levels[i].min(levels[j]), levels[i].max(levels[j])));
-    pairs.filter(|(low, high)| *high < 8.0 * low).map(|(_, high)| high).reduce(f64::min).unwrap_or(0.0)
+    pairs.filter(|(low, high)| *high <= 8.0 * low).map(|(_, high)| high).reduce(f64::min).unwrap_or(0.0)
 }
+
+/// Whether `f` leaves the value that it has at 0 and at `flat` by a kink and not by a jump, on the way to `away`, where
+/// it has another. Also says how often `f` was called.
+pub(super) fn leaves_by_a_kink(f: &mut dyn FnMut(f64) -> f64, here: f64, flat: f64, away: f64) -> (bool, usize) {
+    let (mut inside, mut outside) = (flat, away);
+    let (mut change, first) = (f64::NAN, (f(away) - here).abs());
+    for _ in 0..HALVINGS {
+        let middle = inside + (outside - inside) / 2.0;
+        let value = f(middle);
+        if value == here {
+            inside = middle;
+        } else {
+            (outside, change) = (middle, (value - here).abs());
+        }
+    }
+    (change <= 1e-3 * first, 1 + HALVINGS)
+}
+
+/// How often the way to a kink is halved.
+const HALVINGS: usize = 30;
 
 #[cfg(test)]
 mod tests {
@@ -105,5 +128,13 @@ mod tests {
     fn where_the_function_is_not_defined_on_one_side_the_other_is_measured() {
         let found = noise(|s| if s > 0.0 { f64::NAN } else { 1.0 + s + 1e-9 * (1e12 * s).sin() });
         assert!((1e-11..1e-8).contains(&found), "{found:e}");
+    }
+
+    #[test]
+    fn a_kink_is_told_from_a_jump() {
+        let kink = |f: fn(f64) -> f64, away: f64| leaves_by_a_kink(&mut { f }, f(0.0), away / 4.0, away).0;
+        assert!(kink(|s| (s - 0.3).max(0.0), 1.0) && kink(|s| 5.0 - (-s - 0.3).max(0.0).sqrt(), -1.0));
+        assert!(!kink(|s| (s * 3.0).round() / 3.0, 0.5) && !kink(|s| f64::from((0.3 + s) as f32), 3e-8));
+        assert!(!kink(|s| if s > 0.3 { f64::NAN } else { 1.0 }, 1.0));
     }
 }

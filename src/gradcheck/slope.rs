@@ -133,7 +133,18 @@ pub(super) fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps
         rows.push((step, f(-step), f(step)));
         step /= RATIO;
     }
-    let (noise, calls) = noise::measure(f, at_zero, steps);
+    let (mut noise, mut calls) = noise::measure(f, at_zero, steps);
+    for (component, noise) in noise.iter_mut().enumerate() {
+        let here = at_zero[component];
+        let rounding = steps.unit / 2.0 * here.abs();
+        if let Some((flat, away)) = plateau(&rows, component, here).filter(|_| *noise > rounding) {
+            let (kink, more) = noise::leaves_by_a_kink(&mut |s| f(s)[component], here, flat, away);
+            calls += more;
+            if kink {
+                *noise = rounding;
+            }
+        }
+    }
     let slopes = (0..at_zero.len())
         .map(|component| {
             let here = at_zero[component];
@@ -152,6 +163,20 @@ pub(super) fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps
         })
         .collect();
     Found { slopes, calls: 2 * rows.len() + calls, swift: false }
+}
+
+/// Of a component that is `here` at 0 and does not change over the last steps: the largest step, to the one side or the
+/// other, within which it does not, and the next one, where it is something else. `None` for other components.
+fn plateau(rows: &[(f64, Vec<f64>, Vec<f64>)], component: usize, here: f64) -> Option<(f64, f64)> {
+    let is_flat = |(_, left, right): &&(f64, Vec<f64>, Vec<f64>)| left[component] == here && right[component] == here;
+    let flat = rows.iter().rev().take_while(is_flat).count();
+    let ((away, left, right), (inside, ..)) = (rows.iter().rev().nth(flat)?, rows.iter().rev().nth(flat.checked_sub(1)?)?);
+    let moved = |value: &[f64]| value[component] != here && value[component].is_finite();
+    match (flat >= 3, moved(right), moved(left)) {
+        (true, true, _) => Some((*inside, *away)),
+        (true, _, true) => Some((-inside, -away)),
+        _ => None,
+    }
 }
 
 /// Root mean square; 0 of nothing. Sizes whose squares overflow or vanish do no harm.
@@ -357,6 +382,15 @@ mod tests {
         assert!(kink.is_kink(1e-9) && kink.sides()[0].abs() < 1e-9 && kink.noise == 0.0, "{kink:?}");
         let beside = with_care(|s| s + (s - 1e-5).max(0.0), steps(1e-2));
         assert!((beside.value - 1.0).abs() <= 4.0 * beside.error && beside.error < 1e-8, "{beside:?}");
+    }
+
+    #[test]
+    fn with_care_kinks_beside_a_flat_piece_are_no_noise() {
+        let kinks = |s: f64| (s - 2e-3).max(0.0) + 40.0 * (s - 0.06).max(0.0) - 3.0 * (-s - 1e-2).max(0.0);
+        for shift in [0.0, 5.0] {
+            let slope = with_care(|s| shift + kinks(s), steps(1e-2));
+            assert!(slope.value == 0.0 && slope.error < 1e-9 && slope.noise < 1e-15, "{slope:?}");
+        }
     }
 
     #[test]
