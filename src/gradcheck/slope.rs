@@ -170,7 +170,8 @@ pub(super) fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps
 fn plateau(rows: &[(f64, Vec<f64>, Vec<f64>)], component: usize, here: f64) -> Option<(f64, f64)> {
     let is_flat = |(_, left, right): &&(f64, Vec<f64>, Vec<f64>)| left[component] == here && right[component] == here;
     let flat = rows.iter().rev().take_while(is_flat).count();
-    let ((away, left, right), (inside, ..)) = (rows.iter().rev().nth(flat)?, rows.iter().rev().nth(flat.checked_sub(1)?)?);
+    let ((away, left, right), (inside, ..)) =
+        (rows.iter().rev().nth(flat)?, rows.iter().rev().nth(flat.checked_sub(1)?)?);
     let moved = |value: &[f64]| value[component] != here && value[component].is_finite();
     match (flat >= 3, moved(right), moved(left)) {
         (true, true, _) => Some((*inside, *away)),
