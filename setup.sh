@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what building impasto needs besides Rust and a C compiler: OpenBLAS and pkg-config. What is there already
-# is left alone.
+# Installs what impasto needs besides Rust and a C compiler: OpenBLAS and pkg-config to build it, and pip, with which
+# `impasto weights fetch` gets trained weights. What is there already is left alone.
 set -eu
 
 say() { echo "setup: $*" >&2; }
@@ -22,28 +22,46 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        stop "not root and there is no sudo: run this as root: $*"
+        say "not root and there is no sudo: run this as root: $*"
+        return 1
     fi
 }
 
 command -v cargo >/dev/null || stop "there is no cargo: install Rust from https://rustup.rs, then try again"
 command -v cc >/dev/null || stop "there is no C compiler called cc: install gcc or clang, then try again"
 
-if has_openblas; then
-    exit 0
+# What `impasto weights fetch` looks for.
+has_pip() {
+    python3 -m pip --version >/dev/null 2>&1 || command -v pip3 >/dev/null || command -v pip >/dev/null ||
+        command -v uv >/dev/null
+}
+
+# install_packages APT DNF PACMAN BREW: the packages' names for each manager.
+install_packages() {
+    say "installing $1"
+    if command -v apt-get >/dev/null; then
+        as_root apt-get update -qq </dev/null
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $1 </dev/null >/dev/null
+    elif command -v dnf >/dev/null; then
+        as_root dnf install -q -y $2 </dev/null
+    elif command -v pacman >/dev/null; then
+        as_root pacman -Sy --needed --noconfirm $3 </dev/null
+    elif command -v brew >/dev/null; then
+        brew install -q $4 </dev/null
+    else
+        say "no apt-get, dnf, pacman or brew here: install $1 yourself"
+        return 1
+    fi
+}
+
+if ! has_openblas; then
+    install_packages "libopenblas-dev pkg-config" "openblas-devel pkgconf-pkg-config" "openblas pkgconf" "openblas pkgconf" ||
+        stop "OpenBLAS, with its headers, and pkg-config are needed"
+    has_openblas || stop "OpenBLAS was installed, but pkg-config does not find it (pkg-config --exists openblas)"
 fi
-say "installing OpenBLAS and pkg-config"
-if command -v apt-get >/dev/null; then
-    as_root apt-get update -qq </dev/null
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends libopenblas-dev pkg-config </dev/null >/dev/null
-elif command -v dnf >/dev/null; then
-    as_root dnf install -q -y openblas-devel pkgconf-pkg-config </dev/null
-elif command -v pacman >/dev/null; then
-    as_root pacman -Sy --needed --noconfirm openblas pkgconf </dev/null
-elif command -v brew >/dev/null; then
-    brew install -q openblas pkgconf </dev/null
-else
-    stop "no apt-get, dnf, pacman or brew here: install OpenBLAS (with its headers) and pkg-config yourself"
+
+# Without pip everything works but the fetching of trained weights, so that nothing ends here.
+if ! has_pip; then
+    install_packages "python3-pip" "python3-pip" "python-pip" "python" ||
+        say "pip could not be installed: \`impasto weights fetch\` needs it"
 fi
-has_openblas || stop "OpenBLAS was installed, but pkg-config does not find it (pkg-config --exists openblas)"
-say "done"

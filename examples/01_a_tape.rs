@@ -15,7 +15,7 @@ fn main() {
     let tape = Tape::<f64>::new();
     let x = tape.variable(array![[1.0, 2.0], [3.0, 4.0]]);
     let c = tape.constant(array![[1.0, 0.5], [0.0, -1.0]]);
-    let y = ops::sum(&ops::mul(&ops::square(&x), &c));
+    let y = ops::sum(&(ops::square(&x) * &c));
     println!("The tape of y = Σ (x² · c), in the order of computation:\n\n{tape}\n");
 
     // Backwards through the list, every operation multiplies the gradient with its Jacobian (a VJP each).

@@ -34,7 +34,7 @@ fn softplus<'t, T: Real>(x: &Var<'t, T>) -> Var<'t, T> {
 
 /// A function that uses it: Σ softplus(x·w)².
 fn loss<'t, T: Real>(softplus: impl Fn(&Var<'t, T>) -> Var<'t, T>, x: &[Var<'t, T>]) -> Var<'t, T> {
-    ops::sum(&ops::square(&softplus(&ops::mul(&x[0], &x[1]))))
+    ops::sum(&ops::square(&softplus(&(&x[0] * &x[1]))))
 }
 
 fn wrong<'t, T: Real>(_: &'t Tape<T>, x: &[Var<'t, T>]) -> Var<'t, T> {

@@ -114,11 +114,11 @@ pub(super) struct RecipeArguments {
     #[arg(long, value_name = "0..1", value_parser = strength)]
     strength: Option<f64>,
 
-    /// Layers that keep the content, with their weights [default: relu4_2; relu3_1 for the balanced preset on random weights]
+    /// Layers that keep the content, with their weights [default: relu4_1 for the balanced preset, relu3_1 on random weights; relu4_2 for the others]
     #[arg(long, value_name = "LAYER[=W],…")]
     content_layers: Option<LayerWeights>,
 
-    /// Layers that give the style, with their weights [default: relu1_1 to relu5_1, weighted by the preset; shallower ones for the balanced preset on random weights]
+    /// Layers that give the style, with their weights [default: relu1_1, 2_1, 3_1, 4_1 and 5_1, as the preset has them; shallower ones for the balanced preset on random weights]
     #[arg(long, value_name = "LAYER[=W],…")]
     style_layers: Option<LayerWeights>,
 

@@ -19,6 +19,7 @@ use super::error::Error;
 use super::interrupt;
 use super::log::Log;
 use super::output::OutputArguments;
+use super::preview::Preview;
 use super::progress::{Display, Verbosity};
 
 /// Options of a run.
@@ -54,6 +55,10 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "FILE.jsonl")]
     log: Option<PathBuf>,
 
+    /// Show the picture in the terminal as it comes (kitty, iTerm, sixel, or coloured blocks)
+    #[arg(long)]
+    preview: bool,
+
     #[command(flatten)]
     pub(super) verbosity: Verbosity,
 
@@ -87,6 +92,7 @@ pub(super) struct Driver<'a> {
     options: SaveOptions,
     save_every: Option<u32>,
     verbosity: Verbosity,
+    preview: Option<Preview>,
     log: Option<Log>,
     interrupted: Arc<AtomicBool>,
     begin: Instant,
@@ -97,8 +103,10 @@ impl<'a> Driver<'a> {
     pub(super) fn new(arguments: &RunArguments, output: &'a Path, inputs: &[&Path]) -> Result<Self, Error> {
         let options = arguments.output.options();
         options.check(output, [1, 1], inputs)?;
+        let preview = arguments.preview.then(Preview::new).transpose()?;
         let log = arguments.log.as_deref().map(Log::new).transpose()?;
-        Ok(Self { log, save_every: arguments.save_every, ..Self::with(options, arguments.verbosity, output) })
+        let RunArguments { save_every, verbosity, .. } = *arguments;
+        Ok(Self { save_every, preview, log, ..Self::with(options, verbosity, output) })
     }
 
     /// The same without log and frames.
@@ -109,7 +117,7 @@ impl<'a> Driver<'a> {
 
     fn with(options: SaveOptions, verbosity: Verbosity, output: &'a Path) -> Self {
         let (interrupted, begin) = (interrupt::watch(), Instant::now());
-        Self { output, options, save_every: None, verbosity, log: None, interrupted, begin }
+        Self { output, options, save_every: None, verbosity, preview: None, log: None, interrupted, begin }
     }
 
     /// Whether Ctrl-C was pressed.
@@ -127,7 +135,8 @@ impl<'a> Driver<'a> {
         // All that the format allows is known before the first step.
         let side = run.scales().last().map_or(1, |scale| scale.side);
         self.options.check(self.output, [side, side], &[])?;
-        let mut watchers: Vec<Box<dyn Watcher + '_>> = vec![Box::new(Display::new(self.verbosity, run))];
+        let display = Display::new(self.verbosity, self.preview.as_mut(), run);
+        let mut watchers: Vec<Box<dyn Watcher + '_>> = vec![Box::new(display)];
         if let Some(log) = &mut self.log {
             watchers.push(Box::new(log.of(number)));
         }

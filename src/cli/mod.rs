@@ -15,6 +15,7 @@ mod log;
 mod loss;
 mod network;
 mod output;
+mod preview;
 mod progress;
 mod show;
 mod texture;

@@ -9,6 +9,8 @@ use impasto::optim::Step;
 use impasto::run::{Progress, Run, Stop, Watcher};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::preview::Preview;
+
 /// Plain lines come no closer than this.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
@@ -28,14 +30,15 @@ pub(super) struct Verbosity {
 }
 
 /// Shows the iterations of a run.
-pub(super) struct Display {
+pub(super) struct Display<'a> {
     verbosity: Verbosity,
     bar: Option<ProgressBar>,
     last_line: Option<Instant>,
+    preview: Option<&'a mut Preview>,
 }
 
-impl Display {
-    pub(super) fn new(verbosity: Verbosity, run: &Run<'_>) -> Self {
+impl<'a> Display<'a> {
+    pub(super) fn new(verbosity: Verbosity, preview: Option<&'a mut Preview>, run: &Run<'_>) -> Self {
         let bar = (!verbosity.quiet && std::io::stderr().is_terminal()).then(|| {
             let style = ProgressStyle::with_template("{prefix:>7} {bar:16} {msg}").expect("a valid template");
             let bar = ProgressBar::new(FINE as u64).with_style(style);
@@ -43,11 +46,24 @@ impl Display {
             bar.tick();
             bar
         });
-        Self { verbosity, bar, last_line: None }
+        Self { verbosity, bar, last_line: None, preview }
+    }
+
+    /// The picture so far, above the bar.
+    fn show(&mut self, run: &Run<'_>, progress: &Progress) {
+        let last = progress.iteration == progress.iterations;
+        let Some(preview) = self.preview.as_deref_mut().filter(|preview| last || preview.due()) else { return };
+        match &self.bar {
+            Some(bar) => bar.suspend(|| preview.show(run.finished())),
+            None => preview.show(run.finished()),
+        }
     }
 
     /// A line that stays.
-    fn say(&self, line: &str) {
+    fn say(&mut self, line: &str) {
+        if let Some(preview) = &mut self.preview {
+            preview.leave();
+        }
         match &self.bar {
             Some(bar) => bar.println(line),
             None if !self.verbosity.quiet => eprintln!("{line}"),
@@ -56,9 +72,10 @@ impl Display {
     }
 }
 
-impl Watcher for Display {
-    fn see(&mut self, _: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
+impl Watcher for Display<'_> {
+    fn see(&mut self, run: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
         let Verbosity { quiet, verbose } = self.verbosity;
+        self.show(run, progress);
         if quiet {
             return ControlFlow::Continue(());
         }
@@ -89,7 +106,7 @@ impl Watcher for Display {
     }
 }
 
-impl Drop for Display {
+impl Drop for Display<'_> {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

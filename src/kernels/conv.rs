@@ -10,6 +10,7 @@ use super::{Buffers, Gradient, Output, Real, direct, im2col, narrow, winograd};
 /// How a convolution's result is computed. All agree to rounding.
 #[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, Hash, PartialEq, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ConvAlgorithm {
     /// The fastest for the shape, as measured.
     #[default]

@@ -16,7 +16,7 @@ pub mod product;
 mod real;
 pub mod reduce;
 mod shared;
-pub mod simd;
+mod simd;
 mod sink;
 mod source;
 mod stages;
@@ -26,9 +26,10 @@ mod winograd;
 mod workspace;
 
 pub use bitmask::BitMask;
+#[doc(hidden)] // for the benches
 pub use buffers::Buffers;
 pub use conv::{ConvAlgorithm, ConvGeometry};
 pub use pooling::{PoolGeometry, Pooling};
 pub use real::Real;
 pub use stages::{Gradient, Output, Padding};
-pub use workspace::Workspace;
+use workspace::Workspace;

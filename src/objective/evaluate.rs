@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use ndarray::arr0;
 
 use super::{Place, Seen, Term};
-use crate::ops::{add, scale};
 use crate::tape::{Real, Var};
 use crate::vgg::{Layer, Measured, NetworkError, Vgg19};
 
@@ -105,12 +104,12 @@ impl<T: Real> Objective<T> {
                 group.terms.iter().map(|(weight, term)| term.score(&seen[&term.place()], weight * inner)).collect();
             let value = |var: &Var<'t, T>| Real::to_f64(var.scalar()) / inner;
             let values = group.terms.iter().zip(&terms).map(|((_, term), score)| (term.name(), value(score))).collect();
-            let total = terms.into_iter().reduce(|a, b| add(&a, &b));
+            let total = terms.into_iter().reduce(|a, b| a + b);
             let group_value = total.as_ref().map_or(0.0, value);
             groups.push(GroupValue { name: group.name.clone(), value: group_value, terms: values });
             if let Some(total) = total.filter(|_| weight != 0.0) {
-                let weighted = scale(&total, weight * factor);
-                sum = Some(sum.map_or_else(|| weighted.clone(), |sum| add(&sum, &weighted)));
+                let weighted = total * (weight * factor);
+                sum = Some(sum.map_or_else(|| weighted.clone(), |sum| sum + &weighted));
             }
         }
         let scaled = sum.unwrap_or_else(|| pixels.tape().constant(arr0(T::zero())));

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Place, Seen, Term};
 use crate::kernels::reduce;
-use crate::ops::{scale, slice, squared_error};
+use crate::ops::{slice, squared_error};
 use crate::tape::{Real, Value, Var};
 use crate::vgg::Layer;
 
@@ -38,6 +38,7 @@ impl Selection {
 
 /// By what a sum of squared differences is divided.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Divisor {
     /// The number of elements: the mean square.
     Elements,
@@ -94,6 +95,6 @@ impl<T: Real> Term<T> for FeaturesError<T> {
 
     fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T> {
         let error = squared_error(&self.selection.of(&seen.value), &seen.value.tape().constant(&self.target));
-        scale(&error, weight / self.divisor)
+        error * (weight / self.divisor)
     }
 }

@@ -1,12 +1,13 @@
 //! The distance of Gram matrices: Gatys, Ecker & Bethge 2015, equations 3 and 4; 2016, equations 4 and 5.
 
 use super::{Divisor, Place, Seen, Term};
-use crate::ops::{scale, squared_error};
+use crate::ops::squared_error;
 use crate::tape::{Real, Value, Var};
 use crate::vgg::Layer;
 
 /// How a Gram matrix G = FᵀF of M positions and N channels is compared with a target A of M₀ positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GramNorm {
     /// Σ(G−A)²/(N³·M): means over the matrix, divided by the picture's number of features N·M, as the notebook has it. G
     /// grows with the picture, so that both should be of one size.
@@ -58,7 +59,7 @@ impl GramNorm {
     fn normalised<'t, T: Real>(self, seen: &Seen<'t, T>) -> Var<'t, T> {
         match self {
             Self::Sum => seen.value.clone(),
-            Self::Mean | Self::Relative => scale(&seen.value, 1.0 / seen.positions as f64),
+            Self::Mean | Self::Relative => &seen.value * (1.0 / seen.positions as f64),
         }
     }
 }
@@ -78,6 +79,6 @@ impl<T: Real> Term<T> for GramError<T> {
             GramNorm::Sum => self.divisor * seen.positions as f64,
             GramNorm::Mean | GramNorm::Relative => self.divisor,
         };
-        scale(&error, weight / divisor)
+        error * (weight / divisor)
     }
 }

@@ -45,6 +45,7 @@ impl Priors {
 
 /// Why an inversion cannot be set up.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[non_exhaustive]
 pub enum InversionError {
     /// The network cannot compute the layer.
     #[error(transparent)]

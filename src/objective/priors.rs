@@ -1,7 +1,7 @@
 //! Image priors: what natural pictures have in common (Mahendran & Vedaldi 2014, section 3.1).
 
 use super::{Place, Seen, Term};
-use crate::ops::{alpha_norm, scale, total_variation};
+use crate::ops::{alpha_norm, total_variation};
 use crate::tape::{Real, Var};
 
 /// Σ(d₁² + d₂²)^(β/2) over the pixels' differences to the right and below, divided by `divisor`: see
@@ -24,7 +24,7 @@ impl<T: Real> Term<T> for TotalVariation {
     }
 
     fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T> {
-        scale(&total_variation(&seen.value, self.beta), weight / self.divisor)
+        total_variation(&seen.value, self.beta) * (weight / self.divisor)
     }
 }
 
@@ -47,6 +47,6 @@ impl<T: Real> Term<T> for AlphaNorm {
     }
 
     fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T> {
-        scale(&alpha_norm(&seen.value, self.alpha), weight / self.divisor)
+        alpha_norm(&seen.value, self.alpha) * (weight / self.divisor)
     }
 }

@@ -18,6 +18,7 @@ mod max_pool2d;
 mod mean;
 mod mse;
 mod mul;
+mod operators;
 mod relu;
 mod scale;
 mod slice;

@@ -77,6 +77,7 @@ pub trait Optimizer<T: Real>: Send {
 
 /// What one call of [`Optimizer::step`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Step {
     /// The evaluated point was taken as the new iterate, and `x` has moved on from it.
     Moved,
@@ -96,6 +97,7 @@ pub enum Step {
 
 /// Why L-BFGS started again from steepest descent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Restart {
     /// No point along the direction was lower than the iterate: rounding has drowned the decrease that was promised.
     NoDecrease,

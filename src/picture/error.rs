@@ -10,6 +10,7 @@ use super::read::LARGEST;
 
 /// Why a picture cannot be read or written. Every message names the file.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PictureError {
     /// The file cannot be opened, or its bytes cannot be had.
     #[error("cannot open the picture {}: {why}", Named(path))]
@@ -99,6 +100,7 @@ pub enum PictureError {
 
 /// What is wrong with the bytes of a picture.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Fault {
     /// There are none.
     #[error("it is empty")]

@@ -11,6 +11,7 @@ pub struct LayerWeights(Vec<(Layer, f64)>);
 
 /// Why a list of layers cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[non_exhaustive]
 pub enum LayerWeightsError {
     /// A name that is no layer.
     #[error(transparent)]

@@ -39,6 +39,7 @@ pub enum Steps {
 
 /// Sizes and steps that do not go together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ScheduleError {
     /// Several numbers of steps, but not one for each size.
     #[error("{steps} numbers of steps are given for {scales} scales; give one for the last scale, or one for each")]

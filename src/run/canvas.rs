@@ -13,6 +13,7 @@ use crate::vgg::Vgg19;
 
 /// The image that a style transfer starts from.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub enum Start {
     /// The content image.
     #[default]

@@ -50,6 +50,7 @@ impl Progress {
 
 /// Why a watcher stops a run.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Stop {
     /// Somebody asked for it.
     Asked,

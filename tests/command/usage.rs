@@ -36,6 +36,8 @@ fn wrong_usage() {
         (with("--conv fft"), &["--conv", "fft", "direct", "im2col"]),
         (with("--save-every 0"), &["--save-every", "0"]),
         (with("--threads 0"), &["--threads", "0"]),
+        // Tests have no terminal.
+        (with("--preview"), &["--preview needs a terminal", "--save-every"]),
         (with("--quiet --verbose"), &["--quiet", "--verbose"]),
         ("network --weights random:x".into(), &["--weights", "random:x"]),
         (with("--stpes 3"), &["--stpes", "--steps"]),

@@ -9,6 +9,7 @@ use super::writable;
 
 /// The formats that can be written, known by the file's extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Format {
     /// `.png`
     Png,

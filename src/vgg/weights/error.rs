@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a file of weights cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WeightsError {
     /// The file cannot be opened or read.
     #[error("the weights file `{}` cannot be read: {source}", path.display())]

@@ -41,6 +41,7 @@ impl Default for WeightSource {
 
 /// Words that name no weights.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InvalidSource {
     /// What follows `random:` is no seed.
     #[error("`{seed}` in `random:{seed}` is no seed; a seed is a whole number from 0 to {max}", max = u64::MAX)]

