@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Once;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -45,15 +46,18 @@ pub(super) struct NetworkArguments {
 }
 
 impl NetworkArguments {
-    /// Finds the weights. Tells on standard error, unless `quiet`, when there are none but random ones that nobody asked
+    /// Finds the weights. Tells once on standard error, unless `quiet`, when there are none but random ones that nobody asked
     /// for, and what would be better.
     pub(super) fn find(&self, quiet: bool) -> Result<FoundWeights, Error> {
         let found = FoundWeights::find(self.weights.clone()).map_err(|error| Error::Usage(error.to_string()))?;
+        static TOLD: Once = Once::new();
         if found.origin == WeightsOrigin::Embedded && !quiet {
-            eprintln!(
-                "note: no trained weights were found, so the embedded random network is used; it sees textures, but \
-                 hardly what a picture shows. `impasto weights fetch` gets trained ones, once and for all."
-            );
+            TOLD.call_once(|| {
+                eprintln!(
+                    "note: no trained weights were found, so the embedded random network is used; it sees textures, but \
+                     hardly what a picture shows. `impasto weights fetch` gets trained ones, once and for all."
+                );
+            });
         }
         Ok(found)
     }
@@ -82,6 +86,31 @@ impl NetworkArguments {
         }
         let pool = pool.build().map_err(|why| Error::Failure(format!("cannot start the threads: {why}")))?;
         Ok(pool.install(work))
+    }
+}
+
+/// The network that was loaded last: the next job, if it needs the same, need not read it again.
+#[derive(Default)]
+pub(super) struct Networks(Option<(WeightSource, Layer, Vgg19<f32>)>);
+
+impl Networks {
+    /// The network as deep as `deepest`, with the pooling and the algorithm asked for.
+    pub(super) fn load(
+        &mut self,
+        arguments: &NetworkArguments,
+        found: &FoundWeights,
+        deepest: Layer,
+    ) -> Result<Vgg19<f32>, Error> {
+        let network = match &self.0 {
+            Some((source, depth, network)) if (source, *depth) == (&found.source, deepest) => network.clone(),
+            _ => {
+                self.0 = None;
+                let network = arguments.load(found, deepest)?;
+                self.0 = Some((found.source.clone(), deepest, network.clone()));
+                network
+            }
+        };
+        Ok(network.with_pooling(arguments.pool.unwrap_or_default()).with_algorithm(arguments.conv))
     }
 }
 

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser};
+use clap::Args;
 use impasto::demo;
 
 use super::error::Error;
-use super::transfer;
+use super::{settings, transfer};
 
 /// Draw two pictures and repaint one in the style of the other
 ///
@@ -19,13 +19,6 @@ pub(super) struct Arguments {
     folder: PathBuf,
 }
 
-/// The command that the demo stands for.
-#[derive(Parser)]
-struct Command {
-    #[command(flatten)]
-    transfer: transfer::Arguments,
-}
-
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let folder = &arguments.folder;
     std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
@@ -34,8 +27,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     demo::style(512).save(&style)?;
     eprintln!("drew {} and {}", content.display(), style.display());
     eprintln!("impasto transfer {} {} -o {}", content.display(), style.display(), out.display());
-    let words =
-        ["transfer".into(), content.into_os_string(), style.into_os_string(), "-o".into(), out.into_os_string()];
-    let command = Command::try_parse_from(words).map_err(|error| Error::Usage(error.to_string()))?;
-    transfer::run(&command.transfer)
+    let words = [content.into_os_string(), style.into_os_string(), "-o".into(), out.into_os_string()];
+    transfer::run(&settings::parse(words)?)
 }

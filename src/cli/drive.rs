@@ -10,7 +10,7 @@ use std::time::Instant;
 use clap::Args;
 use impasto::Picture;
 use impasto::optim::Method;
-use impasto::picture::{Format, SaveOptions};
+use impasto::picture::{Format, Provenance, SaveOptions};
 use impasto::recipe::{Rate, Steps};
 use impasto::run::{Ended, Progress, Run, Stop, Watcher};
 
@@ -107,6 +107,12 @@ impl<'a> Driver<'a> {
         let log = arguments.log.as_deref().map(Log::new).transpose()?;
         let RunArguments { save_every, verbosity, .. } = *arguments;
         Ok(Self { save_every, preview, log, ..Self::with(options, verbosity, output) })
+    }
+
+    /// The same, for a picture that was not made by this command line.
+    pub(super) fn made_by(mut self, provenance: Provenance) -> Self {
+        self.options.provenance = Some(provenance);
+        self
     }
 
     /// The same without log and frames.

@@ -8,6 +8,7 @@ use impasto::picture::PictureError;
 use impasto::vgg::NetworkError;
 
 /// Why a command ends early.
+#[derive(Debug)]
 pub(super) enum Error {
     /// The arguments cannot be right: exit code 2.
     Usage(String),
@@ -53,13 +54,24 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
             ExitCode::from(u8::from(error.use_stderr()) * 2)
         }
         _ => {
-            let text = error.render().to_string();
-            let what = text.split("\n\n").filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more"));
-            let words = what.collect::<Vec<_>>().join(";").replace(";  tip:", "; tip:");
-            let paragraph = words.split_whitespace().collect::<Vec<_>>().join(" ");
-            eprintln!("{paragraph} (`impasto --help` and `impasto COMMAND --help` tell the usage)");
+            eprintln!("{} (`impasto --help` and `impasto COMMAND --help` tell the usage)", paragraph(error));
             ExitCode::from(2)
         }
+    }
+}
+
+/// What clap says of the arguments, without the usage: one paragraph that begins with `error:`.
+fn paragraph(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let what = text.split("\n\n").filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more"));
+    let words = what.collect::<Vec<_>>().join(";").replace(";  tip:", "; tip:");
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl From<clap::Error> for Error {
+    fn from(error: clap::Error) -> Self {
+        let words = paragraph(&error);
+        Self::Usage(words.strip_prefix("error: ").unwrap_or(&words).to_owned())
     }
 }
 

@@ -1,21 +1,25 @@
 //! Ctrl-C: the first asks to finish the iteration, the second ends at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Exit code of a command that was interrupted.
 pub(super) const EXIT_CODE: u8 = 130;
 
-/// Tells whether Ctrl-C was pressed since.
+/// Tells whether Ctrl-C was pressed since it was first asked.
 pub(super) fn watch() -> Arc<AtomicBool> {
-    let pressed = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&pressed);
-    let handler = move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(EXIT_CODE));
-        }
-    };
-    // Where no handler can be set, Ctrl-C does what it does everywhere.
-    let _ = ctrlc::set_handler(handler);
-    pressed
+    static PRESSED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    let pressed = PRESSED.get_or_init(|| {
+        let pressed = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&pressed);
+        let handler = move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(EXIT_CODE));
+            }
+        };
+        // Where no handler can be set, Ctrl-C does what it does everywhere.
+        let _ = ctrlc::set_handler(handler);
+        pressed
+    });
+    Arc::clone(pressed)
 }

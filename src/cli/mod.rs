@@ -2,6 +2,7 @@
 
 mod arguments;
 mod arrays;
+mod batch;
 mod completions;
 mod demo;
 mod drive;
@@ -17,6 +18,7 @@ mod network;
 mod output;
 mod preview;
 mod progress;
+mod settings;
 mod show;
 mod texture;
 mod transfer;
@@ -37,6 +39,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Transfer(Box<transfer::Arguments>),
+    Batch(Box<batch::Arguments>),
     Texture(Box<texture::Arguments>),
     Invert(Box<invert::Arguments>),
     Figure(Box<figure::Arguments>),
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Transfer(arguments) => transfer::run(&arguments),
+        Command::Batch(arguments) => batch::run(&arguments),
         Command::Texture(arguments) => texture::run(&arguments),
         Command::Invert(arguments) => invert::run(&arguments),
         Command::Figure(arguments) => figure::run(&arguments),

@@ -1,15 +1,15 @@
 //! `impasto transfer`: repaint a picture in another's style.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use impasto::Transfer;
 use impasto::picture::Picture;
-use impasto::recipe::Scales;
+use impasto::recipe::{Recipe, Scales};
 use impasto::run::Start;
+use impasto::{Transfer, Vgg19};
 
-use super::arguments::{NetworkArguments, RecipeArguments, SizeArguments};
+use super::arguments::{NetworkArguments, Networks, RecipeArguments, SizeArguments};
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
 
@@ -75,35 +75,79 @@ impl From<std::ffi::OsString> for Init {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let driver = Driver::new(&arguments.run, &arguments.output, &[&arguments.content, &arguments.style])?;
-    let weights = arguments.network.find(arguments.run.verbosity.quiet)?;
-    let mut recipe = arguments.recipe.recipe(weights.source.is_trained());
-    recipe.method = arguments.run.method(recipe.method)?;
-    recipe.rate = arguments.run.rate(recipe.rate);
-    recipe.pooling = arguments.network.pool.unwrap_or(recipe.pooling);
-    recipe.scales = arguments.scales.clone().unwrap_or(recipe.scales);
-    recipe.steps = arguments.run.steps.clone().unwrap_or(recipe.steps);
-    let size = arguments.size.unless(recipe.scales.last());
-    let content = size.open(&arguments.content)?;
-    let style = match arguments.style_size {
-        Some(side) => Picture::open_fitted(&arguments.style, side as usize)?,
-        None => size.open(&arguments.style)?,
-    };
-    let start = match &arguments.init {
-        Init::Content => Start::Content,
-        Init::Noise => Start::Noise,
-        Init::Style => Start::Style,
-        Init::Path(path) => Start::Picture(Picture::open(path)?),
-    };
-    let network = arguments.network.load(&weights, recipe.deepest())?;
-    if arguments.run.verbosity.verbose {
-        let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
-        eprintln!("content {}, style {}, {recipe:?}", pixels(&content), pixels(&style));
+    let driver = Driver::new(&arguments.run, &arguments.output, &arguments.inputs())?;
+    let ready = arguments.ready(&mut Networks::default())?;
+    arguments.network.in_threads(|| driver.complete(ready.job().run()?))?
+}
+
+impl Arguments {
+    /// The pictures that are read.
+    pub(super) fn inputs(&self) -> Vec<&Path> {
+        let start = if let Init::Path(path) = &self.init { Some(path.as_path()) } else { None };
+        [self.content.as_path(), &self.style].into_iter().chain(start).collect()
     }
-    let (clamp, seed) = (arguments.run.clamp, arguments.run.seed);
-    arguments.network.in_threads(|| {
-        let styles = vec![(&style, 1.0)];
-        let job = Transfer { content: &content, styles, network: &network, recipe, start, clamp, seed };
-        driver.complete(job.run()?)
-    })?
+
+    /// The picture that is written.
+    pub(super) fn output(&self) -> &Path {
+        &self.output
+    }
+
+    /// Options of the run.
+    pub(super) fn run_arguments(&self) -> &RunArguments {
+        &self.run
+    }
+
+    /// Options of the network.
+    pub(super) fn network_arguments(&self) -> &NetworkArguments {
+        &self.network
+    }
+
+    /// Reads everything that the job needs.
+    pub(super) fn ready(&self, networks: &mut Networks) -> Result<Ready, Error> {
+        let weights = self.network.find(self.run.verbosity.quiet)?;
+        let mut recipe = self.recipe.recipe(weights.source.is_trained());
+        recipe.method = self.run.method(recipe.method)?;
+        recipe.rate = self.run.rate(recipe.rate);
+        recipe.pooling = self.network.pool.unwrap_or(recipe.pooling);
+        recipe.scales = self.scales.clone().unwrap_or(recipe.scales);
+        recipe.steps = self.run.steps.clone().unwrap_or(recipe.steps);
+        let size = self.size.unless(recipe.scales.last());
+        let content = size.open(&self.content)?;
+        let style = match self.style_size {
+            Some(side) => Picture::open_fitted(&self.style, side as usize)?,
+            None => size.open(&self.style)?,
+        };
+        let start = match &self.init {
+            Init::Content => Start::Content,
+            Init::Noise => Start::Noise,
+            Init::Style => Start::Style,
+            Init::Path(path) => Start::Picture(Picture::open(path)?),
+        };
+        let network = networks.load(&self.network, &weights, recipe.deepest())?;
+        if self.run.verbosity.verbose {
+            let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
+            eprintln!("content {}, style {}, {recipe:?}", pixels(&content), pixels(&style));
+        }
+        Ok(Ready { content, style, network, recipe, start, clamp: self.run.clamp, seed: self.run.seed })
+    }
+}
+
+/// Everything that a job needs, read.
+pub(super) struct Ready {
+    content: Picture,
+    style: Picture,
+    network: Vgg19<f32>,
+    recipe: Recipe,
+    start: Start,
+    clamp: bool,
+    seed: u64,
+}
+
+impl Ready {
+    /// The job.
+    pub(super) fn job(&self) -> Transfer<'_> {
+        let Self { content, style, network, recipe, start, clamp, seed } = self;
+        let (recipe, start) = (recipe.clone(), start.clone());
+        Transfer { content, styles: vec![(style, 1.0)], network, recipe, start, clamp: *clamp, seed: *seed }
+    }
 }

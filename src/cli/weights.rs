@@ -285,7 +285,7 @@ fn megabytes(bytes: u64) -> String {
 }
 
 /// A file's length and SHA-256.
-fn checksum(path: &Path) -> io::Result<(u64, String)> {
+pub(super) fn checksum(path: &Path) -> io::Result<(u64, String)> {
     let mut hasher = Sha256::new();
     let size = io::copy(&mut File::open(path)?, &mut hasher)?;
     Ok((size, format!("{:x}", hasher.finalize())))

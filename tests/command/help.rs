@@ -21,6 +21,11 @@ fn of_transfer() {
 }
 
 #[test]
+fn of_batch() {
+    insta::assert_snapshot!(help("batch --help"));
+}
+
+#[test]
 fn of_features() {
     insta::assert_snapshot!(help("features --help"));
 }

@@ -3,6 +3,7 @@
 //! Pictures are tiny and the network is `tests/data/vgg19-thin.npz`, VGG19's shape at an eighth of its width, so that
 //! all of this takes seconds.
 
+mod batch;
 mod features;
 mod figure;
 mod help;
