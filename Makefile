@@ -1,13 +1,14 @@
 # impasto on a fresh machine: each of these does its own set-up.
 #
 #   make demo      build, fetch trained weights, draw two pictures, repaint one in the style of the other: demo/out.png
+#   make gallery   draw the papers' figures from the demo pictures, with trained weights: docs/figures (a quarter of an hour)
 #   make test      build, run all tests
 #   make memcheck  run tests of the unsafe kernels under valgrind, which must be installed
 #   make setup     only install what the build needs (OpenBLAS, pkg-config), if it is missing
 #
 # A Rust toolchain and a C compiler must be there.
 
-.PHONY: demo test memcheck setup
+.PHONY: demo gallery test memcheck setup
 .DEFAULT_GOAL := demo
 
 IMPASTO = $${CARGO_TARGET_DIR:-target}/release/impasto
@@ -16,6 +17,22 @@ demo: setup
 	cargo build --release --bin impasto
 	$(IMPASTO) weights fetch || echo "No trained weights could be fetched; the random network is used instead."
 	$(IMPASTO) demo
+
+GALLERY = target/gallery
+REACHED = relu1_1,relu1_2,pool1,relu2_1,relu2_2,pool2,relu3_1,relu3_2,relu3_4,pool3,relu4_1,relu4_2,relu4_4,pool4,relu5_1,relu5_2,relu5_4,pool5
+
+# The sheets' cells are kept in $(GALLERY), so that a second call draws only what has changed.
+gallery: setup
+	cargo build --release --bin impasto --example 02_draw_demo
+	$(IMPASTO) weights fetch
+	cargo run --release --quiet --example 02_draw_demo -- $(GALLERY)
+	impasto=$$(realpath $(IMPASTO)) && cd $(GALLERY) && \
+	"$$impasto" figure inversions content.png --layers $(REACHED) --columns 6 -o inversions.jpg && \
+	"$$impasto" figure content content.png --size 192 --steps 150 -o content.jpg && \
+	"$$impasto" figure textures style.png --size 192 --steps 150 -o textures.jpg && \
+	"$$impasto" figure style style.png --size 192 --steps 150 -o style.jpg && \
+	"$$impasto" figure weights content.png style.png --steps 100 --values 0.001,0.01,0.1 -o weights.jpg
+	mkdir -p docs/figures && cp $(GALLERY)/*.jpg docs/figures/
 
 test: setup
 	cargo test --release

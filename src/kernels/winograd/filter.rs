@@ -52,12 +52,13 @@ impl<T: Real> Taps<T> {
     }
 }
 
-/// Transforms the filters from input channels `inputs` to the panel of output channels that begins at `first` and has
-/// the width of `vectors` vectors.
+/// Transforms the filters from some input channels to the panel of output channels that begins at `first` and has the
+/// width of `vectors` vectors.
 pub struct FilterTransform<'a, T> {
     pub taps: &'a Taps<T>,
     pub first: usize,
     pub vectors: usize,
+    /// First input channel and count.
     pub inputs: (usize, usize),
     pub to: *mut T,
     pub layout: Filters,
@@ -72,13 +73,14 @@ impl<T: Real> Job<T> for FilterTransform<'_, T> {
         for vector in 0..self.vectors {
             let n = self.first + vector * S::LANES;
             let outputs = (self.taps.outputs - n).min(S::LANES);
-            let mut k = self.inputs.0;
-            while k < self.inputs.1 {
-                let inputs = (self.inputs.1 - k).min(S::LANES);
+            let (channel, channels) = self.inputs;
+            let mut k = 0;
+            while k < channels {
+                let inputs = (channels - k).min(S::LANES);
                 for i in 0..3 {
                     for j in 0..3 {
                         // SAFETY: the taps and channels asked for exist.
-                        unsafe { self.load(s, &mut square[i * 3 + j], (i, j), (k, inputs), (n, outputs)) };
+                        unsafe { self.load(s, &mut square[i * 3 + j], (i, j), (channel + k, inputs), (n, outputs)) };
                     }
                 }
                 for l in 0..inputs {

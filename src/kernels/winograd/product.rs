@@ -20,8 +20,9 @@ pub struct Product<T> {
     pub m_layout: Products,
     /// First tile and count in `v`; in `m` they begin at 0.
     pub rows: (usize, usize),
-    /// Input channels.
-    pub channels: usize,
+    /// First input channel, a multiple of `BLOCK`, and count; `u` begins with the first. From the second range of channels
+    /// on, products are added to what `m` holds.
+    pub channels: (usize, usize),
     pub panels: usize,
     /// Width in vectors, 1 or 2, of the last panel; that of the others is 2.
     pub last_vectors: usize,
@@ -30,12 +31,14 @@ pub struct Product<T> {
 impl<T: Real> Job<T> for Product<T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let (first, count) = self.rows;
+        let ((first, count), (channel, channels)) = (self.rows, self.channels);
+        let depth = Depth { channels, more: channel > 0 };
         let groups = count.div_ceil(S::ROWS);
         // Groups that differ by at most one row.
         let begin = |group: usize| count * group / groups;
         let v = |point: usize, group: usize| {
-            self.v.wrapping_add(point * self.v_layout.point + (first + begin(group)) * BLOCK)
+            let block = point * self.v_layout.point + channel / BLOCK * self.v_layout.block;
+            self.v.wrapping_add(block + (first + begin(group)) * BLOCK)
         };
         let u =
             |point: usize, panel: usize| self.u.wrapping_add(point * self.u_layout.point + panel * self.u_layout.len());
@@ -57,15 +60,23 @@ impl<T: Real> Job<T> for Product<T> {
                     // SAFETY: the buffers hold these rows, as their layouts say.
                     unsafe {
                         if vectors == 2 {
-                            multiply::<T, S, 2>(s, (rows, self.channels), left, u(point, panel), m, next);
+                            multiply::<T, S, 2>(s, (rows, depth), left, u(point, panel), m, next);
                         } else {
-                            multiply::<T, S, 1>(s, (rows, self.channels), left, u(point, panel), m, next);
+                            multiply::<T, S, 1>(s, (rows, depth), left, u(point, panel), m, next);
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// What a small product sums over.
+#[derive(Clone, Copy)]
+pub struct Depth {
+    pub channels: usize,
+    /// Whether it goes on with a sum that `m` holds.
+    pub more: bool,
 }
 
 /// The left factor of a small product: rows of `BLOCK` values; further columns follow `block` values later.
@@ -82,14 +93,14 @@ pub struct Next<T> {
     pub right: *const T,
 }
 
-/// m = left · right for `rows` ≤ `ROWS` rows: right and m hold rows of N vectors.
+/// m = left · right, or m + that, for `rows` ≤ `ROWS` rows: right and m hold rows of N vectors.
 ///
 /// # Safety
 /// The factors must be readable and m writable as described.
 #[inline(always)]
 pub unsafe fn multiply<T: Real, S: Simd<T>, const N: usize>(
     s: S,
-    (rows, depth): (usize, usize),
+    (rows, depth): (usize, Depth),
     left: Left<T>,
     right: *const T,
     m: *mut T,
@@ -112,7 +123,7 @@ pub unsafe fn multiply<T: Real, S: Simd<T>, const N: usize>(
 #[inline(always)]
 unsafe fn multiply_rows<T: Real, S: Simd<T>, const R: usize, const N: usize>(
     s: S,
-    depth: usize,
+    depth: Depth,
     mut left: Left<T>,
     mut right: *const T,
     m: *mut T,
@@ -120,9 +131,16 @@ unsafe fn multiply_rows<T: Real, S: Simd<T>, const R: usize, const N: usize>(
 ) {
     let line = 64 / size_of::<T>();
     let mut sums = [[s.splat(T::zero()); N]; R];
-    let mut remaining = depth;
+    let mut remaining = depth.channels;
     // SAFETY: the caller's.
     unsafe {
+        if depth.more {
+            for r in 0..R {
+                for n in 0..N {
+                    sums[r][n] = s.load(m.add((r * N + n) * S::LANES));
+                }
+            }
+        }
         while remaining > 0 {
             let columns = remaining.min(BLOCK);
             let mut k = 0;

@@ -42,6 +42,9 @@ const LARGE: usize = 40 << 10;
 /// Tiles up to which each task transforms the filters it needs, and uses them at once.
 const FEW: usize = 128;
 
+/// Bytes of transformed filters of a panel that are used at once where tiles are few: they stay in the L2 cache.
+const NEAR: usize = 320 << 10;
+
 /// Fewest tasks that the tiles must yield for each to take its tiles through all phases.
 const TASKS: usize = 14;
 
@@ -82,22 +85,23 @@ impl<T: Real> Convolution<'_, T> {
             for panel in (0..self.panels()).step_by(together) {
                 let panels = (panel, together.min(self.panels() - panel));
                 let u = u[panel * filters.len()..].as_ptr();
-                self.multiply((v.as_ptr(), layout), (u, filters), (m.as_mut_ptr(), products), (0, count), panels);
+                let products_of = (m.as_mut_ptr(), products);
+                self.multiply((v.as_ptr(), layout), (u, filters), products_of, (0, count), (0, inputs), panels);
                 self.transform_outputs((m.as_ptr(), products), (first, count), panels);
             }
         });
     }
 
     /// Few tiles: the inputs of all, or of a chunk, are transformed once and shared, and tasks differ in the output
-    /// channels too. If the tiles are very few, each task transforms the filters of its panel itself, uses them at once
-    /// and never writes them to memory.
+    /// channels too. If the tiles are very few, each task transforms the filters of its panel itself, from some input
+    /// channels after the other, and uses them while they are in its cache.
     fn run_by_channels(&self) {
         let inputs = self.taps.inputs;
         let chunks = (POINTS * inputs * self.grid.tiles * size_of::<T>()).div_ceil(CHUNK).max(1);
         let chunk = self.grid.tiles.div_ceil(chunks);
         let layout = Inputs::new::<T>(chunk, inputs);
-        let block = evenly(chunk, 64);
         let few = self.grid.tiles <= FEW;
+        let block = if few { chunk } else { evenly(chunk, 64) };
         let together = if few { 1 } else { PANELS.min(self.panels().div_ceil(4)) };
         let products = Products::new::<T>(block, self.panel_width());
         let zeros = self.zeros();
@@ -133,28 +137,26 @@ impl<T: Real> Convolution<'_, T> {
                         (u, *filters),
                         (m.as_mut_ptr(), products),
                         (place, rows),
+                        (0, inputs),
                         panels,
                     );
                     self.transform_outputs((m.as_ptr(), products), (first + place, rows), panels);
                 });
             } else {
-                let filters = Filters::new::<T>(inputs, self.panel_width());
+                let channel = POINTS * self.panel_width() * size_of::<T>();
+                let depth = (NEAR / channel / BLOCK).max(1) * BLOCK;
+                let filters = Filters::new::<T>(depth.min(inputs), self.panel_width());
                 (0..self.panels()).into_par_iter().for_each(|panel| {
                     let mut u = self.workspace.take::<T>(filters.len());
                     let mut m = self.workspace.take::<T>(products.len());
-                    self.transform_filters(panel, (0, inputs), filters, u.as_mut_ptr());
-                    for place in (0..count).step_by(block) {
-                        let rows = block.min(count - place);
-                        let u = (u.as_ptr(), filters);
-                        self.multiply(
-                            (shared.at(0).cast_const(), layout),
-                            u,
-                            (m.as_mut_ptr(), products),
-                            (place, rows),
-                            (panel, 1),
-                        );
-                        self.transform_outputs((m.as_ptr(), products), (first + place, rows), (panel, 1));
+                    let v = (shared.at(0).cast_const(), layout);
+                    for channel in (0..inputs).step_by(depth) {
+                        let channels = (channel, depth.min(inputs - channel));
+                        self.transform_filters(panel, channels, filters, u.as_mut_ptr());
+                        let (u, m) = ((u.as_ptr(), filters), (m.as_mut_ptr(), products));
+                        self.multiply(v, u, m, (0, count), channels, (panel, 1));
                     }
+                    self.transform_outputs((m.as_ptr(), products), (first, count), (panel, 1));
                 });
             }
         }
@@ -189,12 +191,14 @@ impl<T: Real> Convolution<'_, T> {
         (0..self.panels() * slices).into_par_iter().for_each(|task| {
             let (panel, channel) = (task / slices, task % slices * BLOCK);
             // Tasks differ in the panel or in the input channels.
-            let channels = (channel, inputs.min(channel + BLOCK));
-            self.transform_filters(panel, channels, layout, shared.at(panel * layout.len()));
+            let channels = (channel, BLOCK.min(inputs - channel));
+            let at = panel * layout.len() + channel * self.vectors(panel) * T::lanes(self.set);
+            self.transform_filters(panel, channels, layout, shared.at(at));
         });
         (u, layout)
     }
 
+    /// Transforms the filters from some input channels, the first and how many, to a panel.
     fn transform_filters(&self, panel: usize, inputs: (usize, usize), layout: Filters, to: *mut T) {
         let (first, vectors) = (panel * self.panel_width(), self.vectors(panel));
         T::dispatch(self.set, FilterTransform { taps: &self.taps, first, vectors, inputs, to, layout });
@@ -219,9 +223,10 @@ impl<T: Real> Convolution<'_, T> {
         (u, u_layout): (*const T, Filters),
         (m, m_layout): (*mut T, Products),
         rows: (usize, usize),
+        channels: (usize, usize),
         (panel, panels): (usize, usize),
     ) {
-        let (channels, last_vectors) = (self.taps.inputs, self.vectors(panel + panels - 1));
+        let last_vectors = self.vectors(panel + panels - 1);
         let product = Product { v, v_layout, u, u_layout, m, m_layout, rows, channels, panels, last_vectors };
         T::dispatch(self.set, product);
     }
