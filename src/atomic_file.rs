@@ -10,6 +10,12 @@ use tempfile::NamedTempFile;
 /// The most symbolic links that are followed one after the other, as Linux has it.
 const LINKS: usize = 40;
 
+/// Random letters at the end of the name of a file beside its place.
+const RANDOM: usize = 8;
+
+/// File systems hold 255 bytes.
+const LONGEST_NAME: usize = 200;
+
 /// Writes a file beside its place and renames it when it is complete: whatever goes wrong, the place holds what it
 /// held before, or the whole new file. A symbolic link stays, and what it points to is written. What is no plain file
 /// (a device, a pipe) is written to as it is.
@@ -66,6 +72,32 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
     beside(path).map(drop)
 }
 
+/// Removes what [`write_atomically`] left beside a place when its process was killed. Nobody else must be writing the file.
+///
+/// # Errors
+/// Those of the file system.
+pub fn remove_left_behind(path: &Path) -> io::Result<()> {
+    let path = &followed(path)?;
+    let Some(prefix) = prefix(path).filter(|_| !is_special(path)) else { return Ok(()) };
+    for entry in folder(path).read_dir()? {
+        let entry = entry?;
+        let is_left = entry.file_name().to_str().is_some_and(|name| {
+            name.strip_prefix(&prefix)
+                .is_some_and(|rest| rest.len() == RANDOM && rest.chars().all(char::is_alphanumeric))
+        });
+        if is_left && entry.file_type()?.is_file() {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// What the name of the file beside a place begins with; `None` if the place's own name is too long to be in it.
+fn prefix(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str().filter(|name| name.len() <= LONGEST_NAME)?;
+    Some(format!(".impasto-{name}-"))
+}
+
 /// Where symbolic links lead to, which need not be there.
 fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
@@ -90,7 +122,8 @@ fn folder(path: &Path) -> &Path {
 /// A new file beside the place, which goes when it is dropped.
 fn beside(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".impasto-");
+    let prefix = prefix(path);
+    builder.prefix(prefix.as_deref().unwrap_or(".impasto-")).rand_bytes(RANDOM);
     #[cfg(unix)]
     {
         // As any other new file: readable by whom the user's umask allows.
@@ -185,6 +218,26 @@ mod tests {
         ] {
             assert!(!text.contains(".impasto-"), "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        // A process that is killed does not drop.
+        let left = std::mem::ManuallyDrop::new(beside(&at("a.png")).unwrap());
+        let other = beside(&at("b.png")).unwrap();
+        for name in ["a.png", ".impasto-a.png-short", ".impasto-a.png-abcd.txt", "impasto-a.png-12345678"] {
+            std::fs::write(at(name), "kept").unwrap();
+        }
+        assert!(left.path().exists());
+        remove_left_behind(&at("a.png")).unwrap();
+        assert!(!left.path().exists() && other.path().exists());
+        assert_eq!(folder.path().read_dir().unwrap().count(), 5);
+        let long = at(&"x".repeat(250));
+        write_atomically(&long, |file| file.write_all(b"x")).unwrap();
+        remove_left_behind(&long).unwrap();
+        assert!(long.exists());
     }
 
     #[cfg(target_os = "linux")]

@@ -55,7 +55,7 @@ pub mod run;
 pub mod tape;
 pub mod vgg;
 
-pub use atomic_file::{check_writable, write_atomically};
+pub use atomic_file::{check_writable, remove_left_behind, write_atomically};
 pub use error::Error;
 pub use jobs::{Invert, Texture, Transfer};
 pub use picture::Picture;

@@ -7,7 +7,6 @@ use clap::Args;
 use impasto::demo;
 
 use super::error::Error;
-use super::{settings, transfer};
 
 /// Draw two pictures and repaint one in the style of the other
 ///
@@ -27,6 +26,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     demo::style(512).save(&style)?;
     eprintln!("drew {} and {}", content.display(), style.display());
     eprintln!("impasto transfer {} {} -o {}", content.display(), style.display(), out.display());
-    let words = [content.into_os_string(), style.into_os_string(), "-o".into(), out.into_os_string()];
-    transfer::run(&settings::parse(words)?)
+    let words =
+        ["transfer".into(), content.into_os_string(), style.into_os_string(), "-o".into(), out.into_os_string()];
+    let (command, invocation) = super::parse(&words)?;
+    super::run(command, &invocation)
 }

@@ -1,5 +1,6 @@
 //! The one driver of all commands that iterate: shows, logs, saves, stops, and ends.
 
+use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,19 +9,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Args;
-use impasto::Picture;
 use impasto::optim::Method;
 use impasto::picture::{Format, Provenance, SaveOptions};
-use impasto::recipe::{Rate, Steps};
+use impasto::recipe::{Rate, Scale, Steps};
 use impasto::run::{Ended, Progress, Run, Stop, Watcher};
+use impasto::{Picture, WeightSource};
 
 use super::arguments::{names, rate};
+use super::checkpoint::{CheckpointArguments, Keeper};
 use super::error::Error;
 use super::interrupt;
+use super::invocation::Invocation;
 use super::log::Log;
 use super::output::OutputArguments;
 use super::preview::Preview;
-use super::progress::{Display, Verbosity};
+use super::progress::{Display as Bar, Verbosity};
+use super::record::Record;
 
 /// Options of a run.
 #[derive(Args)]
@@ -64,6 +68,9 @@ pub(super) struct RunArguments {
 
     #[command(flatten)]
     output: OutputArguments,
+
+    #[command(flatten)]
+    checkpoint: CheckpointArguments,
 }
 
 impl RunArguments {
@@ -80,6 +87,16 @@ impl RunArguments {
         Ok(method)
     }
 
+    /// A checkpoint is of one run.
+    pub(super) fn check_checkpoint(&self, runs: u16) -> Result<(), Error> {
+        if runs > 1 && self.checkpoint.is_asked_for() {
+            let why =
+                "--checkpoint keeps one run, and --repeats makes several; give each its own command with its --seed";
+            return Err(Error::Usage(why.into()));
+        }
+        Ok(())
+    }
+
     /// The rate asked for, or the job's own.
     pub(super) fn rate(&self, own: Rate) -> Rate {
         self.lr.map_or(own, Rate::OfInput)
@@ -94,19 +111,29 @@ pub(super) struct Driver<'a> {
     verbosity: Verbosity,
     preview: Option<Preview>,
     log: Option<Log>,
+    /// What the picture is made of; `None` if nobody is to know.
+    record: Option<Record>,
+    checkpoints: Option<Keeper>,
     interrupted: Arc<AtomicBool>,
     begin: Instant,
 }
 
 impl<'a> Driver<'a> {
-    /// Sets up Ctrl-C and the log, and checks that the output can be written and is none of the inputs.
-    pub(super) fn new(arguments: &RunArguments, output: &'a Path, inputs: &[&Path]) -> Result<Self, Error> {
+    /// Sets up Ctrl-C, the log and checkpoints, and checks that the output can be written and is none of the inputs.
+    pub(super) fn new(
+        invocation: &Invocation,
+        arguments: &RunArguments,
+        output: &'a Path,
+        inputs: &[&Path],
+    ) -> Result<Self, Error> {
         let options = arguments.output.options();
         options.check(output, [1, 1], inputs)?;
         let preview = arguments.preview.then(Preview::new).transpose()?;
         let log = arguments.log.as_deref().map(Log::new).transpose()?;
+        let checkpoints = Keeper::new(&arguments.checkpoint, invocation, output, inputs)?;
         let RunArguments { save_every, verbosity, .. } = *arguments;
-        Ok(Self { save_every, preview, log, ..Self::with(options, verbosity, output) })
+        let record = Some(Record::new(invocation));
+        Ok(Self { save_every, preview, log, record, checkpoints, ..Self::with(options, verbosity, output) })
     }
 
     /// The same, for a picture that was not made by this command line.
@@ -123,7 +150,22 @@ impl<'a> Driver<'a> {
 
     fn with(options: SaveOptions, verbosity: Verbosity, output: &'a Path) -> Self {
         let (interrupted, begin) = (interrupt::watch(), Instant::now());
-        Self { output, options, save_every: None, verbosity, preview: None, log: None, interrupted, begin }
+        let (save_every, preview, log, record, checkpoints) = (None, None, None, None, None);
+        Self { output, options, save_every, verbosity, preview, log, record, checkpoints, interrupted, begin }
+    }
+
+    /// Notes what a setting came to that the command line leaves open, for the picture and for checkpoints.
+    pub(super) fn note(&mut self, name: &str, value: impl Display) {
+        if let Some(record) = &mut self.record {
+            record.set(name, value);
+        }
+    }
+
+    /// Notes the weights.
+    pub(super) fn note_weights(&mut self, source: &WeightSource) {
+        if let Some(record) = &mut self.record {
+            record.set_weights(source);
+        }
     }
 
     /// Whether Ctrl-C was pressed.
@@ -141,7 +183,8 @@ impl<'a> Driver<'a> {
         // All that the format allows is known before the first step.
         let side = run.scales().last().map_or(1, |scale| scale.side);
         self.options.check(self.output, [side, side], &[])?;
-        let display = Display::new(self.verbosity, self.preview.as_mut(), run);
+        self.prepare(run)?;
+        let display = Bar::new(self.verbosity, self.preview.as_mut(), run);
         let mut watchers: Vec<Box<dyn Watcher + '_>> = vec![Box::new(display)];
         if let Some(log) = &mut self.log {
             watchers.push(Box::new(log.of(number)));
@@ -152,8 +195,44 @@ impl<'a> Driver<'a> {
         if let Some(also) = also {
             watchers.push(Box::new(Other(also)));
         }
+        // After those whose files are to be as far as it, at least.
+        if let Some(keeper) = &mut self.checkpoints {
+            watchers.push(Box::new(keeper));
+        }
         watchers.push(Box::new(CtrlC(&self.interrupted)));
-        Ok(run.finish(&mut watchers)?)
+        let ended = run.finish(&mut watchers);
+        drop(watchers);
+        match &mut self.checkpoints {
+            // What led to a NaN is of no use, and the checkpoint before it was written already.
+            Some(keeper) if run.iterations() > 0 && run.ended() != Some(Ended::NotFinite) => {
+                let written = keeper.write(run);
+                // The first failure is the one to tell.
+                let ended = ended?;
+                written.map(|()| ended)
+            }
+            _ => Ok(ended?),
+        }
+    }
+
+    /// Notes what is only known of the run itself, and brings it to where a checkpoint left it.
+    fn prepare(&mut self, run: &mut Run<'_>) -> Result<(), Error> {
+        let Some(record) = &mut self.record else { return Ok(()) };
+        let each = |number: fn(&Scale) -> usize| {
+            run.scales().iter().map(|scale| number(scale).to_string()).collect::<Vec<_>>().join(",")
+        };
+        record.set("scales", each(|scale| scale.side));
+        record.set("steps", each(|scale| scale.steps));
+        self.options.provenance = Some(record.provenance()?);
+        let Some(keeper) = &mut self.checkpoints else { return Ok(()) };
+        if keeper.go_on(record, run)? {
+            if !self.verbosity.quiet {
+                eprintln!("going on from {} after iteration {}", keeper.file().display(), run.iterations());
+            }
+            if let Some(log) = &mut self.log {
+                log.go_on_after(run.iterations())?;
+            }
+        }
+        Ok(())
     }
 
     /// Drives a run, writes its picture whatever happens, and tells how it ended.
@@ -162,7 +241,7 @@ impl<'a> Driver<'a> {
         if run.iterations() > 0 {
             self.write(&run.finished())?;
         }
-        self.end(ended?, run.iterations())
+        self.end(ended?, &run)
     }
 
     /// Writes the result.
@@ -175,16 +254,20 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// The exit code for how a job ended after some iterations, its picture being written already.
-    pub(super) fn end(&self, ended: Ended, iterations: usize) -> Result<ExitCode, Error> {
-        let output = self.output.display();
+    /// The exit code for how a job ended, its picture being written already. `run` is its last run.
+    pub(super) fn end(&self, ended: Ended, run: &Run<'_>) -> Result<ExitCode, Error> {
+        let (output, iteration) = (self.output.display(), run.iterations());
         match ended {
             Ended::NotFinite => Err(Error::Failure(format!(
-                "the loss or its gradient became infinite or NaN at iteration {iterations}; {output} holds the picture \
-                 before it; a smaller --lr or smaller weights help"
+                "{} became infinite or NaN at iteration {iteration}; {output} holds the last picture before that; a \
+                 smaller --lr or smaller weights help",
+                run.not_finite().unwrap_or("the loss")
             ))),
             Ended::Stopped => {
-                eprintln!("interrupted after iteration {iterations}; the picture so far is in {output}");
+                let checkpoint = self.checkpoints.as_ref().map_or_else(String::new, |keeper| {
+                    format!("; `impasto resume {}` goes on", keeper.file().display())
+                });
+                eprintln!("interrupted after iteration {iteration}; the picture so far is in {output}{checkpoint}");
                 Ok(ExitCode::from(interrupt::EXIT_CODE))
             }
             Ended::Complete | Ended::Converged => Ok(ExitCode::SUCCESS),

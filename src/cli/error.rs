@@ -33,6 +33,12 @@ impl Error {
         }
     }
 
+    /// What is wrong.
+    pub(super) fn into_message(self) -> String {
+        let (Self::Usage(message) | Self::Failure(message)) = self;
+        message
+    }
+
     /// Prints the error and gives its exit code.
     pub(super) fn report(&self) -> ExitCode {
         let (message, code) = match self {

@@ -1,7 +1,7 @@
 //! `impasto invert`: what a layer keeps of a picture.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -19,6 +19,7 @@ use strum::{EnumString, VariantNames};
 use super::arguments::{NetworkArguments, SizeArguments, names, rate, weight};
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
+use super::invocation::Invocation;
 
 /// Find a picture with the same features at a layer
 ///
@@ -170,20 +171,19 @@ fn norm_exponent(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let mut driver = Driver::new(&arguments.run, &arguments.output, &[&arguments.image])?;
+pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
+    let mut driver = Driver::new(invocation, &arguments.run, &arguments.output, &arguments.inputs())?;
     let method = arguments.method()?;
     let steps = arguments.steps()?;
+    arguments.run.check_checkpoint(arguments.repeats)?;
     let image = if arguments.layer.is_classifier() {
         Picture::open(&arguments.image)?.resized(224, 224)
     } else {
         arguments.size.open(&arguments.image)?
     };
-    let start = match arguments.init.to_str() {
-        Some("noise") => None,
-        _ => Some(Picture::open(&arguments.init)?),
-    };
+    let start = arguments.start().map(Picture::open).transpose()?;
     let found = arguments.network.find(arguments.run.verbosity.quiet)?;
+    driver.note_weights(&found.source);
     let network = arguments.network.load(&found, arguments.layer)?;
     let positions = [image.height(), image.width()].map(|len| len / arguments.layer.stride());
     let rate = if method == Method::Momentum { Invert::PUBLISHED_RATE } else { Invert::ADAM_RATE };
@@ -203,6 +203,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         seed: arguments.run.seed,
         ..default
     };
+    let Priors { lambda_alpha, lambda_tv, .. } = job.priors;
+    driver.note("lambda-alpha", lambda_alpha);
+    driver.note("lambda-tv", lambda_tv);
+    driver.note("optimizer", method);
+    if method != Method::Lbfgs {
+        driver.note("lr", job.rate);
+    }
     arguments.network.in_threads(|| {
         if arguments.repeats == 1 { driver.complete(job.run()?) } else { repeat(&mut driver, &job, arguments.repeats) }
     })?
@@ -211,7 +218,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
 /// Inverts from several seeds and writes the pictures side by side, as many as there are.
 fn repeat(driver: &mut Driver<'_>, job: &Invert<'_>, repeats: u16) -> Result<ExitCode, Error> {
     let mut pictures = Vec::new();
-    let mut end = Ok((Ended::Complete, 0));
+    let mut end = Ok(None);
     for repeat in 0..usize::from(repeats) {
         let seed = job.seed.wrapping_add(repeat as u64);
         let mut run = Invert { seed, ..job.clone() }.run()?;
@@ -219,7 +226,7 @@ fn repeat(driver: &mut Driver<'_>, job: &Invert<'_>, repeats: u16) -> Result<Exi
         pictures.push(run.finished().rgb);
         match ended {
             // One repeat that failed is not to be hidden by a later one.
-            Ok(ended) if !matches!(end, Ok((Ended::NotFinite, _))) => end = Ok((ended, run.iterations())),
+            Ok(ended) if !matches!(end, Ok(Some((Ended::NotFinite, _)))) => end = Ok(Some((ended, run))),
             Ok(_) => {}
             Err(error) => end = Err(error),
         }
@@ -230,11 +237,21 @@ fn repeat(driver: &mut Driver<'_>, job: &Invert<'_>, repeats: u16) -> Result<Exi
     let views: Vec<_> = pictures.iter().map(|picture| picture.view()).collect();
     let strip = concatenate(Axis(1), &views).expect("pictures of one height");
     driver.write(&Picture { profile: job.image.profile.clone(), ..Picture::new(strip) })?;
-    let (ended, iterations) = end?;
-    driver.end(ended, iterations)
+    let (ended, run) = end?.expect("at least one repeat");
+    driver.end(ended, &run)
 }
 
 impl Arguments {
+    /// The picture to start from, if it is one.
+    fn start(&self) -> Option<&Path> {
+        Some(&*self.init).filter(|path| *path != Path::new("noise"))
+    }
+
+    /// All pictures that are read.
+    fn inputs(&self) -> Vec<&Path> {
+        std::iter::once(&*self.image).chain(self.start()).collect()
+    }
+
     fn method(&self) -> Result<Method, Error> {
         let own = match self.preset {
             InversionPreset::Mahendran => Method::Momentum,

@@ -1,11 +1,12 @@
 //! The log of a run: one JSON object a line.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{LineWriter, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use impasto::run::{Progress, Run, Stop, Watcher};
+use impasto::write_atomically;
 use serde_json::{Map, Value};
 
 use super::error::Error;
@@ -26,6 +27,23 @@ impl Log {
     pub(super) fn new(path: &Path) -> Result<Self, Error> {
         Error::unless_writable(WRITE, path)?;
         Ok(Self { path: path.into(), file: None })
+    }
+
+    /// Goes on with a log: keeps its lines up to an iteration, if there are any, and leaves out what was written after.
+    pub(super) fn go_on_after(&mut self, iteration: usize) -> Result<(), Error> {
+        let failed = |why| Error::file(WRITE, &self.path, why);
+        if !self.path.is_file() {
+            return Ok(());
+        }
+        let text = std::fs::read(&self.path).map_err(failed)?;
+        let number = |line: &[u8]| serde_json::from_slice::<Value>(line).ok()?.get("iteration")?.as_u64();
+        let lines = text.split_inclusive(|&byte| byte == b'\n');
+        let kept = lines.take_while(|line| number(line).is_some_and(|number| number <= iteration as u64));
+        let kept: usize = kept.map(<[u8]>::len).sum();
+        write_atomically(&self.path, |file| file.write_all(&text[..kept])).map_err(failed)?;
+        let file = OpenOptions::new().append(true).open(&self.path).map_err(failed)?;
+        self.file = Some(LineWriter::new(file));
+        Ok(())
     }
 
     /// The log of one run; where there are several, each of its lines begins with the run's number.

@@ -3,6 +3,7 @@
 mod arguments;
 mod arrays;
 mod batch;
+mod checkpoint;
 mod completions;
 mod demo;
 mod drive;
@@ -12,21 +13,28 @@ mod figure;
 mod gradcheck;
 mod interrupt;
 mod invert;
+mod invocation;
 mod log;
 mod loss;
 mod network;
 mod output;
 mod preview;
 mod progress;
+mod record;
+mod resume;
 mod settings;
 mod show;
 mod texture;
 mod transfer;
 mod weights;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use self::error::Error;
+use self::invocation::Invocation;
 
 /// Neural style transfer with VGG19, on CPUs alone.
 #[derive(Parser)]
@@ -42,6 +50,7 @@ enum Command {
     Batch(Box<batch::Arguments>),
     Texture(Box<texture::Arguments>),
     Invert(Box<invert::Arguments>),
+    Resume(resume::Arguments),
     Figure(Box<figure::Arguments>),
     Features(features::Arguments),
     Loss(Box<loss::Arguments>),
@@ -55,15 +64,29 @@ enum Command {
 
 /// Parses, runs, and turns what happened into an exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return error::usage(&error),
-    };
-    let result = match cli.command {
-        Command::Transfer(arguments) => transfer::run(&arguments),
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match parse(&words) {
+        Ok((command, invocation)) => run(command, &invocation).unwrap_or_else(|error| error.report()),
+        Err(error) => error::usage(&error),
+    }
+}
+
+/// Parses the words after `impasto`.
+fn parse(words: &[OsString]) -> Result<(Command, Invocation), clap::Error> {
+    let mut command = Cli::command();
+    let named = std::iter::once(OsString::from("impasto")).chain(words.iter().cloned());
+    let matches = command.try_get_matches_from_mut(named)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok((cli.command, Invocation::new(words, &command, &matches)))
+}
+
+fn run(command: Command, invocation: &Invocation) -> Result<ExitCode, Error> {
+    match command {
+        Command::Transfer(arguments) => transfer::run(&arguments, invocation),
         Command::Batch(arguments) => batch::run(&arguments),
-        Command::Texture(arguments) => texture::run(&arguments),
-        Command::Invert(arguments) => invert::run(&arguments),
+        Command::Texture(arguments) => texture::run(&arguments, invocation),
+        Command::Invert(arguments) => invert::run(&arguments, invocation),
+        Command::Resume(arguments) => resume::run(&arguments),
         Command::Figure(arguments) => figure::run(&arguments),
         Command::Features(arguments) => features::run(&arguments),
         Command::Loss(arguments) => loss::run(*arguments),
@@ -73,10 +96,6 @@ pub fn main() -> ExitCode {
         Command::Network(arguments) => network::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
-    };
-    match result {
-        Ok(code) => code,
-        Err(error) => error.report(),
     }
 }
 

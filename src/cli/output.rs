@@ -1,7 +1,7 @@
 //! How pictures are written.
 
 use clap::Args;
-use impasto::picture::{Depth, Format, Provenance, SaveOptions};
+use impasto::picture::{Depth, Format, SaveOptions};
 
 /// Options of the picture that is written.
 #[derive(Args)]
@@ -29,16 +29,15 @@ pub(super) struct OutputArguments {
 }
 
 impl OutputArguments {
-    /// The options, with the command line as the way that the picture was made.
+    /// The options, without the way that the picture was made.
     pub(super) fn options(&self) -> SaveOptions {
-        let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
         SaveOptions {
             format: self.format,
             depth: self.depth.unwrap_or_default(),
             srgb: self.srgb,
             no_metadata: self.no_metadata,
             keep_location: self.keep_location,
-            provenance: Some(Provenance::new(words)),
+            provenance: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use impasto::picture::Provenance;
+use serde_json::Value;
 
 use super::error::Error;
 
@@ -28,16 +29,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         let why = "it does not say: another program wrote it, or the metadata were left out";
         return Err(Error::file("tell how it was made:", path, why));
     };
-    let command = made.as_command();
-    let mut lines = vec![command.clone()];
-    if !arguments.as_command {
-        lines = vec![format!("impasto    {}", made.version), format!("command    {command}")];
-        lines.extend(made.weights.iter().map(|weights| format!("weights    {weights}")));
-        lines.extend(made.settings.iter().map(|(name, value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            format!("{name:<10} {value}")
-        }));
-    }
+    let lines = if arguments.as_command { vec![made.as_command()] } else { told(&made) };
     let text = lines.join("\n") + "\n";
     match io::stdout().write_all(text.as_bytes()) {
         // A closed pipe (`impasto show … | head -1`) is no error.
@@ -46,4 +38,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         }
         _ => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// All that a picture tells: a name and a value in each line.
+fn told(made: &Provenance) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut all = vec![("impasto", made.version.clone()), ("command", made.as_command())];
+    let source = made.settings.get("weights").map(text);
+    all.extend(match (made.weights.clone(), source) {
+        (Some(hash), Some(source)) if hash != source => Some(("weights", format!("{hash} ({source})"))),
+        (hash, source) => hash.or(source).map(|either| ("weights", either)),
+    });
+    let others = made.settings.iter().filter(|(name, _)| *name != "weights");
+    all.extend(others.map(|(name, value)| (name.as_str(), text(value))));
+    let width = all.iter().map(|(name, _)| name.chars().count()).fold(10, usize::max);
+    all.into_iter().map(|(name, value)| format!("{name:<width$} {value}")).collect()
 }

@@ -15,6 +15,7 @@ use impasto::vgg::{Layer, Pooling};
 use super::arguments::NetworkArguments;
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
+use super::invocation::Invocation;
 
 /// Make a picture from noise that looks like EXAMPLE in every part
 ///
@@ -84,8 +85,8 @@ impl FromStr for Size {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let driver = Driver::new(&arguments.run, &arguments.output, &[&arguments.example])?;
+pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
+    let mut driver = Driver::new(invocation, &arguments.run, &arguments.output, &[&arguments.example])?;
     let method = arguments.run.method(Method::Lbfgs)?;
     let example = match arguments.example_size {
         0 => Picture::open(&arguments.example)?,
@@ -97,6 +98,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         (None, None) => texture_layers(),
     };
     let found = arguments.network.find(arguments.run.verbosity.quiet)?;
+    driver.note_weights(&found.source);
+    driver.note("layers", &layers);
+    driver.note("optimizer", method);
+    driver.note("pool", arguments.network.pool.unwrap_or(Pooling::Average));
     let deepest = layers.layers().max().expect("lists of layers are not empty");
     let network = arguments.network.load_with(&found, deepest, Pooling::Average)?;
     let default = Texture::new(&example, &network);

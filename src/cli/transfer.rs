@@ -7,11 +7,12 @@ use clap::Args;
 use impasto::picture::Picture;
 use impasto::recipe::{Recipe, Scales};
 use impasto::run::Start;
-use impasto::{Transfer, Vgg19};
+use impasto::{Transfer, Vgg19, WeightSource};
 
 use super::arguments::{NetworkArguments, Networks, RecipeArguments, SizeArguments};
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
+use super::invocation::Invocation;
 
 /// Repaint a picture in another's style
 ///
@@ -74,9 +75,13 @@ impl From<std::ffi::OsString> for Init {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let driver = Driver::new(&arguments.run, &arguments.output, &arguments.inputs())?;
+pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
+    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &arguments.inputs())?;
     let ready = arguments.ready(&mut Networks::default())?;
+    driver.note_weights(&ready.weights);
+    for (name, value) in ready.recipe.settings() {
+        driver.note(name, value);
+    }
     arguments.network.in_threads(|| driver.complete(ready.job().run()?))?
 }
 
@@ -128,7 +133,7 @@ impl Arguments {
             let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
             eprintln!("content {}, style {}, {recipe:?}", pixels(&content), pixels(&style));
         }
-        Ok(Ready { content, style, network, recipe, start, clamp: self.run.clamp, seed: self.run.seed })
+        Ok(Ready { content, style, network, weights: weights.source, recipe, start, clamp: self.run.clamp, seed: self.run.seed })
     }
 }
 
@@ -137,6 +142,7 @@ pub(super) struct Ready {
     content: Picture,
     style: Picture,
     network: Vgg19<f32>,
+    weights: WeightSource,
     recipe: Recipe,
     start: Start,
     clamp: bool,
@@ -146,7 +152,7 @@ pub(super) struct Ready {
 impl Ready {
     /// The job.
     pub(super) fn job(&self) -> Transfer<'_> {
-        let Self { content, style, network, recipe, start, clamp, seed } = self;
+        let Self { content, style, network, recipe, start, clamp, seed, .. } = self;
         let (recipe, start) = (recipe.clone(), start.clone());
         Transfer { content, styles: vec![(style, 1.0)], network, recipe, start, clamp: *clamp, seed: *seed }
     }

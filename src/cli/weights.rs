@@ -1,6 +1,5 @@
 //! `impasto weights`: gets, converts and shows VGG19's weights.
 
-use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -14,10 +13,10 @@ use impasto::vgg::{
     Weights, WeightsFile, WeightsOrigin, fetch,
 };
 use indicatif::{ProgressBar, ProgressStyle};
-use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::interrupt;
+use super::record::checksum;
 
 /// Plain lines come no closer than this.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -282,13 +281,6 @@ fn shortened(name: &str) -> String {
 
 fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
-}
-
-/// A file's length and SHA-256.
-pub(super) fn checksum(path: &Path) -> io::Result<(u64, String)> {
-    let mut hasher = Sha256::new();
-    let size = io::copy(&mut File::open(path)?, &mut hasher)?;
-    Ok((size, format!("{:x}", hasher.finalize())))
 }
 
 /// Shows how far a file is fetched.

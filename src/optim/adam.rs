@@ -3,8 +3,9 @@
 use ndarray::ArrayD;
 use rayon::prelude::*;
 
+use super::state::count;
 use super::vector::{BLOCK, all_finite, max_abs};
-use super::{Bounds, Optimizer, Step, check_shapes};
+use super::{Bounds, Optimizer, State, StateError, Step, check_shapes};
 use crate::kernels::Real;
 
 /// Adam with bias-corrected first and second moments:
@@ -142,6 +143,31 @@ impl<T: Real> Optimizer<T> for Adam<T> {
         self.v = v.into_iter().map(|v| (v * share * share).max(T::zero())).collect();
         self.m = m.into_iter().map(|m| m * share).collect();
         true
+    }
+
+    fn state(&self) -> State<'_, T> {
+        if self.steps == 0 {
+            return State::default();
+        }
+        State::default()
+            .with_numbers("adam", [f64::from(self.steps), self.epsilon_scale])
+            .with_array("m", &self.m)
+            .with_array("v", &self.v)
+    }
+
+    fn restore(&mut self, mut state: State<'_, T>, shape: &[usize]) -> Result<(), StateError> {
+        if state.is_empty() {
+            (self.steps, self.epsilon_scale, self.m, self.v) = (0, 1.0, Vec::new(), Vec::new());
+            return Ok(());
+        }
+        let len = shape.iter().product();
+        let [steps, epsilon_scale] = state.take_numbers("adam")?;
+        let steps = count("adam", steps)?;
+        let (m, v) = (state.take_array("m", len)?, state.take_array("v", len)?);
+        state.end()?;
+        (self.steps, self.epsilon_scale, self.m, self.v) = (steps as i32, epsilon_scale, m, v);
+        self.shape = shape.to_vec();
+        Ok(())
     }
 }
 

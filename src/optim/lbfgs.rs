@@ -20,7 +20,7 @@ use ndarray::ArrayD;
 
 use super::line_search::{LineSearch, Verdict};
 use super::vector::{add_scaled, all_finite, clear_where_zero, combine, copy, dot, max_abs, scale};
-use super::{Bounds, Optimizer, Restart, Step, check_shapes};
+use super::{Bounds, Optimizer, Restart, State as Kept, StateError, Step, check_shapes};
 use crate::kernels::Real;
 
 /// Pairs of differences that are kept unless said otherwise: as Gatys et al. 2015.
@@ -117,6 +117,15 @@ impl<T: Real> Optimizer<T> for Lbfgs<T> {
 
     fn result<'a>(&'a self, x: &'a ArrayD<T>) -> &'a ArrayD<T> {
         self.state.as_ref().map_or(x, |state| &state.lowest().x)
+    }
+
+    fn state(&self) -> Kept<'_, T> {
+        self.state.as_ref().map_or_else(Kept::default, State::kept)
+    }
+
+    fn restore(&mut self, state: Kept<'_, T>, shape: &[usize]) -> Result<(), StateError> {
+        self.state = if state.is_empty() { None } else { Some(State::of(state, shape, self.options.history)?) };
+        Ok(())
     }
 }
 
@@ -320,6 +329,61 @@ impl<T: Real> State<T> {
         self.search = None;
         copy(flat_mut(x), flat(&self.base.x));
         Step::Converged
+    }
+}
+
+/// What is kept of a run that is to go on later.
+impl<T: Real> State<T> {
+    fn kept(&self) -> Kept<'_, T> {
+        let Self { base, lower, .. } = self;
+        let values = [base.value, lower.value, self.step, f64::from(u8::from(self.corner)), self.scale];
+        let mut kept = Kept::default()
+            .with_numbers("lbfgs", values)
+            .with_numbers("pairs", self.pairs.iter().map(|pair| pair.sy).collect::<Vec<_>>())
+            .with_array("base.x", flat(&base.x))
+            .with_array("base.gradient", &base.gradient)
+            .with_array("direction", &self.direction);
+        if let Some(search) = &self.search {
+            kept = kept.with_numbers("search", search.numbers());
+        }
+        if lower.value.is_finite() {
+            kept = kept.with_array("lower.x", flat(&lower.x)).with_array("lower.gradient", &lower.gradient);
+        }
+        for (i, pair) in self.pairs.iter().enumerate() {
+            kept = kept.with_array(format!("pair.{i}.s"), &pair.s).with_array(format!("pair.{i}.y"), &pair.y);
+        }
+        kept
+    }
+
+    fn of(mut kept: Kept<'_, T>, shape: &[usize], history: usize) -> Result<Self, StateError> {
+        let len = shape.iter().product();
+        let wrong = |name: &str| StateError::Value { name: name.into() };
+        let [base_value, lower_value, step, corner, scale] = kept.take_numbers("lbfgs")?;
+        let point = |kept: &mut Kept<'_, T>, name: &str, value: f64| {
+            let x = ArrayD::from_shape_vec(shape, kept.take_array(&format!("{name}.x"), len)?);
+            let gradient = kept.take_array(&format!("{name}.gradient"), len)?;
+            Ok(Point { x: x.expect("of the shape's length"), value, gradient })
+        };
+        let base = point(&mut kept, "base", base_value)?;
+        let lower = if lower_value.is_finite() {
+            point(&mut kept, "lower", lower_value)?
+        } else {
+            Point { value: f64::INFINITY, ..base.clone() }
+        };
+        let direction = kept.take_array("direction", len)?;
+        let search = kept.numbers.remove("search").map(|numbers| LineSearch::of(&numbers));
+        let search = search.map(|search| search.ok_or_else(|| wrong("search"))).transpose()?;
+        let products = kept.numbers.remove("pairs").unwrap_or_default();
+        if products.len() > history || !base_value.is_finite() {
+            return Err(wrong("pairs"));
+        }
+        let pair = |(i, sy): (usize, f64)| {
+            let (s, y) = (kept.take_array(&format!("pair.{i}.s"), len)?, kept.take_array(&format!("pair.{i}.y"), len)?);
+            Ok(Pair { s, y, sy })
+        };
+        let pairs = products.into_iter().enumerate().map(pair).collect::<Result<_, _>>()?;
+        kept.end()?;
+        Ok(Self { base, lower, direction, search, step, corner: corner != 0.0, pairs, multipliers: Vec::new(), scale })
     }
 }
 

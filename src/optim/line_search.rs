@@ -66,6 +66,28 @@ impl LineSearch {
         Self { start, noise, near: start, far: None, evaluations: 0 }
     }
 
+    /// All of it in numbers: seven, and the far end's three if there is one.
+    pub(super) fn numbers(&self) -> Vec<f64> {
+        let (start, near) = (self.start, self.near);
+        let mut numbers =
+            vec![self.evaluations as f64, self.noise, start.value, start.slope, near.step, near.value, near.slope];
+        numbers.extend(self.far.iter().flat_map(|far| [far.step, far.value, far.slope]));
+        numbers
+    }
+
+    /// The search that had these [`numbers`](Self::numbers).
+    pub(super) fn of(numbers: &[f64]) -> Option<Self> {
+        let &[evaluations, noise, value, slope, ref ends @ ..] = numbers else { return None };
+        let sample = |&[step, value, slope]: &[f64; 3]| Sample { step, value, slope };
+        let (near, far) = match ends.as_chunks() {
+            ([near], []) => (near, None),
+            ([near, far], []) => (near, Some(sample(far))),
+            _ => return None,
+        };
+        let start = Sample { step: 0.0, value, slope };
+        Some(Self { start, noise, near: sample(near), far, evaluations: evaluations as usize })
+    }
+
     /// Takes value and slope at `step`. `corner`: the path is bent by a bound before this step, where no step need
     /// satisfy the curvature condition; sufficient decrease is then enough.
     pub(super) fn tell(&mut self, step: f64, value: f64, slope: f64, corner: bool) -> Verdict {

@@ -34,6 +34,7 @@ mod lbfgs;
 mod line_search;
 mod method;
 mod momentum;
+mod state;
 mod vector;
 
 use std::fmt;
@@ -47,6 +48,7 @@ pub use bounds::Bounds;
 pub use lbfgs::Lbfgs;
 pub use method::Method;
 pub use momentum::Momentum;
+pub use state::{State, StateError};
 
 /// Minimises a function of an array, one evaluation of value and gradient at a time.
 pub trait Optimizer<T: Real>: Send {
@@ -73,6 +75,16 @@ pub trait Optimizer<T: Real>: Send {
         let _ = resample;
         false
     }
+
+    /// All that the next steps depend on beside the options; empty before the first step.
+    fn state(&self) -> State<'_, T>;
+
+    /// Puts a state back into an optimiser with the same options, which then goes on to the bit as the one that had it.
+    /// `shape` is the point's.
+    ///
+    /// # Errors
+    /// If it is the state of another kind of optimiser, or of a point of another size. The optimiser is as before.
+    fn restore(&mut self, state: State<'_, T>, shape: &[usize]) -> Result<(), StateError>;
 }
 
 /// What one call of [`Optimizer::step`] did.
@@ -171,6 +183,84 @@ mod tests {
         let mut adam = Adam::new(0.1);
         adam.step(&mut moved, 1.0, &x);
         assert!(std::ptr::eq(adam.result(&moved), &raw const moved));
+    }
+
+    /// Σ of a quartic with several slopes, which makes line searches try more than once.
+    fn wavy(x: &ArrayD<f32>) -> (f64, ArrayD<f32>) {
+        let value = x.iter().map(|&x| f64::from(x.powi(4) + 3.0 * (4.0 * x).sin())).sum();
+        (value, x.mapv(|x| 4.0 * x.powi(3) + 12.0 * (4.0 * x).cos()))
+    }
+
+    fn made(kind: usize) -> Box<dyn Optimizer<f32>> {
+        let bounds = || Bounds::new(vec![-1.5, -2.0, -0.4], vec![1.0, 0.9, 2.0]);
+        match kind {
+            0 => Box::new(Adam::new(0.1)),
+            1 => Box::new(Adam::new(0.3).bounds(bounds())),
+            2 => Box::new(Momentum::new(0.9, vec![(0.01, 7), (0.002, 5), (1e-4, 5)])),
+            3 => Box::new(Lbfgs::new().history(4)),
+            _ => Box::new(Lbfgs::new().bounds(bounds())),
+        }
+    }
+
+    /// A start, and the points after each of 40 steps; after `broken` of them the optimiser is another one.
+    fn path(kind: usize, broken: Option<usize>) -> Vec<(ArrayD<f32>, ArrayD<f32>, Step)> {
+        let mut optimizer = made(kind);
+        let mut x = ArrayD::from_shape_fn(vec![3, 5, 3], |at| (at[0] * 15 + at[1] * 3 + at[2]) as f32 / 20.0 - 1.1);
+        let mut path = Vec::new();
+        for step in 0..40 {
+            if broken == Some(step) {
+                let mut other = made(kind);
+                other.restore(optimizer.state(), &[3, 5, 3]).unwrap();
+                assert_eq!(other.state(), optimizer.state());
+                optimizer = other;
+            }
+            let (value, gradient) = wavy(&x);
+            let step = optimizer.step(&mut x, value, &gradient);
+            path.push((x.clone(), optimizer.result(&x).clone(), step));
+        }
+        path
+    }
+
+    #[test]
+    fn one_that_gets_the_state_of_another_goes_on_as_that_one() {
+        for kind in 0..5 {
+            let whole = path(kind, None);
+            for step in 0..40 {
+                assert!(path(kind, Some(step)) == whole, "optimiser {kind}, after {step} steps");
+            }
+        }
+        let steps: Vec<_> = path(3, None).into_iter().map(|(.., step)| step).collect();
+        assert!(steps.contains(&Step::Trial) && steps.contains(&Step::Moved), "within line searches too: {steps:?}");
+    }
+
+    #[test]
+    fn the_state_of_another_optimiser_or_size_is_refused() {
+        let mut x = ArrayD::from_elem(vec![2, 2, 3], 0.5);
+        let steps = |mut optimizer: Box<dyn Optimizer<f32>>| {
+            for _ in 0..3 {
+                let (value, gradient) = wavy(&x);
+                optimizer.step(&mut x, value, &gradient);
+            }
+            optimizer
+        };
+        let stepped = [0, 2, 3].map(made).map(steps);
+        for (i, one) in stepped.iter().enumerate() {
+            for (j, kind) in [0, 2, 3].into_iter().enumerate() {
+                let restored = made(kind).restore(one.state(), &[2, 2, 3]);
+                assert_eq!(restored.is_ok(), i == j, "{restored:?}");
+            }
+            let smaller = made([0, 2, 3][i]).restore(one.state(), &[2, 1, 3]).unwrap_err();
+            assert!(matches!(smaller, StateError::Length { found: 12, expected: 6, .. }), "{smaller}");
+            let more = one.state().with_numbers("more", [1.0]);
+            let unknown = made([0, 2, 3][i]).restore(more, &[2, 2, 3]).unwrap_err();
+            assert_eq!(unknown, StateError::Unknown { name: "more".into() });
+            for name in one.state().arrays.keys() {
+                let mut state = one.state();
+                state.arrays.get_mut(name).unwrap().to_mut()[3] = f32::NAN;
+                let error = made([0, 2, 3][i]).restore(state, &[2, 2, 3]).unwrap_err();
+                assert_eq!(error, StateError::Value { name: name.clone() });
+            }
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@
 use ndarray::ArrayD;
 use rayon::prelude::*;
 
+use super::state::count;
 use super::vector::{BLOCK, all_finite};
-use super::{Bounds, Optimizer, Step, check_shapes};
+use super::{Bounds, Optimizer, State, StateError, Step, check_shapes};
 use crate::kernels::Real;
 
 /// m ← μm − rate·g, x ← x + m, with a learning rate that falls in stages; m starts again from zero at each stage.
@@ -89,6 +90,29 @@ impl<T: Real> Optimizer<T> for Momentum<T> {
             bounds.project(x);
         }
         Step::Moved
+    }
+
+    fn state(&self) -> State<'_, T> {
+        if self.m.is_empty() {
+            return State::default();
+        }
+        State::default().with_numbers("momentum", [self.stage as f64, self.steps as f64]).with_array("m", &self.m)
+    }
+
+    fn restore(&mut self, mut state: State<'_, T>, shape: &[usize]) -> Result<(), StateError> {
+        if state.is_empty() {
+            (self.stage, self.steps, self.m) = (0, 0, Vec::new());
+            return Ok(());
+        }
+        let [stage, steps] = state.take_numbers("momentum")?;
+        let (stage, steps) = (count("momentum", stage)?, count("momentum", steps)?);
+        if stage >= self.schedule.len() {
+            return Err(StateError::Value { name: "momentum".into() });
+        }
+        let m = state.take_array("m", shape.iter().product())?;
+        state.end()?;
+        (self.stage, self.steps, self.m) = (stage, steps, m);
+        Ok(())
     }
 }
 

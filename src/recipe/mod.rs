@@ -2,6 +2,7 @@
 
 mod layer_weights;
 mod schedule;
+mod settings;
 
 use strum::{Display, EnumString, VariantArray, VariantNames};
 

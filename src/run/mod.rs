@@ -24,12 +24,18 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A run that is to go on later gives its [`State`], which a run of the same job takes; a [`Checkpoint`] is a file of it.
 
 mod canvas;
+mod checkpoint;
+mod state;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ndarray::ArrayD;
 use rand::{RngExt, SeedableRng};
@@ -37,6 +43,8 @@ use rand_chacha::ChaCha8Rng;
 
 pub(crate) use canvas::FAINT;
 pub use canvas::{Canvas, Start, Units};
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use state::{State, StateError};
 pub use watch::{Progress, Stop, Watcher};
 
 use crate::error::Error;
@@ -56,7 +64,7 @@ pub enum Ended {
     Stopped,
     /// The optimiser has nothing left to improve.
     Converged,
-    /// Value or gradient became NaN or infinite; the picture is the last one before.
+    /// Value or gradient became NaN or infinite, see [`Run::not_finite`]; the picture is the last whose value is known.
     NotFinite,
 }
 
@@ -135,6 +143,12 @@ pub struct Run<'a> {
     random: ChaCha8Rng,
     tape: Tape<f32>,
     begin: Instant,
+    /// How long the run took before `begin`, from which it was restored.
+    before: Duration,
+    /// The last values whose loss is known and finite, where the optimiser does not keep them itself.
+    sound: Option<ArrayD<f32>>,
+    /// What became NaN or infinite.
+    not_finite: Option<String>,
     ended: Option<Ended>,
 }
 
@@ -158,9 +172,21 @@ impl<'a> Run<'a> {
     fn from(job: Box<dyn Job + 'a>, stage: Stage) -> Self {
         let random = ChaCha8Rng::seed_from_u64(stage.seed.wrapping_add(1));
         let begin = Instant::now();
-        let (tape, ended) = (Tape::new(), None);
-        let (scale, iteration, iteration_of_scale, scale_done) = (0, 0, 0, false);
-        Self { job, stage, scale, iteration, iteration_of_scale, scale_done, random, tape, begin, ended }
+        Self {
+            job,
+            stage,
+            scale: 0,
+            iteration: 0,
+            iteration_of_scale: 0,
+            scale_done: false,
+            random,
+            tape: Tape::new(),
+            begin,
+            before: Duration::ZERO,
+            sound: None,
+            not_finite: None,
+            ended: None,
+        }
     }
 
     /// Makes one iteration; `None` if the run has ended.
@@ -191,8 +217,18 @@ impl<'a> Run<'a> {
         self.tape.clear();
         // Where all weights are 0, nothing depends on the picture.
         let gradient = gradient.unwrap_or_else(|| ArrayD::zeros(stage.canvas.values().raw_dim()).into());
+        let evaluated_at = stage.canvas.values().clone();
         let step = stage.optimizer.step(stage.canvas.values_mut(), evaluated, &gradient);
         drop(gradient);
+        if step == Step::NotFinite {
+            self.not_finite = Some(if evaluated.is_finite() { "the gradient".into() } else { culprit(&groups) });
+            if let Some(sound) = self.sound.take() {
+                stage.canvas.values_mut().assign(&sound);
+            }
+        } else {
+            let values = stage.canvas.values();
+            self.sound = std::ptr::eq(stage.optimizer.result(values), values).then_some(evaluated_at);
+        }
         self.iteration += 1;
         self.iteration_of_scale += 1;
         let last = self.scale + 1 == self.job.scales().len();
@@ -239,6 +275,16 @@ impl<'a> Run<'a> {
         self.ended
     }
 
+    /// What became NaN or infinite, if that ended the run: a term, a group of terms, or the gradient.
+    pub fn not_finite(&self) -> Option<&str> {
+        self.not_finite.as_deref()
+    }
+
+    /// How long the run has taken, what was before its [state](Self::state) was kept with it.
+    pub fn elapsed(&self) -> Duration {
+        self.before + self.begin.elapsed()
+    }
+
     /// How many iterations were made.
     pub fn iterations(&self) -> usize {
         self.iteration
@@ -262,6 +308,7 @@ impl<'a> Run<'a> {
             next.optimizer = std::mem::replace(&mut self.stage.optimizer, Method::Lbfgs.optimizer(1.0, 0, None));
         }
         self.stage = next;
+        self.sound = None;
         self.scale += 1;
         (self.iteration_of_scale, self.scale_done) = (0, false);
         // Arrays of the old size are of no use any more.
@@ -281,11 +328,23 @@ impl<'a> Run<'a> {
             scale_index: self.scale,
             scales: scales.len(),
             iteration_of_scale: self.iteration_of_scale,
-            elapsed: self.begin.elapsed(),
+            elapsed: self.elapsed(),
             done: (before + work(&scales[self.scale], self.iteration_of_scale)) / all,
             total,
             groups,
             step,
         }
     }
+}
+
+/// The first term that is NaN or infinite.
+fn culprit(groups: &[GroupValue]) -> String {
+    let bad = groups.iter().find(|group| !group.value.is_finite());
+    bad.map_or_else(
+        || "the loss".into(),
+        |group| match group.terms.iter().find(|(_, value)| !value.is_finite()) {
+            Some((term, _)) if group.terms.len() > 1 => format!("the term {}.{term}", group.name),
+            _ => format!("the term {}", group.name),
+        },
+    )
 }

@@ -46,6 +46,11 @@ fn of_invert() {
 }
 
 #[test]
+fn of_resume() {
+    insta::assert_snapshot!(help("resume --help"));
+}
+
+#[test]
 fn of_figure() {
     insta::assert_snapshot!(help("figure --help"));
 }

@@ -4,6 +4,7 @@
 //! all of this takes seconds.
 
 mod batch;
+mod checkpoint;
 mod features;
 mod figure;
 mod help;

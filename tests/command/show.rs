@@ -37,37 +37,61 @@ fn what_does_not_tell_is_an_error() {
     fails(&shop, "show .", 1, &["it is a folder"]);
 }
 
-/// The words of `--as-command` are those of the line, as a shell splits it: the picture is made again to the bit.
+/// Each picture is made, asked for its command, and made again by a shell that gets it: the same bytes.
 #[cfg(unix)]
 #[test]
-fn the_line_runs_in_a_shell() {
+fn the_line_makes_the_picture_again_to_the_bit() {
     let shop = Workshop::new();
     let thin = crate::support::data("vgg19-thin.npz");
-    let words = [
-        "transfer",
-        "content.png",
-        "style.png",
-        "-o",
-        "again it's.png",
-        "--steps",
-        "2",
-        "--size",
-        "0",
-        "--quiet",
-        "--weights",
-        &thin,
+    std::fs::create_dir(shop.path("bin")).unwrap();
+    std::os::unix::fs::symlink(assert_cmd::cargo::cargo_bin!("impasto"), shop.path("bin/impasto")).unwrap();
+    let content = "a photo, it's \"the\" $HOME one.png";
+    std::fs::rename(shop.path("content.png"), shop.path(content)).unwrap();
+    let hash = <sha2::Sha256 as sha2::Digest>::digest(std::fs::read(&thin).unwrap());
+    let hash = format!("sha256:{hash:x} ({thin})");
+    let jobs: [(&[&str], &[&str]); 5] = [
+        (
+            &["transfer", content, "style.png", "--size", "32"],
+            &["scales 32", "preset balanced", "optimizer lbfgs", "content-layers relu4_1=1", "style-weight 200", "seed 0"],
+        ),
+        (
+            &["transfer", content, "style.png", "--size=0", "--init=noise", "--seed", "7", "--preset", "notebook", "--steps=3"],
+            &["scales 32", "steps 3", "optimizer adam", "lr 0.003 of the spread", "seed 7", "init noise"],
+        ),
+        (
+            &["texture", content, "--size", "24", "--steps", "4", "--scales", "16,24"],
+            &["scales 16,24", "layers relu1_1=0.2", "pool avg"],
+        ),
+        (&["invert", content, "--layer", "relu2_1", "--steps", "4"], &["layer relu2_1", "optimizer lbfgs", "lambda-tv 0.3"]),
+        (&["invert", content, "--layer", "relu2_1", "--steps", "3", "--repeats", "2"], &["repeats 2"]),
     ];
-    std::fs::copy(shop.path("content.png"), shop.path("made.png")).unwrap();
-    let options = SaveOptions { provenance: Some(Provenance::new(words)), ..SaveOptions::default() };
-    Picture::open(shop.path("content.png")).unwrap().save_with(shop.path("made.png"), &options).unwrap();
-    let line = shop.impasto("show made.png --as-command").assert().success().get_output().stdout.clone();
-    let line = String::from_utf8(line).unwrap();
-    let program = assert_cmd::cargo::cargo_bin!("impasto");
-    let line = line.replacen("impasto", &format!("'{}'", program.display()), 1);
-    for _ in 0..2 {
-        let status = std::process::Command::new("sh").args(["-c", &line]).current_dir(shop.folder()).status().unwrap();
-        assert!(status.success());
+    for (words, told) in jobs {
+        for out in ["it's out.png", "out \"2\".jpg", "-out.tiff"] {
+            let output = format!("--output={out}");
+            let make = || {
+                let mut command = shop.impasto("");
+                command.args(words).args([&output, "--weights", &thin, "--quiet"]);
+                command
+            };
+            make().assert().success().stderr("");
+            std::fs::rename(shop.path(out), shop.path("first")).unwrap();
+            let line = shop.impasto("show first --as-command").assert().success().get_output().stdout.clone();
+            let line = String::from_utf8(line).unwrap();
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", &line]).current_dir(shop.folder()).env("PATH", shop.path("bin"));
+            assert!(shell.status().unwrap().success(), "{line}");
+            let read = |name: &str| std::fs::read(shop.path(name)).unwrap();
+            assert!(read(out) == read("first"), "{line}");
+            let said = shop.impasto("show first").assert().success().get_output().stdout.clone();
+            let said = String::from_utf8(said).unwrap();
+            let lines: Vec<String> =
+                said.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+            for told in told.iter().copied().chain([&*format!("weights {hash}")]) {
+                assert!(lines.iter().any(|line| line.starts_with(told)), "{told} is not in {said}");
+            }
+            make().arg("--no-metadata").assert().success();
+            std::fs::rename(shop.path(out), shop.path("first")).unwrap();
+            fails(&shop, "show first", 1, &["first", "metadata were left out"]);
+        }
     }
-    shop.transfer("-o out.png --steps 2 --quiet").assert().success();
-    assert_eq!(shop.rgb("again it's.png"), shop.rgb("out.png"));
 }

@@ -1,0 +1,207 @@
+//! `--checkpoint` and `--resume`: the state of a run in a file, from which it goes on.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use impasto::run::{Checkpoint, CheckpointError, Progress, Run, Stop, Watcher};
+use impasto::{check_writable, remove_left_behind};
+use serde_json::{Map, Value, json};
+
+use super::error::Error;
+use super::invocation::Invocation;
+use super::record::{self, Record};
+
+/// A checkpoint is written that often where nobody says how often.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// Settings that may be others than they were: those of the file that is written; and the weights, whose hash counts.
+const FREE: [&str; 6] = ["format", "depth", "srgb", "no-metadata", "keep-location", "weights"];
+
+/// What failed, in an error's words.
+const WRITE: &str = "write the checkpoint";
+
+/// Options of checkpoints.
+#[derive(Args)]
+#[command(next_help_heading = "Checkpoints")]
+pub(super) struct CheckpointArguments {
+    /// Keep the run's state in FILE, from which it can go on: every 30 seconds, after Ctrl-C, and in the end
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+
+    /// Write the checkpoint every N iterations, not by time
+    #[arg(long, value_name = "N", requires = "checkpoint", value_parser = clap::value_parser!(u32).range(1..))]
+    checkpoint_every: Option<u32>,
+
+    /// Go on from the checkpoint if it is there; without it, begin. `impasto resume FILE` needs no other words
+    #[arg(long, requires = "checkpoint")]
+    resume: bool,
+}
+
+impl CheckpointArguments {
+    /// Whether there is to be a checkpoint.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.checkpoint.is_some()
+    }
+}
+
+/// Writes checkpoints, and goes on from one.
+pub(super) struct Keeper {
+    file: PathBuf,
+    every: Option<u32>,
+    /// What is to go on.
+    found: Option<Checkpoint>,
+    /// What a checkpoint says of itself beside the state.
+    about: Map<String, Value>,
+    last: Instant,
+}
+
+impl Keeper {
+    /// The keeper asked for; `None` if nobody asked. Makes sure that the file can be written and is none of the other
+    /// files, and reads the checkpoint that is to go on.
+    pub(super) fn new(
+        arguments: &CheckpointArguments,
+        invocation: &Invocation,
+        output: &Path,
+        inputs: &[&Path],
+    ) -> Result<Option<Self>, Error> {
+        let resumed = invocation.resumed.as_ref();
+        let Some(file) = resumed.or(arguments.checkpoint.as_ref()).cloned() else { return Ok(None) };
+        if !invocation.is_unicode {
+            return Err(Error::Usage("with --checkpoint, all names of files must be Unicode; rename them".into()));
+        }
+        let same = |other: &Path| {
+            other == file || other.canonicalize().is_ok_and(|o| file.canonicalize().is_ok_and(|f| f == o))
+        };
+        if let Some(other) = inputs.iter().copied().chain([output]).find(|other| same(other)) {
+            let other = other.display();
+            return Err(Error::Usage(format!("{other} cannot be the checkpoint, too; give --checkpoint another name")));
+        }
+        let failed = |why| Error::file(WRITE, &file, why);
+        check_writable(&file).map_err(failed)?;
+        let found = match Checkpoint::open(&file) {
+            Ok(found) => Some(found),
+            Err(CheckpointError::Read { why, .. }) if why.kind() == std::io::ErrorKind::NotFound => None,
+            // Nothing that is no checkpoint is replaced by one.
+            Err(error) => return Err(impasto::Error::from(error).into()),
+        };
+        let found = found.filter(|_| arguments.resume || resumed.is_some());
+        if found.is_some() || arguments.resume {
+            // Of a run that was killed as it wrote them.
+            remove_left_behind(&file).map_err(failed)?;
+            remove_left_behind(output).map_err(|why| Error::file("write the picture", output, why))?;
+        }
+        let inputs = inputs.iter().map(|path| hashed(path)).collect::<Result<Vec<_>, _>>()?;
+        let folder = std::env::current_dir().map_err(|why| Error::file("find the folder", Path::new("."), why))?;
+        let about = Map::from_iter([
+            ("arguments".to_owned(), json!(invocation.words)),
+            ("folder".to_owned(), json!(folder.to_str())),
+            ("version".to_owned(), json!(env!("CARGO_PKG_VERSION"))),
+            ("inputs".to_owned(), Value::Array(inputs)),
+        ]);
+        Ok(Some(Self { file, every: arguments.checkpoint_every, found, about, last: Instant::now() }))
+    }
+
+    /// Brings a run, which is what the record says, to where the checkpoint left it, if there is one.
+    pub(super) fn go_on(&mut self, record: &mut Record, run: &mut Run<'_>) -> Result<bool, Error> {
+        self.about.insert("settings".into(), record.settings().clone().into());
+        self.about.insert("weights".into(), record.weights()?.into());
+        self.last = Instant::now();
+        let Some(found) = self.found.take() else { return Ok(false) };
+        let differences = differences(found.about(), &self.about);
+        if !differences.is_empty() {
+            return Err(Error::Failure(format!(
+                "the checkpoint {} is of another run: {}; give what was given then, or begin anew without --resume",
+                self.file.display(),
+                differences.join(", ")
+            )));
+        }
+        let state = found.state().map_err(impasto::Error::from)?;
+        run.restore(state).map_err(|why| Error::file("go on from the checkpoint", &self.file, why))?;
+        Ok(true)
+    }
+
+    /// The file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Writes the run's state.
+    pub(super) fn write(&mut self, run: &Run<'_>) -> Result<(), Error> {
+        self.last = Instant::now();
+        Checkpoint::write(&self.file, &self.about, &run.state()).map_err(|why| Error::file(WRITE, &self.file, why))
+    }
+}
+
+impl Watcher for &mut Keeper {
+    fn see(&mut self, run: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
+        let due = match self.every {
+            Some(every) => progress.iteration.is_multiple_of(every as usize),
+            None => self.last.elapsed() >= INTERVAL,
+        };
+        // The end is written by whoever drives.
+        if due
+            && run.ended().is_none()
+            && let Err(why) = self.write(run)
+        {
+            return ControlFlow::Break(Stop::Failed(why.into_message().into()));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// An input's path and hash.
+fn hashed(path: &Path) -> Result<Value, Error> {
+    let is_stream = path.exists() && !path.is_file() && !path.is_dir();
+    if is_stream || path == Path::new("-") {
+        let path = path.display();
+        return Err(Error::Usage(format!("{path} cannot be read again to go on; with --checkpoint, give a file")));
+    }
+    Ok(json!({"path": path.to_str(), "hash": record::hash(path)?}))
+}
+
+/// What one run has other than another, in words.
+fn differences(then: &Map<String, Value>, now: &Map<String, Value>) -> Vec<String> {
+    let mut found = Vec::new();
+    let inputs =
+        |about: &Map<String, Value>| about.get("inputs").and_then(Value::as_array).cloned().unwrap_or_default();
+    let (then_inputs, now_inputs) = (inputs(then), inputs(now));
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    for (then, now) in then_inputs.iter().zip(&now_inputs) {
+        if text(then, "hash") != text(now, "hash") {
+            let (then, now) = (text(then, "path"), text(now, "path"));
+            found.push(if then == now {
+                format!("{now} has changed")
+            } else {
+                format!("{now} is not the {then} that it began with")
+            });
+        }
+    }
+    if then_inputs.len() != now_inputs.len() {
+        found.push(format!("it had {} pictures to read, and now there are {}", then_inputs.len(), now_inputs.len()));
+    }
+    if then.get("weights") != now.get("weights") {
+        found.push("the weights are others".into());
+    }
+    // Files were compared already, wherever they are.
+    let settings = |about: &Map<String, Value>, inputs: &[Value]| {
+        let paths: Vec<String> = inputs.iter().map(|input| text(input, "path")).collect();
+        let is_path = |value: &Value| value.as_str().is_some_and(|value| paths.iter().any(|path| path == value));
+        let mut settings = about.get("settings").and_then(Value::as_object).cloned().unwrap_or_default();
+        settings.retain(|name, value| !FREE.contains(&name.as_str()) && !is_path(value));
+        settings
+    };
+    let (then, now) = (settings(then, &then_inputs), settings(now, &now_inputs));
+    let shown = |value: Option<&Value>| match value {
+        None => "not given".to_owned(),
+        Some(Value::Bool(true)) => "given".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let names = then.keys().chain(now.keys().filter(|name| !then.contains_key(*name)));
+    for name in names.filter(|name| then.get(*name) != now.get(*name)) {
+        found.push(format!("--{name} was {} and is {}", shown(then.get(name)), shown(now.get(name))));
+    }
+    found
+}

@@ -1,0 +1,127 @@
+//! What a picture is made of: the command, every setting by name, the weights. It goes into the picture and into
+//! checkpoints.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use impasto::WeightSource;
+use impasto::picture::Provenance;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::error::Error;
+use super::invocation::Invocation;
+
+/// Options that leave every iteration as it is: where things go, what is said, and how fast.
+const WITHOUT_EFFECT: [&str; 10] =
+    ["output", "save-every", "log", "preview", "quiet", "verbose", "threads", "checkpoint", "checkpoint-every", "resume"];
+
+/// What a picture is made of.
+pub(super) struct Record {
+    /// The words of the command, without those about checkpoints.
+    words: Vec<String>,
+    settings: Map<String, Value>,
+    weights: Weights,
+}
+
+/// The weights' hash.
+enum Weights {
+    Unknown,
+    Hashing(JoinHandle<Result<String, Error>>),
+    Known(String),
+}
+
+impl Record {
+    pub(super) fn new(invocation: &Invocation) -> Self {
+        let mut settings = invocation.settings.clone();
+        settings.retain(|name, _| !WITHOUT_EFFECT.contains(&name.as_str()));
+        Self { words: without_checkpoints(&invocation.words), settings, weights: Weights::Unknown }
+    }
+
+    /// Notes what a setting came to that the command line leaves open.
+    pub(super) fn set(&mut self, name: &str, value: impl Display) {
+        self.settings.insert(name.into(), value.to_string().into());
+    }
+
+    /// Notes the weights, whose file is hashed meanwhile.
+    pub(super) fn set_weights(&mut self, source: &WeightSource) {
+        self.set("weights", source);
+        self.weights = match source {
+            WeightSource::File(path) => {
+                let path = path.clone();
+                Weights::Hashing(std::thread::spawn(move || hash(&path)))
+            }
+            WeightSource::Random { .. } => Weights::Known(source.to_string()),
+        };
+    }
+
+    /// The settings that decide about every iteration.
+    pub(super) fn settings(&self) -> &Map<String, Value> {
+        &self.settings
+    }
+
+    /// The weights' hash, as in `sha256:…`, or their name if they are random.
+    pub(super) fn weights(&mut self) -> Result<Option<&str>, Error> {
+        if let Weights::Hashing(_) = self.weights
+            && let Weights::Hashing(thread) = std::mem::replace(&mut self.weights, Weights::Unknown)
+        {
+            let hash = thread.join().map_err(|_| Error::Failure("hashing the weights failed".into()))?;
+            self.weights = Weights::Known(hash?);
+        }
+        Ok(if let Weights::Known(hash) = &self.weights { Some(hash) } else { None })
+    }
+
+    /// What goes into the picture.
+    pub(super) fn provenance(&mut self) -> Result<Provenance, Error> {
+        let weights = self.weights()?.map(str::to_owned);
+        Ok(Provenance { settings: self.settings.clone(), weights, ..Provenance::new(self.words.iter().cloned()) })
+    }
+}
+
+/// A file's SHA-256, as in `sha256:…`.
+pub(super) fn hash(path: &Path) -> Result<String, Error> {
+    checksum(path).map(|(_, hash)| format!("sha256:{hash}")).map_err(|why| Error::file("read", path, why))
+}
+
+/// A file's length and SHA-256.
+pub(super) fn checksum(path: &Path) -> io::Result<(u64, String)> {
+    let mut hasher = Sha256::new();
+    let size = io::copy(&mut File::open(path)?, &mut hasher)?;
+    Ok((size, format!("{:x}", hasher.finalize())))
+}
+
+/// The words that make the same picture where no checkpoint is.
+fn without_checkpoints(words: &[String]) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--" => {
+                kept.push(word.clone());
+                kept.extend(words.by_ref().cloned());
+            }
+            "--checkpoint" | "--checkpoint-every" => drop(words.next()),
+            "--resume" => {}
+            other if other.starts_with("--checkpoint=") || other.starts_with("--checkpoint-every=") => {}
+            _ => kept.push(word.clone()),
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pictures_command_knows_nothing_of_checkpoints() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let line =
+            "transfer --checkpoint a a.png --resume b.png --checkpoint-every=3 --steps 3 --checkpoint=c -o d.png";
+        assert_eq!(without_checkpoints(&words(line)), words("transfer a.png b.png --steps 3 -o d.png"));
+        assert_eq!(without_checkpoints(&words("texture -- --resume")), words("texture -- --resume"));
+    }
+}

@@ -1,0 +1,121 @@
+//! What an optimiser has learned, under names: to be kept, and put back into a new one.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::kernels::Real;
+
+/// All that the next steps of an optimiser depend on beside its options: a few numbers, and arrays of the point's size.
+///
+/// What is kept is borrowed where it can be, so that no memory is needed to write it to a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State<'a, T: Real> {
+    /// Numbers by name.
+    pub numbers: BTreeMap<String, Vec<f64>>,
+    /// Arrays by name, in row-major order.
+    pub arrays: BTreeMap<String, Cow<'a, [T]>>,
+}
+
+/// A state that is none of the optimiser, or not of a point of that size.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// Something is missing.
+    #[error("the optimiser's state has no `{name}`")]
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// Something is there that the optimiser has not.
+    #[error("the optimiser's state has `{name}`, which is none of this optimiser")]
+    Unknown {
+        /// Its name.
+        name: String,
+    },
+    /// Something has another length.
+    #[error("`{name}` of the optimiser's state has {found} numbers in place of {expected}")]
+    Length {
+        /// Its name.
+        name: String,
+        /// How many numbers there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+    /// A number that it cannot be.
+    #[error("`{name}` of the optimiser's state cannot be true")]
+    Value {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl<'a, T: Real> State<'a, T> {
+    /// The state with further numbers.
+    pub fn with_numbers(mut self, name: &str, numbers: impl Into<Vec<f64>>) -> Self {
+        self.numbers.insert(name.into(), numbers.into());
+        self
+    }
+
+    /// The state with a further array.
+    pub fn with_array(mut self, name: impl Into<String>, array: &'a [T]) -> Self {
+        self.arrays.insert(name.into(), Cow::Borrowed(array));
+        self
+    }
+
+    /// Whether there is nothing in it: that of an optimiser before its first step.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty() && self.arrays.is_empty()
+    }
+
+    /// Takes out numbers, if they are there.
+    ///
+    /// # Errors
+    /// If there are more or fewer than `N`.
+    pub fn optional_numbers<const N: usize>(&mut self, name: &str) -> Result<Option<[f64; N]>, StateError> {
+        let Some(numbers) = self.numbers.remove(name) else { return Ok(None) };
+        let found = numbers.len();
+        let numbers = numbers.try_into().map_err(|_| StateError::Length { name: name.into(), found, expected: N })?;
+        Ok(Some(numbers))
+    }
+
+    /// Takes out numbers.
+    ///
+    /// # Errors
+    /// If they are not there, or not `N`.
+    pub fn take_numbers<const N: usize>(&mut self, name: &str) -> Result<[f64; N], StateError> {
+        self.optional_numbers(name)?.ok_or_else(|| StateError::Missing { name: name.into() })
+    }
+
+    /// Takes out an array of finite numbers.
+    ///
+    /// # Errors
+    /// If it is not there, or has another length.
+    pub fn take_array(&mut self, name: &str, len: usize) -> Result<Vec<T>, StateError> {
+        let array = self.arrays.remove(name).ok_or_else(|| StateError::Missing { name: name.into() })?;
+        if array.len() != len {
+            return Err(StateError::Length { name: name.into(), found: array.len(), expected: len });
+        }
+        if array.iter().any(|value| !value.is_finite()) {
+            return Err(StateError::Value { name: name.into() });
+        }
+        Ok(array.into_owned())
+    }
+
+    /// Makes sure that all was taken out.
+    ///
+    /// # Errors
+    /// If something is left.
+    pub fn end(self) -> Result<(), StateError> {
+        match self.numbers.into_keys().chain(self.arrays.into_keys()).next() {
+            Some(name) => Err(StateError::Unknown { name }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A number that counts something.
+pub(super) fn count(name: &str, number: f64) -> Result<usize, StateError> {
+    let whole = number >= 0.0 && number <= f64::from(i32::MAX) && number.fract() == 0.0;
+    if whole { Ok(number as usize) } else { Err(StateError::Value { name: name.into() }) }
+}

@@ -1,0 +1,29 @@
+//! A recipe in words: what every option came to.
+
+use super::{Rate, Recipe};
+use crate::optim::Method;
+
+impl Recipe {
+    /// The recipe's numbers, each under the name of the command's option for it: what a picture tells of how it was made.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut settings = vec![
+            ("content-layers", self.content_layers.to_string()),
+            ("style-layers", self.style_layers.to_string()),
+            ("content-weight", self.content_weight.to_string()),
+            ("style-weight", self.style_weight.to_string()),
+            ("tv-weight", self.tv_weight.to_string()),
+            ("optimizer", self.method.to_string()),
+            ("pool", self.pooling.to_string()),
+        ];
+        if self.method != Method::Lbfgs {
+            settings.push((
+                "lr",
+                match self.rate {
+                    Rate::OfSpread(share) => format!("{share} of the spread of natural colours"),
+                    Rate::OfInput(rate) => rate.to_string(),
+                },
+            ));
+        }
+        settings
+    }
+}

@@ -1,0 +1,117 @@
+//! Where a run stands: all that is needed to go on later to the same bits.
+
+use std::time::Duration;
+
+use ndarray::{ArrayD, CowArray, IxDyn};
+
+use super::{Ended, Run};
+use crate::error::Error;
+use crate::optim;
+
+/// Where a run stands between two iterations. A [`Run`] of the same job [goes on](Run::restore) from it, and ends in the
+/// same bits as one that never stopped.
+#[derive(Clone, Debug)]
+pub struct State<'a> {
+    /// Which of the sizes is being painted, from 0.
+    pub scale: usize,
+    /// How many iterations were made.
+    pub iteration: usize,
+    /// How many of them at this size.
+    pub iteration_of_scale: usize,
+    /// Whether this size is done.
+    pub scale_done: bool,
+    /// [`Ended::Complete`] or [`Ended::Converged`] if nothing is left to do.
+    pub ended: Option<Ended>,
+    /// How many words the generator of random numbers has given.
+    pub random: u128,
+    /// How long the run took so far.
+    pub elapsed: Duration,
+    /// The canvas's values, the margin with them.
+    pub values: CowArray<'a, f32, IxDyn>,
+    /// The last values whose loss is known and finite, if there are other than the optimiser's.
+    pub sound: Option<CowArray<'a, f32, IxDyn>>,
+    /// What the optimiser has learned.
+    pub optimizer: optim::State<'a, f32>,
+}
+
+/// A state that is none of the run's job.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The optimiser refuses its part.
+    #[error(transparent)]
+    Optimizer(#[from] optim::StateError),
+    /// Scale or iterations are not the job's.
+    #[error("iteration {iteration} of scale {scale}, counted from 0, is none of this run")]
+    Position {
+        /// The scale, from 0.
+        scale: usize,
+        /// The iterations at this scale.
+        iteration: usize,
+    },
+    /// The picture has another size, or numbers that are not finite.
+    #[error("its picture is none of this run's: {found:?} finite values in place of {expected:?}")]
+    Values {
+        /// The shape of the values.
+        found: Vec<usize>,
+        /// What it should be.
+        expected: Vec<usize>,
+    },
+}
+
+impl Run<'_> {
+    /// Where the run stands, to be kept. Nothing is copied.
+    ///
+    /// Of a run that is complete only the picture is kept.
+    pub fn state(&self) -> State<'_> {
+        let ended = self.ended.filter(|ended| matches!(ended, Ended::Complete | Ended::Converged));
+        let (optimizer, values) = (&self.stage.optimizer, self.stage.canvas.values());
+        State {
+            scale: self.scale,
+            iteration: self.iteration,
+            iteration_of_scale: self.iteration_of_scale,
+            scale_done: self.scale_done,
+            ended,
+            random: self.random.get_word_pos(),
+            elapsed: self.elapsed(),
+            values: if ended.is_some() { optimizer.result(values) } else { values }.as_standard_layout(),
+            sound: self.sound.as_ref().filter(|_| ended.is_none()).map(|sound| sound.as_standard_layout()),
+            optimizer: if ended.is_some() { optim::State::default() } else { optimizer.state() },
+        }
+    }
+
+    /// Goes on from a state of a run of the same job.
+    ///
+    /// # Errors
+    /// If it is none: the numbers of sizes, iterations, pixels or the optimiser differ. The run is then of no use.
+    pub fn restore(&mut self, state: State<'_>) -> Result<(), Error> {
+        let State { scale, iteration, iteration_of_scale, scale_done, ended, random, elapsed, .. } = state;
+        let scales = self.job.scales();
+        if scales.get(scale).is_none_or(|scale| iteration_of_scale > scale.steps) {
+            return Err(StateError::Position { scale, iteration: iteration_of_scale }.into());
+        }
+        if scale != self.scale {
+            // The canvas has the right size then; its values are replaced.
+            self.stage = self.job.stage(scale, Some(&self.stage.canvas))?;
+            self.stage.check()?;
+        }
+        let values = self.fitting(state.values)?;
+        self.sound = state.sound.map(|sound| self.fitting(sound)).transpose()?;
+        self.stage.optimizer.restore(state.optimizer, values.shape()).map_err(StateError::from)?;
+        self.stage.canvas.values_mut().assign(&values);
+        self.random.set_word_pos(random);
+        self.before = elapsed;
+        (self.scale, self.iteration, self.iteration_of_scale) = (scale, iteration, iteration_of_scale);
+        (self.scale_done, self.ended) = (scale_done, ended);
+        Ok(())
+    }
+
+    /// Values that may be those of the canvas.
+    fn fitting(&self, values: CowArray<'_, f32, IxDyn>) -> Result<ArrayD<f32>, StateError> {
+        let (found, expected) = (values.shape(), self.stage.canvas.values().shape());
+        if found != expected || values.iter().any(|value| !value.is_finite()) {
+            return Err(StateError::Values { found: found.to_vec(), expected: expected.to_vec() });
+        }
+        Ok(values.into_owned())
+    }
+}
