@@ -52,17 +52,38 @@ fn the_line_makes_the_picture_again_to_the_bit() {
     let jobs: [(&[&str], &[&str]); 5] = [
         (
             &["transfer", content, "style.png", "--size", "32"],
-            &["scales 32", "preset balanced", "optimizer lbfgs", "content-layers relu4_1=1", "style-weight 200", "seed 0"],
+            &[
+                "scales 32",
+                "preset balanced",
+                "optimizer lbfgs",
+                "content-layers relu4_1=1",
+                "style-weight 200",
+                "seed 0",
+            ],
         ),
         (
-            &["transfer", content, "style.png", "--size=0", "--init=noise", "--seed", "7", "--preset", "notebook", "--steps=3"],
+            &[
+                "transfer",
+                content,
+                "style.png",
+                "--size=0",
+                "--init=noise",
+                "--seed",
+                "7",
+                "--preset",
+                "notebook",
+                "--steps=3",
+            ],
             &["scales 32", "steps 3", "optimizer adam", "lr 0.003 of the spread", "seed 7", "init noise"],
         ),
         (
             &["texture", content, "--size", "24", "--steps", "4", "--scales", "16,24"],
             &["scales 16,24", "layers relu1_1=0.2", "pool avg"],
         ),
-        (&["invert", content, "--layer", "relu2_1", "--steps", "4"], &["layer relu2_1", "optimizer lbfgs", "lambda-tv 0.3"]),
+        (
+            &["invert", content, "--layer", "relu2_1", "--steps", "4"],
+            &["layer relu2_1", "optimizer lbfgs", "lambda-tv 0.3"],
+        ),
         (&["invert", content, "--layer", "relu2_1", "--steps", "3", "--repeats", "2"], &["repeats 2"]),
     ];
     for (words, told) in jobs {
