@@ -46,6 +46,15 @@ pub(super) struct NetworkArguments {
 }
 
 impl NetworkArguments {
+    /// The weights' file, if the words name one, and other files.
+    pub(super) fn files<'a>(&'a self, others: &[&'a Path]) -> Vec<&'a Path> {
+        let weights = match &self.weights {
+            Some(WeightSource::File(path)) => Some(&**path),
+            _ => None,
+        };
+        others.iter().copied().chain(weights).collect()
+    }
+
     /// Finds the weights. Tells once on standard error, unless `quiet`, when there are none but random ones that nobody asked
     /// for, and what would be better.
     pub(super) fn find(&self, quiet: bool) -> Result<FoundWeights, Error> {

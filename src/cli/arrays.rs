@@ -31,10 +31,11 @@ pub(super) fn write(path: &Path, arrays: &[(String, ArrayViewD<'_, f32>)]) -> Re
     written.map_err(|why| Error::file("write", path, why))
 }
 
-/// An output that cannot be written is better known before the work than after.
-pub(super) fn check(path: &Path) -> Result<(), Error> {
+/// An output that cannot be written, or is one of the inputs, is better known before the work than after.
+pub(super) fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
     if path.extension().is_none_or(|extension| extension != "npz") {
         return Err(Error::Usage(format!("cannot write arrays to {}: the name must end in .npz", path.display())));
     }
+    Error::unless_apart("--output", path, inputs)?;
     Error::unless_writable("write", path)
 }

@@ -40,9 +40,9 @@ pub(super) struct CheckpointArguments {
 }
 
 impl CheckpointArguments {
-    /// Whether there is to be a checkpoint.
-    pub(super) fn is_asked_for(&self) -> bool {
-        self.checkpoint.is_some()
+    /// The file, if there is to be one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.checkpoint.as_deref()
     }
 }
 
@@ -71,13 +71,8 @@ impl Keeper {
         if !invocation.is_unicode {
             return Err(Error::Usage("with --checkpoint, all names of files must be Unicode; rename them".into()));
         }
-        let same = |other: &Path| {
-            other == file || other.canonicalize().is_ok_and(|o| file.canonicalize().is_ok_and(|f| f == o))
-        };
-        if let Some(other) = inputs.iter().copied().chain([output]).find(|other| same(other)) {
-            let other = other.display();
-            return Err(Error::Usage(format!("{other} cannot be the checkpoint, too; give --checkpoint another name")));
-        }
+        let others: Vec<&Path> = inputs.iter().copied().chain([output]).collect();
+        Error::unless_apart("--checkpoint", &file, &others)?;
         let failed = |why| Error::file(WRITE, &file, why);
         check_writable(&file).map_err(failed)?;
         let found = match Checkpoint::open(&file) {

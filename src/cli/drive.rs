@@ -89,7 +89,7 @@ impl RunArguments {
 
     /// A checkpoint is of one run.
     pub(super) fn check_checkpoint(&self, runs: u16) -> Result<(), Error> {
-        if runs > 1 && self.checkpoint.is_asked_for() {
+        if runs > 1 && self.checkpoint.file().is_some() {
             let why =
                 "--checkpoint keeps one run, and --repeats makes several; give each its own command with its --seed";
             return Err(Error::Usage(why.into()));
@@ -130,6 +130,11 @@ impl<'a> Driver<'a> {
         options.check(output, [1, 1], inputs)?;
         let preview = arguments.preview.then(Preview::new).transpose()?;
         let log = arguments.log.as_deref().map(Log::new).transpose()?;
+        if let Some(log) = &arguments.log {
+            let checkpoint = arguments.checkpoint.file();
+            let others: Vec<&Path> = inputs.iter().copied().chain([output]).chain(checkpoint).collect();
+            Error::unless_apart("--log", log, &others)?;
+        }
         let checkpoints = Keeper::new(&arguments.checkpoint, invocation, output, inputs)?;
         let RunArguments { save_every, verbosity, .. } = *arguments;
         let record = Some(Record::new(invocation));

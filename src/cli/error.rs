@@ -33,6 +33,20 @@ impl Error {
         }
     }
 
+    /// A file that is written must be none of the others of the command. `option` names it.
+    pub(super) fn unless_apart(option: &str, path: &Path, others: &[&Path]) -> Result<(), Self> {
+        let is_special = path.exists() && !path.is_file();
+        let real = path.canonicalize().ok();
+        let same = |other: &&&Path| **other == path || real.is_some() && other.canonicalize().ok() == real;
+        match others.iter().find(same) {
+            Some(other) if !is_special => {
+                let (path, other) = (path.display(), other.display());
+                Err(Self::Usage(format!("{option} {path} would overwrite {other}; give it another name")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What is wrong.
     pub(super) fn into_message(self) -> String {
         let (Self::Usage(message) | Self::Failure(message)) = self;

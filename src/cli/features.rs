@@ -34,7 +34,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    arrays::check(&arguments.output.output)?;
+    arrays::check(&arguments.output.output, &arguments.network.files(&[&arguments.image]))?;
     let picture = arguments.size.open(&arguments.image)?;
     let deepest = *arguments.layers.iter().max().expect("clap requires a layer");
     let weights = arguments.network.find(false)?;

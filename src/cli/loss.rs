@@ -43,7 +43,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
-    arrays::check(&arguments.output.output)?;
+    arrays::check(
+        &arguments.output.output,
+        &arguments.network.files(&[&arguments.image, &arguments.content, &arguments.style]),
+    )?;
     let open = |path| arguments.size.open(path);
     let (image, content, style) = (open(&arguments.image)?, open(&arguments.content)?, open(&arguments.style)?);
     if image.rgb.dim() != content.rgb.dim() {

@@ -16,8 +16,18 @@ use super::error::Error;
 use super::invocation::Invocation;
 
 /// Options that leave every iteration as it is: where things go, what is said, and how fast.
-const WITHOUT_EFFECT: [&str; 10] =
-    ["output", "save-every", "log", "preview", "quiet", "verbose", "threads", "checkpoint", "checkpoint-every", "resume"];
+const WITHOUT_EFFECT: [&str; 10] = [
+    "output",
+    "save-every",
+    "log",
+    "preview",
+    "quiet",
+    "verbose",
+    "threads",
+    "checkpoint",
+    "checkpoint-every",
+    "resume",
+];
 
 /// What a picture is made of.
 pub(super) struct Record {

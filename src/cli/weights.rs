@@ -115,7 +115,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
 }
 
 fn run_fetch(arguments: &FetchArguments) -> Result<ExitCode, Error> {
-    let output = output(arguments.output.as_deref())?;
+    let output = output(arguments.output.as_deref(), &[])?;
     let published = match arguments.published {
         PublishedName::Vgg => Published::Vgg,
         PublishedName::Torchvision => Published::Torchvision,
@@ -147,7 +147,7 @@ fn run_fetch(arguments: &FetchArguments) -> Result<ExitCode, Error> {
 }
 
 fn run_import(arguments: &ImportArguments) -> Result<ExitCode, Error> {
-    let output = output(arguments.output.as_deref())?;
+    let output = output(arguments.output.as_deref(), &[&arguments.file])?;
     let input = arguments.input.map(|name| match name {
         InputName::Caffe => Input::Caffe,
         InputName::Torchvision => Input::Torchvision,
@@ -212,8 +212,8 @@ fn run_info(arguments: &InfoArguments) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The file to write, for which there is a folder.
-fn output(chosen: Option<&Path>) -> Result<PathBuf, Error> {
+/// The file to write, for which there is a folder, and which is none of the inputs.
+fn output(chosen: Option<&Path>, inputs: &[&Path]) -> Result<PathBuf, Error> {
     let Some(path) = chosen else {
         let path = FoundWeights::in_cache_folder()
             .ok_or_else(|| Error::Usage("this system has no cache folder; say where to write with --output".into()))?;
@@ -222,7 +222,7 @@ fn output(chosen: Option<&Path>) -> Result<PathBuf, Error> {
         }
         return Ok(path);
     };
-    super::arrays::check(path)?;
+    super::arrays::check(path, inputs)?;
     Ok(path.into())
 }
 

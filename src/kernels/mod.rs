@@ -22,6 +22,8 @@ mod source;
 mod stages;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod unsafe_list;
 mod winograd;
 mod workspace;
 

@@ -250,8 +250,8 @@ fn what_is_no_whole_checkpoint_is_refused_and_left_as_it_is() {
     // Nothing else is replaced by a checkpoint.
     std::fs::write(shop.path("state"), "a letter").unwrap();
     fails(&shop, &(words(&job) + " --checkpoint state"), 1, &["state is no checkpoint of impasto"]);
-    fails(&shop, &(words(&job) + " --checkpoint content.png"), 2, &["content.png", "--checkpoint another name"]);
-    fails(&shop, &(words(&job) + " --checkpoint ./out.png"), 2, &["out.png", "--checkpoint another name"]);
+    fails(&shop, &(words(&job) + " --checkpoint content.png"), 2, &["--checkpoint content.png", "another name"]);
+    fails(&shop, &(words(&job) + " --checkpoint ./out.png"), 2, &["--checkpoint ./out.png", "another name"]);
     fails(&shop, &(words(&job) + " --checkpoint none/state"), 1, &["there is no folder none"]);
     fails(&shop, &(words(&job) + " --resume"), 2, &["--checkpoint"]);
     fails(&shop, &(words(&job) + " --checkpoint-every 3"), 2, &["--checkpoint"]);

@@ -12,6 +12,7 @@ mod interrupt;
 mod invert;
 mod loss;
 mod network;
+mod not_finite;
 mod pictures;
 mod reference;
 mod same_bits;

@@ -7,7 +7,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat};
 use predicates::str::contains;
 
-use crate::support::{Workshop, content, data};
+use crate::support::{Workshop, content, data, fails};
 
 /// `impasto features` of a picture: the shortest way through a reader.
 fn features(picture: &str) -> String {
@@ -89,6 +89,146 @@ fn a_full_disk_ends_with_the_name_that_the_user_gave() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.starts_with("error: cannot write the picture full.png: No space left"), "{stderr}");
     assert_eq!(shop.new_files(), ["full.png"]);
+}
+
+/// Where files may not become longer than some kilobytes.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full_in_the_end_keeps_the_older_picture() {
+    let shop = Workshop::new();
+    let noise = |x: u32, y: u32| image::Rgb([x * 97 + y * 31, x * x * 7 + y * 3, x * y].map(|v| v as u8));
+    image::RgbImage::from_fn(160, 160, noise).save(shop.path("content.png")).unwrap();
+    std::fs::write(shop.path("out.png"), "an older picture").unwrap();
+    let thin = data("vgg19-thin.npz");
+    let words =
+        format!("transfer content.png style.png --weights {thin} --size 0 -o out.png --scales 1 --steps 1 --quiet");
+    let plain = shop.std(&words);
+    let mut limited = std::process::Command::new("sh");
+    let script = "trap '' XFSZ; ulimit -f 20; exec \"$0\" \"$@\"";
+    limited.args(["-c", script]).arg(plain.get_program()).args(plain.get_args()).current_dir(shop.folder());
+    let output = limited.output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.starts_with("error: cannot write the picture out.png: File too large"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1);
+    assert_eq!(std::fs::read(shop.path("out.png")).unwrap(), b"an older picture");
+    assert_eq!(shop.new_files(), ["out.png"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_nobody_reads_any_more_ends_in_one_sentence() {
+    let shop = Workshop::new();
+    let thin = data("vgg19-thin.npz");
+    let words = format!("transfer content.png style.png --weights {thin} --size 0 -o - --format png --steps 2 --quiet");
+    let mut child = shop.std(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.starts_with("error: cannot write the picture -: Broken pipe"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    // Read to the end, it is the picture.
+    let picture = shop.impasto(&words).assert().success().stderr("").get_output().stdout.clone();
+    shop.impasto(&words.replace("-o - --format png", "-o out.png")).assert().success();
+    assert_eq!(image::load_from_memory(&picture).unwrap().into_rgb8(), shop.rgb("out.png"));
+}
+
+#[test]
+fn no_file_that_is_read_is_written() {
+    let shop = Workshop::new();
+    let thin = data("vgg19-thin.npz");
+    std::fs::copy(&thin, shop.path("w.npz")).unwrap();
+    std::fs::copy(shop.path("style.png"), shop.path("start.png")).unwrap();
+    std::fs::create_dir(shop.path("folder")).unwrap();
+    let mut names = vec!["content.png", "./style.png", "folder/../start.png"];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("content.png", shop.path("link.png")).unwrap();
+        names.push("link.png");
+    }
+    let held =
+        ["content.png", "style.png", "start.png", "w.npz"].map(|name| (name, std::fs::read(shop.path(name)).unwrap()));
+    let transfer = "transfer content.png style.png --init start.png --weights w.npz --size 0 --steps 1";
+    for name in names {
+        fails(&shop, &format!("{transfer} -o {name}"), 1, &[name, "it is the input"]);
+        fails(&shop, &format!("{transfer} -o out.png --log {name}"), 2, &["--log", name, "would overwrite"]);
+        fails(
+            &shop,
+            &format!("{transfer} -o out.png --checkpoint {name}"),
+            2,
+            &["--checkpoint", name, "would overwrite"],
+        );
+    }
+    fails(&shop, &format!("{transfer} -o out.png --log out.png"), 2, &["--log out.png would overwrite out.png"]);
+    fails(&shop, &format!("{transfer} -o out.png --log s --checkpoint s"), 2, &["--log s would overwrite s"]);
+    fails(&shop, "texture style.png -o style.png --weights w.npz", 1, &["style.png"]);
+    fails(&shop, "invert style.png --layer relu1_1 -o style.png --weights w.npz", 1, &["style.png"]);
+    fails(&shop, "features style.png --layers relu1_1 --weights w.npz -o ./w.npz", 2, &["would overwrite w.npz"]);
+    fails(
+        &shop,
+        "loss style.png --content style.png --style style.png --weights w.npz -o w.npz",
+        2,
+        &["would overwrite"],
+    );
+    fails(&shop, "weights import w.npz -o w.npz", 2, &["would overwrite w.npz"]);
+    for (name, bytes) in held {
+        assert!(std::fs::read(shop.path(name)).unwrap() == bytes, "{name}");
+    }
+}
+
+/// Weights of all kinds, cut and changed.
+#[test]
+fn bad_weights_end_in_one_paragraph() {
+    let shop = Workshop::new();
+    let thin = std::fs::read(data("vgg19-thin.npz")).unwrap();
+    let mut all: Vec<(String, Vec<u8>)> = Vec::new();
+    for (i, len) in [0, 1, 2, 4, 9, 30, 64, 1000].into_iter().chain((1..10).map(|k| thin.len() * k / 10)).enumerate() {
+        all.push((format!("cut-{i}.npz"), thin[..len].to_vec()));
+    }
+    for (i, at) in (0..12).map(|k| 30 + thin.len() * k / 13).enumerate() {
+        let mut bytes = thin.clone();
+        bytes[at..at + 24].fill(0xff);
+        all.push((format!("changed-{i}.npz"), bytes));
+    }
+    let header = |json: &str| [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat();
+    for (i, json) in [
+        "{}",
+        r#"{"a":1}"#,
+        r#"{"features.0.weight":{"dtype":"F32","shape":[64,3,3,3],"data_offsets":[0,6912]}}"#,
+        r#"{"features.0.weight":{"dtype":"F32","shape":[18446744073709551615,3,3,3],"data_offsets":[0,8]}}"#,
+        r#"{"features.0.weight":{"dtype":"F32","shape":[64,3,3,3],"data_offsets":[6912,0]}}"#,
+        r#"{"conv1_1.weight":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        all.push((format!("header-{i}.safetensors"), header(json)));
+    }
+    for (i, bytes) in [
+        &b"\x80\x02}q\x00."[..],
+        b"\x80\x02c__builtin__\neval\n.",
+        b"\x89HDF\r\n\x1a\n",
+        b"\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0\x04\0\x10\0\0\0\0\0",
+        b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        b"PK\x03\x04",
+        b"<!DOCTYPE html>",
+        b"version https://git-lfs.github.com/spec/v1\n",
+        b"\xff\xff\xff\xff\xff\xff\xff\x7f{",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        all.push((format!("other-{i}.pth"), bytes.to_vec()));
+    }
+    assert!(all.len() >= 44, "{}", all.len());
+    for (name, bytes) in all {
+        std::fs::write(shop.path("bad"), bytes).unwrap();
+        std::fs::rename(shop.path("bad"), shop.path(&name)).unwrap();
+        let words = format!("features content.png --layers relu5_4 -o f.npz --weights {name}");
+        fails(&shop, &words, 1, &[&name]);
+        std::fs::remove_file(shop.path(&name)).unwrap();
+    }
 }
 
 #[test]
