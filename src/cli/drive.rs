@@ -120,8 +120,9 @@ pub(super) struct Driver<'a> {
 
 impl<'a> Driver<'a> {
     /// Sets up Ctrl-C, the log and checkpoints, and checks that the output can be written and is none of the inputs.
+    /// Without an invocation, the picture does not say how it was made, unless [`made_by`](Self::made_by) tells.
     pub(super) fn new(
-        invocation: &Invocation,
+        invocation: Option<&Invocation>,
         arguments: &RunArguments,
         output: &'a Path,
         inputs: &[&Path],
@@ -135,9 +136,17 @@ impl<'a> Driver<'a> {
             let others: Vec<&Path> = inputs.iter().copied().chain([output]).chain(checkpoint).collect();
             Error::unless_apart("--log", log, &others)?;
         }
-        let checkpoints = Keeper::new(&arguments.checkpoint, invocation, output, inputs)?;
+        let checkpoints = match invocation {
+            Some(invocation) => Keeper::new(&arguments.checkpoint, invocation, output, inputs)?,
+            None if arguments.checkpoint.file().is_some() => {
+                return Err(Error::Usage(
+                    "--checkpoint keeps one run, and cannot be given for several pictures".into(),
+                ));
+            }
+            None => None,
+        };
         let RunArguments { save_every, verbosity, .. } = *arguments;
-        let record = Some(Record::new(invocation));
+        let record = invocation.map(Record::new);
         Ok(Self { save_every, preview, log, record, checkpoints, ..Self::with(options, verbosity, output) })
     }
 

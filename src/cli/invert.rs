@@ -172,7 +172,7 @@ fn norm_exponent(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let mut driver = Driver::new(invocation, &arguments.run, &arguments.output, &arguments.inputs())?;
+    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &arguments.inputs())?;
     let method = arguments.method()?;
     let steps = arguments.steps()?;
     arguments.run.check_checkpoint(arguments.repeats)?;

@@ -128,7 +128,7 @@ pub(super) fn is_flag(arg: &Arg) -> bool {
 pub(super) struct TransferOptions(pub(super) Settings);
 
 /// Options that mean one file each, so that they cannot be the same for several pictures.
-pub(super) const OF_ONE_FILE: [&str; 2] = ["output", "log"];
+pub(super) const OF_ONE_FILE: [&str; 5] = ["output", "log", "checkpoint", "checkpoint-every", "resume"];
 
 impl Args for TransferOptions {
     fn augment_args(command: Command) -> Command {

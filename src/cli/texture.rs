@@ -86,7 +86,7 @@ impl FromStr for Size {
 }
 
 pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let mut driver = Driver::new(invocation, &arguments.run, &arguments.output, &[&arguments.example])?;
+    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &[&arguments.example])?;
     let method = arguments.run.method(Method::Lbfgs)?;
     let example = match arguments.example_size {
         0 => Picture::open(&arguments.example)?,

@@ -133,7 +133,16 @@ impl Arguments {
             let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
             eprintln!("content {}, style {}, {recipe:?}", pixels(&content), pixels(&style));
         }
-        Ok(Ready { content, style, network, weights: weights.source, recipe, start, clamp: self.run.clamp, seed: self.run.seed })
+        Ok(Ready {
+            content,
+            style,
+            network,
+            weights: weights.source,
+            recipe,
+            start,
+            clamp: self.run.clamp,
+            seed: self.run.seed,
+        })
     }
 }
 

@@ -98,7 +98,7 @@ fn the_line_makes_the_picture_again_to_the_bit() {
             std::fs::rename(shop.path(out), shop.path("first")).unwrap();
             let line = shop.impasto("show first --as-command").assert().success().get_output().stdout.clone();
             let line = String::from_utf8(line).unwrap();
-            let mut shell = std::process::Command::new("sh");
+            let mut shell = std::process::Command::new("/bin/sh");
             shell.args(["-c", &line]).current_dir(shop.folder()).env("PATH", shop.path("bin"));
             assert!(shell.status().unwrap().success(), "{line}");
             let read = |name: &str| std::fs::read(shop.path(name)).unwrap();

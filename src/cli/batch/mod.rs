@@ -17,7 +17,7 @@ use super::arguments::Networks;
 use super::drive::Driver;
 use super::error::Error;
 use super::settings::{self, Settings, TransferOptions};
-use super::{interrupt, transfer, weights};
+use super::{interrupt, record, transfer};
 
 /// Repaint many pictures
 ///
@@ -169,7 +169,7 @@ impl Arguments {
         if self.dry_run {
             return Ok(State::Planned);
         }
-        let driver = Driver::new(transfer.run_arguments(), transfer.output(), &transfer.inputs())?;
+        let driver = Driver::new(None, transfer.run_arguments(), transfer.output(), &transfer.inputs())?;
         let mut driver = driver.made_by(provenance);
         let ready = transfer.ready(networks)?;
         let in_threads = || {
@@ -180,7 +180,7 @@ impl Arguments {
                 return Ok(State::Interrupted);
             }
             driver.write(&run.finished())?;
-            driver.end(ended, run.iterations())?;
+            driver.end(ended, &run)?;
             Ok(State::Made)
         };
         transfer.network_arguments().in_threads(in_threads)?
@@ -204,7 +204,7 @@ const NOT_IN_THE_PICTURE: [&str; 7] = ["output", "preview", "quiet", "verbose", 
 
 /// Notes what a picture depends on beside this version of impasto: settings, the bytes of all inputs, and the weights.
 fn made_from(transfer: &transfer::Arguments, settings: &Settings, made: &mut Provenance) -> Result<(), Error> {
-    let hash = |what: &str, path: &Path| match weights::checksum(path) {
+    let hash = |what: &str, path: &Path| match record::checksum(path) {
         Ok((_, hash)) => Ok(format!("sha256:{hash}")),
         Err(why) => Err(Error::file(what, path, why)),
     };
