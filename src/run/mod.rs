@@ -217,7 +217,9 @@ impl<'a> Run<'a> {
         self.tape.clear();
         // Where all weights are 0, nothing depends on the picture.
         let gradient = gradient.unwrap_or_else(|| ArrayD::zeros(stage.canvas.values().raw_dim()).into());
-        let evaluated_at = stage.canvas.values().clone();
+        let kept_here =
+            |stage: &Stage| std::ptr::eq(stage.optimizer.result(stage.canvas.values()), stage.canvas.values());
+        let evaluated_at = kept_here(stage).then(|| stage.canvas.values().clone());
         let step = stage.optimizer.step(stage.canvas.values_mut(), evaluated, &gradient);
         drop(gradient);
         if step == Step::NotFinite {
@@ -226,8 +228,7 @@ impl<'a> Run<'a> {
                 stage.canvas.values_mut().assign(&sound);
             }
         } else {
-            let values = stage.canvas.values();
-            self.sound = std::ptr::eq(stage.optimizer.result(values), values).then_some(evaluated_at);
+            self.sound = evaluated_at.filter(|_| kept_here(stage));
         }
         self.iteration += 1;
         self.iteration_of_scale += 1;
