@@ -85,7 +85,7 @@ impl LineSearch {
             _ => return None,
         };
         let start = Sample { step: 0.0, value, slope };
-        Some(Self { start, noise, near: sample(near), far, evaluations: evaluations as usize })
+        Some(Self { start, noise, near: sample(near), far, evaluations: (evaluations as usize).min(MAX_EVALUATIONS) })
     }
 
     /// Takes value and slope at `step`. `corner`: the path is bent by a bound before this step, where no step need

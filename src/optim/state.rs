@@ -116,6 +116,6 @@ impl<'a, T: Real> State<'a, T> {
 
 /// A number that counts something.
 pub(super) fn count(name: &str, number: f64) -> Result<usize, StateError> {
-    let whole = number >= 0.0 && number <= f64::from(i32::MAX) && number.fract() == 0.0;
+    let whole = (0.0..=f64::from(1 << 30)).contains(&number) && number.fract() == 0.0;
     if whole { Ok(number as usize) } else { Err(StateError::Value { name: name.into() }) }
 }

@@ -230,11 +230,7 @@ impl Checkpoint {
                 None => None,
             },
             random: text("random").and_then(|number| number.parse().ok()).ok_or_else(|| damaged("random"))?,
-            elapsed: self
-                .run
-                .get("elapsed")
-                .and_then(Value::as_f64)
-                .map_or(Duration::ZERO, |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)),
+            elapsed: Duration::from_secs_f64(seconds(self.run.get("elapsed"))),
             values: picture(PICTURE)?.ok_or_else(|| damaged(PICTURE))?,
             sound: picture(SOUND)?,
             optimizer,
@@ -278,6 +274,12 @@ impl Checkpoint {
         };
         read().map_err(|why| CheckpointError::Read { path: self.path.clone(), why })
     }
+}
+
+/// A time that can be reckoned with; 0 for what is none.
+fn seconds(value: Option<&Value>) -> f64 {
+    const ENDLESS: f64 = 1e12;
+    value.and_then(Value::as_f64).filter(|seconds| (0.0..ENDLESS).contains(seconds)).unwrap_or(0.0)
 }
 
 /// An array that is written.

@@ -7,6 +7,7 @@ use ndarray::{ArrayD, CowArray, IxDyn};
 use super::{Ended, Run};
 use crate::error::Error;
 use crate::optim;
+use crate::recipe::Scale;
 
 /// Where a run stands between two iterations. A [`Run`] of the same job [goes on](Run::restore) from it, and ends in the
 /// same bits as one that never stopped.
@@ -87,7 +88,12 @@ impl Run<'_> {
     pub fn restore(&mut self, state: State<'_>) -> Result<(), Error> {
         let State { scale, iteration, iteration_of_scale, scale_done, ended, random, elapsed, .. } = state;
         let scales = self.job.scales();
-        if scales.get(scale).is_none_or(|scale| iteration_of_scale > scale.steps) {
+        let before = || scales[..scale].iter().map(|scale| scale.steps).sum::<usize>();
+        let possible = |this: &Scale| {
+            iteration_of_scale <= this.steps
+                && (iteration_of_scale..=before() + iteration_of_scale).contains(&iteration)
+        };
+        if !scales.get(scale).is_some_and(possible) {
             return Err(StateError::Position { scale, iteration: iteration_of_scale }.into());
         }
         if scale != self.scale {

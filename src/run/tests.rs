@@ -176,6 +176,53 @@ fn a_checkpoint_with_any_byte_changed_or_missing_is_refused() {
     assert!(matches!(Checkpoint::open(&folder.path().join("none")).unwrap_err(), CheckpointError::Read { .. }));
 }
 
+/// Checkpoints whose checksum is right, but that nobody has written so: an error or a run, no panic.
+#[test]
+fn made_up_checkpoints_do_no_harm() {
+    use rand::{RngExt, SeedableRng};
+    use sha2::{Digest, Sha256};
+    let count = std::env::var("IMPASTO_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(400_usize);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.checkpoint");
+    let image = picture(3, 3);
+    let network = network();
+    let methods = [Method::Lbfgs, Method::Adam, Method::Momentum];
+    let new = |method| {
+        let job = Invert::new(&image, &network, "relu1_1".parse().unwrap());
+        Invert { steps: 9, method, ..job }.run().unwrap()
+    };
+    let wholes = methods.map(|method| {
+        let mut run = new(method);
+        for _ in 0..4 {
+            run.advance().unwrap();
+        }
+        Checkpoint::write(&path, &Map::new(), &run.state()).unwrap();
+        std::fs::read(&path).unwrap()
+    });
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(2);
+    let mut taken = 0;
+    for i in 0..count {
+        let mut bytes = wholes[i % 3].clone();
+        let end = bytes.len() - 32;
+        let header = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+        for _ in 0..random.random_range(1..4) {
+            let at = random.random_range(0..if random.random() { header } else { end });
+            let digits = *b"0123456789-.,:{}[]\"eE";
+            bytes[at] = if random.random() { random.random() } else { digits[random.random_range(0..digits.len())] };
+        }
+        let digest = Sha256::digest(&bytes[..end]);
+        bytes[end..].copy_from_slice(&digest);
+        std::fs::write(&path, &bytes).unwrap();
+        let Ok(state) = Checkpoint::open(&path).and_then(|checkpoint| checkpoint.state()) else { continue };
+        let mut run = new(methods[i % 3]);
+        if run.restore(state).is_ok() {
+            let _ = run.advance().unwrap();
+            taken += 1;
+        }
+    }
+    assert!(taken < count, "{taken} of {count}");
+}
+
 /// Where the loss becomes infinite on the way, the picture is the last whose loss is known.
 #[test]
 fn a_run_that_becomes_infinite_keeps_the_last_sound_picture_and_names_the_term() {
