@@ -4,6 +4,7 @@ use crate::jobs::TextureError;
 use crate::objective::InversionError;
 use crate::picture::PictureError;
 use crate::recipe::{LayerWeightsError, ScheduleError};
+use crate::run::MemoryError;
 use crate::vgg::{InvalidEnvironment, InvalidSource, NetworkError, UnknownLayer, WeightsError};
 
 /// Why something cannot be done. Each kind says in one paragraph what was wrong and what would be right.
@@ -40,6 +41,9 @@ pub enum Error {
     /// Sizes and steps that do not go together.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// There is not memory enough.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// Somebody who watches a run failed, as in writing a log.
     #[error("{0}")]
     Watcher(Box<dyn std::error::Error + Send + Sync>),

@@ -41,9 +41,17 @@ impl<T: Real> Buffers<T> {
         }
     }
 
-    /// A mask of unspecified shape, to be reset by whoever fills it.
-    pub fn take_mask(&self) -> BitMask {
-        self.masks.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    /// A mask of this shape, whose bits are unspecified.
+    pub fn take_mask(&self, height: usize, width: usize, channels: usize) -> BitMask {
+        let bytes = height * width * channels.div_ceil(8);
+        let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
+        // The smallest that is large enough, else the largest, which grows.
+        let smallest = (0..masks.len()).filter(|&i| masks[i].bytes() >= bytes).min_by_key(|&i| masks[i].bytes());
+        let found = smallest.or_else(|| (0..masks.len()).max_by_key(|&i| masks[i].bytes()));
+        let mut mask = found.map(|i| masks.swap_remove(i)).unwrap_or_default();
+        drop(masks);
+        mask.reshape(height, width, channels);
+        mask
     }
 
     /// Gives a mask back for later use.
@@ -98,9 +106,11 @@ mod tests {
     #[test]
     fn masks_and_scratch_memory_are_used_again_too() {
         let buffers = Buffers::<f32>::new();
-        assert_eq!(buffers.take_mask(), BitMask::default());
+        assert_eq!(buffers.take_mask(2, 3, 4).dim(), (2, 3, 4));
         buffers.put_mask(BitMask::new(4, 4, 64));
-        assert_eq!(buffers.take_mask().bytes(), 128);
+        buffers.put_mask(BitMask::new(4, 4, 128));
+        let mask = buffers.take_mask(2, 4, 64);
+        assert_eq!((mask.bytes(), mask.dim()), (128, (2, 4, 64)));
         drop(buffers.workspace().take::<f32>(16));
         assert_eq!(buffers.workspace().bytes(), 64);
     }

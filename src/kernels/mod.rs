@@ -25,7 +25,7 @@ pub(crate) mod testing;
 mod winograd;
 mod workspace;
 
-pub use bitmask::BitMask;
+pub use bitmask::{BitMask, MaskView, MaskViewMut};
 #[doc(hidden)] // for the benches
 pub use buffers::Buffers;
 pub use conv::{ConvAlgorithm, ConvGeometry};
