@@ -18,6 +18,7 @@ use super::arguments::{names, rate};
 use super::error::Error;
 use super::interrupt;
 use super::log::Log;
+use super::memory::MemoryArguments;
 use super::output::OutputArguments;
 use super::preview::Preview;
 use super::progress::{Display, Verbosity};
@@ -64,6 +65,9 @@ pub(super) struct RunArguments {
 
     #[command(flatten)]
     output: OutputArguments,
+
+    #[command(flatten)]
+    pub(super) memory: MemoryArguments,
 }
 
 impl RunArguments {

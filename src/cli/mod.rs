@@ -14,8 +14,10 @@ mod interrupt;
 mod invert;
 mod log;
 mod loss;
+mod memory;
 mod network;
 mod output;
+mod plan;
 mod preview;
 mod progress;
 mod settings;
@@ -26,7 +28,7 @@ mod weights;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Neural style transfer with VGG19, on CPUs alone.
 #[derive(Parser)]
@@ -43,6 +45,7 @@ enum Command {
     Texture(Box<texture::Arguments>),
     Invert(Box<invert::Arguments>),
     Figure(Box<figure::Arguments>),
+    Plan(Box<plan::Arguments>),
     Features(features::Arguments),
     Loss(Box<loss::Arguments>),
     Weights(weights::Arguments),
@@ -55,7 +58,8 @@ enum Command {
 
 /// Parses, runs, and turns what happened into an exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let matches = command().try_get_matches_from(plan::with_job(std::env::args_os()));
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return error::usage(&error),
     };
@@ -65,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Texture(arguments) => texture::run(&arguments),
         Command::Invert(arguments) => invert::run(&arguments),
         Command::Figure(arguments) => figure::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Features(arguments) => features::run(&arguments),
         Command::Loss(arguments) => loss::run(*arguments),
         Command::Demo(arguments) => demo::run(&arguments),
@@ -80,12 +85,18 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The command line as clap knows it: jobs that are only planned write nothing.
+fn command() -> clap::Command {
+    let nothing =
+        |job: clap::Command| job.mut_arg("output", |output| output.required(false).default_value("out.png").hide(true));
+    let jobs = |plan: clap::Command| plan::JOBS.into_iter().fold(plan, |plan, job| plan.mut_subcommand(job, nothing));
+    Cli::command().mut_subcommand("plan", jobs)
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     #[test]
     fn the_arguments_are_consistent() {
-        super::Cli::command().debug_assert();
+        super::command().debug_assert();
     }
 }

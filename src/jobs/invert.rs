@@ -91,12 +91,14 @@ impl<'a> Invert<'a> {
         Run::within(self.scaled(), memory)
     }
 
-    /// What it will take if it does with so many bytes of memory, and of how much.
+    /// What it would take if the longer side of the picture were `side`, and no more than so many bytes of memory were used;
+    /// and its load.
     ///
     /// # Errors
     /// If the memory does not do.
-    pub fn forecast(self, memory: usize) -> Result<(Forecast, Load), Error> {
-        let job = self.scaled();
+    pub fn forecast(self, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
+        let mut job = self.scaled();
+        job.scales[0].side = side;
         Ok((forecast(&job, memory)?, job.load(0)))
     }
 
@@ -143,7 +145,7 @@ impl Job for Inverted<'_> {
 
     fn load(&self, _: usize) -> Load {
         let Invert { image, layer, method, jitter, network, .. } = &self.invert;
-        let size = [image.height(), image.width()];
+        let size = image.fitted_size(self.scales[0].side);
         Load {
             size,
             margin: *jitter,
@@ -155,7 +157,8 @@ impl Job for Inverted<'_> {
     }
 
     fn held(&self) -> usize {
-        self.invert.image.bytes() + self.invert.start.as_ref().map_or(0, Picture::bytes)
+        let [height, width] = self.invert.image.fitted_size(self.scales[0].side);
+        12 * height * width + self.invert.start.as_ref().map_or(0, Picture::bytes)
     }
 
     fn finished(&self, picture: Picture) -> Picture {

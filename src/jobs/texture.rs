@@ -93,13 +93,23 @@ impl<'a> Texture<'a> {
         Run::within(self.scaled()?, memory)
     }
 
-    /// What it will take if it does with so many bytes of memory, and at the largest size of how much.
+    /// What it would take if the longer side of the texture were `side`, and no more than so many bytes of memory were
+    /// used; and its load at that size.
     ///
     /// # Errors
     /// If scales, steps and size do not go together, or the memory does not do.
-    pub fn forecast(self, memory: usize) -> Result<(Forecast, Load), Error> {
-        let job = self.scaled()?;
+    pub fn forecast(self, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
+        let job = self.scaled_to(side)?;
         Ok((forecast(&job, memory)?, job.load(job.scales.len() - 1)))
+    }
+
+    /// With a texture of another size.
+    fn scaled_to(self, side: usize) -> Result<Scaled<'a>, Error> {
+        let own = self.size[0].max(self.size[1]);
+        let size = self.size.map(|length| (length * side).div_ceil(own).max(1));
+        let scaled = Self { size, ..self };
+        let job = Scaled { scales: scaled.scales.schedule(&scaled.steps, side)?, texture: scaled };
+        Ok(job)
     }
 
     fn scaled(self) -> Result<Scaled<'a>, Error> {

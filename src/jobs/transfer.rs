@@ -53,18 +53,25 @@ impl<'a> Transfer<'a> {
         Run::within(self.scaled()?, memory)
     }
 
-    /// What it will take if it does with so many bytes of memory, and at the largest size of how much.
+    /// What it would take if the longer side of the content were `side`, and no more than so many bytes of memory were
+    /// used; and its load at that size.
     ///
     /// # Errors
     /// If scales and steps do not go together, or the memory does not do.
-    pub fn forecast(self, memory: usize) -> Result<(Forecast, Load), Error> {
-        let job = self.scaled()?;
+    pub fn forecast(self, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
+        let job = self.scaled_to(side)?;
         Ok((forecast(&job, memory)?, job.load(job.scales.len() - 1)))
     }
 
     fn scaled(self) -> Result<Scaled<'a>, Error> {
         let side = self.content.height().max(self.content.width());
-        let mut scales = self.recipe.scales.schedule(&self.recipe.steps, side)?;
+        self.scaled_to(side)
+    }
+
+    /// With a schedule for a content whose longer side were another: all pictures as much larger or smaller.
+    fn scaled_to(self, to: usize) -> Result<Scaled<'a>, Error> {
+        let side = self.content.height().max(self.content.width());
+        let mut scales = self.recipe.scales.schedule(&self.recipe.steps, to)?;
         if self.recipe.scales == Scales::Auto {
             // Narrow pictures begin larger, so that the deepest layer sees something of them.
             let pictures = self.styles.iter().map(|(style, _)| *style).chain([self.content]);
@@ -149,7 +156,10 @@ impl Job for Scaled<'_> {
     fn held(&self) -> usize {
         let Transfer { content, styles, start, .. } = &self.transfer;
         let start = if let Start::Picture(picture) = start { picture.bytes() } else { 0 };
-        content.bytes() + styles.iter().map(|(style, _)| style.bytes()).sum::<usize>() + start
+        let pictures = content.bytes() + styles.iter().map(|(style, _)| style.bytes()).sum::<usize>();
+        // All as large as the last size wants them.
+        let share = self.scales.last().map_or(1.0, |scale| scale.side as f64 / self.side as f64);
+        (pictures as f64 * share.powi(2)) as usize + start
     }
 
     fn finished(&self, picture: Picture) -> Picture {

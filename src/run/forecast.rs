@@ -41,6 +41,8 @@ pub struct ScaleForecast {
     pub plan: Plan,
     /// The most memory of the whole process while it is painted, in bytes.
     pub memory: usize,
+    /// Of these, maps and the point that is evaluated.
+    pub(super) buffers: usize,
     /// The time of a step, in seconds of [`Speed::REFERENCE`].
     step: f64,
     /// That of what is done once: targets and the canvas.
@@ -176,7 +178,7 @@ impl Load {
         }
         let count = pixels(self.size);
         let step = stretched(cost.work, count) + (2 * vectors + 6) as f64 * PASS * count as f64;
-        Ok(ScaleForecast { scale, size: self.size, plan, memory: needed, step, once })
+        Ok(ScaleForecast { scale, size: self.size, plan, memory: needed, buffers: cost.maps + picture, step, once })
     }
 
     /// Measures how fast this machine computes such evaluations: some of a small picture, in about a second.

@@ -224,6 +224,8 @@ impl<'a> Run<'a> {
         }
         let stage = &mut self.stage;
         let (evaluated, total, groups, gradient) = {
+            // Unused memory is not to add up to more than what is in use at some time.
+            self.tape.buffers().limit(self.forecast.scales[self.scale].buffers);
             let mut point = self.tape.tensor(stage.canvas.values().shape());
             point.assign(stage.canvas.values());
             let point = self.tape.variable(point);

@@ -27,7 +27,9 @@ impl<T: Real> Tensor<T> {
 
     /// The array itself.
     pub fn into_array(mut self) -> ArrayD<T> {
-        self.home = None;
+        if let Some(home) = self.home.take() {
+            home.forget(self.array.len());
+        }
         std::mem::take(&mut self.array)
     }
 

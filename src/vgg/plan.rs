@@ -1,5 +1,6 @@
 //! How one evaluation of the network is divided: segments of its blocks, each as a whole or in bands of rows.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::Layer;
@@ -94,6 +95,8 @@ impl Plan {
 pub(crate) struct Cost {
     /// The most memory at one time, in bytes, without the image itself and targets.
     pub bytes: usize,
+    /// Of these, maps and what is kept.
+    pub maps: usize,
     /// Seconds on one certain machine: only ratios matter.
     pub work: f64,
 }
@@ -102,7 +105,6 @@ impl Cost {
     /// Of segments, each with whether it is really computed in bands, or by single operations.
     pub(super) fn of(segments: &[(Outline, bool)], gradient: bool) -> Self {
         let mut meter = Meter::default();
-        meter.take(scratch(segments));
         // Single operations hold an operand or a result more.
         let beside = |(outline, divides): &(Outline, bool)| {
             let largest = (0..=outline.last()).map(|map| outline.bytes(map)).max().unwrap_or(0);
@@ -129,7 +131,12 @@ impl Cost {
                 }
             }
         }
-        Self { bytes: meter.peak(), work: segments.iter().map(|(outline, _)| outline.work(gradient)).sum() }
+        let maps = meter.peak();
+        Self {
+            bytes: maps + scratch(segments),
+            maps,
+            work: segments.iter().map(|(outline, _)| outline.work(gradient)).sum(),
+        }
     }
 }
 
@@ -143,6 +150,31 @@ fn scratch(segments: &[(Outline, bool)]) -> usize {
     let widest = pairs.map(|(inputs, outputs)| inputs.max(outputs)).max().unwrap_or(0);
     // Sums of Gram matrices are collected up to 16 MiB at a time; transformed tiles of a task are 56 and more.
     filters + rayon::current_num_threads() * widest * 36 * 64 * 4 + (16 << 20)
+}
+
+/// Says it in words: blocks 1 to 2 in bands of 64 rows, block 3 as a whole.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut first = 1;
+        let mut parts: Vec<(usize, usize, SegmentMode)> = Vec::new();
+        for (count, mode) in &self.segments {
+            match parts.last_mut() {
+                // Blocks that are kept may be told together.
+                Some((_, last, SegmentMode::Keep)) if *mode == SegmentMode::Keep => *last = first + count - 1,
+                _ => parts.push((first, first + count - 1, *mode)),
+            }
+            first += count;
+        }
+        for (index, (first, last, mode)) in parts.into_iter().enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            let blocks = if first == last { format!("block {first}") } else { format!("blocks {first} to {last}") };
+            match mode {
+                SegmentMode::Keep => write!(f, "{comma}{blocks} as a whole")?,
+                SegmentMode::Bands(rows) => write!(f, "{comma}{blocks} in bands of {rows} rows")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Rows of a band of a map of so many channels: 8 MiB in f32, which stay in a cache of the last level.
@@ -173,5 +205,7 @@ mod tests {
         assert_eq!(convolutions(&Plan::whole()), [0..2, 2..4, 4..8, 8..12, 12..16]);
         let plan = Plan::new([(2, SegmentMode::Bands(64)), (3, SegmentMode::Keep)]);
         assert_eq!(convolutions(&plan), [0..4, 4..16]);
+        assert_eq!(plan.to_string(), "blocks 1 to 2 in bands of 64 rows, blocks 3 to 5 as a whole");
+        assert_eq!(Plan::whole().to_string(), "blocks 1 to 5 as a whole");
     }
 }
