@@ -1,6 +1,7 @@
 //! `impasto plan`: what a job will take.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -67,11 +68,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             })?
         }
     }?;
-    if arguments.json {
-        println!("{:#}", as_json(&forecast, memory, speed));
+    let text = if arguments.json {
+        format!("{:#}\n", as_json(&forecast, memory, speed))
     } else {
-        print(&forecast, memory, speed);
-    }
+        as_text(&forecast, memory, speed)
+    };
+    // A closed pipe (`impasto plan … | head`) is no error.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -101,15 +104,15 @@ fn as_json(forecast: &Forecast, memory: usize, speed: Speed) -> serde_json::Valu
     })
 }
 
-fn print(forecast: &Forecast, memory: usize, speed: Speed) {
-    println!("{:>13} {:>6} {:>9} {:>9}  computed with", "pixels", "steps", "a step", "memory");
+fn as_text(forecast: &Forecast, memory: usize, speed: Speed) -> String {
+    let mut text = format!("{:>13} {:>6} {:>9} {:>9}  computed with\n", "pixels", "steps", "a step", "memory");
     for scale in &forecast.scales {
         let (size, step) = (format!("{}×{}", scale.size[1], scale.size[0]), scale.step(speed).as_secs_f64());
         let steps = scale.scale.steps;
-        println!("{size:>13} {steps:>6} {step:>7.2} s {:>9}  {}", shown(scale.memory), scale.plan);
+        text += &format!("{size:>13} {steps:>6} {step:>7.2} s {:>9}  {}\n", shown(scale.memory), scale.plan);
     }
     let of = if memory < usize::MAX { format!(" of the {} that may be used", shown(memory)) } else { String::new() };
-    println!("about {}, at most {}{of}", duration(forecast.time(speed)), shown(forecast.memory()));
+    text + &format!("about {}, at most {}{of}\n", duration(forecast.time(speed)), shown(forecast.memory()))
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ impl Speed {
 }
 
 /// The process without pictures, weights and maps: code, threads, and what BLAS holds.
-const BASE: usize = 40 << 20;
+const BASE: usize = 14 << 20;
 
 /// Seconds that steps lose to small maps, as a number of pixels: so many more seem to be computed.
 const LOST: f64 = 13_000.0;

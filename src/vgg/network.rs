@@ -244,6 +244,10 @@ impl<T: Real> Vgg19<T> {
             Some(plan) => plan.clone(),
             None => Plan::fastest(size),
         };
+        if !image.needs_gradient() {
+            // Targets are computed once: memory that one layer has left is not to add to that of the others.
+            image.tape().buffers().limit(self.cost(&plan, size, (features, grams), false).maps);
+        }
         let mut held = Vec::new();
         let mut see = |layer, value: &Var<'t, T>| {
             // Without a gradient a Gram matrix can be had at once, and its features be let go.

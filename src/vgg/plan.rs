@@ -140,16 +140,27 @@ impl Cost {
     }
 }
 
-/// Bytes of the scratch memory of kernels: the transformed filters of the largest layer, and tiles.
+/// Bytes of the scratch memory of kernels: transformed filters and tiles, as `kernels::winograd` has them, and what BLAS
+/// packs the features of Gram matrices into.
 fn scratch(segments: &[(Outline, bool)]) -> usize {
-    let pairs = segments.iter().flat_map(|(outline, _)| {
-        let convolution = |map: &usize| matches!(outline.reaches[*map], Reach::Convolution { .. });
-        (0..outline.last()).filter(convolution).map(|map| (outline.shapes[map][2], outline.shapes[map + 1][2]))
-    });
-    let filters = pairs.clone().map(|(inputs, outputs)| 36 * inputs * outputs * 4).max().unwrap_or(0);
-    let widest = pairs.map(|(inputs, outputs)| inputs.max(outputs)).max().unwrap_or(0);
-    // Sums of Gram matrices are collected up to 16 MiB at a time; transformed tiles of a task are 56 and more.
-    filters + rayon::current_num_threads() * widest * 36 * 64 * 4 + (16 << 20)
+    /// Transformed elements of a tile, in bytes for each channel.
+    const TILE: usize = 36 * 4;
+    let threads = rayon::current_num_threads();
+    let (mut filters, mut tiles, mut widest, mut grams) = (0, 0, 0, 0);
+    for (outline, _) in segments {
+        for map in (1..=outline.last()).filter(|&map| outline.reaches[map - 1] != Reach::Pooling) {
+            let [height, width, inputs] = outline.shapes[map - 1];
+            let (outputs, rows) = (outline.shapes[map][2], height.div_ceil(outline.bands()));
+            let count = rows.div_ceil(4) * width.div_ceil(4);
+            // With few tiles the filters are transformed where they are used, with many each task has its own tiles.
+            filters = filters.max(if count > 128 { TILE * inputs * outputs } else { 0 });
+            tiles = tiles.max(if count <= 784 { (TILE * inputs.max(outputs) * count).min(20 << 20) } else { 0 });
+            widest = widest.max(inputs.max(outputs));
+        }
+        grams += outline.looks.iter().filter(|look| look.gram).count();
+    }
+    let blas = if grams > 0 { 6 << 20 } else { 0 };
+    filters + tiles + threads * (TILE * 64 * widest + (1 << 20) + blas)
 }
 
 /// Says it in words: blocks 1 to 2 in bands of 64 rows, block 3 as a whole.

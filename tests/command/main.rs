@@ -10,6 +10,7 @@ mod help;
 mod interrupt;
 mod invert;
 mod loss;
+mod memory;
 mod network;
 mod pictures;
 mod reference;

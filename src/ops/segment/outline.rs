@@ -79,6 +79,14 @@ impl Outline {
         Schedule::new(&maps, &self.reaches[..last], rows, again)
     }
 
+    /// In how many steps it is computed.
+    pub fn bands(&self) -> usize {
+        match self.mode {
+            SegmentMode::Keep => 1,
+            SegmentMode::Bands(rows) => self.shapes[0][0].div_ceil(rows.max(1)).max(1),
+        }
+    }
+
     pub fn cells(&self, map: usize) -> Cells {
         Cells::of(self.shapes[map][0], self.shapes[map][1])
     }
@@ -170,7 +178,7 @@ impl Outline {
     /// How much work one evaluation is, in seconds of the machine that this was measured on; only ratios matter.
     pub fn work(&self, gradient: bool) -> f64 {
         let again = self.again(|_| true).unwrap_or(0);
-        let bands = self.schedule(self.last(), 0).steps() as f64;
+        let bands = self.bands() as f64;
         let mut work = 0.0;
         for map in 1..=self.last() {
             let [height, width, inputs] = self.shapes[map - 1];
