@@ -55,11 +55,19 @@ fn others(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("{channels} channels at {side}²"));
         group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
         let features: Array2<f32> = random((side * side, channels));
-        let symmetric = random((channels, channels));
-        group.bench_function("Gram matrix", |bencher| bencher.iter(|| gram::gram(&features.view())));
+        let symmetric: Array2<f32> = random((channels, channels));
+        let cells = gram::Cells::of(side, side);
+        group.bench_function("Gram matrix", |bencher| {
+            bencher.iter(|| {
+                let mut sum = gram::GramSum::new(channels, cells);
+                sum.add(&features.view());
+                sum.finish()
+            });
+        });
         let mut in_place = features.clone();
         group.bench_function("Gram matrix's gradient", |bencher| {
-            bencher.iter(|| gram::times_in_place(&mut in_place.view_mut(), &(&symmetric * 1e-9).view(), &buffers));
+            let f = in_place.as_slice_mut().expect("row-major");
+            bencher.iter(|| gram::times_in_place(f, &(&symmetric * 1e-9).view(), cells, &buffers));
         });
         let map: Array3<f32> = random((side, side, channels));
         let mut pooled = Array3::zeros((side / 2, side / 2, channels));

@@ -4,7 +4,7 @@ use crate::jobs::TextureError;
 use crate::objective::InversionError;
 use crate::picture::PictureError;
 use crate::recipe::{LayerWeightsError, ScheduleError};
-use crate::run::{CheckpointError, StateError};
+use crate::run::{CheckpointError, MemoryError, StateError};
 use crate::vgg::{InvalidEnvironment, InvalidSource, NetworkError, UnknownLayer, WeightsError};
 
 /// Why something cannot be done. Each kind says in one paragraph what was wrong and what would be right.
@@ -47,6 +47,9 @@ pub enum Error {
     /// A state that is none of the run.
     #[error(transparent)]
     State(#[from] StateError),
+    /// There is not memory enough.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// Somebody who watches a run failed, as in writing a log.
     #[error("{0}")]
     Watcher(Box<dyn std::error::Error + Send + Sync>),

@@ -217,28 +217,66 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
 }
 
 /// The images' longer side where nobody says otherwise.
-const DEFAULT_SIZE: u32 = 512;
+const DEFAULT_SIZE: usize = 512;
 
 /// The size at which images are used.
 #[derive(Args, Clone, Copy)]
 pub(super) struct SizeArguments {
-    /// The images' longer side in pixels, 512 by default; 0 keeps every image at its own size
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=65_536))]
-    size: Option<u32>,
+    /// The images' longer side in pixels, 512 by default; 0 keeps every image at its own size; max, for transfer and invert,
+    /// is the largest that there is memory for
+    #[arg(long, value_name = "N|max")]
+    size: Option<Side>,
+}
+
+/// What `--size` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Every picture's own.
+    Own,
+    /// So many pixels.
+    Pixels(usize),
+    /// As many as there is memory for.
+    Max,
+}
+
+impl FromStr for Side {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<u32>() {
+            _ if text == "max" => Ok(Self::Max),
+            Ok(0) => Ok(Self::Own),
+            Ok(side @ ..=65_536) => Ok(Self::Pixels(side as usize)),
+            _ => Err("give a number of pixels from 0 to 65536, or max".into()),
+        }
+    }
 }
 
 impl SizeArguments {
     /// Reads a picture and brings it to the size.
     pub(super) fn open(self, path: &Path) -> Result<Picture, Error> {
-        Ok(match self.size.unwrap_or(DEFAULT_SIZE) {
-            0 => Picture::open(path)?,
-            size => Picture::open_fitted(path, size as usize)?,
+        Ok(match self.side() {
+            Side::Own => Picture::open(path)?,
+            Side::Pixels(size) => Picture::open_fitted(path, size)?,
+            Side::Max => {
+                return Err(Error::Usage("--size max is for transfer and invert; give a number of pixels".into()));
+            }
         })
+    }
+
+    /// What was asked for.
+    pub(super) fn side(self) -> Side {
+        self.size.unwrap_or(Side::Pixels(DEFAULT_SIZE))
+    }
+
+    /// The same with another size.
+    pub(super) fn with(side: usize) -> Self {
+        Self { size: Some(Side::Pixels(side)) }
     }
 
     /// The same, where nobody gave a size, with another one by default.
     pub(super) fn unless(self, other: Option<usize>) -> Self {
-        Self { size: self.size.or(other.map(|side| side as u32)) }
+        Self { size: self.size.or(other.map(Side::Pixels)) }
     }
 }
 

@@ -21,6 +21,7 @@ use super::error::Error;
 use super::interrupt;
 use super::invocation::Invocation;
 use super::log::Log;
+use super::memory::MemoryArguments;
 use super::output::OutputArguments;
 use super::preview::Preview;
 use super::progress::{Display as Bar, Verbosity};
@@ -71,6 +72,9 @@ pub(super) struct RunArguments {
 
     #[command(flatten)]
     checkpoint: CheckpointArguments,
+
+    #[command(flatten)]
+    pub(super) memory: MemoryArguments,
 }
 
 impl RunArguments {

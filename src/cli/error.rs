@@ -115,6 +115,7 @@ impl From<impasto::Error> for Error {
             Library::Network(error) | Library::Inversion(InversionError::Network(error)) => error.into(),
             Library::Inversion(error) => Self::Failure(format!("{error}; change --crop or --channels")),
             Library::Texture(error) => Self::Failure(super::texture::advice(&error)),
+            Library::Memory(error) => super::memory::advice(&error, None),
             Library::Schedule(_) | Library::Environment(_) => Self::Usage(error.to_string()),
             _ => Self::Failure(error.to_string()),
         }

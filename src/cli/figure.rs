@@ -16,6 +16,7 @@ use super::arguments::{NetworkArguments, weight};
 use super::drive::Driver;
 use super::error::Error;
 use super::interrupt;
+use super::memory::MemoryArguments;
 use super::progress::{Verbosity, plain};
 
 /// Draw a figure of the papers, as a labelled sheet
@@ -73,6 +74,9 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     verbosity: Verbosity,
+
+    #[command(flatten)]
+    memory: MemoryArguments,
 
     #[command(flatten)]
     network: NetworkArguments,
@@ -307,7 +311,12 @@ impl Cells<'_> {
             eprintln!("cell {number} of {count}: {}", cell.label);
         }
         let mut lowest = Lowest { total: f64::INFINITY, terms: Vec::new() };
-        let picture = match cell.run(self.network, self.arguments.steps as usize, self.arguments.seed)? {
+        let picture = match cell.run(
+            self.network,
+            self.arguments.steps as usize,
+            self.arguments.seed,
+            self.arguments.memory.budget(),
+        )? {
             None => cell.image.clone(),
             Some(mut run) => match self.driver.drive(&mut run, None, Some(&mut lowest))? {
                 Ended::Stopped => return Ok(None),

@@ -11,15 +11,16 @@ use impasto::objective::{Priors, Selection};
 use impasto::optim::Method;
 use impasto::picture::Picture;
 use impasto::recipe::Steps;
-use impasto::run::Ended;
-use impasto::vgg::Layer;
+use impasto::run::{Ended, Forecast, Load};
+use impasto::vgg::{Layer, Vgg19, WeightSource};
 use ndarray::{Axis, concatenate};
 use strum::{EnumString, VariantNames};
 
-use super::arguments::{NetworkArguments, SizeArguments, names, rate, weight};
+use super::arguments::{NetworkArguments, Side, SizeArguments, names, rate, weight};
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
+use super::memory::{LEAST, SMALL, STAND_IN, advice, largest, picture_side};
 
 /// Find a picture with the same features at a layer
 ///
@@ -27,6 +28,10 @@ use super::invocation::Invocation;
 /// Vedaldi 2014). Minimises the normalised representation error and two image priors.
 #[derive(Args)]
 pub(super) struct Arguments {
+    /// The picture to write: .png, .jpg, .webp, .tiff or .bmp
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+
     /// The picture whose features are sought
     image: PathBuf,
 
@@ -34,10 +39,6 @@ pub(super) struct Arguments {
     /// 224×224 pixels)
     #[arg(long, value_name = "LAYER")]
     layer: Layer,
-
-    /// The picture to write: .png, .jpg, .webp, .tiff or .bmp
-    #[arg(short, long, value_name = "OUT")]
-    output: PathBuf,
 
     #[command(flatten)]
     size: SizeArguments,
@@ -174,54 +175,46 @@ fn norm_exponent(text: &str) -> Result<f64, String> {
 pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
     let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &arguments.inputs())?;
     let method = arguments.method()?;
-    let steps = arguments.steps()?;
+    arguments.steps()?;
     arguments.run.check_checkpoint(arguments.repeats)?;
-    let image = if arguments.layer.is_classifier() {
-        Picture::open(&arguments.image)?.resized(224, 224)
-    } else {
-        arguments.size.open(&arguments.image)?
-    };
-    let start = arguments.start().map(Picture::open).transpose()?;
-    let found = arguments.network.find(arguments.run.verbosity.quiet)?;
-    driver.note_weights(&found.source);
-    let network = arguments.network.load(&found, arguments.layer)?;
-    let positions = [image.height(), image.width()].map(|len| len / arguments.layer.stride());
-    let rate = if method == Method::Momentum { Invert::PUBLISHED_RATE } else { Invert::ADAM_RATE };
-    let default = Invert::new(&image, &network, arguments.layer);
-    let job = Invert {
-        selection: Selection {
-            patch: arguments.features.crop.as_ref().map(|crop| crop.ranges(positions)),
-            channels: arguments.features.channels.clone().map(|channels| channels.0),
-        },
-        priors: arguments.priors(),
-        start,
-        method,
-        rate: arguments.run.lr.unwrap_or(rate),
-        steps: steps.unwrap_or(default.steps),
-        clamp: arguments.run.clamp,
-        jitter: usize::from(arguments.jitter),
-        seed: arguments.run.seed,
-        ..default
-    };
-    let Priors { lambda_alpha, lambda_tv, .. } = job.priors;
+    let (network, weights) = arguments.ready()?;
+    let memory = arguments.memory();
+    driver.note_weights(&weights);
+    let Priors { lambda_alpha, lambda_tv, .. } = arguments.priors();
     driver.note("lambda-alpha", lambda_alpha);
     driver.note("lambda-tv", lambda_tv);
     driver.note("optimizer", method);
     if method != Method::Lbfgs {
-        driver.note("lr", job.rate);
+        driver.note("lr", arguments.rate(method));
     }
     arguments.network.in_threads(|| {
-        if arguments.repeats == 1 { driver.complete(job.run()?) } else { repeat(&mut driver, &job, arguments.repeats) }
+        let side = arguments.side(&network, memory)?;
+        let image = arguments.picture(side)?;
+        let invert = arguments.invert(&image, &network)?;
+        if arguments.repeats == 1 {
+            let run = invert.clone().run_within(memory).map_err(|error| with_advice(error, &invert))?;
+            driver.complete(run)
+        } else {
+            repeat(&mut driver, &invert, memory, arguments.repeats)
+        }
     })?
 }
 
+/// Where the memory does not do, what would.
+fn with_advice(error: impasto::Error, job: &Invert<'_>) -> Error {
+    let impasto::Error::Memory(error) = error else { return error.into() };
+    let does = |side| job.clone().forecast(side, error.allowed).is_ok();
+    advice(&error, largest(LEAST..=error.size[0].max(error.size[1]), does))
+}
+
 /// Inverts from several seeds and writes the pictures side by side, as many as there are.
-fn repeat(driver: &mut Driver<'_>, job: &Invert<'_>, repeats: u16) -> Result<ExitCode, Error> {
+fn repeat(driver: &mut Driver<'_>, job: &Invert<'_>, memory: usize, repeats: u16) -> Result<ExitCode, Error> {
     let mut pictures = Vec::new();
     let mut end = Ok(None);
     for repeat in 0..usize::from(repeats) {
         let seed = job.seed.wrapping_add(repeat as u64);
-        let mut run = Invert { seed, ..job.clone() }.run()?;
+        let run = Invert { seed, ..job.clone() }.run_within(memory);
+        let mut run = run.map_err(|error| with_advice(error, job))?;
         let ended = driver.drive(&mut run, Some(("repeat", repeat + 1)), None);
         pictures.push(run.finished().rgb);
         match ended {
@@ -250,6 +243,94 @@ impl Arguments {
     /// All pictures that are read.
     fn inputs(&self) -> Vec<&Path> {
         std::iter::once(&*self.image).chain(self.start()).collect()
+    }
+
+    /// Options of the network.
+    pub(super) fn network_arguments(&self) -> &NetworkArguments {
+        &self.network
+    }
+
+    /// Bytes that may be used.
+    pub(super) fn memory(&self) -> usize {
+        self.run.memory.budget()
+    }
+
+    /// The network, and where its weights come from.
+    pub(super) fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
+        let found = self.network.find(self.run.verbosity.quiet)?;
+        Ok((self.network.load(&found, self.layer)?, found.source))
+    }
+
+    /// The rate that was asked for, or that of the published procedure or of Adam.
+    fn rate(&self, method: Method) -> f64 {
+        let own = if method == Method::Momentum { Invert::PUBLISHED_RATE } else { Invert::ADAM_RATE };
+        self.run.lr.unwrap_or(own)
+    }
+
+    /// The longer side of the picture, once it is known that there is memory for it; 0 for the picture's own.
+    fn side(&self, network: &Vgg19<f32>, memory: usize) -> Result<usize, Error> {
+        if self.layer.is_classifier() {
+            return Ok(224);
+        }
+        match self.size.side() {
+            Side::Own => Ok(0),
+            Side::Pixels(side) if side <= SMALL => Ok(side),
+            Side::Pixels(side) => self.forecast(network, side, memory).map(|_| side),
+            Side::Max => {
+                let (own, image) = (picture_side(&self.image)?, self.picture(STAND_IN)?);
+                let job = self.invert(&image, network)?;
+                match largest(LEAST..=own.max(LEAST), |side| job.clone().forecast(side, memory).is_ok()) {
+                    Some(side) => Ok(side),
+                    None => self.forecast(network, LEAST, memory).map(|_| LEAST),
+                }
+            }
+        }
+    }
+
+    /// The longer side that is asked for; the picture's own where that is.
+    pub(super) fn planned_side(&self, network: &Vgg19<f32>, memory: usize) -> Result<usize, Error> {
+        match self.side(network, memory)? {
+            0 => picture_side(&self.image),
+            side => Ok(side),
+        }
+    }
+
+    /// What an inversion of a picture of that longer side takes.
+    pub(super) fn forecast(&self, network: &Vgg19<f32>, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
+        let image = self.picture(if self.layer.is_classifier() { side } else { side.min(STAND_IN) })?;
+        let job = self.invert(&image, network)?;
+        job.clone().forecast(side, memory).map_err(|error| with_advice(error, &job))
+    }
+
+    /// The picture at a longer side; 0 for its own.
+    fn picture(&self, side: usize) -> Result<Picture, Error> {
+        Ok(match side {
+            _ if self.layer.is_classifier() => Picture::open(&self.image)?.resized(224, 224),
+            0 => Picture::open(&self.image)?,
+            side => Picture::open_fitted(&self.image, side)?,
+        })
+    }
+
+    fn invert<'a>(&self, image: &'a Picture, network: &'a Vgg19<f32>) -> Result<Invert<'a>, Error> {
+        let start = self.start().map(Picture::open).transpose()?;
+        let positions = [image.height(), image.width()].map(|len| len / self.layer.stride());
+        let method = self.method()?;
+        let default = Invert::new(image, network, self.layer);
+        Ok(Invert {
+            selection: Selection {
+                patch: self.features.crop.as_ref().map(|crop| crop.ranges(positions)),
+                channels: self.features.channels.clone().map(|channels| channels.0),
+            },
+            priors: self.priors(),
+            start,
+            method,
+            rate: self.rate(method),
+            steps: self.steps()?.unwrap_or(default.steps),
+            clamp: self.run.clamp,
+            jitter: usize::from(self.jitter),
+            seed: self.run.seed,
+            ..default
+        })
     }
 
     fn method(&self) -> Result<Method, Error> {

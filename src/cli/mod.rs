@@ -16,8 +16,10 @@ mod invert;
 mod invocation;
 mod log;
 mod loss;
+mod memory;
 mod network;
 mod output;
+mod plan;
 mod preview;
 mod progress;
 mod record;
@@ -52,6 +54,7 @@ enum Command {
     Invert(Box<invert::Arguments>),
     Resume(resume::Arguments),
     Figure(Box<figure::Arguments>),
+    Plan(Box<plan::Arguments>),
     Features(features::Arguments),
     Loss(Box<loss::Arguments>),
     Weights(weights::Arguments),
@@ -73,9 +76,9 @@ pub fn main() -> ExitCode {
 
 /// Parses the words after `impasto`.
 fn parse(words: &[OsString]) -> Result<(Command, Invocation), clap::Error> {
-    let mut command = Cli::command();
+    let mut command = command();
     let named = std::iter::once(OsString::from("impasto")).chain(words.iter().cloned());
-    let matches = command.try_get_matches_from_mut(named)?;
+    let matches = command.try_get_matches_from_mut(plan::with_job(named))?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     Ok((cli.command, Invocation::new(words, &command, &matches)))
 }
@@ -88,6 +91,7 @@ fn run(command: Command, invocation: &Invocation) -> Result<ExitCode, Error> {
         Command::Invert(arguments) => invert::run(&arguments, invocation),
         Command::Resume(arguments) => resume::run(&arguments),
         Command::Figure(arguments) => figure::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Features(arguments) => features::run(&arguments),
         Command::Loss(arguments) => loss::run(*arguments),
         Command::Demo(arguments) => demo::run(&arguments),
@@ -99,12 +103,18 @@ fn run(command: Command, invocation: &Invocation) -> Result<ExitCode, Error> {
     }
 }
 
+/// The command line as clap knows it: jobs that are only planned write nothing.
+fn command() -> clap::Command {
+    let nothing =
+        |job: clap::Command| job.mut_arg("output", |output| output.required(false).default_value("out.png").hide(true));
+    let jobs = |plan: clap::Command| plan::JOBS.into_iter().fold(plan, |plan, job| plan.mut_subcommand(job, nothing));
+    Cli::command().mut_subcommand("plan", jobs)
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     #[test]
     fn the_arguments_are_consistent() {
-        super::Cli::command().debug_assert();
+        super::command().debug_assert();
     }
 }

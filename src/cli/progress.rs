@@ -123,7 +123,7 @@ fn message(progress: &Progress) -> String {
 }
 
 /// 45 s, 3 min 20 s, 2 h 5 min.
-fn duration(time: Duration) -> String {
+pub(super) fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64().ceil() as u64;
     match seconds {
         ..60 => format!("{seconds} s"),

@@ -10,12 +10,14 @@ use impasto::objective::{texture_layers, texture_layers_up_to};
 use impasto::optim::Method;
 use impasto::picture::Picture;
 use impasto::recipe::{LayerWeights, Scales};
-use impasto::vgg::{Layer, Pooling};
+use impasto::run::{Forecast, Load};
+use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
 
 use super::arguments::NetworkArguments;
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
+use super::memory::{LEAST, largest};
 
 /// Make a picture from noise that looks like EXAMPLE in every part
 ///
@@ -23,12 +25,12 @@ use super::invocation::Invocation;
 /// says otherwise.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The picture whose texture to take
-    example: PathBuf,
-
     /// The picture to write: .png, .jpg, .webp, .tiff or .bmp
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
+
+    /// The picture whose texture to take
+    example: PathBuf,
 
     /// Size of the texture in pixels, N×N or WIDTH×HEIGHT [default: as EXAMPLE is used]
     #[arg(long, value_name = "N|WIDTH,HEIGHT")]
@@ -88,39 +90,86 @@ impl FromStr for Size {
 pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
     let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &[&arguments.example])?;
     let method = arguments.run.method(Method::Lbfgs)?;
-    let example = match arguments.example_size {
-        0 => Picture::open(&arguments.example)?,
-        longest => Picture::open_fitted(&arguments.example, longest as usize)?,
-    };
-    let layers = match (&arguments.layers, arguments.up_to) {
-        (Some(layers), _) => layers.clone(),
-        (None, Some(deepest)) => texture_layers_up_to(deepest),
-        (None, None) => texture_layers(),
-    };
-    let found = arguments.network.find(arguments.run.verbosity.quiet)?;
-    driver.note_weights(&found.source);
-    driver.note("layers", &layers);
+    let (example, (network, weights)) = (arguments.example()?, arguments.ready()?);
+    let memory = arguments.memory();
+    driver.note_weights(&weights);
+    driver.note("layers", &arguments.layers());
     driver.note("optimizer", method);
     driver.note("pool", arguments.network.pool.unwrap_or(Pooling::Average));
-    let deepest = layers.layers().max().expect("lists of layers are not empty");
-    let network = arguments.network.load_with(&found, deepest, Pooling::Average)?;
-    let default = Texture::new(&example, &network);
     arguments.network.in_threads(|| {
-        let job = Texture {
-            layers,
-            size: arguments.size.map_or(default.size, |size| [size.height, size.width]),
-            seamless: arguments.seamless,
-            histogram: !arguments.no_histogram,
-            method,
-            rate: arguments.run.rate(default.rate),
-            scales: arguments.scales.clone().unwrap_or(default.scales),
-            steps: arguments.run.steps.clone().unwrap_or(default.steps),
-            clamp: arguments.run.clamp,
-            seed: arguments.run.seed,
-            ..Texture::new(&example, &network)
-        };
-        driver.complete(job.run()?)
+        let texture = arguments.texture(&example, &network)?;
+        let run = texture.clone().run_within(memory).map_err(|error| with_advice(error, &texture))?;
+        driver.complete(run)
     })?
+}
+
+/// Where the memory does not do, what would.
+fn with_advice(error: impasto::Error, job: &Texture<'_>) -> Error {
+    let impasto::Error::Memory(error) = error else { return error.into() };
+    let does = |side| job.clone().forecast(side, error.allowed).is_ok();
+    super::memory::advice(&error, largest(LEAST..=error.size[0].max(error.size[1]), does))
+}
+
+impl Arguments {
+    /// Options of the network.
+    pub(super) fn network_arguments(&self) -> &NetworkArguments {
+        &self.network
+    }
+
+    /// Bytes that may be used.
+    pub(super) fn memory(&self) -> usize {
+        self.run.memory.budget()
+    }
+
+    pub(super) fn example(&self) -> Result<Picture, Error> {
+        Ok(match self.example_size {
+            0 => Picture::open(&self.example)?,
+            longest => Picture::open_fitted(&self.example, longest as usize)?,
+        })
+    }
+
+    fn layers(&self) -> LayerWeights {
+        match (&self.layers, self.up_to) {
+            (Some(layers), _) => layers.clone(),
+            (None, Some(deepest)) => texture_layers_up_to(deepest),
+            (None, None) => texture_layers(),
+        }
+    }
+
+    /// The network, and where its weights come from.
+    pub(super) fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
+        let found = self.network.find(self.run.verbosity.quiet)?;
+        let deepest = self.layers().layers().max().expect("lists of layers are not empty");
+        Ok((self.network.load_with(&found, deepest, Pooling::Average)?, found.source))
+    }
+
+    pub(super) fn forecast(
+        &self,
+        example: &Picture,
+        network: &Vgg19<f32>,
+        memory: usize,
+    ) -> Result<(Forecast, Load), Error> {
+        let job = self.texture(example, network)?;
+        let side = job.size[0].max(job.size[1]);
+        job.clone().forecast(side, memory).map_err(|error| with_advice(error, &job))
+    }
+
+    fn texture<'a>(&self, example: &'a Picture, network: &'a Vgg19<f32>) -> Result<Texture<'a>, Error> {
+        let default = Texture::new(example, network);
+        Ok(Texture {
+            layers: self.layers(),
+            size: self.size.map_or(default.size, |size| [size.height, size.width]),
+            seamless: self.seamless,
+            histogram: !self.no_histogram,
+            method: self.run.method(Method::Lbfgs)?,
+            rate: self.run.rate(default.rate),
+            scales: self.scales.clone().unwrap_or(default.scales),
+            steps: self.run.steps.clone().unwrap_or(default.steps),
+            clamp: self.run.clamp,
+            seed: self.run.seed,
+            ..Texture::new(example, network)
+        })
+    }
 }
 
 /// What is wrong with a texture, and what helps.

@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use clap::Args;
 use impasto::picture::Picture;
 use impasto::recipe::{Recipe, Scales};
-use impasto::run::Start;
+use impasto::run::{Forecast, Load, Run, Start};
 use impasto::{Transfer, Vgg19, WeightSource};
 
-use super::arguments::{NetworkArguments, Networks, RecipeArguments, SizeArguments};
+use super::arguments::{NetworkArguments, Networks, RecipeArguments, Side, SizeArguments};
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
+use super::memory::{LEAST, SMALL, STAND_IN, advice, largest, picture_side};
 
 /// Repaint a picture in another's style
 ///
@@ -78,11 +79,11 @@ impl From<std::ffi::OsString> for Init {
 pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
     let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &arguments.inputs())?;
     let ready = arguments.ready(&mut Networks::default())?;
-    driver.note_weights(&ready.weights);
-    for (name, value) in ready.recipe.settings() {
+    driver.note_weights(&ready.method.weights);
+    for (name, value) in ready.method.recipe.settings() {
         driver.note(name, value);
     }
-    arguments.network.in_threads(|| driver.complete(ready.job().run()?))?
+    arguments.network.in_threads(|| driver.complete(ready.run()?))?
 }
 
 impl Arguments {
@@ -107,16 +108,18 @@ impl Arguments {
         &self.network
     }
 
-    /// Reads everything that the job needs.
+    /// Reads everything that the job needs, once it is known that there is memory for it.
     pub(super) fn ready(&self, networks: &mut Networks) -> Result<Ready, Error> {
-        let weights = self.network.find(self.run.verbosity.quiet)?;
-        let mut recipe = self.recipe.recipe(weights.source.is_trained());
-        recipe.method = self.run.method(recipe.method)?;
-        recipe.rate = self.run.rate(recipe.rate);
-        recipe.pooling = self.network.pool.unwrap_or(recipe.pooling);
-        recipe.scales = self.scales.clone().unwrap_or(recipe.scales);
-        recipe.steps = self.run.steps.clone().unwrap_or(recipe.steps);
-        let size = self.size.unless(recipe.scales.last());
+        let method = self.method(networks)?;
+        let memory = self.run.memory.budget();
+        let size = match self.size.unless(method.recipe.scales.last()).side() {
+            Side::Max => SizeArguments::with(self.stand_ins(None, method.clone())?.largest(memory)?),
+            Side::Pixels(side) if side > SMALL && self.content != Path::new("-") => {
+                self.stand_ins(Some(side), method.clone())?.forecast(memory)?;
+                SizeArguments::with(side)
+            }
+            _ => self.size.unless(method.recipe.scales.last()),
+        };
         let content = size.open(&self.content)?;
         let style = match self.style_size {
             Some(side) => Picture::open_fitted(&self.style, side as usize)?,
@@ -128,41 +131,108 @@ impl Arguments {
             Init::Style => Start::Style,
             Init::Path(path) => Start::Picture(Picture::open(path)?),
         };
-        let network = networks.load(&self.network, &weights, recipe.deepest())?;
         if self.run.verbosity.verbose {
             let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
-            eprintln!("content {}, style {}, {recipe:?}", pixels(&content), pixels(&style));
+            eprintln!("content {}, style {}, {:?}", pixels(&content), pixels(&style), method.recipe);
         }
-        Ok(Ready {
-            content,
-            style,
-            network,
-            weights: weights.source,
-            recipe,
-            start,
-            clamp: self.run.clamp,
-            seed: self.run.seed,
-        })
+        let side = content.width().max(content.height());
+        let (clamp, seed) = (self.run.clamp, self.run.seed);
+        Ok(Ready { content, style, side, method, start, clamp, seed, memory })
+    }
+
+    /// What the job will take, before pictures of its size are read.
+    pub(super) fn forecast(&self, memory: usize) -> Result<(Forecast, Load), Error> {
+        let method = self.method(&mut Networks::default())?;
+        let stand_ins = |side| self.stand_ins(side, method.clone());
+        match self.size.unless(method.recipe.scales.last()).side() {
+            Side::Own => stand_ins(None)?.forecast(memory),
+            Side::Pixels(side) => stand_ins(Some(side))?.forecast(memory),
+            Side::Max => {
+                let own = stand_ins(None)?;
+                let side = own.largest(memory)?;
+                Ready { side, ..own }.forecast(memory)
+            }
+        }
+    }
+
+    fn method(&self, networks: &mut Networks) -> Result<Method, Error> {
+        let weights = self.network.find(self.run.verbosity.quiet)?;
+        let mut recipe = self.recipe.recipe(weights.source.is_trained());
+        recipe.method = self.run.method(recipe.method)?;
+        recipe.rate = self.run.rate(recipe.rate);
+        recipe.pooling = self.network.pool.unwrap_or(recipe.pooling);
+        recipe.scales = self.scales.clone().unwrap_or(recipe.scales);
+        recipe.steps = self.run.steps.clone().unwrap_or(recipe.steps);
+        let network = networks.load(&self.network, &weights, recipe.deepest())?;
+        Ok(Method { recipe, network, weights: weights.source })
+    }
+
+    /// Small pictures that stand for those of the given longer side, or for the content's own size.
+    fn stand_ins(&self, side: Option<usize>, method: Method) -> Result<Ready, Error> {
+        let (side, own_style) = match side {
+            Some(side) => (side, side),
+            None => (picture_side(&self.content)?, picture_side(&self.style)?),
+        };
+        let small = STAND_IN.min(side);
+        let style = self.style_size.map_or(own_style, |side| side as usize);
+        let style = Picture::open_fitted(&self.style, (style * small / side).max(1))?;
+        let content = Picture::open_fitted(&self.content, small)?;
+        let memory = self.run.memory.budget();
+        let (start, clamp, seed) = (Start::Content, self.run.clamp, self.run.seed);
+        Ok(Ready { content, style, side, method, start, clamp, seed, memory })
     }
 }
 
-/// Everything that a job needs, read.
+/// The recipe as the options have it, and the network for it.
+#[derive(Clone)]
+struct Method {
+    recipe: Recipe,
+    network: Vgg19<f32>,
+    weights: WeightSource,
+}
+
+/// Everything that a job needs, read; or smaller pictures that stand for it.
 pub(super) struct Ready {
     content: Picture,
     style: Picture,
-    network: Vgg19<f32>,
-    weights: WeightSource,
-    recipe: Recipe,
+    /// The content's longer side in the job.
+    side: usize,
+    method: Method,
     start: Start,
     clamp: bool,
     seed: u64,
+    memory: usize,
 }
 
 impl Ready {
-    /// The job.
-    pub(super) fn job(&self) -> Transfer<'_> {
-        let Self { content, style, network, recipe, start, clamp, seed, .. } = self;
+    /// The job's run, within the memory that may be used.
+    pub(super) fn run(&self) -> Result<Run<'_>, Error> {
+        self.job().run_within(self.memory).map_err(|error| self.with_advice(error))
+    }
+
+    fn job(&self) -> Transfer<'_> {
+        let Self { content, style, method: Method { recipe, network, .. }, start, clamp, seed, .. } = self;
         let (recipe, start) = (recipe.clone(), start.clone());
         Transfer { content, styles: vec![(style, 1.0)], network, recipe, start, clamp: *clamp, seed: *seed }
+    }
+
+    fn forecast(&self, memory: usize) -> Result<(Forecast, Load), Error> {
+        self.job().forecast(self.side, memory).map_err(|error| self.with_advice(error))
+    }
+
+    /// The largest longer side that there is memory for, up to the content's own.
+    fn largest(&self, memory: usize) -> Result<usize, Error> {
+        let does = |side| self.job().forecast(side, memory).is_ok();
+        match largest(LEAST..=self.side.max(LEAST), does) {
+            Some(side) => Ok(side),
+            None => self.forecast(memory).map(|_| self.side),
+        }
+    }
+
+    /// Where the memory does not do, what would.
+    fn with_advice(&self, error: impasto::Error) -> Error {
+        let impasto::Error::Memory(error) = error else { return error.into() };
+        let does = |side| self.job().forecast(side, error.allowed).is_ok();
+        advice(&error, largest(LEAST..=self.side.max(LEAST), does))
     }
 }

@@ -63,20 +63,27 @@ impl Cell<'_> {
     /// The run that computes it; `None` for the original, which is there already.
     ///
     /// # Errors
-    /// If the network has not the layers, or the image is too small for them.
-    pub fn run<'a>(&'a self, network: &'a Vgg19<f32>, steps: usize, seed: u64) -> Result<Option<Run<'a>>, Error> {
+    /// If the network has not the layers, the image is too small for them, or so many bytes of `memory` do not do.
+    pub fn run<'a>(
+        &'a self,
+        network: &'a Vgg19<f32>,
+        steps: usize,
+        seed: u64,
+        memory: usize,
+    ) -> Result<Option<Run<'a>>, Error> {
         match &self.job {
             CellJob::Original => return Ok(None),
             CellJob::Invert { layer, priors } => {
-                Invert { priors: *priors, steps, seed, ..Invert::new(self.image, network, *layer) }.run()
+                Invert { priors: *priors, steps, seed, ..Invert::new(self.image, network, *layer) }.run_within(memory)
             }
             CellJob::Content { layer } => {
                 let priors = Priors { lambda_alpha: 0.0, lambda_tv: 0.0, ..Priors::published(*layer) };
-                Invert { priors, noise: FAINT, steps, seed, ..Invert::new(self.image, network, *layer) }.run()
+                Invert { priors, noise: FAINT, steps, seed, ..Invert::new(self.image, network, *layer) }
+                    .run_within(memory)
             }
             CellJob::Texture { layers } => {
                 let (layers, steps) = (layers.clone(), Steps::last(steps));
-                Texture { layers, steps, seed, ..Texture::new(self.image, network) }.run()
+                Texture { layers, steps, seed, ..Texture::new(self.image, network) }.run_within(memory)
             }
             CellJob::Transfer { style, recipe } => {
                 let recipe = Recipe { steps: Steps::last(steps), ..recipe.clone() };
@@ -86,7 +93,7 @@ impl Cell<'_> {
                     seed,
                     ..Transfer::new(self.image, style, network, Preset::Gatys)
                 }
-                .run()
+                .run_within(memory)
             }
         }
         .map(Some)

@@ -10,7 +10,7 @@ use strum::VariantArray;
 use super::{Failure, GradCheck, Report, direction};
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
 use crate::objective::{self, Objective, Priors, Selection};
-use crate::ops;
+use crate::ops::{self, SegmentLink, SegmentMode};
 use crate::recipe::{LayerWeights, Preset, Recipe};
 use crate::tape::{Real, Tape, Var};
 use crate::vgg::{Layer, Vgg19, Weights};
@@ -52,7 +52,7 @@ pub fn cases(seed: u64) -> Vec<Case> {
     cases.poolings();
     cases.convolutions();
     cases.fused_convolutions();
-    cases.stages();
+    cases.segments();
     cases.terms();
     cases.style_transfers();
     cases.textures();
@@ -265,22 +265,32 @@ impl Cases {
         }
     }
 
-    /// The first stage with a Gram matrix in it: each of its two results alone, and both.
-    fn stages(&mut self) {
+    /// Two convolutions and a pooling with a Gram matrix and a map seen in them: each result alone, and all.
+    fn segments(&mut self) {
         let check = GradCheck::new;
-        for algorithm in ConvAlgorithm::ALL {
+        for mode in [SegmentMode::Keep, SegmentMode::Bands(2)] {
             for pooling in [Pooling::Max, Pooling::Average] {
                 let [w1, b1] = [self.random(&[4, 3, 3, 3], 1), self.random(&[4], 2)];
                 let [w2, b2] = [self.random(&[2, 4, 3, 3], 3), self.random(&[2], 4)];
-                for results in ["Gram matrix", "map", "both"] {
-                    let description = format!("{algorithm:?}: {pooling:?} pooling, {results}");
+                for results in ["Gram matrix", "features", "map", "all"] {
+                    let description = format!("{mode:?}, {pooling:?} pooling, {results}");
                     let weights = [w1.clone(), b1.clone(), w2.clone(), b2.clone()];
-                    case!(self, check(), "stage_with_gram", description, [self.random(&[6, 7, 3], 0)], |x| {
+                    case!(self, check(), "segment", description, [self.random(&[18, 5, 3], 0)], |x| {
                         let [w1, b1, w2, b2] = weights.each_ref().map(|w| x[0].tape().constant(w.mapv(Real::of)));
-                        let (gram, map) = ops::stage_with_gram(&x[0], (&w1, &b1), (&w2, &b2), pooling, algorithm);
+                        let link =
+                            |convolution, pooling, features, gram| SegmentLink { convolution, pooling, features, gram };
+                        let first = link(Some((w1, b1)), None, false, true);
+                        let second = link(Some((w2, b2)), None, true, false);
+                        let links = [first, second, link(None, Some(pooling), false, false)];
+                        let (mut seen, map) = ops::segment(&x[0], &links, mode, true, ConvAlgorithm::Auto);
+                        let (gram, features) = (seen[0].gram.take(), seen[1].features.take());
+                        let (gram, features, map) =
+                            (gram.expect("asked"), features.expect("asked"), map.expect("asked"));
+                        let size = |x| ops::sum(&ops::square(x));
                         match results {
+                            "features" => features,
                             "map" => map,
-                            "both" => ops::add(&ops::sum(&ops::square(&gram)), &ops::sum(&ops::square(&map))),
+                            "all" => ops::add(&ops::add(&size(&gram), &size(&features)), &size(&map)),
                             _ => gram,
                         }
                     });

@@ -1,11 +1,11 @@
 //! Representation inversion: which pictures does a layer take for a given one? (Mahendran & Vedaldi 2014)
 
 use crate::error::Error;
-use crate::objective::{Priors, Selection, inversion, typical_norm};
+use crate::objective::{Place, Priors, Selection, inversion, typical_norm};
 use crate::optim::Method;
 use crate::picture::Picture;
 use crate::recipe::Scale;
-use crate::run::{Canvas, Job, Run, Stage, Units};
+use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Units, forecast};
 use crate::vgg::{Layer, Vgg19};
 
 /// An inversion, described field by field and then [run](Self::run).
@@ -80,9 +80,32 @@ impl<'a> Invert<'a> {
     /// # Errors
     /// If the network has not the layer, the picture is too small for it, or the selection does not fit its features.
     pub fn run(self) -> Result<Run<'a>, Error> {
+        self.run_within(usize::MAX)
+    }
+
+    /// The same with no more than so many bytes of memory for the whole process.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and if the memory does not do.
+    pub fn run_within(self, memory: usize) -> Result<Run<'a>, Error> {
+        Run::within(self.scaled(), memory)
+    }
+
+    /// What it would take if the longer side of the picture were `side`, and no more than so many bytes of memory were used;
+    /// and its load.
+    ///
+    /// # Errors
+    /// If the memory does not do.
+    pub fn forecast(self, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
+        let mut job = self.scaled();
+        job.scales[0].side = side;
+        Ok((forecast(&job, memory)?, job.load(0)))
+    }
+
+    fn scaled(self) -> Inverted<'a> {
         let side = self.image.height().max(self.image.width());
         let scales = [Scale { side, steps: self.steps }];
-        Run::of(Inverted { invert: self, scales })
+        Inverted { invert: self, scales }
     }
 
     /// Where x starts.
@@ -118,6 +141,24 @@ impl Job for Inverted<'_> {
         let unit = if *method == Method::Momentum { typical_norm(canvas.size()).powi(2) } else { 1.0 };
         let optimizer = method.optimizer(invert.rate * unit, *steps, invert.clamp.then(|| canvas.bounds()));
         Ok(Stage { optimizer, jitter: *jitter, seed: *seed, ..Stage::new(canvas, objective, network, *steps) })
+    }
+
+    fn load(&self, _: usize) -> Load {
+        let Invert { image, layer, method, jitter, network, .. } = &self.invert;
+        let size = image.fitted_size(self.scales[0].side);
+        Load {
+            size,
+            margin: *jitter,
+            examples: vec![size],
+            places: [Place::Features(*layer)].into(),
+            method: *method,
+            network: (*network).clone(),
+        }
+    }
+
+    fn held(&self) -> usize {
+        let [height, width] = self.invert.image.fitted_size(self.scales[0].side);
+        12 * height * width + self.invert.start.as_ref().map_or(0, Picture::bytes)
     }
 
     fn finished(&self, picture: Picture) -> Picture {

@@ -1,11 +1,11 @@
 //! Texture synthesis: from noise, a picture that looks like an example in every part (Gatys, Ecker & Bethge 2015).
 
 use crate::error::Error;
-use crate::objective::{texture, texture_layers};
+use crate::objective::{Place, texture, texture_layers};
 use crate::optim::Method;
 use crate::picture::{Picture, match_histogram};
 use crate::recipe::{LayerWeights, Rate, Scale, Scales, Steps};
-use crate::run::{Canvas, Job, Run, Stage};
+use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, forecast};
 use crate::vgg::{Layer, Vgg19};
 
 /// A texture synthesis, described field by field and then [run](Self::run).
@@ -82,13 +82,44 @@ impl<'a> Texture<'a> {
     /// If the network has not all layers, an image is too small for them, or a seamless one has a size that is no
     /// multiple of their stride.
     pub fn run(self) -> Result<Run<'a>, Error> {
+        self.run_within(usize::MAX)
+    }
+
+    /// The same with no more than so many bytes of memory for the whole process.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and if the memory does not do.
+    pub fn run_within(self, memory: usize) -> Result<Run<'a>, Error> {
+        Run::within(self.scaled()?, memory)
+    }
+
+    /// What it would take if the longer side of the texture were `side`, and no more than so many bytes of memory were
+    /// used; and its load at that size.
+    ///
+    /// # Errors
+    /// If scales, steps and size do not go together, or the memory does not do.
+    pub fn forecast(self, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
+        let job = self.scaled_to(side)?;
+        Ok((forecast(&job, memory)?, job.load(job.scales.len() - 1)))
+    }
+
+    /// With a texture of another size.
+    fn scaled_to(self, side: usize) -> Result<Scaled<'a>, Error> {
+        let own = self.size[0].max(self.size[1]);
+        let size = self.size.map(|length| (length * side).div_ceil(own).max(1));
+        let scaled = Self { size, ..self };
+        let job = Scaled { scales: scaled.scales.schedule(&scaled.steps, side)?, texture: scaled };
+        Ok(job)
+    }
+
+    fn scaled(self) -> Result<Scaled<'a>, Error> {
         let [height, width] = self.size;
         let scales = self.scales.schedule(&self.steps, height.max(width))?;
         let scaled = Scaled { texture: self, scales };
         for index in 0..scaled.scales.len() {
             scaled.check_seams(scaled.size(index))?;
         }
-        Run::of(scaled)
+        Ok(scaled)
     }
 }
 
@@ -102,6 +133,12 @@ impl Scaled<'_> {
     fn share(&self, index: usize) -> f64 {
         let [height, width] = self.texture.size;
         self.scales[index].side as f64 / height.max(width) as f64
+    }
+
+    /// The longer side of the example.
+    fn example_side(&self, index: usize) -> usize {
+        let example = self.texture.example;
+        (example.height().max(example.width()) as f64 * self.share(index)).round().max(1.0) as usize
     }
 
     fn size(&self, index: usize) -> [usize; 2] {
@@ -125,8 +162,7 @@ impl Job for Scaled<'_> {
 
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
         let Texture { example, network, layers, seamless, method, rate, clamp, seed, .. } = &self.texture;
-        let side = example.height().max(example.width()) as f64 * self.share(index);
-        let example = (*example).clone().fitted(side.round().max(1.0) as usize);
+        let example = (*example).clone().fitted(self.example_side(index));
         let objective = texture(network, network.normalise(&example.rgb.view()), layers)?;
         let network = if *seamless { (*network).clone().seamless() } else { (*network).clone() };
         let size = self.size(index);
@@ -137,6 +173,23 @@ impl Job for Scaled<'_> {
         let steps = self.scales[index].steps;
         let optimizer = method.optimizer(rate.for_spread(network.spread()), steps, clamp.then(|| canvas.bounds()));
         Ok(Stage { optimizer, ..Stage::new(canvas, objective, network, steps) })
+    }
+
+    fn load(&self, index: usize) -> Load {
+        let Texture { example, network, layers, seamless, method, .. } = &self.texture;
+        let network = (*network).clone();
+        Load {
+            size: self.size(index),
+            margin: 0,
+            examples: vec![example.fitted_size(self.example_side(index))],
+            places: layers.layers().map(Place::Gram).collect(),
+            method: *method,
+            network: if *seamless { network.seamless() } else { network },
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.texture.example.bytes()
     }
 
     fn finished(&self, picture: Picture) -> Picture {

@@ -1,10 +1,10 @@
 //! Style transfer: repaint a content image in the manner of a style image (Gatys, Ecker & Bethge 2016).
 
 use crate::error::Error;
-use crate::objective::style_transfer;
+use crate::objective::{Place, style_transfer};
 use crate::picture::Picture;
 use crate::recipe::{Preset, Recipe, Scale, Scales};
-use crate::run::{Canvas, Job, Run, Stage, Start, Units};
+use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Start, Units, forecast};
 use crate::vgg::Vgg19;
 
 /// A style transfer, described field by field and then [run](Self::run).
@@ -42,8 +42,36 @@ impl<'a> Transfer<'a> {
     /// If the network has not all layers that the recipe names, a picture is too small for them, or scales and steps do
     /// not go together.
     pub fn run(self) -> Result<Run<'a>, Error> {
+        self.run_within(usize::MAX)
+    }
+
+    /// The same with no more than so many bytes of memory for the whole process.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and if the memory does not do.
+    pub fn run_within(self, memory: usize) -> Result<Run<'a>, Error> {
+        Run::within(self.scaled()?, memory)
+    }
+
+    /// What it would take if the longer side of the content were `side`, and no more than so many bytes of memory were
+    /// used; and its load at that size.
+    ///
+    /// # Errors
+    /// If scales and steps do not go together, or the memory does not do.
+    pub fn forecast(self, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
+        let job = self.scaled_to(side)?;
+        Ok((forecast(&job, memory)?, job.load(job.scales.len() - 1)))
+    }
+
+    fn scaled(self) -> Result<Scaled<'a>, Error> {
         let side = self.content.height().max(self.content.width());
-        let mut scales = self.recipe.scales.schedule(&self.recipe.steps, side)?;
+        self.scaled_to(side)
+    }
+
+    /// With a schedule for a content whose longer side were another: all pictures as much larger or smaller.
+    fn scaled_to(self, to: usize) -> Result<Scaled<'a>, Error> {
+        let side = self.content.height().max(self.content.width());
+        let mut scales = self.recipe.scales.schedule(&self.recipe.steps, to)?;
         if self.recipe.scales == Scales::Auto {
             // Narrow pictures begin larger, so that the deepest layer sees something of them.
             let pictures = self.styles.iter().map(|(style, _)| *style).chain([self.content]);
@@ -53,7 +81,7 @@ impl<'a> Transfer<'a> {
             let first = scales.iter().position(fits).unwrap_or(last);
             scales.drain(..first.min(last));
         }
-        Run::of(Scaled { transfer: self, scales, side })
+        Ok(Scaled { transfer: self, scales, side })
     }
 }
 
@@ -62,6 +90,13 @@ struct Scaled<'a> {
     scales: Vec<Scale>,
     /// The content's longer side.
     side: usize,
+}
+
+impl Scaled<'_> {
+    /// The longer side of a picture whose own is `own`, where the content's is `side`.
+    fn longest(&self, own: usize, side: usize) -> usize {
+        ((own * side) as f64 / self.side as f64).round().max(1.0) as usize
+    }
 }
 
 impl Job for Scaled<'_> {
@@ -75,8 +110,7 @@ impl Job for Scaled<'_> {
         let Scale { side, steps } = self.scales[index];
         let scaled = |picture: &Picture| {
             let own = picture.height().max(picture.width());
-            let longest = (own * side) as f64 / self.side as f64;
-            picture.clone().fitted(longest.round().max(1.0) as usize)
+            picture.clone().fitted(self.longest(own, side))
         };
         let content = scaled(content);
         let styles: Vec<_> = styles.iter().map(|(style, share)| (scaled(style), *share)).collect();
@@ -95,6 +129,37 @@ impl Job for Scaled<'_> {
         let optimizer =
             recipe.method.optimizer(recipe.rate.for_spread(network.spread()), steps, clamp.then(|| canvas.bounds()));
         Ok(Stage { optimizer, ..Stage::new(canvas, objective, network, steps) })
+    }
+
+    fn load(&self, index: usize) -> Load {
+        let Transfer { content, styles, recipe, network, .. } = &self.transfer;
+        let scaled = |picture: &Picture| {
+            let own = picture.height().max(picture.width());
+            picture.fitted_size(self.longest(own, self.scales[index].side))
+        };
+        let content = scaled(content);
+        Load {
+            size: content,
+            margin: 0,
+            examples: std::iter::once(content).chain(styles.iter().map(|(style, _)| scaled(style))).collect(),
+            places: recipe
+                .content_layers
+                .layers()
+                .map(Place::Features)
+                .chain(recipe.style_layers.layers().map(Place::Gram))
+                .collect(),
+            method: recipe.method,
+            network: (*network).clone().with_pooling(recipe.pooling),
+        }
+    }
+
+    fn held(&self) -> usize {
+        let Transfer { content, styles, start, .. } = &self.transfer;
+        let start = if let Start::Picture(picture) = start { picture.bytes() } else { 0 };
+        let pictures = content.bytes() + styles.iter().map(|(style, _)| style.bytes()).sum::<usize>();
+        // All as large as the last size wants them.
+        let share = self.scales.last().map_or(1.0, |scale| scale.side as f64 / self.side as f64);
+        (pictures as f64 * share.powi(2)) as usize + start
     }
 
     fn finished(&self, picture: Picture) -> Picture {

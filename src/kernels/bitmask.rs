@@ -1,5 +1,7 @@
 //! One bit per element of a feature map.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::Real;
@@ -26,9 +28,8 @@ impl BitMask {
         Self { height, width, channels, bits: vec![0; height * width * channels.div_ceil(8)] }
     }
 
-    /// Changes the shape and sets all bits to zero, keeping the allocation where it is large enough.
-    pub fn reset(&mut self, height: usize, width: usize, channels: usize) {
-        self.bits.clear();
+    /// Changes the shape, keeping the allocation where it is large enough. What the bits are is unspecified.
+    pub fn reshape(&mut self, height: usize, width: usize, channels: usize) {
         self.bits.resize(height * width * channels.div_ceil(8), 0);
         (self.height, self.width, self.channels) = (height, width, channels);
     }
@@ -56,28 +57,34 @@ impl BitMask {
         self.bits[byte] = self.bits[byte] & !(1 << bit) | u8::from(value) << bit;
     }
 
-    /// `to` = `from` where the mask has a one, else 0; both are row-major arrays of the mask's shape.
+    /// The whole mask.
+    pub fn view(&self) -> MaskView<'_> {
+        self.rows(0..self.height)
+    }
+
+    /// Some of its rows.
     ///
     /// # Panics
-    /// If the lengths differ from the mask's.
-    pub fn apply<T: Real>(&self, from: &[T], to: &mut [T]) {
-        let len = self.height * self.width * self.channels;
-        assert!(from.len() == len && to.len() == len, "a mask of {len} elements for {} and {}", from.len(), to.len());
-        if len == 0 {
-            return;
-        }
-        let (run, bytes) = (POSITIONS * self.channels, POSITIONS * self.bytes_per_position());
-        let runs = to.par_chunks_mut(run).zip(from.par_chunks(run)).zip(self.bits.par_chunks(bytes));
-        runs.for_each(|((to, from), bits)| {
-            let positions = to.chunks_exact_mut(self.channels).zip(from.chunks_exact(self.channels));
-            for ((to, from), bits) in positions.zip(bits.chunks_exact(self.bytes_per_position())) {
-                for ((to, from), &byte) in to.chunks_mut(8).zip(from.chunks(8)).zip(bits) {
-                    for (bit, (to, &from)) in to.iter_mut().zip(from).enumerate() {
-                        *to = if byte >> bit & 1 == 1 { from } else { T::zero() };
-                    }
-                }
-            }
-        });
+    /// If there are not so many.
+    pub fn rows(&self, rows: Range<usize>) -> MaskView<'_> {
+        let row = self.width * self.bytes_per_position();
+        let bits = &self.bits[rows.start * row..rows.end * row];
+        MaskView { height: rows.len(), width: self.width, channels: self.channels, bits }
+    }
+
+    /// The whole mask, to be written.
+    pub fn view_mut(&mut self) -> MaskViewMut<'_> {
+        self.rows_mut(0..self.height)
+    }
+
+    /// Some of its rows, to be written.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn rows_mut(&mut self, rows: Range<usize>) -> MaskViewMut<'_> {
+        let row = self.width * self.bytes_per_position();
+        let bits = &mut self.bits[rows.start * row..rows.end * row];
+        MaskViewMut { height: rows.len(), width: self.width, channels: self.channels, bits }
     }
 
     /// How many bits are set.
@@ -95,16 +102,6 @@ impl BitMask {
         self.channels.div_ceil(8)
     }
 
-    /// The bits, laid out as the type says.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bits
-    }
-
-    /// The bits, laid out as the type says; those beyond the last channel must stay 0.
-    pub fn as_bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bits
-    }
-
     fn place(&self, y: usize, x: usize, c: usize) -> (usize, usize) {
         assert!(
             y < self.height && x < self.width && c < self.channels,
@@ -112,6 +109,74 @@ impl BitMask {
             self.dim()
         );
         ((y * self.width + x) * self.bytes_per_position() + c / 8, c % 8)
+    }
+}
+
+/// Rows of a [`BitMask`], laid out as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct MaskView<'a> {
+    height: usize,
+    width: usize,
+    channels: usize,
+    bits: &'a [u8],
+}
+
+impl<'a> MaskView<'a> {
+    /// (height, width, channels)
+    pub fn dim(&self) -> (usize, usize, usize) {
+        (self.height, self.width, self.channels)
+    }
+
+    /// The bits.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bits
+    }
+
+    /// `to` = `from` where the mask has a one, else 0; both are row-major arrays of the mask's shape.
+    ///
+    /// # Panics
+    /// If the lengths differ from the mask's.
+    pub fn apply<T: Real>(&self, from: &[T], to: &mut [T]) {
+        let len = self.height * self.width * self.channels;
+        assert!(from.len() == len && to.len() == len, "a mask of {len} elements for {} and {}", from.len(), to.len());
+        if len == 0 {
+            return;
+        }
+        let bytes_per_position = self.channels.div_ceil(8);
+        let (run, bytes) = (POSITIONS * self.channels, POSITIONS * bytes_per_position);
+        let runs = to.par_chunks_mut(run).zip(from.par_chunks(run)).zip(self.bits.par_chunks(bytes));
+        runs.for_each(|((to, from), bits)| {
+            let positions = to.chunks_exact_mut(self.channels).zip(from.chunks_exact(self.channels));
+            for ((to, from), bits) in positions.zip(bits.chunks_exact(bytes_per_position)) {
+                for ((to, from), &byte) in to.chunks_mut(8).zip(from.chunks(8)).zip(bits) {
+                    for (bit, (to, &from)) in to.iter_mut().zip(from).enumerate() {
+                        *to = if byte >> bit & 1 == 1 { from } else { T::zero() };
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// Rows of a [`BitMask`] to be written, laid out as it is.
+#[derive(Debug)]
+pub struct MaskViewMut<'a> {
+    height: usize,
+    width: usize,
+    channels: usize,
+    bits: &'a mut [u8],
+}
+
+impl<'a> MaskViewMut<'a> {
+    /// (height, width, channels)
+    pub fn dim(&self) -> (usize, usize, usize) {
+        (self.height, self.width, self.channels)
+    }
+
+    /// The bits, all zero; those beyond the last channel must stay so.
+    pub fn cleared(self) -> &'a mut [u8] {
+        self.bits.fill(0);
+        self.bits
     }
 }
 
@@ -148,18 +213,18 @@ mod tests {
             mask.set(i / channels / width, i / channels % width, i % channels, true);
         }
         let mut to = vec![f32::NAN; from.len()];
-        mask.apply(&from, &mut to);
+        mask.view().apply(&from, &mut to);
         assert!(to.iter().enumerate().all(|(i, &to)| to == if set(i) { from[i] } else { 0.0 }));
     }
 
     #[test]
-    fn a_reset_keeps_the_memory_and_clears_the_bits() {
+    fn another_shape_keeps_the_memory() {
         let mut mask = BitMask::new(4, 4, 64);
-        mask.set(3, 3, 63, true);
-        mask.reset(2, 2, 9);
-        assert_eq!((mask.count(), mask.bytes(), mask.dim()), (0, 128, (2, 2, 9)));
-        mask.reset(4, 3, 9);
-        assert_eq!((mask.as_bytes(), mask.bytes()), (&[0; 24][..], 128));
+        mask.reshape(2, 2, 9);
+        assert_eq!((mask.view().bytes().len(), mask.bytes(), mask.dim()), (8, 128, (2, 2, 9)));
+        mask.reshape(4, 3, 9);
+        assert_eq!(mask.view_mut().cleared(), [0; 24]);
+        assert_eq!(mask.bytes(), 128);
     }
 
     #[test]
@@ -168,9 +233,12 @@ mod tests {
         mask.set(1, 1, 9, true);
         let mut bytes = [0; 12];
         bytes[9] = 0b10;
-        assert_eq!(mask.as_bytes(), bytes);
-        mask.as_bytes_mut()[4] = 0b101;
-        assert!(mask.get(0, 2, 0) && !mask.get(0, 2, 1) && mask.get(0, 2, 2));
+        assert_eq!(mask.view().bytes(), bytes);
+        assert_eq!((mask.rows(1..2).bytes(), mask.rows(1..2).dim()), (&bytes[6..], (1, 3, 11)));
+        let first = mask.rows_mut(0..1);
+        assert_eq!(first.dim(), (1, 3, 11));
+        first.cleared()[4] = 0b101;
+        assert!(mask.get(0, 2, 0) && !mask.get(0, 2, 1) && mask.get(0, 2, 2) && mask.get(1, 1, 9));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Memory that is used again from one step to the next.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use super::{BitMask, Real, Workspace};
@@ -10,44 +11,108 @@ const SMALLEST: usize = 1 << 14;
 /// A store of used buffers. An optimisation evaluates the same function again and again; with the buffers of the
 /// last evaluation at hand, no evaluation but the first has to ask the system for pages and wait until they are
 /// zeroed.
-#[derive(Default)]
 pub struct Buffers<T> {
     free: Mutex<Vec<Vec<T>>>,
     masks: Mutex<Vec<BitMask>>,
     workspace: Workspace,
+    /// Bytes that are lent, and the most there were.
+    lent: AtomicUsize,
+    most: AtomicUsize,
+    /// Bytes that are to be lent and kept at most; 0 for no limit.
+    limit: AtomicUsize,
+}
+
+impl<T> Default for Buffers<T> {
+    fn default() -> Self {
+        let (free, masks, workspace) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()), Workspace::new());
+        let [lent, most, limit] = std::array::from_fn(|_| AtomicUsize::new(0));
+        Self { free, masks, workspace, lent, most, limit }
+    }
 }
 
 impl<T: Real> Buffers<T> {
     /// An empty store.
     pub fn new() -> Self {
-        Self { free: Mutex::new(Vec::new()), masks: Mutex::new(Vec::new()), workspace: Workspace::new() }
+        Self::default()
     }
 
     /// A buffer of `len` elements whose contents are unspecified: zeros, or what was there before.
     pub fn take(&self, len: usize) -> Vec<T> {
+        self.lend(len * size_of::<T>());
         if len >= SMALLEST
             && let Some(mut buffer) = self.best_fit(len)
         {
             buffer.resize(len, T::zero());
             return buffer;
         }
+        self.make_room();
         vec![T::zero(); len]
+    }
+
+    /// Lets unused buffers go rather than hold more than so many bytes, those that are lent among them.
+    pub fn limit(&self, bytes: usize) {
+        self.limit.store(bytes, Relaxed);
+    }
+
+    /// The most bytes that were lent at one time, masks among them.
+    pub fn most(&self) -> usize {
+        self.most.load(Relaxed)
+    }
+
+    /// A buffer that was lent will not come back.
+    pub(crate) fn forget(&self, len: usize) {
+        self.give_back(len * size_of::<T>());
+    }
+
+    fn lend(&self, bytes: usize) {
+        let lent = self.lent.fetch_add(bytes, Relaxed) + bytes;
+        self.most.fetch_max(lent, Relaxed);
+    }
+
+    fn give_back(&self, bytes: usize) {
+        // Whoever gives more than was lent brought buffers of his own.
+        let _ = self.lent.fetch_update(Relaxed, Relaxed, |lent| Some(lent.saturating_sub(bytes)));
+    }
+
+    /// Lets the largest unused buffers go until all that are held, with those just lent, keep to the limit.
+    fn make_room(&self) {
+        let limit = self.limit.load(Relaxed);
+        if limit == 0 {
+            return;
+        }
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = |free: &Vec<Vec<T>>| free.iter().map(|buffer| buffer.capacity() * size_of::<T>()).sum::<usize>();
+        while held(&free) + self.lent.load(Relaxed) > limit {
+            let Some((index, _)) = free.iter().enumerate().max_by_key(|(_, buffer)| buffer.capacity()) else { break };
+            free.swap_remove(index);
+        }
     }
 
     /// Gives `buffer` back for later use.
     pub fn put(&self, buffer: Vec<T>) {
+        self.give_back(buffer.len() * size_of::<T>());
         if buffer.capacity() >= SMALLEST {
             self.free.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
         }
     }
 
-    /// A mask of unspecified shape, to be reset by whoever fills it.
-    pub fn take_mask(&self) -> BitMask {
-        self.masks.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    /// A mask of this shape, whose bits are unspecified.
+    pub fn take_mask(&self, height: usize, width: usize, channels: usize) -> BitMask {
+        let bytes = height * width * channels.div_ceil(8);
+        let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
+        // The smallest that is large enough, else the largest, which grows.
+        let smallest = (0..masks.len()).filter(|&i| masks[i].bytes() >= bytes).min_by_key(|&i| masks[i].bytes());
+        let found = smallest.or_else(|| (0..masks.len()).max_by_key(|&i| masks[i].bytes()));
+        let mut mask = found.map(|i| masks.swap_remove(i)).unwrap_or_default();
+        drop(masks);
+        mask.reshape(height, width, channels);
+        self.lend(bytes);
+        mask
     }
 
     /// Gives a mask back for later use.
     pub fn put_mask(&self, mask: BitMask) {
+        self.give_back(mask.view().bytes().len());
         self.masks.lock().unwrap_or_else(PoisonError::into_inner).push(mask);
     }
 
@@ -98,11 +163,30 @@ mod tests {
     #[test]
     fn masks_and_scratch_memory_are_used_again_too() {
         let buffers = Buffers::<f32>::new();
-        assert_eq!(buffers.take_mask(), BitMask::default());
+        assert_eq!(buffers.take_mask(2, 3, 4).dim(), (2, 3, 4));
         buffers.put_mask(BitMask::new(4, 4, 64));
-        assert_eq!(buffers.take_mask().bytes(), 128);
+        buffers.put_mask(BitMask::new(4, 4, 128));
+        let mask = buffers.take_mask(2, 4, 64);
+        assert_eq!((mask.bytes(), mask.dim()), (128, (2, 4, 64)));
         drop(buffers.workspace().take::<f32>(16));
         assert_eq!(buffers.workspace().bytes(), 64);
+    }
+
+    #[test]
+    fn unused_buffers_go_when_there_would_be_more_than_the_limit() {
+        let buffers = Buffers::<f32>::new();
+        buffers.limit(4 * 100_000);
+        let (a, b) = (buffers.take(60_000), buffers.take(30_000));
+        buffers.put(a);
+        buffers.put(b);
+        assert_eq!((buffers.bytes(), buffers.most()), (4 * 90_000, 4 * 90_000));
+        // The larger makes room, the smaller stays.
+        let c = buffers.take(70_000);
+        assert_eq!(buffers.bytes(), 4 * 30_000);
+        buffers.put(c);
+        buffers.forget(0);
+        assert_eq!(buffers.most(), 4 * 90_000);
+        assert_eq!(buffers.bytes(), 4 * 100_000);
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl ConvAlgorithm {
         let suits_winograd = (weight.2, weight.3) == (3, 3)
             && geometry.stride == [1, 1]
             && geometry.dilation == [1, 1]
-            && geometry.padding.iter().all(|&padding| padding <= 2);
+            && geometry.padding.iter().all(|&padding| padding <= 3);
         match self {
             Self::Auto if suits_winograd && weight.1 <= narrow::MOST_CHANNELS => Method::Narrow,
             Self::Winograd | Self::Auto if suits_winograd => Method::Winograd,
@@ -335,7 +335,7 @@ mod tests {
 
         #[test]
         fn winograd_and_auto_agree_with_the_definition(case in cases()) {
-            let geometry = ConvGeometry { stride: [1, 1], dilation: [1, 1], padding: case.geometry.padding.map(|p| p.min(2)) };
+            let geometry = ConvGeometry { stride: [1, 1], dilation: [1, 1], padding: case.geometry.padding.map(|p| p.min(3)) };
             let case = Case { geometry, weight: (case.weight.0, case.weight.1, 3, 3), ..case };
             if output(&case).is_some() {
                 agrees_with_the_definition(ConvAlgorithm::Winograd, &case);
@@ -372,7 +372,7 @@ mod tests {
             (padded(1), (1, 3)),
             (ConvGeometry { stride: [1, 2], ..padded(1) }, (3, 3)),
             (ConvGeometry { dilation: [2, 1], ..padded(1) }, (3, 3)),
-            (ConvGeometry { padding: [1, 1, 3, 1], ..padded(1) }, (3, 3)),
+            (ConvGeometry { padding: [1, 1, 4, 1], ..padded(1) }, (3, 3)),
         ] {
             for (algorithm, inputs) in [(Auto, 3), (Auto, 8), (Winograd, 8)] {
                 let method = algorithm.method(&geometry, (4, inputs, kernel.0, kernel.1));

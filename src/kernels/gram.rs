@@ -8,75 +8,139 @@ use rayon::prelude::*;
 use super::product::matrix_product;
 use super::{Buffers, Real};
 
-/// The most positions whose products are summed by BLAS in one go; the sums of such runs are added in their order.
+/// The most positions whose products are summed by BLAS in one go.
 const RUN: usize = 4096;
-
-/// Positions of a run: fewer where there are few, so that all cores have some.
-fn positions_of_run(positions: usize) -> usize {
-    positions.div_ceil(4).clamp(512, RUN)
-}
 
 /// Channels in a block of the matrix: blocks below the diagonal are copied from those above.
 const BLOCK: usize = 128;
 
-/// Rows that a task multiplies by a small matrix: fewer where there are few, so that all cores have some.
-fn rows_of_task(rows: usize) -> usize {
-    (rows / 8).clamp(32, RUN / 4)
+/// Elements of the products that are held at one time before they are added to the sum.
+const PENDING: usize = 1 << 22;
+
+/// Positions of a cell of a map: some rows, as many as a power of two. A sum over the map is that of its cells in their
+/// order, so that it has the same bits whether the map is there as a whole or comes in bands, as long as these begin at
+/// cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cells {
+    rows: usize,
+    width: usize,
 }
 
-/// G = FᵀF (channels × channels) for F (positions × channels). The symmetric half is computed once.
-pub fn gram<T: Real>(f: &ArrayView2<'_, T>) -> Array2<T> {
-    let channels = f.ncols();
-    let blocks: Vec<_> = blocks(channels).collect();
-    let runs: Vec<_> = f.axis_chunks_iter(Axis(0), positions_of_run(f.nrows())).collect();
-    let products: Vec<Array2<T>> = (0..runs.len() * blocks.len())
-        .into_par_iter()
-        .map(|task| {
-            let (run, (i, j)) = (&runs[task / blocks.len()], &blocks[task % blocks.len()]);
-            let mut product = Array2::zeros((i.len(), j.len()));
-            let (left, right) = (run.slice(s![.., i.clone()]), run.slice(s![.., j.clone()]));
-            matrix_product(T::one(), &left.t(), &right, T::zero(), &mut product.view_mut());
-            product
-        })
-        .collect();
-    let mut gram = Array2::zeros((channels, channels));
-    for (task, product) in products.iter().enumerate() {
-        let (i, j) = &blocks[task % blocks.len()];
-        gram.slice_mut(s![i.clone(), j.clone()]).zip_mut_with(product, |sum, &product| *sum += product);
+impl Cells {
+    /// The cells of a map of that height and width: smaller where there are few positions, so that all cores have some.
+    pub fn of(height: usize, width: usize) -> Self {
+        let positions = (height * width).div_ceil(4).clamp(512, RUN);
+        let rows = (positions / width.max(1)).max(1);
+        Self { rows: 1 << rows.ilog2(), width }
     }
-    for (i, j) in blocks.iter().filter(|(i, j)| i != j) {
-        let (upper, mut lower) = gram.multi_slice_mut((s![i.clone(), j.clone()], s![j.clone(), i.clone()]));
-        lower.assign(&upper.t());
+
+    /// Rows of a cell.
+    pub fn rows(self) -> usize {
+        self.rows
     }
-    // Within a diagonal block BLAS computes both halves, which may differ in the last bit.
-    for i in 0..channels {
-        for j in 0..i {
-            gram[[i, j]] = gram[[j, i]];
+
+    /// Positions of a cell.
+    fn positions(self) -> usize {
+        (self.rows * self.width).max(1)
+    }
+
+    /// Positions that a task multiplies by a small matrix; each cell is cut anew.
+    fn part(self) -> usize {
+        self.positions().div_ceil(4).clamp(32, RUN / 4)
+    }
+}
+
+/// G = FᵀF (channels × channels) for F (positions × channels), summed as F comes. The symmetric half is computed once.
+pub struct GramSum<T> {
+    cells: Cells,
+    sum: Array2<T>,
+}
+
+impl<T: Real> GramSum<T> {
+    /// Of nothing yet.
+    pub fn new(channels: usize, cells: Cells) -> Self {
+        Self { cells, sum: Array2::zeros((channels, channels)) }
+    }
+
+    /// Adds positions, whole cells but for a last one.
+    pub fn add(&mut self, f: &ArrayView2<'_, T>) {
+        let channels = f.ncols();
+        let blocks: Vec<_> = blocks(channels).collect();
+        let runs: Vec<_> = f.axis_chunks_iter(Axis(0), self.cells.positions()).collect();
+        for runs in runs.chunks((PENDING / (channels * channels).max(1)).clamp(8, 256)) {
+            let products: Vec<Array2<T>> = (0..runs.len() * blocks.len())
+                .into_par_iter()
+                .map(|task| {
+                    let (run, (i, j)) = (&runs[task / blocks.len()], &blocks[task % blocks.len()]);
+                    let mut product = Array2::zeros((i.len(), j.len()));
+                    let (left, right) = (run.slice(s![.., i.clone()]), run.slice(s![.., j.clone()]));
+                    matrix_product(T::one(), &left.t(), &right, T::zero(), &mut product.view_mut());
+                    product
+                })
+                .collect();
+            for (task, product) in products.iter().enumerate() {
+                let (i, j) = &blocks[task % blocks.len()];
+                self.sum.slice_mut(s![i.clone(), j.clone()]).zip_mut_with(product, |sum, &product| *sum += product);
+            }
         }
     }
-    gram
+
+    /// The matrix.
+    pub fn finish(self) -> Array2<T> {
+        let mut gram = self.sum;
+        let channels = gram.ncols();
+        for (i, j) in blocks(channels).filter(|(i, j)| i != j) {
+            let (upper, mut lower) = gram.multi_slice_mut((s![i.clone(), j.clone()], s![j.clone(), i.clone()]));
+            lower.assign(&upper.t());
+        }
+        // Within a diagonal block BLAS computes both halves, which may differ in the last bit.
+        for i in 0..channels {
+            for j in 0..i {
+                gram[[i, j]] = gram[[j, i]];
+            }
+        }
+        gram
+    }
 }
 
-/// F·S for F (positions × channels), S (channels × channels): added to `out` or written over it.
-pub fn times<T: Real>(f: &ArrayView2<'_, T>, s: &ArrayView2<'_, T>, out: &mut ArrayViewMut2<'_, T>, accumulate: bool) {
-    let beta = if accumulate { T::one() } else { T::zero() };
-    let task = rows_of_task(f.nrows());
-    let rows = out.axis_chunks_iter_mut(Axis(0), task).into_par_iter();
-    rows.zip(f.axis_chunks_iter(Axis(0), task))
-        .for_each(|(mut out, f)| matrix_product(T::one(), &f, s, beta, &mut out));
-}
-
-/// F ← F·S where F lies: for when F is needed no more.
+/// F·S for F (positions × channels), S (channels × channels): added to `out` or written over it. Both begin at a cell.
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub fn times_in_place<T: Real>(f: &mut ArrayViewMut2<'_, T>, s: &ArrayView2<'_, T>, buffers: &Buffers<T>) {
-    let task = rows_of_task(f.nrows());
-    f.axis_chunks_iter_mut(Axis(0), task).into_par_iter().for_each(|mut f| {
+pub fn times<T: Real>(f: &[T], s: &ArrayView2<'_, T>, out: &mut [T], cells: Cells, accumulate: bool) {
+    let beta = if accumulate { T::one() } else { T::zero() };
+    let channels = s.nrows();
+    let (cell, part) = (cells.positions() * channels, cells.part() * channels);
+    let parts: Vec<_> = out.chunks_mut(cell).flat_map(|out| out.chunks_mut(part)).collect();
+    let from: Vec<_> = f.chunks(cell).flat_map(|f| f.chunks(part)).collect();
+    parts.into_par_iter().zip(from).for_each(|(out, f)| {
+        let shape = (f.len() / channels, channels);
+        let f = ArrayView2::from_shape(shape, f).expect("whole positions");
+        let mut out = ArrayViewMut2::from_shape(shape, out).expect("as long as F");
+        matrix_product(T::one(), &f, s, beta, &mut out);
+    });
+}
+
+/// F ← F·S where F lies: for when F is needed no more. The same bits as [`times`].
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn times_in_place<T: Real>(f: &mut [T], s: &ArrayView2<'_, T>, cells: Cells, buffers: &Buffers<T>) {
+    let channels = s.nrows();
+    let (cell, part) = (cells.positions() * channels, cells.part() * channels);
+    let parts: Vec<_> = f.chunks_mut(cell).flat_map(|f| f.chunks_mut(part)).collect();
+    parts.into_par_iter().for_each(|f| {
+        let shape = (f.len() / channels, channels);
         let mut copy = buffers.workspace().take::<T>(f.len());
-        let mut copy = ArrayViewMut2::from_shape(f.dim(), &mut copy).expect("as long");
-        copy.assign(&f);
-        matrix_product(T::one(), &copy.view(), s, T::zero(), &mut f);
+        copy.copy_from_slice(f);
+        let copy = ArrayView2::from_shape(shape, &copy).expect("as long");
+        matrix_product(
+            T::one(),
+            &copy,
+            s,
+            T::zero(),
+            &mut ArrayViewMut2::from_shape(shape, f).expect("whole positions"),
+        );
     });
 }
 
@@ -94,24 +158,51 @@ mod tests {
 
     #[test]
     fn agrees_with_the_plain_product_and_is_symmetric_to_the_bit() {
-        for shape in [(1, 1), (7, 3), (5000, 5), (300, 129), (90, 300)] {
-            let f: Array2<f64> = random(shape, 1);
-            let gram = gram(&f.view());
+        for ((height, width), channels) in [((1, 1), 1), ((1, 7), 3), ((50, 100), 5), ((20, 15), 129), ((9, 10), 300)] {
+            let f: Array2<f64> = random((height * width, channels), 1);
+            let mut sum = GramSum::new(channels, Cells::of(height, width));
+            sum.add(&f.view());
+            let gram = sum.finish();
             approx::assert_abs_diff_eq!(gram, f.t().dot(&f), epsilon = 1e-10);
             assert_eq!(gram, gram.t());
         }
     }
 
     #[test]
-    fn times_writes_or_adds() {
-        let (f, s): (Array2<f64>, Array2<f64>) = (random((3000, 4), 1), random((4, 4), 2));
-        let mut out = Array2::from_elem((3000, 4), f64::NAN);
-        times(&f.view(), &s.view(), &mut out.view_mut(), false);
+    fn has_the_same_bits_in_bands_that_begin_at_cells() {
+        let (height, width, channels) = (301, 47, 17);
+        let cells = Cells::of(height, width);
+        let f: Array2<f32> = random((height * width, channels), 1);
+        let in_bands = |rows: usize| {
+            let mut sum = GramSum::new(channels, cells);
+            f.axis_chunks_iter(Axis(0), rows * width).for_each(|band| sum.add(&band));
+            sum.finish()
+        };
+        let whole = in_bands(height);
+        for bands in [1, 2, 5] {
+            assert_eq!(in_bands(bands * cells.rows()), whole);
+        }
+    }
+
+    #[test]
+    fn cells_are_powers_of_two_of_rows_of_some_thousand_positions() {
+        let rows = |height, width| Cells::of(height, width).rows();
+        assert_eq!([rows(512, 512), rows(64, 64), rows(32, 32), rows(8192, 8192)], [8, 16, 16, 1]);
+        assert_eq!([rows(300, 700), rows(1, 1), rows(0, 0)], [4, 512, 512]);
+    }
+
+    #[test]
+    fn times_writes_or_adds_over_several_cells() {
+        let cells = Cells::of(100, 60);
+        let (f, s): (Array2<f64>, Array2<f64>) = (random((6000, 4), 1), random((4, 4), 2));
+        let mut out = Array2::from_elem((6000, 4), f64::NAN);
+        let elements = f.as_slice().unwrap();
+        times(elements, &s.view(), out.as_slice_mut().unwrap(), cells, false);
         approx::assert_abs_diff_eq!(out, f.dot(&s), epsilon = 1e-13);
-        times(&f.view(), &s.view(), &mut out.view_mut(), true);
-        approx::assert_abs_diff_eq!(out, f.dot(&s) * 2.0, epsilon = 1e-13);
         let mut in_place = f.clone();
-        times_in_place(&mut in_place.view_mut(), &s.view(), &Buffers::new());
-        approx::assert_abs_diff_eq!(in_place, f.dot(&s), epsilon = 1e-13);
+        times_in_place(in_place.as_slice_mut().unwrap(), &s.view(), cells, &Buffers::new());
+        assert_eq!(in_place, out);
+        times(elements, &s.view(), out.as_slice_mut().unwrap(), cells, true);
+        approx::assert_abs_diff_eq!(out, f.dot(&s) * 2.0, epsilon = 1e-13);
     }
 }

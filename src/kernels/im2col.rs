@@ -12,7 +12,7 @@ use ndarray::{
 use rayon::prelude::*;
 
 use super::product::matrix_product;
-use super::{BitMask, Buffers, ConvGeometry, Real};
+use super::{Buffers, ConvGeometry, MaskViewMut, Real};
 
 /// Elements in a tile, small enough for a core's cache.
 const TILE: usize = 1 << 18;
@@ -46,7 +46,7 @@ pub fn forward_relu<T: Real>(
     weight: &ArrayView4<'_, T>,
     bias: Option<&ArrayView1<'_, T>>,
     y: &mut ArrayViewMut3<'_, T>,
-    mask: Option<&mut BitMask>,
+    mask: Option<MaskViewMut<'_>>,
     buffers: &Buffers<T>,
 ) {
     forward_and(geometry, x, weight, bias, y, Finish::Relu(mask), buffers);
@@ -176,7 +176,7 @@ fn with_row_major<T: Real>(
 enum Finish<'m> {
     Nothing,
     /// max(0, y); mask: y > 0.
-    Relu(Option<&'m mut BitMask>),
+    Relu(Option<MaskViewMut<'m>>),
 }
 
 /// The convolution itself: `begin` prepares a tile of the output and says by what to multiply it before the product
@@ -199,9 +199,8 @@ fn convolve<T: Real>(
     };
     let bits: Vec<&mut [u8]> = match bits {
         Some(mask) => {
-            mask.reset(height, width, outputs);
-            let bytes = tile * mask.bytes_per_position();
-            mask.as_bytes_mut().chunks_mut(bytes).collect()
+            assert_eq!(mask.dim(), (height, width, outputs), "a mask of the wrong shape");
+            mask.cleared().chunks_mut(tile * outputs.div_ceil(8)).collect()
         }
         None => std::iter::repeat_with(Default::default).take((height * width).div_ceil(tile)).collect(),
     };

@@ -27,7 +27,7 @@ mod unsafe_list;
 mod winograd;
 mod workspace;
 
-pub use bitmask::BitMask;
+pub use bitmask::{BitMask, MaskView, MaskViewMut};
 #[doc(hidden)] // for the benches
 pub use buffers::Buffers;
 pub use conv::{ConvAlgorithm, ConvGeometry};

@@ -356,8 +356,8 @@ mod tests {
             let (x64, w64, b64) = (x.mapv(Real::to_f64), w.mapv(Real::to_f64), b.mapv(Real::to_f64));
             let workspace = Workspace::new();
             let (mut y, mut expected) = (Array3::<T>::zeros(result), Array3::<f64>::zeros(result));
-            let mut mask = BitMask::default();
-            let to = Output::Relu { y: y.view_mut(), mask: Some(&mut mask) };
+            let mut mask = BitMask::new(y.dim().0, y.dim().1, y.dim().2);
+            let to = Output::Relu { y: y.view_mut(), mask: Some(mask.view_mut()) };
             forward(set, x.view(), w.view(), Some(b.view()), padding, to, &workspace);
             let to = Output::Relu { y: expected.view_mut(), mask: None };
             winograd::forward(set, x64.view(), w64.view(), Some(b64.view()), padding, to, &workspace);
@@ -382,9 +382,9 @@ mod tests {
             }
             let gradient = |kind| match kind {
                 0 => Gradient::Plain(dy.view()),
-                1 => Gradient::Masked { dy: dy.view(), mask: &mask },
-                2 => Gradient::MaxPooled { dy: pooled.view(), mask: &pool_mask },
-                _ => Gradient::AveragePooled { dy: pooled.view(), mask: &pool_mask },
+                1 => Gradient::Masked { dy: dy.view(), mask: mask.view() },
+                2 => Gradient::MaxPooled { dy: pooled.view(), mask: pool_mask.view() },
+                _ => Gradient::AveragePooled { dy: pooled.view(), mask: pool_mask.view() },
             };
             let workspace = Workspace::new();
             for kind in 0..4 {

@@ -47,8 +47,8 @@ impl<T: Real> Sink<T> {
         assert_eq!(data.dim(), (height / pool, width / pool, channels), "an output of the wrong shape");
         assert!(data.is_standard_layout(), "an output that is not in standard layout");
         let mask = mask.map_or(std::ptr::null_mut(), |mask| {
-            mask.reset(height, width, channels);
-            mask.as_bytes_mut().as_mut_ptr()
+            assert_eq!(mask.dim(), (height, width, channels), "a mask of the wrong shape");
+            mask.cleared().as_mut_ptr()
         });
         let bias = bias.map_or(std::ptr::null(), |bias| {
             assert_eq!(bias.len(), channels, "a bias of {} values for {channels} channels", bias.len());

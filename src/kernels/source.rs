@@ -62,7 +62,7 @@ pub fn with_gradient<T: Real>(gradient: Gradient<'_, T>, read: impl FnOnce(Sourc
     };
     assert_eq!(dy.dim(), (height >> shift, width >> shift, channels), "a gradient and a mask that do not fit together");
     let dy = dy.as_standard_layout();
-    let mask = mask.map_or(std::ptr::null(), |mask| mask.as_bytes().as_ptr());
+    let mask = mask.map_or(std::ptr::null(), |mask| mask.bytes().as_ptr());
     read(Source { data: dy.as_ptr(), mask, height, width, channels, shift }, scale);
 }
 

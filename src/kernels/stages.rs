@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView3, ArrayViewMut3};
 
-use super::{BitMask, Pooling};
+use super::{MaskView, MaskViewMut, Pooling};
 
 /// Zeros around an image, in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl From<[usize; 4]> for Padding {
 
 /// What becomes of a convolution's result before it is written.
 ///
-/// The arrays are (height, width, channels) in standard layout. The masks are reset to the shape of the
-/// convolution's result, (H, W, C), whatever they were before. Pooling is 2×2 with stride 2; of an odd height or width
+/// The arrays are (height, width, channels) in standard layout. The masks are rows of a mask, of the shape
+/// of the convolution's result, (H, W, C). Pooling is 2×2 with stride 2; of an odd height or width
 /// the last row or column is dropped.
 pub enum Output<'a, T> {
     /// y = conv(x) + bias
@@ -46,27 +46,27 @@ pub enum Output<'a, T> {
         /// (H, W, C)
         y: ArrayViewMut3<'a, T>,
         /// Where a gradient passes back.
-        mask: Option<&'a mut BitMask>,
+        mask: Option<MaskViewMut<'a>>,
     },
     /// ReLU, then the maximum of each window; mask: the element is the first maximum of its window, and positive.
     ReluMaxPool {
         /// (⌊H/2⌋, ⌊W/2⌋, C)
         y: ArrayViewMut3<'a, T>,
         /// Where a gradient passes back.
-        mask: Option<&'a mut BitMask>,
+        mask: Option<MaskViewMut<'a>>,
     },
     /// ReLU, then the mean of each window; mask: the element lies in a window and is positive.
     ReluAveragePool {
         /// (⌊H/2⌋, ⌊W/2⌋, C)
         y: ArrayViewMut3<'a, T>,
         /// Where a gradient passes back.
-        mask: Option<&'a mut BitMask>,
+        mask: Option<MaskViewMut<'a>>,
     },
 }
 
 impl<'a, T> Output<'a, T> {
     /// ReLU and a pooling of this kind.
-    pub fn pooled(pooling: Pooling, y: ArrayViewMut3<'a, T>, mask: Option<&'a mut BitMask>) -> Self {
+    pub fn pooled(pooling: Pooling, y: ArrayViewMut3<'a, T>, mask: Option<MaskViewMut<'a>>) -> Self {
         match pooling {
             Pooling::Max => Self::ReluMaxPool { y, mask },
             Pooling::Average => Self::ReluAveragePool { y, mask },
@@ -84,27 +84,27 @@ pub enum Gradient<'a, T> {
         /// The gradient with respect to the rectified result, (H, W, C).
         dy: ArrayView3<'a, T>,
         /// (H, W, C)
-        mask: &'a BitMask,
+        mask: MaskView<'a>,
     },
     /// Back through [`Output::ReluMaxPool`].
     MaxPooled {
         /// The gradient with respect to the pooled result, (⌊H/2⌋, ⌊W/2⌋, C).
         dy: ArrayView3<'a, T>,
         /// (H, W, C)
-        mask: &'a BitMask,
+        mask: MaskView<'a>,
     },
     /// Back through [`Output::ReluAveragePool`].
     AveragePooled {
         /// The gradient with respect to the pooled result, (⌊H/2⌋, ⌊W/2⌋, C).
         dy: ArrayView3<'a, T>,
         /// (H, W, C)
-        mask: &'a BitMask,
+        mask: MaskView<'a>,
     },
 }
 
 impl<'a, T> Gradient<'a, T> {
     /// Back through ReLU and a pooling of this kind.
-    pub fn pooled(pooling: Pooling, dy: ArrayView3<'a, T>, mask: &'a BitMask) -> Self {
+    pub fn pooled(pooling: Pooling, dy: ArrayView3<'a, T>, mask: MaskView<'a>) -> Self {
         match pooling {
             Pooling::Max => Self::MaxPooled { dy, mask },
             Pooling::Average => Self::AveragePooled { dy, mask },

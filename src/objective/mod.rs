@@ -13,6 +13,8 @@ mod evaluate;
 mod features_error;
 mod gram_error;
 mod inversion;
+#[cfg(test)]
+mod plans;
 mod priors;
 mod style_transfer;
 mod term;

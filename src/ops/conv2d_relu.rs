@@ -3,7 +3,7 @@
 use ndarray::{Ix1, Ix3, Ix4};
 
 use super::{avg_pool2d, conv2d, feature_map, feature_map_mut, max_pool2d, relu};
-use crate::kernels::{ConvAlgorithm, ConvGeometry, Gradient, Output, PoolGeometry, Pooling, conv};
+use crate::kernels::{BitMask, ConvAlgorithm, ConvGeometry, Gradient, Output, PoolGeometry, Pooling, conv};
 use crate::tape::{Real, Var};
 
 /// y = pool(max(conv(x) + b, 0)) for a 3×3 convolution with stride 1 and padding 1, and a 2×2 pooling with stride 2 or
@@ -54,8 +54,8 @@ pub fn conv2d_relu<'t, T: Real>(
     };
     let tape = x.tape();
     let mut y = tape.tensor(&[rows, columns, outputs]);
-    let mut passes = x.needs_gradient().then(|| tape.buffers().take_mask());
-    let (out, mask) = (feature_map_mut(&mut y), passes.as_mut());
+    let mut passes = x.needs_gradient().then(|| tape.buffers().take_mask(height, width, outputs));
+    let (out, mask) = (feature_map_mut(&mut y), passes.as_mut().map(BitMask::view_mut));
     let output = match pooling {
         None => Output::Relu { y: out, mask },
         Some(pooling) => Output::pooled(pooling, out, mask),
@@ -67,7 +67,7 @@ pub fn conv2d_relu<'t, T: Real>(
     tape.record("conv2d_relu", &[x, weight, bias], y, kept, move |dy, inputs| {
         let buffers = std::sync::Arc::clone(inputs.buffers());
         inputs.write(0, |dx, accumulate| {
-            let (dy, mask) = (feature_map(&dy), &mask);
+            let (dy, mask) = (feature_map(&dy), mask.view());
             let gradient = match pooling {
                 None => Gradient::Masked { dy, mask },
                 Some(pooling) => Gradient::pooled(pooling, dy, mask),

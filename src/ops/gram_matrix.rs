@@ -15,28 +15,28 @@ use crate::tape::{Real, Var};
 pub fn gram_matrix<'t, T: Real>(features: &Var<'t, T>) -> Var<'t, T> {
     let (height, width, channels) = features.of_rank::<Ix3>("gram_matrix").dim();
     let rows = height * width;
+    let cells = gram::Cells::of(height, width);
     let f = features.value().elements();
-    let g = gram::gram(&ndarray::ArrayView2::from_shape((rows, channels), &f).expect("row-major"));
+    let mut g = gram::GramSum::new(channels, cells);
+    g.add(&ndarray::ArrayView2::from_shape((rows, channels), &f).expect("row-major"));
+    let g = g.finish();
     let kept = features.value().clone();
     features.tape().record("gram_matrix", &[features], g, features.kept_bytes(), move |dg, inputs| {
         let dg = dg.view().into_dimensionality::<Ix2>().expect("a matrix");
         let symmetric = &dg + &dg.t();
-        let matrix = (rows, channels);
         let kept = if inputs.begun(0) { Err(kept) } else { kept.into_tensor() };
         let kept = match kept {
             // Nobody needs F after this, and its gradient is the first: it takes F's place.
             Ok(mut f) => {
-                let mut view = ndarray::ArrayViewMut2::from_shape(matrix, f.elements_mut()).expect("row-major");
-                gram::times_in_place(&mut view, &symmetric.view(), inputs.buffers());
+                gram::times_in_place(f.elements_mut(), &symmetric.view(), cells, inputs.buffers());
                 return inputs.add(0, f);
             }
             Err(kept) => kept,
         };
         let f = kept.elements();
-        let f = ndarray::ArrayView2::from_shape(matrix, &f).expect("row-major");
-        inputs.write(0, |df, accumulate| {
-            let mut df = df.into_shape_with_order(matrix).expect("row-major");
-            gram::times(&f, &symmetric.view(), &mut df, accumulate);
+        inputs.write(0, |mut df, accumulate| {
+            let df = df.as_slice_mut().expect("row-major");
+            gram::times(&f, &symmetric.view(), df, cells, accumulate);
         });
     })
 }

@@ -22,6 +22,15 @@ pub fn squared_error<'t, T: Real>(x: &Var<'t, T>, target: &Var<'t, T>) -> Var<'t
     let kept = x.kept_bytes() + target.kept_bytes();
     x.tape().record("squared_error", &[x, target], arr0(T::of(y)), kept, move |dy, inputs| {
         let factor = dy[[]] + dy[[]];
+        // Nobody needs x after this, its gradient is the first, and the target's is not wanted: it takes x's place.
+        let free = !inputs.begun(0) && !inputs.wanted(1);
+        let kept_x = match if free { kept_x.into_tensor() } else { Err(kept_x) } {
+            Ok(mut x) => {
+                Zip::from(&mut *x).and(&*kept_target).par_for_each(|x, &target| *x = factor * (*x - target));
+                return inputs.add(0, x);
+            }
+            Err(kept_x) => kept_x,
+        };
         for (input, factor) in [(0, factor), (1, -factor)] {
             inputs.write(input, |dx, accumulate| {
                 let zip = Zip::from(dx).and(&*kept_x).and(&*kept_target);

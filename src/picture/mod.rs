@@ -57,6 +57,16 @@ impl Picture {
         self.rgb.dim().0
     }
 
+    /// Bytes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        4 * (self.rgb.len() + self.alpha.as_ref().map_or(0, |alpha| alpha.len()))
+    }
+
+    /// Height and width at which the longer side is `longest`; see [`fitted`](Self::fitted).
+    pub(crate) fn fitted_size(&self, longest: usize) -> [usize; 2] {
+        resize::fitted_size([self.height(), self.width()], longest)
+    }
+
     /// Width in pixels.
     pub fn width(&self) -> usize {
         self.rgb.dim().1

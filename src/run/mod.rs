@@ -29,6 +29,7 @@
 
 mod canvas;
 mod checkpoint;
+mod forecast;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ use rand_chacha::ChaCha8Rng;
 pub(crate) use canvas::FAINT;
 pub use canvas::{Canvas, Start, Units};
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use forecast::{Bytes, Forecast, Load, MemoryError, ScaleForecast, Speed};
 pub use state::{State, StateError};
 pub use watch::{Progress, Stop, Watcher};
 
@@ -93,6 +95,11 @@ impl Stage {
         Self { canvas, objective, network, optimizer, steps, jitter: 0, seed: 0 }
     }
 
+    /// The same with evaluations divided as foreseen.
+    fn planned(self, forecast: &ScaleForecast) -> Self {
+        Self { network: self.network.with_plan(forecast.plan.clone()), ..self }
+    }
+
     /// Whether the network can look at the canvas as deep as the objective does.
     fn check(&self) -> Result<(), Error> {
         let check = |layer| self.network.check(self.canvas.size(), layer);
@@ -112,14 +119,31 @@ pub trait Job {
     /// If the network has not the layers that the job needs, or a picture is too small for them.
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error>;
 
+    /// What the job takes at one of its sizes.
+    fn load(&self, index: usize) -> Load;
+
+    /// Bytes of the pictures that the job holds at all times.
+    fn held(&self) -> usize {
+        0
+    }
+
     /// The finished picture.
     fn finished(&self, picture: Picture) -> Picture {
         picture
     }
 }
 
+/// What a job will take if it does with so many bytes of memory.
+///
+/// # Errors
+/// If the memory does not do for one of its sizes.
+pub fn forecast(job: &(impl Job + ?Sized), memory: usize) -> Result<Forecast, MemoryError> {
+    let loads: Vec<_> = job.scales().iter().enumerate().map(|(index, scale)| (*scale, job.load(index))).collect();
+    Forecast::new(&loads, job.held(), memory)
+}
+
 /// A job of one stage.
-struct Single([Scale; 1]);
+struct Single([Scale; 1], Load);
 
 impl Job for Single {
     fn scales(&self) -> &[Scale] {
@@ -129,12 +153,17 @@ impl Job for Single {
     fn stage(&self, _: usize, _: Option<&Canvas>) -> Result<Stage, Error> {
         unreachable!("its only stage was given to the run")
     }
+
+    fn load(&self, _: usize) -> Load {
+        self.1.clone()
+    }
 }
 
 /// A run of a job: it owns the picture, the optimiser and the scale, and advances by one evaluation at a time.
 pub struct Run<'a> {
     job: Box<dyn Job + 'a>,
     stage: Stage,
+    forecast: Forecast,
     scale: usize,
     iteration: usize,
     iteration_of_scale: usize,
@@ -156,7 +185,17 @@ impl<'a> Run<'a> {
     /// A run of one stage.
     pub fn new(stage: Stage) -> Self {
         let [height, width] = stage.canvas.size();
-        Self::from(Box::new(Single([Scale { side: height.max(width), steps: stage.steps }])), stage)
+        let load = Load {
+            size: [height, width],
+            margin: 0,
+            examples: Vec::new(),
+            places: stage.objective.places(),
+            method: Method::Lbfgs,
+            network: stage.network.clone(),
+        };
+        let job = Single([Scale { side: height.max(width), steps: stage.steps }], load);
+        let forecast = forecast(&job, usize::MAX).expect("without limit");
+        Self::from(Box::new(job), stage, forecast)
     }
 
     /// A run of a job, with its targets at the first size computed.
@@ -164,17 +203,27 @@ impl<'a> Run<'a> {
     /// # Errors
     /// If the network has not the layers that the job needs, or a picture is too small for them.
     pub fn of(job: impl Job + 'a) -> Result<Self, Error> {
-        let stage = job.stage(0, None)?;
-        stage.check()?;
-        Ok(Self::from(Box::new(job), stage))
+        Self::within(job, usize::MAX)
     }
 
-    fn from(job: Box<dyn Job + 'a>, stage: Stage) -> Self {
+    /// The same with no more memory, of the whole process, than so many bytes: as the [`forecast`] says.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of), and if the memory does not do for one of the sizes.
+    pub fn within(job: impl Job + 'a, memory: usize) -> Result<Self, Error> {
+        let forecast = forecast(&job, memory)?;
+        let stage = job.stage(0, None)?;
+        stage.check()?;
+        Ok(Self::from(Box::new(job), stage.planned(&forecast.scales[0]), forecast))
+    }
+
+    fn from(job: Box<dyn Job + 'a>, stage: Stage, forecast: Forecast) -> Self {
         let random = ChaCha8Rng::seed_from_u64(stage.seed.wrapping_add(1));
         let begin = Instant::now();
         Self {
             job,
             stage,
+            forecast,
             scale: 0,
             iteration: 0,
             iteration_of_scale: 0,
@@ -202,6 +251,8 @@ impl<'a> Run<'a> {
         }
         let stage = &mut self.stage;
         let (evaluated, total, groups, gradient) = {
+            // Unused memory is not to add up to more than what is in use at some time.
+            self.tape.buffers().limit(self.forecast.scales[self.scale].buffers);
             let mut point = self.tape.tensor(stage.canvas.values().shape());
             point.assign(stage.canvas.values());
             let point = self.tape.variable(point);
@@ -240,6 +291,10 @@ impl<'a> Run<'a> {
             _ if self.scale_done && last => Some(Ended::Complete),
             _ => None,
         };
+        if self.ended.is_some() {
+            // The picture is still to be written, which takes memory too.
+            self.tape = Tape::new();
+        }
         Ok(Some(self.progress(total, groups, step)))
     }
 
@@ -296,13 +351,20 @@ impl<'a> Run<'a> {
         self.job.scales()
     }
 
+    /// What the run was foreseen to take.
+    pub fn forecast(&self) -> &Forecast {
+        &self.forecast
+    }
+
     /// Carries the picture up to the next size.
     fn next_scale(&mut self) -> Result<(), Error> {
+        // Arrays of the old size are of no use any more.
+        self.tape = Tape::new();
         let old = &self.stage;
-        let best = old.optimizer.result(old.canvas.values()).clone();
         let mut so_far = old.canvas.clone();
-        so_far.values_mut().assign(&best);
-        let mut next = self.job.stage(self.scale + 1, Some(&so_far))?;
+        so_far.values_mut().assign(old.optimizer.result(old.canvas.values()));
+        let next = self.job.stage(self.scale + 1, Some(&so_far))?;
+        let mut next = next.planned(&self.forecast.scales[self.scale + 1]);
         next.check()?;
         let shape = next.canvas.values().raw_dim();
         if self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
@@ -312,16 +374,11 @@ impl<'a> Run<'a> {
         self.sound = None;
         self.scale += 1;
         (self.iteration_of_scale, self.scale_done) = (0, false);
-        // Arrays of the old size are of no use any more.
-        self.tape = Tape::new();
         Ok(())
     }
 
     fn progress(&self, total: f64, groups: Vec<GroupValue>, step: Step) -> Progress {
         let scales = self.job.scales();
-        let work = |scale: &Scale, steps: usize| steps as f64 * (scale.side as f64).powi(2);
-        let all: f64 = scales.iter().map(|scale| work(scale, scale.steps)).sum();
-        let before: f64 = scales[..self.scale].iter().map(|scale| work(scale, scale.steps)).sum();
         Progress {
             iteration: self.iteration,
             iterations: scales.iter().map(|scale| scale.steps).sum(),
@@ -330,7 +387,7 @@ impl<'a> Run<'a> {
             scales: scales.len(),
             iteration_of_scale: self.iteration_of_scale,
             elapsed: self.elapsed(),
-            done: (before + work(&scales[self.scale], self.iteration_of_scale)) / all,
+            done: self.forecast.done(self.scale, self.iteration_of_scale),
             total,
             groups,
             step,

@@ -26,7 +26,7 @@ pub struct Progress {
     pub iteration_of_scale: usize,
     /// Time since the run began.
     pub elapsed: Duration,
-    /// The share of the run's work that is done, 0 to 1: an iteration counts by its pixels.
+    /// The share of the run's time that is over, 0 to 1, as foreseen by its [`Forecast`](super::Forecast).
     pub done: f64,
     /// The objective's value before this iteration's update.
     pub total: f64,

@@ -25,6 +25,7 @@ mod backward;
 mod display;
 mod inspect;
 mod record;
+mod several;
 mod tensor;
 
 pub use crate::kernels::Real;

@@ -19,7 +19,7 @@ pub struct Tensor<T: Real> {
 
 impl<T: Real> Tensor<T> {
     /// A tensor of the given shape in row-major order whose contents are unspecified, with memory from `home`.
-    pub(super) fn unspecified(shape: &[usize], home: &Arc<Buffers<T>>) -> Self {
+    pub(crate) fn unspecified(shape: &[usize], home: &Arc<Buffers<T>>) -> Self {
         let buffer = home.take(shape.iter().product());
         let array = ArrayD::from_shape_vec(IxDyn(shape), buffer).expect("as long as its shape says");
         Self { array, home: Some(Arc::clone(home)) }
@@ -27,7 +27,9 @@ impl<T: Real> Tensor<T> {
 
     /// The array itself.
     pub fn into_array(mut self) -> ArrayD<T> {
-        self.home = None;
+        if let Some(home) = self.home.take() {
+            home.forget(self.array.len());
+        }
         std::mem::take(&mut self.array)
     }
 

@@ -2,12 +2,14 @@
 
 mod layer;
 mod network;
+mod plan;
 mod summary;
 mod weights;
 
 pub use crate::kernels::Pooling;
 pub use layer::{Layer, UnknownLayer};
 pub use network::{GramMatrix, Measured, NetworkError, Vgg19};
+pub use plan::Plan;
 pub use summary::LayerSummary;
 pub use weights::{
     ConvWeights, Evidence, Failure, FetchError, Fetched, Fetching, Format, FoundWeights, Input, InvalidEnvironment,

@@ -1,13 +1,15 @@
 //! The network in motion: features of an image, as deep as they are asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use ndarray::{Array3, ArrayView3, Axis, Ix4};
 
-use super::{Layer, Lineage, Weights};
+use super::plan::Cost;
+use super::{Layer, Lineage, Plan, Weights};
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
-use crate::ops;
-use crate::tape::{Real, Value, Var};
+use crate::ops::{self, Look, Outline, Reach, SegmentLink, SegmentMode, SegmentSeen};
+use crate::tape::{Real, Tape, Value, Var};
 
 /// Why features cannot be computed.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -57,10 +59,9 @@ pub struct Vgg19<T: Real> {
     pooling: Pooling,
     algorithm: ConvAlgorithm,
     seamless: bool,
+    /// How an evaluation is divided; `None` for the fastest way.
+    plan: Option<Plan>,
 }
-
-/// Pixels from which on the first stage is computed in bands, twice. Below, all maps are near enough.
-const LARGE: usize = 1 << 17;
 
 /// What [`Vgg19::measure`] finds, by layer.
 pub struct Measured<'t, T: Real> {
@@ -85,6 +86,15 @@ impl<'t, T: Real> GramMatrix<'t, T> {
     }
 }
 
+/// A convolution with its ReLU and perhaps a pooling, or a pooling alone.
+struct Part {
+    /// Whose features the result is.
+    layer: Layer,
+    convolution: Option<usize>,
+    pooled: bool,
+    look: Look,
+}
+
 impl<T: Real> Vgg19<T> {
     /// The network with the given weights, maximum pooling, and the fastest algorithms.
     pub fn new(weights: Weights) -> Self {
@@ -101,6 +111,7 @@ impl<T: Real> Vgg19<T> {
             pooling: Pooling::default(),
             algorithm: ConvAlgorithm::default(),
             seamless: false,
+            plan: None,
         }
     }
 
@@ -118,6 +129,13 @@ impl<T: Real> Vgg19<T> {
     /// are multiples of the deepest layer's stride, features then move with a picture that is rolled by that stride.
     pub fn seamless(self) -> Self {
         Self { seamless: true, ..self }
+    }
+
+    /// The same network with evaluations divided as `plan` says; without one, in the fastest way. Convolutions that wrap
+    /// around the edges, those whose raw results are seen, and those of algorithms that do not fuse a ReLU and a pooling
+    /// are not divided.
+    pub fn with_plan(self, plan: Plan) -> Self {
+        Self { plan: Some(plan), ..self }
     }
 
     /// The deepest layer that the weights reach.
@@ -199,19 +217,11 @@ impl<T: Real> Vgg19<T> {
         image: &Var<'t, T>,
         layers: impl IntoIterator<Item = Layer>,
     ) -> Result<BTreeMap<Layer, Var<'t, T>>, NetworkError> {
-        let layers: BTreeSet<Layer> = layers.into_iter().collect();
-        let mut features = BTreeMap::new();
-        let Some(&deepest) = layers.last() else { return Ok(features) };
-        self.check([image.shape()[0], image.shape()[1]], deepest)?;
-        self.visit_from(0, image.clone(), &layers, deepest, &mut |layer, value| {
-            features.insert(layer, value.clone());
-        });
-        Ok(features)
+        Ok(self.measure(image, &layers.into_iter().collect(), &BTreeSet::new())?.features)
     }
 
     /// What objectives compare: the features of a normalised image at some layers, and the Gram matrices of those at
-    /// others. The map of relu1_1, the largest of all, is not held whole where at most its Gram matrix is asked for; the
-    /// Gram matrices are the last on the tape, so that their gradients can take the place of the features kept for them.
+    /// others, as the network's [plan](Self::with_plan) says. The network runs only as deep as the deepest of them.
     ///
     /// # Errors
     /// If the weights end before a layer, or the image is too small for it.
@@ -227,65 +237,199 @@ impl<T: Real> Vgg19<T> {
         let mut measured = Measured { features: BTreeMap::new(), grams: BTreeMap::new() };
         let layers: BTreeSet<Layer> = features.union(grams).copied().collect();
         let Some(&deepest) = layers.last() else { return Ok(measured) };
-        self.check([image.shape()[0], image.shape()[1]], deepest)?;
+        let size = [image.shape()[0], image.shape()[1]];
+        self.check(size, deepest)?;
+        let plan = match &self.plan {
+            _ if !image.needs_gradient() => Plan::of_targets(size),
+            Some(plan) => plan.clone(),
+            None => Plan::fastest(size),
+        };
+        if !image.needs_gradient() {
+            // Targets are computed once: memory that one layer has left is not to add to that of the others.
+            image.tape().buffers().limit(self.cost(&plan, size, (features, grams), false).maps);
+        }
         let mut held = Vec::new();
         let mut see = |layer, value: &Var<'t, T>| {
-            if features.contains(&layer) {
-                measured.features.insert(layer, value.clone());
-            }
-            if grams.contains(&layer) && value.needs_gradient() {
-                held.push((layer, value.clone()));
-            } else if grams.contains(&layer) {
-                measured.grams.insert(layer, GramMatrix::of(value));
-            }
+            // Without a gradient a Gram matrix can be had at once, and its features be let go.
+            let gram = (grams.contains(&layer) && !value.needs_gradient()).then(|| GramMatrix::of(value));
+            let features = (features.contains(&layer) || gram.is_none()).then(|| value.clone());
+            held.push((layer, features, gram));
         };
-        let (_, relu1_1, _) = Layer::stage(0);
-        let (_, relu1_2, pool1) = Layer::stage(1);
-        let pool1 = pool1.expect("a pooling ends the first stage");
-        let seen_within = layers.iter().any(|&layer| layer <= relu1_2 && layer != relu1_1);
-        let unseen = !features.contains(&relu1_1) && !seen_within && deepest >= pool1;
-        let large = image.value().len() / 3 >= LARGE && !self.seamless;
-        let first = if unseen && large {
-            let constant = |index: usize| {
-                let (weight, bias) = &self.convolutions[index];
-                (image.tape().constant(weight), image.tape().constant(bias))
-            };
-            let ((w1, b1), (w2, b2)) = (constant(0), constant(1));
-            let (gram, map) = ops::stage_with_gram(image, (&w1, &b1), (&w2, &b2), self.pooling, self.algorithm);
-            if layers.contains(&pool1) {
-                see(pool1, &map);
+        let mut x = Some(image.clone());
+        for (convolutions, mode) in plan.segments() {
+            let Some(input) = x.take() else { break };
+            let parts = self.parts(convolutions.clone(), features, grams, deepest);
+            let Some(last) = parts.last() else { break };
+            if self.divides(convolutions.clone(), &layers, &parts) {
+                let links: Vec<_> = parts.iter().map(|part| self.link(part, image.tape())).collect();
+                let (seen, map) = ops::segment(&input, &links, mode, last.layer < deepest, self.algorithm);
+                for (part, SegmentSeen { features, gram, positions }) in parts.iter().zip(seen) {
+                    measured.features.extend(features.map(|features| (part.layer, features)));
+                    measured.grams.extend(gram.map(|value| (part.layer, GramMatrix { value, positions })));
+                }
+                x = map;
+            } else {
+                x = self.compose(convolutions, input, &layers, deepest, &mut see);
             }
-            if deepest > pool1 {
-                self.visit_from(2, map, &layers, deepest, &mut see);
-            }
-            let gram = GramMatrix { value: gram, positions: image.value().len() / 3 };
-            Some((relu1_1, gram)).filter(|_| grams.contains(&relu1_1))
-        } else {
-            self.visit_from(0, image.clone(), &layers, deepest, &mut see);
-            None
-        };
-        let held = held.into_iter().map(|(layer, features)| (layer, GramMatrix::of(&features)));
-        measured.grams.extend(first.into_iter().chain(held));
+        }
+        if let Some(x) = x {
+            self.classify(x, &layers, deepest, &mut see);
+        }
+        // Gram matrices are the last on the tape, so that their gradients can take the place of the features kept for them.
+        for (layer, value, gram) in held {
+            let gram = gram.or_else(|| value.as_ref().filter(|_| grams.contains(&layer)).map(GramMatrix::of));
+            measured.grams.extend(gram.map(|gram| (layer, gram)));
+            measured.features.extend(value.filter(|_| features.contains(&layer)).map(|value| (layer, value)));
+        }
         Ok(measured)
     }
 
-    /// Runs the network from the convolution number `first` on, whose input is `x`, and hands the features at `layers` to
-    /// `see` as soon as they are computed, in order of depth. What `see` does not keep is freed before the next layer.
-    fn visit_from<'t>(
+    /// Some convolutions, as far as they are needed, with their ReLUs and poolings.
+    fn parts(
         &self,
-        first: usize,
+        convolutions: Range<usize>,
+        features: &BTreeSet<Layer>,
+        grams: &BTreeSet<Layer>,
+        deepest: Layer,
+    ) -> Vec<Part> {
+        let mut parts = Vec::new();
+        for index in convolutions.filter(|&index| index < self.convolutions.len()) {
+            let (conv, relu, pool) = Layer::stage(index);
+            if conv > deepest {
+                break;
+            }
+            let mut part = |layer, convolution, pooled| {
+                let look = Look { features: features.contains(&layer), gram: grams.contains(&layer) };
+                parts.push(Part { layer, convolution, pooled, look });
+            };
+            // What nobody asked to see is never written: the ReLU, and the pooling behind it, are computed with the
+            // convolution.
+            match pool.filter(|_| deepest > relu) {
+                Some(pool) if features.contains(&relu) || grams.contains(&relu) => {
+                    part(relu, Some(index), false);
+                    part(pool, None, true);
+                }
+                Some(pool) => part(pool, Some(index), true),
+                None => part(relu, Some(index), false),
+            }
+        }
+        parts
+    }
+
+    /// A part as [`ops::segment`] takes it.
+    fn link<'t>(&self, part: &Part, tape: &'t Tape<T>) -> SegmentLink<'t, T> {
+        let convolution = part.convolution.map(|index| {
+            let (weight, bias) = &self.convolutions[index];
+            (tape.constant(weight), tape.constant(bias))
+        });
+        let Look { features, gram } = part.look;
+        SegmentLink { convolution, pooling: part.pooled.then_some(self.pooling), features, gram }
+    }
+
+    /// Whether a segment can be computed by [`ops::segment`]: nothing but ReLUs and poolings is seen in it, edges are zeros,
+    /// and the algorithm fuses them with the convolutions.
+    fn divides(&self, mut convolutions: Range<usize>, layers: &BTreeSet<Layer>, parts: &[Part]) -> bool {
+        let fuses = |part: &Part| {
+            let weight = part.convolution.map(|index| self.convolutions[index].0.of_rank::<Ix4>("segment").dim());
+            weight.is_none_or(|weight| self.algorithm.fuses(&ConvGeometry::padded(1), weight, part.pooled))
+        };
+        !self.seamless && convolutions.all(|index| !layers.contains(&Layer::stage(index).0)) && parts.iter().all(fuses)
+    }
+
+    /// Bytes of the weights.
+    pub(crate) fn bytes(&self) -> usize {
+        let all = self.convolutions.iter().chain(&self.classifier);
+        all.map(|(weight, bias)| weight.bytes() + bias.bytes()).sum()
+    }
+
+    /// Bytes of the features at a layer of an image of that height and width.
+    pub(crate) fn map_bytes(&self, layer: Layer, size: [usize; 2]) -> usize {
+        let Some(index) = layer.convolution() else { return 0 };
+        let channels = self.convolutions.get(index).map_or(0, |(weight, _)| weight.shape()[0]);
+        size.iter().map(|side| side / layer.stride()).product::<usize>() * channels * size_of::<T>()
+    }
+
+    /// The fastest plan that does with so many bytes, or the one that does with the fewest.
+    pub(crate) fn plan_within(
+        &self,
+        size: [usize; 2],
+        places: (&BTreeSet<Layer>, &BTreeSet<Layer>),
+        bytes: usize,
+    ) -> (Plan, Cost) {
+        let costed = |plan: Plan| {
+            let cost = self.cost(&plan, size, places, true);
+            (plan, cost)
+        };
+        let fastest = costed(Plan::fastest(size));
+        if fastest.1.bytes <= bytes {
+            return fastest;
+        }
+        let better = |a: (Plan, Cost), b: (Plan, Cost)| {
+            let fits = b.1.bytes <= bytes;
+            let first =
+                if a.1.bytes <= bytes { !fits || a.1.work <= b.1.work } else { !fits && a.1.bytes <= b.1.bytes };
+            if first { a } else { b }
+        };
+        Plan::all(size).into_iter().map(costed).fold(fastest, better)
+    }
+
+    /// What the way to targets costs.
+    pub(crate) fn target_cost(&self, size: [usize; 2], places: (&BTreeSet<Layer>, &BTreeSet<Layer>)) -> Cost {
+        self.cost(&Plan::of_targets(size), size, places, false)
+    }
+
+    /// What an evaluation costs for an image of that height and width, looked at as by [`Vgg19::measure`].
+    pub(crate) fn cost(
+        &self,
+        plan: &Plan,
+        [height, width]: [usize; 2],
+        (features, grams): (&BTreeSet<Layer>, &BTreeSet<Layer>),
+        gradient: bool,
+    ) -> Cost {
+        let layers: BTreeSet<Layer> = features.union(grams).copied().collect();
+        let Some(&deepest) = layers.last() else { return Cost::default() };
+        let mut shape = [height, width, 3];
+        let mut outlines = Vec::new();
+        for (convolutions, mode) in plan.segments() {
+            let parts = self.parts(convolutions.clone(), features, grams, deepest);
+            let Some(last) = parts.last() else { break };
+            let divides = self.divides(convolutions, &layers, &parts);
+            let mut shapes = vec![shape];
+            for part in &parts {
+                let scale = if part.pooled { 2 } else { 1 };
+                let channels = part.convolution.map_or(shape[2], |index| self.convolutions[index].0.shape()[0]);
+                shape = [shape[0] / scale, shape[1] / scale, channels];
+                shapes.push(shape);
+            }
+            let reach = |part: &Part| match part.convolution {
+                Some(_) => Reach::Convolution { pooled: part.pooled },
+                None => Reach::Pooling,
+            };
+            let reaches = parts.iter().map(reach).collect();
+            let looks = parts.iter().map(|part| part.look).collect();
+            let mode = if divides { mode } else { SegmentMode::Keep };
+            outlines.push((Outline { shapes, reaches, looks, mode, wanted: last.layer < deepest }, divides));
+        }
+        Cost::of(&outlines, gradient)
+    }
+
+    /// Some convolutions with their ReLUs and poolings, one operation for each, from the input `x` on. Hands the features at
+    /// `layers` to `see` as soon as they are computed, in order of depth; what `see` does not keep is freed before the next
+    /// layer. Gives the last map, if something deeper is wanted.
+    fn compose<'t>(
+        &self,
+        convolutions: Range<usize>,
         mut x: Var<'t, T>,
         layers: &BTreeSet<Layer>,
         deepest: Layer,
         see: &mut impl FnMut(Layer, &Var<'t, T>),
-    ) {
+    ) -> Option<Var<'t, T>> {
         let tape = x.tape();
-        for (index, (weight, bias)) in self.convolutions.iter().enumerate().skip(first) {
+        for index in convolutions.filter(|&index| index < self.convolutions.len()) {
             let (conv, relu, pool) = Layer::stage(index);
+            let (weight, bias) = &self.convolutions[index];
             let (weight, bias) = (tape.constant(weight), tape.constant(bias));
             let pool = pool.filter(|_| deepest > relu);
-            // What nobody asked to see is never written: the ReLU, and the pooling behind it, are computed with the
-            // convolution.
             if self.seamless || layers.contains(&conv) {
                 x = if self.seamless {
                     let wrapped = ops::circular_pad(&x, 1);
@@ -297,7 +441,7 @@ impl<T: Real> Vgg19<T> {
                     see(conv, &x);
                 }
                 if conv == deepest {
-                    return;
+                    return None;
                 }
                 x = ops::relu(&x);
             } else {
@@ -308,7 +452,7 @@ impl<T: Real> Vgg19<T> {
                         see(pool, &x);
                     }
                     if pool == Some(deepest) {
-                        return;
+                        return None;
                     }
                     continue;
                 }
@@ -323,10 +467,10 @@ impl<T: Real> Vgg19<T> {
                 }
             }
             if deepest == relu || pool == Some(deepest) {
-                return;
+                return None;
             }
         }
-        self.classify(x, layers, deepest, see);
+        Some(x)
     }
 
     /// The classifier's layers, from pool5's features on.

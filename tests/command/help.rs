@@ -21,6 +21,11 @@ fn of_transfer() {
 }
 
 #[test]
+fn of_plan() {
+    insta::assert_snapshot!(help("plan --help"));
+}
+
+#[test]
 fn of_batch() {
     insta::assert_snapshot!(help("batch --help"));
 }

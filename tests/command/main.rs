@@ -11,6 +11,7 @@ mod help;
 mod interrupt;
 mod invert;
 mod loss;
+mod memory;
 mod network;
 mod not_finite;
 mod pictures;

@@ -173,7 +173,7 @@ impl Arguments {
         let mut driver = driver.made_by(provenance);
         let ready = transfer.ready(networks)?;
         let in_threads = || {
-            let mut run = ready.job().run()?;
+            let mut run = ready.run()?;
             let ended = driver.drive(&mut run, None, None)?;
             if ended == Ended::Stopped {
                 // Not written: it would be taken for the whole picture.

@@ -156,11 +156,10 @@ fn forward_is_the_direct_convolution<T: Real>() {
                 forward(set, x.view(), w.view(), Some(b.view()), padding, Output::Add(y.view_mut()), &workspace);
                 assert_eq!(y, &plain + &plain, "{label}");
 
-                let mut mask = BitMask::default();
-                let output = Output::Relu { y: y.view_mut(), mask: Some(&mut mask) };
+                let mut mask = BitMask::new(y.dim().0, y.dim().1, y.dim().2);
+                let output = Output::Relu { y: y.view_mut(), mask: Some(mask.view_mut()) };
                 forward(set, x.view(), w.view(), Some(b.view()), padding, output, &workspace);
                 assert_eq!(y, plain.mapv(|v| v.max(T::zero())), "{label}");
-                assert_eq!(mask.dim(), y.dim());
                 for (at, &value) in y.indexed_iter() {
                     assert_eq!(mask.get(at.0, at.1, at.2), value > T::zero(), "{label} {at:?}");
                 }
@@ -183,12 +182,12 @@ fn check_pools<T: Real>(
     let (height, width, outputs) = plain.dim();
     let relu = plain.mapv(|v| v.max(T::zero()));
     let mut y = Array3::from_elem((height / 2, width / 2, outputs), T::of(7.0));
-    let mut max_mask = BitMask::default();
-    let output = Output::ReluMaxPool { y: y.view_mut(), mask: Some(&mut max_mask) };
+    let mut max_mask = BitMask::new(height, width, outputs);
+    let output = Output::ReluMaxPool { y: y.view_mut(), mask: Some(max_mask.view_mut()) };
     forward(set, x.view(), w.view(), Some(b.view()), padding, output, workspace);
     let mut average = y.clone();
-    let mut average_mask = BitMask::default();
-    let output = Output::ReluAveragePool { y: average.view_mut(), mask: Some(&mut average_mask) };
+    let mut average_mask = BitMask::new(height, width, outputs);
+    let output = Output::ReluAveragePool { y: average.view_mut(), mask: Some(average_mask.view_mut()) };
     forward(set, x.view(), w.view(), Some(b.view()), padding, output, workspace);
     let (mut max_expected, mut average_expected) =
         (BitMask::new(height, width, outputs), BitMask::new(height, width, outputs));
@@ -264,9 +263,9 @@ fn the_gradient_is_the_transposed_convolution<T: Real>() {
             for set in instruction_sets::<T>() {
                 let gradients = [
                     Gradient::Plain(dy.view()),
-                    Gradient::Masked { dy: dy.view(), mask: &mask },
-                    Gradient::MaxPooled { dy: dy_pooled.view(), mask: &pool_mask },
-                    Gradient::AveragePooled { dy: dy_pooled.view(), mask: &pool_mask },
+                    Gradient::Masked { dy: dy.view(), mask: mask.view() },
+                    Gradient::MaxPooled { dy: dy_pooled.view(), mask: pool_mask.view() },
+                    Gradient::AveragePooled { dy: dy_pooled.view(), mask: pool_mask.view() },
                 ];
                 for (case, (gradient, expected)) in gradients.into_iter().zip(&expected).enumerate() {
                     let label =

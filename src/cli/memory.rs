@@ -1,0 +1,194 @@
+//! How much memory may be used.
+
+use std::path::Path;
+
+use clap::Args;
+use impasto::picture::Picture;
+use impasto::run::{Bytes, MemoryError};
+
+use super::error::Error;
+
+/// The share of the free memory that is used where nobody says otherwise.
+const SHARE: f64 = 0.8;
+
+/// How much memory may be used.
+#[derive(Args, Clone, Copy)]
+pub(super) struct MemoryArguments {
+    /// The most memory that may be used, as in 800M or 4G; large pictures are then computed in bands, to the same result
+    /// [default: 80 % of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    memory: Option<usize>,
+}
+
+impl MemoryArguments {
+    /// Bytes that the whole process may use.
+    pub(super) fn budget(self) -> usize {
+        self.memory.unwrap_or_else(|| free(Path::new("/")).map_or(usize::MAX, |free| (free as f64 * SHARE) as usize))
+    }
+}
+
+/// Reads an amount of memory, in units of 1024.
+fn size(text: &str) -> Result<usize, String> {
+    let size = parse_size::Config::new().with_binary().parse_size(text);
+    match size.map(usize::try_from) {
+        Ok(Ok(size)) if size > 0 => Ok(size),
+        _ => Err("give an amount of memory, as in 800M or 4G".into()),
+    }
+}
+
+/// What is wrong where the memory does not do, and what helps: the longer side of the `largest` picture that fits.
+pub(super) fn advice(error: &MemoryError, largest: Option<usize>) -> Error {
+    let more = format!("--memory {}", rounded_up(error.needed));
+    Error::Failure(match largest {
+        Some(largest) => format!("{error}; give --size {largest} or less, or {more} where there is so much"),
+        None => format!("{error}; give {more} where there is so much"),
+    })
+}
+
+/// Longer side up to which pictures are read at once.
+pub(super) const SMALL: usize = 2048;
+
+/// Longer side of the pictures that stand for larger ones.
+pub(super) const STAND_IN: usize = 512;
+
+/// The least longer side that is tried.
+pub(super) const LEAST: usize = 16;
+
+/// The longer side of the picture in a file, in pixels.
+pub(super) fn picture_side(path: &Path) -> Result<usize, Error> {
+    let size = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
+    match size.map(image::ImageReader::into_dimensions) {
+        Ok(Ok((width, height))) => Ok(width.max(height) as usize),
+        // Whoever can read it will say what is wrong.
+        _ => Ok(Picture::open(path).map(|picture| picture.width().max(picture.height()))?),
+    }
+}
+
+/// An amount as the option takes it, in whole MB.
+fn rounded_up(bytes: usize) -> String {
+    format!("{}M", bytes.div_ceil(1 << 20))
+}
+
+/// The largest number in a range that does, if all up to it do; `None` if the least does not.
+pub(super) fn largest(range: std::ops::RangeInclusive<usize>, does: impl Fn(usize) -> bool) -> Option<usize> {
+    let (mut least, mut most) = (*range.start(), *range.end());
+    if least > most || !does(least) {
+        return None;
+    }
+    while least < most {
+        let middle = (least + most).div_ceil(2);
+        if does(middle) {
+            least = middle;
+        } else {
+            most = middle - 1;
+        }
+    }
+    Some(least)
+}
+
+/// Bytes that this process may have, what it has already among them: the least of what the machine has free, what the
+/// container's control groups leave, and what the address space may grow by. `None` where nothing says.
+fn free(root: &Path) -> Option<usize> {
+    let read = |path: &str| std::fs::read_to_string(root.join(path.trim_start_matches('/'))).ok();
+    let status = read("proc/self/status").unwrap_or_default();
+    let (resident, virtual_size) = (field(&status, "VmRSS:").unwrap_or(0), field(&status, "VmSize:").unwrap_or(0));
+    let machine = read("proc/meminfo").and_then(|text| field(&text, "MemAvailable:"));
+    let address_space = read("proc/self/limits").and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("Max address space"))?;
+        let limit: usize = line.split_whitespace().nth(3)?.parse().ok()?;
+        // Threads reserve much more than they use.
+        Some(limit.saturating_sub(virtual_size))
+    });
+    let groups = read("proc/self/cgroup").unwrap_or_default();
+    let group = groups.lines().filter_map(|line| in_group(line, &read)).min();
+    [machine, address_space, group].into_iter().flatten().min().map(|free| free + resident)
+}
+
+/// What a control group, and those it is in, leave: for a line of `/proc/self/cgroup`.
+fn in_group(line: &str, read: &impl Fn(&str) -> Option<String>) -> Option<usize> {
+    let mut parts = line.splitn(3, ':');
+    let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+    let (mount, limit, usage, inactive) = match controllers {
+        "" => ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+        _ if controllers.split(',').any(|controller| controller == "memory") => {
+            ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        }
+        _ => return None,
+    };
+    let number = |path: &str| read(path)?.trim().parse::<usize>().ok();
+    // Inside a container the path may be the one outside; the root of the mount is then the container's own.
+    let folders = Path::new(path).ancestors().map(|folder| format!("{mount}{}", folder.display()));
+    let left = |folder: String| {
+        let folder = folder.trim_end_matches('/');
+        let limit = number(&format!("{folder}/{limit}"))?;
+        let used = number(&format!("{folder}/{usage}"))?;
+        // Pages of files that nobody has used for long are given up.
+        let spare = read(&format!("{folder}/memory.stat")).and_then(|text| {
+            let line = text.lines().find_map(|line| line.strip_prefix(inactive))?;
+            line.trim().parse::<usize>().ok()
+        });
+        Some(limit.saturating_sub(used.saturating_sub(spare.unwrap_or(0))))
+    };
+    folders.filter_map(left).min()
+}
+
+/// A number of kB behind a name, in bytes.
+fn field(text: &str, name: &str) -> Option<usize> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.split_whitespace().next()?.parse::<usize>().ok()? << 10)
+}
+
+/// An amount for people.
+pub(super) fn shown(bytes: usize) -> String {
+    Bytes(bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_in_units_of_1024() {
+        let read = ["4G", "800M", "1.5GB", "4096k", "123456"].map(|text| size(text).unwrap());
+        assert_eq!(read, [4 << 30, 800 << 20, 3 << 29, 4 << 20, 123_456]);
+        for text in ["", "0", "-1", "much", "4 elephants"] {
+            assert!(size(text).unwrap_err().starts_with("give an amount"), "{text}");
+        }
+        assert_eq!(rounded_up((3 << 20) + 1), "4M");
+    }
+
+    #[test]
+    fn the_largest_that_does_is_found() {
+        assert_eq!(largest(16..=1000, |n| n <= 77), Some(77));
+        assert_eq!([largest(16..=1000, |_| true), largest(16..=1000, |_| false)], [Some(1000), None]);
+    }
+
+    #[test]
+    fn the_narrowest_limit_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        assert_eq!(free(root.path()), None);
+        write("proc/self/status", "VmSize:\t  2000 kB\nVmRSS:\t  1000 kB\n");
+        write("proc/meminfo", "MemTotal:  9000000 kB\nMemAvailable:  8000000 kB\n");
+        assert_eq!(free(root.path()), Some(8_001_000 << 10));
+        // Version 2: the group itself has no limit, the one around it has.
+        write("proc/self/cgroup", "0::/outer/inner\n");
+        write("sys/fs/cgroup/outer/inner/memory.max", "max\n");
+        write("sys/fs/cgroup/outer/inner/memory.current", "5\n");
+        write("sys/fs/cgroup/outer/memory.max", "4096000\n");
+        write("sys/fs/cgroup/outer/memory.current", "2048000\n");
+        write("sys/fs/cgroup/outer/memory.stat", "anon 7\ninactive_file 1024000\n");
+        assert_eq!(free(root.path()), Some(4_096_000 - 1_024_000 + (1000 << 10)));
+        // Version 1, in a container that sees its own group as the root.
+        write("proc/self/cgroup", "9:cpu:/x\n5:memory:/docker/abc\n");
+        write("sys/fs/cgroup/memory/memory.limit_in_bytes", "3072000\n");
+        write("sys/fs/cgroup/memory/memory.usage_in_bytes", "1024000\n");
+        assert_eq!(free(root.path()), Some(2_048_000 + (1000 << 10)));
+        write("proc/self/limits", "Max address space         3072000              unlimited            bytes\n");
+        assert_eq!(free(root.path()), Some(1_024_000 + (1000 << 10)));
+    }
+}

@@ -1,0 +1,137 @@
+//! `impasto plan`: what a job will take.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use impasto::run::{Forecast, Load, ScaleForecast, Speed};
+use serde_json::json;
+
+use super::error::Error;
+use super::memory::shown;
+use super::progress::duration;
+use super::{invert, texture, transfer};
+
+/// Say beforehand what a transfer, a texture or an inversion takes: sizes, steps, memory and time
+///
+/// `plan CONTENT STYLE` takes the options of `transfer`; `plan texture EXAMPLE` and `plan invert IMAGE` those of these
+/// commands. Nothing is painted or written; the speed of this machine is measured for about a second.
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    job: Job,
+
+    /// Print it as JSON: peak_memory_bytes, allowed_memory_bytes, seconds, and for each of scales width, height, steps,
+    /// seconds_per_step, peak_memory_bytes and plan
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// What is planned.
+#[derive(Subcommand)]
+enum Job {
+    Transfer(Box<transfer::Arguments>),
+    Texture(Box<texture::Arguments>),
+    Invert(Box<invert::Arguments>),
+}
+
+/// The names of the jobs.
+pub(super) const JOBS: [&str; 3] = ["transfer", "texture", "invert"];
+
+/// A command line in which `plan` is followed by the job that is planned: a transfer where none is named.
+pub(super) fn with_job(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<_> = words.into_iter().collect();
+    let named = |word: &OsString| JOBS.iter().chain(&["-h", "--help", "help"]).any(|name| word == name);
+    if words.get(1).is_some_and(|word| word == "plan") && words.len() > 2 && !words[2..].iter().take(2).any(named) {
+        words.insert(2, JOBS[0].into());
+    }
+    words
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    let (forecast, memory, speed) = match &arguments.job {
+        Job::Transfer(job) => {
+            let memory = job.run_arguments().memory.budget();
+            job.network_arguments().in_threads(|| with_speed(job.forecast(memory)?, memory))?
+        }
+        Job::Texture(job) => {
+            let (example, (network, _)) = (job.example()?, job.ready()?);
+            let memory = job.memory();
+            job.network_arguments().in_threads(|| with_speed(job.forecast(&example, &network, memory)?, memory))?
+        }
+        Job::Invert(job) => {
+            let ((network, _), memory) = (job.ready()?, job.memory());
+            job.network_arguments().in_threads(|| {
+                let side = job.planned_side(&network, memory)?;
+                with_speed(job.forecast(&network, side, memory)?, memory)
+            })?
+        }
+    }?;
+    let text = if arguments.json {
+        format!("{:#}\n", as_json(&forecast, memory, speed))
+    } else {
+        as_text(&forecast, memory, speed)
+    };
+    // A closed pipe (`impasto plan … | head`) is no error.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+type Planned = (Forecast, usize, Speed);
+
+fn with_speed((forecast, load): (Forecast, Load), memory: usize) -> Result<Planned, Error> {
+    let speed = load.speed();
+    Ok((forecast, memory, speed))
+}
+
+fn as_json(forecast: &Forecast, memory: usize, speed: Speed) -> serde_json::Value {
+    let scale = |scale: &ScaleForecast| {
+        json!({
+            "width": scale.size[1],
+            "height": scale.size[0],
+            "steps": scale.scale.steps,
+            "seconds_per_step": scale.step(speed).as_secs_f64(),
+            "peak_memory_bytes": scale.memory,
+            "plan": scale.plan.to_string(),
+        })
+    };
+    json!({
+        "peak_memory_bytes": forecast.memory(),
+        "allowed_memory_bytes": (memory < usize::MAX).then_some(memory),
+        "seconds": forecast.time(speed).as_secs_f64(),
+        "scales": forecast.scales.iter().map(scale).collect::<Vec<_>>(),
+    })
+}
+
+fn as_text(forecast: &Forecast, memory: usize, speed: Speed) -> String {
+    let mut text = format!("{:>13} {:>6} {:>9} {:>9}  computed with\n", "pixels", "steps", "a step", "memory");
+    for scale in &forecast.scales {
+        let (size, step) = (format!("{}×{}", scale.size[1], scale.size[0]), scale.step(speed).as_secs_f64());
+        let steps = scale.scale.steps;
+        text += &format!("{size:>13} {steps:>6} {step:>7.2} s {:>9}  {}\n", shown(scale.memory), scale.plan);
+    }
+    let of = if memory < usize::MAX { format!(" of the {} that may be used", shown(memory)) } else { String::new() };
+    text + &format!("about {}, at most {}{of}\n", duration(forecast.time(speed)), shown(forecast.memory()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_is_planned_where_no_job_is_named() {
+        let words = |line: &str| {
+            let words = with_job(line.split(' ').map(OsString::from)).into_iter();
+            words.map(|word| word.into_string().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(words("impasto plan a.jpg b.jpg --size 9"), "impasto plan transfer a.jpg b.jpg --size 9");
+        assert_eq!(words("impasto plan --json a.jpg b.jpg"), "impasto plan transfer --json a.jpg b.jpg");
+        for line in
+            ["impasto plan texture a.jpg", "impasto plan --json invert a.jpg", "impasto plan --help", "impasto plan"]
+        {
+            assert_eq!(words(line), line);
+        }
+        assert_eq!(words("impasto transfer plan b.jpg"), "impasto transfer plan b.jpg");
+    }
+}

@@ -1,0 +1,243 @@
+//! What a job will take: memory and time, known before it begins.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use ndarray::Array3;
+
+use crate::objective::Place;
+use crate::ops::{add, scale, squared_error};
+use crate::optim::Method;
+use crate::recipe::Scale;
+use crate::tape::{Tape, Var};
+use crate::vgg::{Layer, Plan, Vgg19};
+
+/// What an evaluation of an objective looks at, and by what the picture is moved.
+#[derive(Clone)]
+pub struct Load {
+    /// Height and width of the picture that the network sees.
+    pub size: [usize; 2],
+    /// Pixels that the canvas has beside it at the right and below.
+    pub margin: usize,
+    /// Height and width of the pictures that targets are computed from.
+    pub examples: Vec<[usize; 2]>,
+    /// Where terms look.
+    pub places: BTreeSet<Place>,
+    /// What moves the pixels.
+    pub method: Method,
+    /// The network.
+    pub network: Vgg19<f32>,
+}
+
+/// What a job will take at one of its sizes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScaleForecast {
+    /// Longer side and steps.
+    pub scale: Scale,
+    /// Height and width.
+    pub size: [usize; 2],
+    /// How evaluations are divided.
+    pub plan: Plan,
+    /// The most memory of the whole process while it is painted, in bytes.
+    pub memory: usize,
+    /// Of these, maps and the point that is evaluated.
+    pub(super) buffers: usize,
+    /// The time of a step, in seconds of [`Speed::REFERENCE`].
+    step: f64,
+    /// That of what is done once: targets and the canvas.
+    once: f64,
+}
+
+/// What a job will take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// By size, from small to large.
+    pub scales: Vec<ScaleForecast>,
+}
+
+/// There is no plan that does with the memory there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a picture of {}×{} pixels needs at least {} of memory this way, and {} may be used",
+    size[1],
+    size[0],
+    Bytes(*needed),
+    Bytes(*allowed)
+)]
+pub struct MemoryError {
+    /// Height and width.
+    pub size: [usize; 2],
+    /// The least memory of any plan, in bytes.
+    pub needed: usize,
+    /// What was allowed, in bytes.
+    pub allowed: usize,
+}
+
+/// How fast this machine is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed(f64);
+
+impl Speed {
+    /// The machine that docs/performance.md tells of, with both of its cores.
+    pub const REFERENCE: Self = Self(1.0);
+}
+
+/// The process without pictures, weights and maps: code, threads, and what BLAS holds.
+const BASE: usize = 14 << 20;
+
+/// Seconds that steps lose to small maps, as a number of pixels: so many more seem to be computed.
+const LOST: f64 = 13_000.0;
+
+/// Passes over picture and optimiser's state, per pixel and vector.
+const PASS: f64 = 2e-9;
+
+impl Forecast {
+    /// The forecast of a job that does with so much memory: by size what it takes there, with `held` bytes of pictures
+    /// besides; at each the fastest plan.
+    ///
+    /// # Errors
+    /// If the memory does not do for one of the sizes.
+    pub fn new(loads: &[(Scale, Load)], held: usize, memory: usize) -> Result<Self, MemoryError> {
+        let scales = loads.iter().map(|(scale, load)| load.forecast(*scale, held, memory));
+        Ok(Self { scales: scales.collect::<Result<_, _>>()? })
+    }
+
+    /// The most memory of the whole process, in bytes.
+    pub fn memory(&self) -> usize {
+        self.scales.iter().map(|scale| scale.memory).max().unwrap_or(0)
+    }
+
+    /// How long the job will take.
+    pub fn time(&self, speed: Speed) -> Duration {
+        let seconds: f64 = self.scales.iter().map(ScaleForecast::work).sum();
+        Duration::from_secs_f64(seconds * speed.0)
+    }
+
+    /// The share of the job that is done once so many iterations were made at a size.
+    pub(super) fn done(&self, index: usize, iterations: usize) -> f64 {
+        let all: f64 = self.scales.iter().map(ScaleForecast::work).sum();
+        let before: f64 = self.scales[..index].iter().map(ScaleForecast::work).sum();
+        let now = &self.scales[index];
+        let own = if iterations < now.scale.steps { now.once + now.step * iterations as f64 } else { now.work() };
+        if all > 0.0 { (before + own) / all } else { 0.0 }
+    }
+}
+
+impl ScaleForecast {
+    fn work(&self) -> f64 {
+        self.once + self.step * self.scale.steps as f64
+    }
+
+    /// The time of a step.
+    pub fn step(&self, speed: Speed) -> Duration {
+        Duration::from_secs_f64(self.step * speed.0)
+    }
+}
+
+impl Load {
+    fn layers(&self) -> (BTreeSet<Layer>, BTreeSet<Layer>) {
+        let features = self.places.iter().filter(|place| matches!(place, Place::Features(_)));
+        let grams = self.places.iter().filter(|place| !matches!(place, Place::Features(_)));
+        let layers = |places: &mut dyn Iterator<Item = &Place>| places.filter_map(|place| place.layer()).collect();
+        (layers(&mut features.into_iter()), layers(&mut grams.into_iter()))
+    }
+
+    fn forecast(&self, scale: Scale, held: usize, memory: usize) -> Result<ScaleForecast, MemoryError> {
+        let (features, grams) = self.layers();
+        let pixels = |[height, width]: [usize; 2]| height * width;
+        let bytes = |size| 12 * pixels(size);
+        let picture = bytes(self.size.map(|side| side + self.margin));
+        let vectors = match self.method {
+            Method::Adam => 2,
+            Method::Momentum => 1,
+            // Pairs of differences, and the points of a line search.
+            Method::Lbfgs => 2 * scale.steps.saturating_sub(1).min(20) + 6,
+        };
+        // With them are always: canvas, point, optimiser, targets.
+        let targets: usize = features.iter().map(|layer| self.network.map_bytes(*layer, self.size)).sum();
+        let window = if self.margin > 0 { 2 * picture } else { 0 };
+        let always = BASE + self.network.bytes() + held + (2 + vectors) * picture + window + targets;
+        let (plan, cost) = self.network.plan_within(self.size, (&features, &grams), memory.saturating_sub(always));
+        let evaluation = always + cost.bytes;
+
+        // Before: the examples at this size, as pictures and as inputs, and the way to the targets.
+        let examples: usize = self.examples.iter().map(|size| bytes(*size)).sum();
+        let ways = self.examples.iter().map(|size| (self.network.target_cost(*size, (&features, &grams)), *size));
+        let (mut way, mut once) = (0, 0.0);
+        for (cost, size) in ways {
+            way = way.max(cost.bytes);
+            once += stretched(cost.work, pixels(size));
+        }
+        let before = BASE + self.network.bytes() + held + picture + 2 * examples + 2 * targets + way;
+        // And behind: the picture as it is written.
+        let behind = BASE + self.network.bytes() + held + (5 + vectors) * picture;
+        let needed = evaluation.max(before).max(behind);
+        if needed > memory {
+            return Err(MemoryError { size: self.size, needed, allowed: memory });
+        }
+        let count = pixels(self.size);
+        let step = stretched(cost.work, count) + (2 * vectors + 6) as f64 * PASS * count as f64;
+        Ok(ScaleForecast { scale, size: self.size, plan, memory: needed, buffers: cost.maps + picture, step, once })
+    }
+
+    /// Measures how fast this machine computes such evaluations: some of a small picture, in about a second.
+    pub fn speed(&self) -> Speed {
+        const SIDE: usize = 224;
+        let (features, grams) = self.layers();
+        let network = &self.network;
+        let image =
+            Array3::from_shape_fn((SIDE, SIDE, 3), |(i, j, c)| ((i * 31 + j * 17 + c * 7) % 13) as f32 / 6.0 - 1.0);
+        let mut tape = Tape::new();
+        let begin = Instant::now();
+        let mut best = f64::INFINITY;
+        for round in 0.. {
+            let from = Instant::now();
+            {
+                let image = tape.variable(image.clone());
+                let Ok(measured) = network.measure(&image, &features, &grams) else { return Speed::REFERENCE };
+                let values = measured.features.into_values().chain(measured.grams.into_values().map(|gram| gram.value));
+                let total = values.map(small_error).reduce(|a, b| add(&a, &b));
+                let Some(total) = total else { return Speed::REFERENCE };
+                total.backward();
+            }
+            tape.clear();
+            // The first asks the system for memory.
+            if round > 0 {
+                best = best.min(from.elapsed().as_secs_f64());
+            }
+            if round >= 2 && begin.elapsed() > Duration::from_millis(600) {
+                break;
+            }
+        }
+        let size = [SIDE, SIDE];
+        let cost = network.cost(&Plan::fastest(size), size, (&features, &grams), true);
+        Speed(best / stretched(cost.work, SIDE * SIDE))
+    }
+}
+
+/// The squared error from zero, times something that keeps it in range.
+fn small_error<'t>(value: Var<'t, f32>) -> Var<'t, f32> {
+    let zero = value.tape().constant(ndarray::ArrayD::zeros(value.shape()));
+    scale(&squared_error(&value, &zero), 1e-9)
+}
+
+/// The time for work on so many pixels.
+fn stretched(work: f64, pixels: usize) -> f64 {
+    work * (1.0 + LOST / pixels.max(1) as f64)
+}
+
+/// An amount of memory as people write it: 512 MB, 1.5 GB, in units of 1024.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub usize);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = self.0 as f64 / f64::from(1 << 20);
+        match mib {
+            ..10.0 => write!(f, "{mib:.1} MB"),
+            10.0..1000.0 => write!(f, "{mib:.0} MB"),
+            _ => write!(f, "{:.2} GB", mib / 1024.0),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Plans, and what they promise: the same picture in less memory, and words instead of an abort.
+
+use serde_json::Value;
+
+use crate::support::Workshop;
+
+/// A job at full width that is large enough to be divided.
+const JOB: &str = "content.png style.png --weights random --size 256 --scales 1 --steps 2 --optimizer adam --threads 2";
+
+fn plan(shop: &Workshop, words: &str) -> Value {
+    let output =
+        shop.impasto(&format!("plan {words} --json --quiet")).assert().success().stderr("").get_output().clone();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn less_memory_gives_the_same_picture() {
+    let shop = Workshop::new();
+    let free = plan(&shop, JOB);
+    let peak = free["peak_memory_bytes"].as_u64().unwrap();
+    let memory = peak - (8 << 20);
+    let tight = plan(&shop, &format!("{JOB} --memory {memory}"));
+    assert_eq!(tight["allowed_memory_bytes"], memory);
+    assert!(tight["peak_memory_bytes"].as_u64().unwrap() <= memory);
+    let how = |plan: &Value| plan["scales"][0]["plan"].as_str().unwrap().to_owned();
+    assert!(how(&free) != how(&tight) && how(&tight).contains("in bands of"), "{free} {tight}");
+    let made = [String::new(), format!("--memory {memory}")].map(|limit| {
+        shop.impasto(&format!("transfer {JOB} {limit} -o out.png --log log.jsonl --quiet")).assert().success();
+        (shop.rgb("out.png"), shop.log("log.jsonl")[1]["total"].clone())
+    });
+    assert_eq!(made[0], made[1]);
+}
+
+#[test]
+fn a_plan_tells_sizes_steps_memory_and_time() {
+    let shop = Workshop::new();
+    let plan = plan(&shop, "content.png style.png --weights random --size 200 --scales 2 --steps 7,5");
+    let scales = plan["scales"].as_array().unwrap();
+    let numbers = |name: &str| scales.iter().map(|scale| scale[name].as_u64().unwrap()).collect::<Vec<_>>();
+    assert_eq!([numbers("width"), numbers("height"), numbers("steps")], [[100, 200], [75, 150], [7, 5]]);
+    assert_eq!(numbers("peak_memory_bytes").into_iter().max(), plan["peak_memory_bytes"].as_u64());
+    let steps: f64 =
+        scales.iter().map(|s| s["steps"].as_f64().unwrap() * s["seconds_per_step"].as_f64().unwrap()).sum();
+    assert!(steps > 0.0 && steps <= plan["seconds"].as_f64().unwrap());
+    for words in ["style.png content.png", "texture style.png --seamless --size 64", "invert style.png --layer relu2_1"]
+    {
+        let output =
+            shop.impasto(&format!("plan {words} --weights random --quiet")).assert().success().get_output().clone();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("computed with") && text.contains("about ") && text.contains(", at most "), "{text}");
+    }
+    assert!(!shop.path("out.png").exists());
+}
+
+#[test]
+fn what_cannot_be_had_is_told_with_what_can() {
+    let shop = Workshop::new();
+    let output = shop
+        .impasto("transfer content.png style.png -o out.png --weights random --size 1500 --memory 300M --quiet")
+        .assert()
+        .code(1)
+        .get_output()
+        .clone();
+    let text = String::from_utf8(output.stderr).unwrap();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let after = |word: &str| words[words.iter().position(|w| *w == word).unwrap() + 1].to_owned();
+    assert!(text.starts_with("error: a picture of 1500×1125 pixels needs at least "), "{text}");
+    assert!(!shop.path("out.png").exists());
+    // What it says is right: so much fits, and no more.
+    let fits: usize = after("--size").parse().unwrap();
+    let job = |size: usize| {
+        shop.impasto(&format!("plan content.png style.png --weights random --size {size} --memory 300M")).assert()
+    };
+    job(fits).success();
+    job(fits + 16).code(1);
+    let memory = after("--memory");
+    shop.impasto(&format!("plan content.png style.png --weights random --size 1500 --memory {memory}"))
+        .assert()
+        .success();
+
+    let error =
+        shop.impasto("texture style.png -o out.png --size 700 --memory 2M").assert().code(1).get_output().clone();
+    let text = String::from_utf8(error.stderr).unwrap();
+    assert!(text.contains("and 2.0 MB may be used; give --memory "), "{text}");
+    shop.impasto("transfer content.png style.png -o out.png --memory lots").assert().code(2);
+    shop.impasto("loss content.png --content content.png --style style.png --size max").assert().code(2);
+}
+
+#[test]
+fn the_largest_size_is_the_content_s_own_if_that_fits() {
+    let shop = Workshop::new();
+    let thin = crate::support::data("vgg19-thin.npz");
+    shop.impasto(&format!("transfer content.png style.png -o out.png --weights {thin} --size max --steps 1 --quiet"))
+        .assert()
+        .success();
+    assert_eq!(shop.rgb("out.png").dimensions(), (32, 24));
+}
+
+/// What `ulimit -v` leaves is known beforehand, so that nothing is aborted.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_small_address_space_ends_in_words() {
+    let shop = Workshop::new();
+    let job = shop.std("transfer content.png style.png -o out.png --weights random --size 6000 --threads 2 --quiet");
+    let line = std::iter::once(job.get_program()).chain(job.get_args()).map(|word| word.to_str().unwrap());
+    let script = format!("ulimit -v 2000000; exec {}", line.collect::<Vec<_>>().join(" "));
+    let output = std::process::Command::new("sh").args(["-c", &script]).current_dir(shop.folder()).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("of memory this way") && text.contains("give --size "), "{text}");
+}
