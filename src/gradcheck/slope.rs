@@ -88,6 +88,13 @@ pub(super) struct Steps {
     pub(super) unit: f64,
 }
 
+impl Steps {
+    /// For lines along which both kinds of steps make sense.
+    pub(super) fn smaller(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), smallest: self.smallest.min(other.smallest), ..self }
+    }
+}
+
 /// What was found along a line.
 pub(super) struct Found {
     /// The slopes at 0, component by component.
@@ -126,8 +133,9 @@ pub(super) fn quick(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: 
 
 /// The same, from steps of all sizes and with the noise of the values measured.
 pub(super) fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps) -> Found {
-    // Not the steps of `quick`, whose accidents are not to happen again.
-    let mut step = 11.3 * steps.first.max(steps.smallest);
+    // Not the steps of `quick`, whose accidents are not to happen again; but powers of two where those must be.
+    let larger = if steps.unit > f64::EPSILON { 8.0 } else { 11.3 };
+    let mut step = larger * steps.first.max(steps.smallest);
     let mut rows = Vec::new();
     while rows.len() < 60 && (rows.len() < ROWS || step > steps.smallest / 4096.0) {
         rows.push((step, f(-step), f(step)));
