@@ -109,9 +109,9 @@ fn jacobian<S: Subject, X: Point + ?Sized>(check: &GradCheck, subject: &S, x: &X
     });
     let mut shape = output.shape().to_vec();
     if let [x] = &inputs[..] {
-        shape.extend(x.shape())
+        shape.extend(x.shape());
     } else {
-        shape.push(places.len())
+        shape.push(places.len());
     }
     let number = |of: fn(&Slope) -> f64| {
         let rows = (0..output.len()).flat_map(|k| columns.iter().map(move |column| of(&column.slopes[k])));
@@ -127,7 +127,9 @@ fn slope<S: Subject, X: Point + ?Sized>(check: &GradCheck, subject: &S, x: &X, v
     let at_zero: Vec<f64> = output.iter().copied().collect();
     let size = root_mean_square(ways.iter().flatten().copied());
     if size > 0.0 {
-        ways.iter_mut().for_each(|way| *way /= size);
+        for way in &mut ways {
+            *way /= size;
+        }
     }
     let found = best(|care| along(subject, check, &inputs, &ways, &at_zero, care));
     let number = |of: fn(&Slope) -> f64| {

@@ -322,6 +322,11 @@ impl Failure {
         if let Self::Slopes { entries, .. } = self { entries } else { &[] }
     }
 
+    /// What is said in short: of slopes the worst verdict, of all else [`Verdict::Wrong`].
+    pub fn verdict(&self) -> Verdict {
+        self.entries().first().map_or(Verdict::Wrong, |entry| entry.verdict)
+    }
+
     /// The operations at fault, by name, in the order of recording.
     pub fn operations(&self) -> Vec<&'static str> {
         match self {

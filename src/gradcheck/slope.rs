@@ -165,6 +165,8 @@ pub(super) fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps
                 difference.push(((right - here) - (here - left)) / step, 4.0 * rounding);
             }
             let ((value, error), (jump, jump_error)) = (central.consistent(), difference.consistent());
+            // A kink shows in the differences themselves; an extrapolated jump alone may come of bends nearby.
+            let jump_error = jump_error.max(difference.settled());
             let natural = here.abs() / (100.0 * steps.first);
             let noise = if here == 0.0 { 0.0 } else { noise[component] / here.abs() };
             Slope { value, error, jump, jump_error, noise, natural }
@@ -247,6 +249,12 @@ impl Table {
         let truncation = self.row.first().map_or(f64::INFINITY, |above| (entry - above).abs());
         self.rows.push([best, (entry, 4.0 * rounding + truncation)]);
         self.row = row;
+    }
+
+    /// How well the first entries alone say what they tend to: twice in turn, as two may agree by chance.
+    fn settled(&self) -> f64 {
+        let offs = self.rows.windows(2).map(|rows| rows[0][1].1.max(rows[1][1].1));
+        offs.filter(|off| off.is_finite()).fold(f64::INFINITY, f64::min)
     }
 
     /// The best value that no smaller step contradicts, and its error.

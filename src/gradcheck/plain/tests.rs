@@ -81,6 +81,25 @@ fn gradients_that_cannot_be_compared_get_a_sentence() {
 }
 
 #[test]
+fn a_gradient_that_uses_what_an_evaluation_elsewhere_left_is_told() {
+    let kept = Cell::new(0.0);
+    let f = |x: &f64| {
+        kept.set(*x);
+        x.sin()
+    };
+    let failure = check_fn(f, |_: &f64| kept.get().cos(), &0.7).unwrap_err();
+    assert_eq!(failure, Failure::ValueChanges { place: "the gradient of input 0".into() });
+}
+
+#[test]
+fn many_bends_nearby_are_no_kink() {
+    let x: Vec<f64> = (0..30_000).map(|i| 0.3 + 1.5 * (f64::from(i) * 0.618_034).fract()).collect();
+    let huber = |x: &[f64]| x.iter().map(|&x| if x < 1.0 { x * x / 2.0 } else { x - 0.5 }).sum::<f64>();
+    let gradient = |x: &[f64]| x.iter().map(|&x| x.min(1.0)).collect::<Vec<_>>();
+    check_fn(huber, gradient, &x[..]).unwrap();
+}
+
+#[test]
 fn kinks_of_plain_functions_are_kinks() {
     let f = |x: &[f64]| x.iter().map(|x| x.max(0.0)).sum::<f64>();
     let gradient = |x: &[f64]| x.iter().map(|&x| f64::from(x > 0.0)).collect::<Vec<_>>();
