@@ -1,110 +1,190 @@
-//! `impasto gradcheck`: every operation's gradient against finite differences.
+//! `impasto gradcheck`: gradients against finite differences, of this crate's operations or of a program in any language.
+
+mod exec;
+mod list;
+mod program;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use impasto::gradcheck::registry::{self, Case};
-use impasto::gradcheck::{Entry, Failure, Report};
+use clap::builder::styling::{AnsiColor, Style};
+use impasto::gradcheck::{Entry, Failure, Place, Report, Verdict};
+use serde_json::{Value, json};
 
 use super::error::Error;
 
-/// Check the gradients of every operation, convolution algorithm and objective against finite differences
+/// Check the gradients of every operation and objective, or of your own program, against finite differences
+///
+/// A program is started with --exec and asked over its pipes, one line of JSON for each question and each answer:
+/// docs/gradcheck-protocol.md describes it, examples/gradcheck has programs in Python, C and R. The exit code is 0 if
+/// every gradient is right; 1 if one is wrong, or if a program fails; 2 for wrong usage; 3 if nothing is wrong but
+/// something cannot be decided, at a kink or where values are rounded too coarsely.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Operations and objectives to check, as in `conv2d relu` or `style_transfer` [default: all]
-    #[arg(value_name = "OP")]
+    #[arg(value_name = "OP", conflicts_with = "exec")]
     operations: Vec<String>,
 
     /// Where random inputs and directions come from
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 
-    /// Print JSON, an array with an object for each case, instead of a table
+    /// Print JSON instead of a table: an array with an object for each case, or one object for a program
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    program: ProgramArguments,
 }
 
-/// Checks what is asked for and prints the table; exit code 1 if a gradient is wrong.
+/// What is asked of a program, and how.
+#[derive(Args)]
+#[command(next_help_heading = "A program's gradient")]
+struct ProgramArguments {
+    /// Check the gradient that a program gives, as in `--exec "python my_loss.py"`
+    #[arg(long, value_name = "COMMAND")]
+    exec: Option<String>,
+
+    /// How long the program may take for one answer
+    #[arg(long, value_name = "SECONDS", requires = "exec", default_value_t = 60.0, value_parser = seconds)]
+    timeout: f64,
+
+    /// The relative error that is allowed [default: 1e-8]
+    #[arg(long, value_name = "ERROR", requires = "exec", value_parser = error)]
+    rtol: Option<f64>,
+
+    /// Compare the slopes along N random directions, not those of every element [default: 8 for large functions]
+    #[arg(long, value_name = "N", requires = "exec", conflicts_with = "every_element", value_parser = clap::value_parser!(u16).range(1..))]
+    directions: Option<u16>,
+
+    /// Compare every element, however many there are
+    #[arg(long, requires = "exec")]
+    every_element: bool,
+
+    /// At a kink, as of |x| at 0, accept any slope between those to the left and to the right
+    #[arg(long, requires = "exec")]
+    subgradients: bool,
+
+    /// The program computes in f32: expect no more precision than that has
+    #[arg(long, requires = "exec")]
+    f32: bool,
+
+    /// Draw the error of each element of the gradient as a heat map
+    #[arg(long, value_name = "FILE", requires = "exec")]
+    picture: Option<PathBuf>,
+}
+
+/// Checks what is asked for and prints what was found.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let known = registry::operations();
-    if let Some(name) = arguments.operations.iter().find(|name| !known.contains(&&name[..])) {
-        return Err(Error::Usage(format!("`{name}` is no operation; there are {}", known.join(", "))));
-    }
-    let asked =
-        |case: &Case| arguments.operations.is_empty() || arguments.operations.iter().any(|op| op == case.operation);
-    let cases = registry::cases(arguments.seed).into_iter().filter(asked);
-    let mut out = io::stdout().lock();
-    let right = if arguments.json { write_json(cases, &mut out) } else { write_table(cases, &mut out) };
-    match right {
-        Ok(right) => Ok(ExitCode::from(u8::from(!right))),
-        // Whoever reads (`impasto gradcheck | head`) has seen enough.
-        Err(why) if why.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(why) => Err(Error::Failure(format!("cannot write to standard output: {why}"))),
+    match &arguments.program.exec {
+        Some(command) => exec::run(command, arguments),
+        None => list::run(arguments),
     }
 }
 
-fn write_table(cases: impl Iterator<Item = Case>, out: &mut impl Write) -> io::Result<bool> {
-    writeln!(out, "{:<15}  {:<46} {:>6}  {:>7}  {:>7}  verdict", "operation", "case", "slopes", "error", "f32")?;
-    let (mut count, mut failures, mut last) = (0, Vec::new(), "");
-    for case in cases {
-        let name = if case.operation == last { "" } else { case.operation };
-        last = case.operation;
-        write!(out, "{name:<15}  {:<46} ", case.description)?;
-        out.flush()?;
-        count += 1;
-        match case.check() {
-            Ok(report) => {
-                let verdict = if report.subgradients.is_empty() { "right" } else { "right, at a kink" };
-                let (error, single) = (worst_error(&report), single_error(&report).unwrap_or_default());
-                writeln!(out, "{:>6}  {error:>7.0e}  {single:>7.0e}  {verdict}", report.compared)?;
-            }
-            Err(failure) => {
-                writeln!(out, "{:>6}  {:>7}  {:>7}  WRONG", "", "", "")?;
-                failures.push((case, failure));
-            }
+fn seconds(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|seconds| (1e-3..=1e6).contains(seconds)).ok_or_else(|| "give seconds, as in 10".into())
+}
+
+fn error(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|error| (0.0..=1.0).contains(error)).ok_or_else(|| "give 0 to 1, as in 1e-6".into())
+}
+
+/// What was found, worst last, which is also the exit code.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Right,
+    Undecided,
+    Wrong,
+}
+
+impl Outcome {
+    fn of(result: &Result<Report, Failure>) -> Self {
+        match result {
+            Ok(_) => Self::Right,
+            Err(failure) if failure.verdict() == Verdict::Wrong => Self::Wrong,
+            Err(_) => Self::Undecided,
         }
     }
-    for (case, failure) in &failures {
-        writeln!(out, "\n{}, {}, shapes {:?}:\n{failure}", case.operation, case.description, case.shapes)?;
+
+    fn code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Right => 0,
+            Self::Undecided => 3,
+            Self::Wrong => 1,
+        })
     }
-    writeln!(out, "\n{count} cases, {} wrong", failures.len())?;
-    Ok(failures.is_empty())
 }
 
-fn write_json(cases: impl Iterator<Item = Case>, out: &mut impl Write) -> io::Result<bool> {
-    let (mut rows, mut right) = (Vec::new(), true);
-    for case in cases {
-        let result = case.check();
-        right &= result.is_ok();
-        rows.push(row(&case, &result));
+/// What a result is called, and its colour.
+fn verdict(result: &Result<Report, Failure>) -> (&'static str, Style) {
+    let in_colour = |colour: AnsiColor| colour.on_default();
+    let verdict = match result {
+        Ok(report) if report.subgradients.is_empty() => return ("right", in_colour(AnsiColor::Green)),
+        Ok(_) => return ("right, at a kink", in_colour(AnsiColor::Green)),
+        Err(failure) => failure.verdict(),
+    };
+    match word(verdict) {
+        "wrong" => ("WRONG", in_colour(AnsiColor::Red).bold()),
+        other => (other, in_colour(AnsiColor::Yellow)),
     }
-    serde_json::to_writer_pretty(&mut *out, &rows).map_err(io::Error::from)?;
-    writeln!(out)?;
-    Ok(right)
 }
 
-fn row(case: &Case, result: &Result<Report, Failure>) -> serde_json::Value {
-    let mut row = serde_json::json!({
-        "operation": case.operation,
-        "case": case.description,
-        "shapes": case.shapes,
-        "right": result.is_ok(),
-    });
-    let more = match result {
-        Ok(report) => serde_json::json!({
+/// A verdict, as JSON has it.
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Agrees => "right",
+        Verdict::Subgradient => "right at a kink",
+        Verdict::Coarse => "coarse",
+        Verdict::NotDifferentiable => "kink",
+        Verdict::Undecided => "undecided",
+        Verdict::Wrong => "wrong",
+    }
+}
+
+/// What `--json` says of a result.
+fn as_json(result: &Result<Report, Failure>) -> serde_json::Map<String, Value> {
+    let object = match result {
+        Ok(report) => json!({
+            "right": true,
+            "verdict": "right",
             "compared": report.compared,
             "evaluations": report.evaluations,
             "kinks": report.subgradients.len(),
             "worst_relative_error": worst_error(report),
             "f32_relative_error": single_error(report),
         }),
-        Err(failure) => serde_json::json!({ "failure": failure.to_string(), "at_fault": failure.operations() }),
+        Err(failure) => json!({
+            "right": false,
+            "verdict": word(failure.verdict()),
+            "failure": failure.to_string(),
+            "at_fault": failure.operations(),
+            "slopes": failure.entries().iter().map(slope_as_json).collect::<Vec<_>>(),
+        }),
     };
-    if let (Some(row), serde_json::Value::Object(more)) = (row.as_object_mut(), more) {
-        row.extend(more);
-    }
-    row
+    if let Value::Object(object) = object { object } else { serde_json::Map::new() }
+}
+
+fn slope_as_json(entry: &Entry) -> Value {
+    let (element, output, direction) = match &entry.place {
+        Place::Element { input, output } => (Some(input), Some(output), None),
+        Place::Direction(number) => (None, None, Some(number)),
+    };
+    json!({
+        "input": entry.input,
+        "element": element,
+        "output": output,
+        "direction": direction,
+        "verdict": word(entry.verdict),
+        "analytic": entry.analytic,
+        "numeric": entry.numeric,
+        "uncertainty": entry.uncertainty,
+        "sides": entry.sides,
+        "error": entry.absolute_error(),
+        "allowed": entry.tolerance,
+    })
 }
 
 fn worst_error(report: &Report) -> f64 {
@@ -113,4 +193,53 @@ fn worst_error(report: &Report) -> f64 {
 
 fn single_error(report: &Report) -> Option<f64> {
     report.single.as_ref().map(|single| single.relative_error)
+}
+
+/// The width of a terminal that everybody has.
+const COLUMNS: usize = 80;
+
+/// Text whose lines are broken at spaces where they are too long; what follows is indented a little more.
+fn wrapped(text: &str) -> String {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        let mut current = line.to_owned();
+        while let Some((end, _)) = current.char_indices().nth(COLUMNS) {
+            let Some(space) = current[..end].rfind(' ').filter(|&space| space > indent + 4) else { break };
+            let rest = format!("{:1$}{2}", "", indent + 4, &current[space + 1..]);
+            current.truncate(space);
+            lines.push(std::mem::replace(&mut current, rest));
+        }
+        lines.push(current);
+    }
+    lines.join("\n")
+}
+
+/// What becomes of an attempt to print.
+fn printed(result: io::Result<Outcome>) -> Result<ExitCode, Error> {
+    match result {
+        Ok(outcome) => Ok(outcome.code()),
+        // Whoever reads (`impasto gradcheck | head`) has seen enough.
+        Err(why) if why.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(why) => Err(Error::Failure(format!("cannot write to standard output: {why}"))),
+    }
+}
+
+fn write_json(value: &Value, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)?;
+    writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_broken_and_short_ones_left() {
+        let long = format!("  {} end", "word ".repeat(20).trim_end());
+        let text = wrapped(&format!("short\n{long}\n{}", "x".repeat(100)));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines.len(), lines[0], lines[3].len()), (4, "short", 100));
+        assert!(lines[1].len() <= 80 && lines[2].starts_with("      word") && lines[2].ends_with("end"), "{text}");
+    }
 }

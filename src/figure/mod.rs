@@ -1,8 +1,10 @@
-//! The pictures by which the papers explain themselves: sheets of labelled cells, and plots of losses.
+//! The pictures by which the papers explain themselves: sheets of labelled cells, and plots of losses; and heat maps of
+//! the errors of gradients.
 //!
 //! A figure is rows of [`Cell`]s, each a job that stands for itself; what they leave is drawn as a [`Sheet`].
 
 mod cell;
+mod heat_map;
 mod papers;
 mod plot;
 mod sheet;
@@ -12,6 +14,7 @@ use std::sync::Once;
 use plotters::style::{FontStyle, register_font};
 
 pub use cell::{Cell, CellJob};
+pub use heat_map::heat_map;
 pub use papers::{content, inversions, lambda, style, textures, weights};
 pub use plot::{Curve, plot};
 pub use sheet::{Sheet, Tile};

@@ -236,7 +236,13 @@ fn culprits<F: Function>(f: &F, run: &Run<'_, OnTape<'_, F>>, entry: &Entry) -> 
         inputs[entry.input].scaled_add(s, &u);
         inputs
     };
-    nodes::culprits(f, line, run.check.steps_along::<OnTape<'_, F>>(x, &u), run.check.precision(), run.check.seed)
+    nodes::culprits(
+        f,
+        line,
+        run.check.steps_along::<OnTape<'_, F>>(x, &u),
+        run.check.precision::<OnTape<'_, F>>(),
+        run.check.seed,
+    )
 }
 
 /// The vector-Jacobian product of `f` for all inputs.

@@ -13,6 +13,12 @@ use super::{direction, dot};
 /// Entries of a Jacobian, above which random directions are compared unless every element is asked for.
 const LARGE: usize = 20_000;
 
+/// A jump that is no kink if the slope agrees, relative to the slope.
+const SLIGHT: f64 = 1e-6;
+
+/// Elements above which each changes a function's value too little to be seen in f32.
+const MANY: usize = 100;
+
 /// Noise of values, in units of their size, above which they were not computed in f64 throughout.
 pub(super) const COARSE: f64 = 1024.0 * f64::EPSILON;
 
@@ -45,9 +51,51 @@ impl<S: Subject> Run<'_, S> {
         let elements = self.inputs.iter().map(ArrayD::len).sum::<usize>();
         match self.check.extent {
             Extent::Directions(directions) => self.directions(&output, directions),
-            Extent::Auto if output.len() * elements > LARGE => self.directions(&output, 8),
+            Extent::Auto if output.len() * elements > LARGE || (S::SINGLE && elements > MANY) => {
+                self.directions(&output, 8)
+            }
             Extent::Auto | Extent::EveryElement => self.every_element(&output),
         }
+    }
+
+    /// Whether the value is finite, and the same bits of the same inputs.
+    pub(super) fn value_repeats(&self) -> Result<(), Failure> {
+        let (value, again) = (self.subject.value(self.inputs), self.subject.value(self.inputs));
+        if let Some((index, &value)) = value.indexed_iter().find(|(_, value)| !value.is_finite()) {
+            return Err(Failure::NotFinite { index: index.slice().to_vec(), value, operation: None });
+        }
+        if same_bits(&value, &again) { Ok(()) } else { Err(Failure::ValueChanges { place: "the value".into() }) }
+    }
+
+    /// Whether gradients have no NaN and no infinity in them.
+    pub(super) fn vjp_is_finite(&self) -> Result<(), Failure> {
+        let shape = self.subject.value(self.inputs).shape().to_vec();
+        let gradients = self.subject.pull_back(self.inputs, &direction(&shape, &mut self.rng(0)));
+        if gradients.len() != self.inputs.len() {
+            let rule = Rule::Number { expected: self.inputs.len(), found: gradients.len() };
+            return Err(Failure::Gradient { input: 0, rule });
+        }
+        for (input, gradient) in gradients.iter().enumerate() {
+            if let Some((index, &value)) = gradient.indexed_iter().find(|(_, g)| !g.is_finite()) {
+                let rule = Rule::Finite { index: index.slice().to_vec(), value };
+                return Err(Failure::Gradient { input, rule });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether ⟨d, VJP(c)⟩ = ⟨c, VJP(d)⟩, as for a Hessian.
+    pub(super) fn vjp_is_symmetric(&self) -> Result<(), Failure> {
+        let shape = self.subject.value(self.inputs).shape().to_vec();
+        let (c, d) = (direction(&shape, &mut self.rng(0)), direction(&shape, &mut self.rng(u64::MAX)));
+        let list = |gradients: Vec<ArrayD<f64>>| gradients.into_iter().flatten().collect::<Vec<f64>>();
+        let pull = |cotangent: &ArrayD<f64>| list(self.subject.pull_back(self.inputs, cotangent));
+        let product = |a: &ArrayD<f64>, b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let (of_c, of_d) = (pull(&c), pull(&d));
+        let norm = |numbers: &[f64]| root_mean_square(numbers.iter().copied()) * numbers.len() as f64;
+        let off = (product(&d, &of_c) - product(&c, &of_d)).abs() / norm(&of_c).max(norm(&of_d));
+        let allowed = 1e-9f64.max(1e3 * S::UNIT).max(self.check.rtol);
+        if off > allowed { Err(Failure::Gradient { input: 0, rule: Rule::Symmetric(off) }) } else { Ok(()) }
     }
 
     /// Whether the VJP is a function, and linear: the same bits of the same cotangent, and VJP(a·c + b·d) =
@@ -56,7 +104,11 @@ impl<S: Subject> Run<'_, S> {
         let shape = self.subject.value(self.inputs).shape().to_vec();
         let (c, d) = (direction(&shape, &mut self.rng(0)), direction(&shape, &mut self.rng(u64::MAX)));
         let pull = |cotangent: &ArrayD<f64>| self.subject.pull_back(self.inputs, cotangent);
-        let (of_c, again, of_d) = (pull(&c), pull(&c), pull(&d));
+        let of_c = pull(&c);
+        // What was kept from an evaluation elsewhere must not be used.
+        let elsewhere: Vec<_> = self.inputs.iter().map(|x| x * (1.0 + 1.0 / 1024.0)).collect();
+        self.subject.value(&elsewhere);
+        let (again, of_d) = (pull(&c), pull(&d));
         for (input, (one, other)) in of_c.iter().zip(&again).enumerate() {
             let expected = self.inputs[input].shape();
             if one.shape() != expected {
@@ -101,19 +153,7 @@ impl<S: Subject> Run<'_, S> {
         let mut evaluations = 2 * rows.len();
         for (input, x) in inputs.iter().enumerate() {
             let elements = indices(x);
-            let look = |subject: &S, i: usize, with_care: bool| {
-                let mut moving = inputs.to_vec();
-                let mut f = |s: f64| {
-                    moving[input][&elements[i][..]] = x[&elements[i][..]] + s;
-                    subject.value(&moving).into_iter().collect()
-                };
-                let steps = check.steps::<S>(x, [x[&elements[i][..]]]);
-                if with_care {
-                    careful(&mut f, &at_zero, steps)
-                } else {
-                    quick(&mut f, &at_zero, steps, check.precision())
-                }
-            };
+            let look = |subject: &S, i, with_care| column(subject, check, inputs, input, i, &at_zero, with_care);
             let mut columns = self.subject.each(x.len(), |subject, i| look(subject, i, false));
             let typical = typical(columns.iter().flat_map(|column| &column.slopes));
             let analytic = |k: usize, i: usize| rows[k][input][&elements[i][..]];
@@ -166,7 +206,12 @@ impl<S: Subject> Run<'_, S> {
         let mut entries = Vec::new();
         let mut evaluations = directions;
         for input in 0..inputs.len() {
-            let ways: Vec<_> = (0..directions).map(|number| self.direction(input, number)).collect();
+            // Rounding in f32 would hide a slope to which elements contribute with all signs.
+            let way = |number: usize| match self.direction(input, number) {
+                u if S::SINGLE => uphill(u, &gradients[number][input]),
+                u => u,
+            };
+            let ways: Vec<_> = (0..directions).map(way).collect();
             let found = self.subject.each(directions, |subject, number| {
                 line(subject, check, inputs, input, &ways[number], output, &cotangents[number], false)
             });
@@ -216,8 +261,47 @@ impl<S: Subject> Run<'_, S> {
             let now = root_mean_square(u.iter().copied());
             u /= if now > 0.0 { now } else { 1.0 };
         }
-        u
+        if S::SINGLE { u.mapv(power_of_two) } else { u }
     }
+}
+
+/// The slopes of all components when one element moves, number `element` of one input.
+pub(super) fn column<S: Subject>(
+    subject: &S,
+    check: &GradCheck,
+    inputs: &[ArrayD<f64>],
+    input: usize,
+    element: usize,
+    at_zero: &[f64],
+    with_care: bool,
+) -> Found {
+    let mut moving = inputs.to_vec();
+    let here = flat_at(&inputs[input], element);
+    let mut f = |s: f64| {
+        moving[input].as_slice_mut().expect("row-major")[element] = here + s;
+        subject.value(&moving).into_iter().collect()
+    };
+    let steps = check.steps::<S>(&inputs[input], [here]);
+    if with_care { careful(&mut f, at_zero, steps) } else { quick(&mut f, at_zero, steps, check.precision::<S>()) }
+}
+
+/// The slopes of all components when the inputs move along `ways`.
+pub(super) fn along<S: Subject>(
+    subject: &S,
+    check: &GradCheck,
+    inputs: &[ArrayD<f64>],
+    ways: &[ArrayD<f64>],
+    at_zero: &[f64],
+    with_care: bool,
+) -> Found {
+    let mut f = |s: f64| {
+        let moved: Vec<_> = inputs.iter().zip(ways).map(|(x, u)| x + u * s).collect();
+        subject.value(&moved).into_iter().collect()
+    };
+    let moving = inputs.iter().zip(ways).filter(|(_, u)| u.iter().any(|&u| u != 0.0));
+    let steps = moving.map(|(x, u)| check.steps_along::<S>(x, u)).reduce(Steps::smaller);
+    let steps = steps.unwrap_or(Steps { first: 0.01, smallest: 0.01, unit: S::UNIT });
+    if with_care { careful(&mut f, at_zero, steps) } else { quick(&mut f, at_zero, steps, check.precision::<S>()) }
 }
 
 /// The slope of ⟨v, value⟩ when one input moves along u.
@@ -245,7 +329,7 @@ fn line<S: Subject>(
     if with_care {
         careful(&mut f, &at_zero, Steps { unit, ..steps })
     } else {
-        quick(&mut f, &at_zero, steps, check.precision())
+        quick(&mut f, &at_zero, steps, check.precision::<S>())
     }
 }
 
@@ -264,7 +348,7 @@ impl<S: Subject> Search<'_, S> {
     /// What is to be said of vᵀJu; `None` where no component has a kink along u.
     fn at_kinks(&mut self, u: &ArrayD<f64>, v: &ArrayD<f64>) -> Option<Verdict> {
         let (slopes, typical) = self.components(u);
-        let is_kink = |slope: &Slope| slope.is_kink(self.check.precision().relative * typical);
+        let is_kink = |slope: &Slope| slope.is_kink(self.check.precision::<S>().relative * typical);
         let mut kinks: Vec<usize> = (0..slopes.len()).filter(|&k| is_kink(&slopes[k])).collect();
         if kinks.is_empty() {
             return None;
@@ -307,13 +391,9 @@ impl<S: Subject> Search<'_, S> {
     /// The slopes of all components along u, and how large they are.
     fn components(&mut self, u: &ArrayD<f64>) -> (Vec<Slope>, f64) {
         let at_zero: Vec<f64> = self.output.iter().copied().collect();
-        let mut moving = self.inputs.to_vec();
-        let mut f = |s: f64| {
-            moving[self.input] = &self.inputs[self.input] + &(u * s);
-            self.subject.value(&moving).into_iter().collect()
-        };
-        let steps = self.check.steps_along::<S>(&self.inputs[self.input], u);
-        let found = quick(&mut f, &at_zero, steps, self.check.precision());
+        let mut ways: Vec<_> = self.inputs.iter().map(|x| ArrayD::zeros(x.shape())).collect();
+        ways[self.input].assign(u);
+        let found = along(self.subject, self.check, self.inputs, &ways, &at_zero, false);
         self.calls += found.calls;
         let typical = typical(&found.slopes);
         (found.slopes, typical)
@@ -322,7 +402,7 @@ impl<S: Subject> Search<'_, S> {
     /// Whether an analytic slope lies between the two sides of a kink.
     fn between(&self, analytic: f64, slope: &Slope) -> bool {
         let [left, right] = slope.sides();
-        let precision = self.check.precision();
+        let precision = self.check.precision::<S>();
         let scale = left.abs().max(right.abs()).max(analytic.abs());
         let allowed = precision.absolute + precision.relative * scale + 4.0 * (slope.error + slope.jump_error);
         (left.min(right) - allowed..=left.max(right) + allowed).contains(&analytic)
@@ -367,6 +447,24 @@ impl<S: Subject> Search<'_, S> {
     }
 }
 
+/// What precision is asked of functions in f32, relative to the size of the slopes: some hundred roundings.
+const SINGLE: f64 = 128.0 * f32::EPSILON as f64;
+
+/// The power of two next to a number, with its sign; 0 of 0.
+fn power_of_two(x: f64) -> f64 {
+    if x == 0.0 || !x.is_finite() { x } else { x.abs().log2().round().exp2().copysign(x) }
+}
+
+/// A direction with the signs of a gradient.
+fn uphill(mut u: ArrayD<f64>, gradient: &ArrayD<f64>) -> ArrayD<f64> {
+    u.zip_mut_with(gradient, |u, &g| *u = if g == 0.0 { *u } else { u.abs().copysign(g) });
+    u
+}
+
+pub(super) fn same_bits(one: &ArrayD<f64>, other: &ArrayD<f64>) -> bool {
+    one.shape() == other.shape() && one.iter().zip(other).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
 /// The factor by which a cotangent is scaled to see the rounding of a VJP.
 const UNITS: f64 = 1.234_567;
 
@@ -404,8 +502,10 @@ fn typical<'a>(slopes: impl IntoIterator<Item = &'a Slope>) -> f64 {
 }
 
 impl GradCheck {
-    pub(super) fn precision(&self) -> Precision {
-        Precision { absolute: self.atol, relative: self.rtol }
+    /// The precision that is asked of slopes; of functions in f32 no more than they can have.
+    pub(super) fn precision<S: Subject>(&self) -> Precision {
+        let relative = if S::SINGLE { self.rtol.max(SINGLE) } else { self.rtol };
+        Precision { absolute: self.atol, relative }
     }
 
     /// The steps by which some elements of `x` are to move: in proportion to the elements.
@@ -416,6 +516,8 @@ impl GradCheck {
         let smallest = numbers.fold(f64::INFINITY, |smallest, x| smallest.min(0.01 * x.abs()));
         // A single number is the only scale there is; of several, each step is at least that of the smallest.
         let smallest = if smallest.is_finite() { smallest.min(first) } else { first };
+        // An f32 moves exactly by a power of two.
+        let first = if S::SINGLE { power_of_two(first) } else { first };
         Steps { first, smallest, unit: S::UNIT }
     }
 
@@ -442,25 +544,29 @@ impl GradCheck {
     /// `off` how far rounding may have moved the analytic one.
     fn verdict<S: Subject>(&self, analytic: f64, numeric: &Slope, typical: f64, off: f64) -> (Verdict, f64) {
         let own = analytic.abs().max(numeric.value.abs());
-        let asked = self.atol + self.rtol * own;
+        let asked = self.atol + self.rtol * own + if S::SINGLE { SINGLE * own.max(typical) } else { 0.0 };
         let resolved = 4.0 * numeric.error + off;
         let error = (analytic - numeric.value).abs();
         // A slope is known if it is known to six digits, or is too small beside others to matter, or is 0 as far as
-        // can be seen in values of this size.
+        // can be seen in values of this size. Of functions in f32 less is asked.
+        let [digits, beside, nothing] = if S::SINGLE { [3e-2, 1e-4, 1e-4] } else { [1e-6, 1e-6, 1e-9] };
         let known = numeric.error <= asked
-            || numeric.error <= 1e-6 * own
-            || numeric.error <= 1e-7 * typical
-            || (own <= resolved && numeric.error <= 1e-9 * numeric.natural);
-        let single = S::UNIT > f64::EPSILON;
-        let coarse = numeric.noise > COARSE && numeric.error <= 0.1 * own;
+            || numeric.error <= digits * own
+            || numeric.error <= beside * typical
+            || (own <= resolved && numeric.error <= nothing * numeric.natural);
+        let coarse = !S::SINGLE && numeric.noise > COARSE && numeric.error <= 0.1 * own;
+        let agrees = error <= asked.max(resolved) && known;
         let verdict = if !analytic.is_finite() {
             Verdict::Wrong
+        } else if agrees && numeric.jump.abs() <= SLIGHT * own {
+            // Many bends nearby may look like a slight kink.
+            Verdict::Agrees
         } else if numeric.is_kink(asked + 1e-9 * typical) {
             let [left, right] = numeric.sides();
             let allowed = asked + off + numeric.error + numeric.jump_error;
             let between = (left.min(right) - allowed..=left.max(right) + allowed).contains(&analytic);
             if between { self.at_kink() } else { Verdict::Wrong }
-        } else if error <= asked.max(resolved) && (known || (single && coarse)) {
+        } else if agrees {
             Verdict::Agrees
         } else if error <= asked.max(resolved) && coarse {
             Verdict::Coarse

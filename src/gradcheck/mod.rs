@@ -52,6 +52,8 @@ mod check;
 mod compare;
 mod nodes;
 mod noise;
+mod numeric;
+mod plain;
 pub mod registry;
 mod report;
 mod single;
@@ -66,6 +68,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 pub use check::GradCheck;
+pub use numeric::{Estimate, hessian_vector, numeric_gradient, numeric_jacobian};
+pub use plain::{Numbers, Parallel, Point, check_fn, check_hessian_vector};
 pub use report::{Culprit, Entry, Failure, Fault, Place, Report, Rule, SinglePrecision, Verdict};
 
 use crate::tape::{Tape, Var};

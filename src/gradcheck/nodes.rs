@@ -4,7 +4,7 @@ use ndarray::ArrayD;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::compare::{COARSE, COMBINATIONS, NONLINEAR, nonlinearity};
+use super::compare::{COARSE, COMBINATIONS, NONLINEAR, nonlinearity, same_bits};
 use super::report::{Culprit, Failure, Fault, Rule};
 use super::slope::{Precision, Slope, Steps, careful};
 use super::{Function, direction, dot};
@@ -158,13 +158,10 @@ fn traced(f: &impl Function, inputs: &[ArrayD<f64>]) -> Result<(Tape<f64>, Opera
         let mut known = operations.iter().flatten();
         let operation = known.find(|operation| operation.output.iter().any(|v| !v.is_finite()));
         let operation = operation.map_or("constant", |operation| operation.name);
-        return Err(Failure::NotFinite { index: ndarray::Dimension::slice(&index).to_vec(), value, operation });
+        let index = ndarray::Dimension::slice(&index).to_vec();
+        return Err(Failure::NotFinite { index, value, operation: Some(operation) });
     }
     Ok((tape, operations))
-}
-
-fn same_bits(one: &ArrayD<f64>, other: &ArrayD<f64>) -> bool {
-    one.shape() == other.shape() && one.iter().zip(other).all(|(a, b)| a.to_bits() == b.to_bits())
 }
 
 /// The operations that contradict their values when the inputs move along `line(s)`.

@@ -62,11 +62,15 @@ fn of_values(mut values: Vec<f64>) -> Option<f64> {
 }
 
 /// Of the levels at shrinking distances the smallest that another is much the same as, at the next distance or the one
-/// after; 0 where all shrink with the distance.
+/// after, and that none at smaller distances is far below; 0 where all shrink with the distance.
 fn plateau(levels: &[f64]) -> f64 {
     let neighbours = (0..levels.len()).flat_map(|i| [(i, i + 1), (i, i + 2)]).filter(|&(_, j)| j < levels.len());
-    let pairs = neighbours.map(|(i, j)| (levels[i].min(levels[j]), levels[i].max(levels[j])));
-    pairs.filter(|(low, high)| *high <= 8.0 * low).map(|(_, high)| high).reduce(f64::min).unwrap_or(0.0)
+    let pairs = neighbours.filter_map(|(i, j)| {
+        let (low, high) = (levels[i].min(levels[j]), levels[i].max(levels[j]));
+        let stays = levels[j + 1..].iter().all(|&level| 64.0 * level >= low);
+        (high <= 8.0 * low && stays).then_some(high)
+    });
+    pairs.reduce(f64::min).unwrap_or(0.0)
 }
 
 /// Whether `f` leaves the value that it has at 0 and at `flat` by a kink and not by a jump, on the way to `away`, where
@@ -122,6 +126,18 @@ mod tests {
             let found = noise(|s| 1.0 + (s - at).abs());
             assert!(found < 1e-11, "a kink at {at:e}: {found:e}");
         }
+    }
+
+    #[test]
+    fn a_pole_beside_the_point_is_no_noise() {
+        for at in [1e-6, 1e-5, 1e-4, 1e-3] {
+            let steps = Steps { first: 0.02, smallest: 0.01 * at, unit: f64::EPSILON };
+            let found = measure(&mut |s| vec![1.0 / (at + s)], &[1.0 / at], steps).0[0];
+            assert!(found * at < 20.0 * f64::EPSILON, "a pole at {at:e}: {found:e}");
+        }
+        // What varies with the distance and then shrinks is none either.
+        assert_eq!(plateau(&[1e-5, 2e-3, 1e-3, 1e-7, 1e-11, 1e-15]), 0.0);
+        assert_eq!(plateau(&[1e-5, 1e-9, 2e-9, 1e-9, 3e-10]), 1e-9);
     }
 
     #[test]

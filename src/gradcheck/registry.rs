@@ -9,7 +9,7 @@ use strum::VariantArray;
 
 use super::{Failure, GradCheck, Report, direction};
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
-use crate::objective::{self, Objective, Priors, Selection};
+use crate::objective::{self, Objective, Place, Priors, Selection};
 use crate::ops::{self, SegmentLink, SegmentMode};
 use crate::recipe::{LayerWeights, Preset, Recipe};
 use crate::tape::{Real, Tape, Var};
@@ -333,7 +333,11 @@ impl Cases {
             let x = self.random(&example.shape, 0);
             self.list.push(Case {
                 operation: example.name,
-                description: format!("at {:?}", example.term.place()),
+                description: match example.term.place() {
+                    Place::Pixels => "of the pixels".into(),
+                    Place::Features(layer) => format!("of {layer}"),
+                    Place::Gram(layer) => format!("of the Gram matrix of {layer}"),
+                },
                 shapes: vec![example.shape],
                 check: Box::new(move || {
                     check.check_with_f32(score::<f64>(index), score::<f32>(index), std::slice::from_ref(&x))

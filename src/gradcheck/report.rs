@@ -227,15 +227,16 @@ pub enum Failure {
     },
     /// The value at the given inputs is NaN or infinite, so nothing can be said.
     #[error(
-        "the value at {index:?} is {value} at the given inputs; `{operation}` is the first operation to give NaN or an infinity"
+        "the value at {index:?} is {value} at the given inputs{}",
+        .operation.map_or(String::new(), |name| format!("; `{name}` is the first operation to give NaN or an infinity"))
     )]
     NotFinite {
         /// The first such element of the function's value.
         index: Vec<usize>,
         /// What it is.
         value: f64,
-        /// The first operation on the tape with such an element in its output.
-        operation: &'static str,
+        /// The first operation on the tape with such an element in its output; `None` for functions not on a tape.
+        operation: Option<&'static str>,
     },
     /// Two evaluations of the function differ.
     #[error("two evaluations at the same inputs differ, first at {place}")]
@@ -256,7 +257,7 @@ pub enum Failure {
         rule: Rule,
     },
     /// The gradient as a whole does not do what every VJP must; for functions that are not on a tape.
-    #[error("the gradient with respect to input {input} {rule}")]
+    #[error("the gradient that was given for input {input} {}", own_words(.rule))]
     Gradient {
         /// Which of the inputs.
         input: usize,
@@ -282,6 +283,25 @@ pub enum Rule {
         /// The gradient's shape.
         found: Vec<usize>,
     },
+    /// There is one gradient for each input.
+    #[error("comes with {found} gradients for {expected} inputs")]
+    Number {
+        /// How many inputs there are.
+        expected: usize,
+        /// How many gradients there are.
+        found: usize,
+    },
+    /// It is a number.
+    #[error("is {value} at {index:?}, where the value is finite")]
+    Finite {
+        /// Where in the input.
+        index: Vec<usize>,
+        /// What it is.
+        value: f64,
+    },
+    /// A product with a Hessian is symmetric.
+    #[error("is no product with a symmetric matrix: ⟨u, Hv⟩ and ⟨v, Hu⟩ differ by {0:.1e} of their size")]
+    Symmetric(f64),
     /// It is a function: called again, it gives the same bits.
     #[error("gives other bits when it is called again with the same values")]
     Repeatable,
@@ -302,13 +322,27 @@ impl Failure {
         if let Self::Slopes { entries, .. } = self { entries } else { &[] }
     }
 
+    /// What is said in short: of slopes the worst verdict, of all else [`Verdict::Wrong`].
+    pub fn verdict(&self) -> Verdict {
+        self.entries().first().map_or(Verdict::Wrong, |entry| entry.verdict)
+    }
+
     /// The operations at fault, by name, in the order of recording.
     pub fn operations(&self) -> Vec<&'static str> {
         match self {
             Self::Slopes { culprits, .. } => culprits.iter().map(|culprit| culprit.operation).collect(),
-            Self::Vjp { operation, .. } | Self::NotFinite { operation, .. } => vec![operation],
+            Self::Vjp { operation, .. } => vec![operation],
+            Self::NotFinite { operation, .. } => operation.iter().copied().collect(),
             Self::ValueChanges { .. } | Self::Gradient { .. } | Self::SinglePrecision(_) => Vec::new(),
         }
+    }
+}
+
+/// What a rule says of a gradient, and not of what gives one.
+fn own_words(rule: &Rule) -> String {
+    match rule {
+        Rule::Shape { expected, found } => format!("has shape {found:?}, but the input has shape {expected:?}"),
+        rule => rule.to_string(),
     }
 }
 

@@ -88,6 +88,13 @@ pub(super) struct Steps {
     pub(super) unit: f64,
 }
 
+impl Steps {
+    /// For lines along which both kinds of steps make sense.
+    pub(super) fn smaller(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), smallest: self.smallest.min(other.smallest), ..self }
+    }
+}
+
 /// What was found along a line.
 pub(super) struct Found {
     /// The slopes at 0, component by component.
@@ -126,8 +133,9 @@ pub(super) fn quick(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: 
 
 /// The same, from steps of all sizes and with the noise of the values measured.
 pub(super) fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps) -> Found {
-    // Not the steps of `quick`, whose accidents are not to happen again.
-    let mut step = 11.3 * steps.first.max(steps.smallest);
+    // Not the steps of `quick`, whose accidents are not to happen again; but powers of two where those must be.
+    let larger = if steps.unit > f64::EPSILON { 8.0 } else { 11.3 };
+    let mut step = larger * steps.first.max(steps.smallest);
     let mut rows = Vec::new();
     while rows.len() < 60 && (rows.len() < ROWS || step > steps.smallest / 4096.0) {
         rows.push((step, f(-step), f(step)));
@@ -157,6 +165,8 @@ pub(super) fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps
                 difference.push(((right - here) - (here - left)) / step, 4.0 * rounding);
             }
             let ((value, error), (jump, jump_error)) = (central.consistent(), difference.consistent());
+            // A kink shows in the differences themselves; an extrapolated jump alone may come of bends nearby.
+            let jump_error = jump_error.max(difference.settled());
             let natural = here.abs() / (100.0 * steps.first);
             let noise = if here == 0.0 { 0.0 } else { noise[component] / here.abs() };
             Slope { value, error, jump, jump_error, noise, natural }
@@ -239,6 +249,12 @@ impl Table {
         let truncation = self.row.first().map_or(f64::INFINITY, |above| (entry - above).abs());
         self.rows.push([best, (entry, 4.0 * rounding + truncation)]);
         self.row = row;
+    }
+
+    /// How well the first entries alone say what they tend to: twice in turn, as two may agree by chance.
+    fn settled(&self) -> f64 {
+        let offs = self.rows.windows(2).map(|rows| rows[0][1].1.max(rows[1][1].1));
+        offs.filter(|off| off.is_finite()).fold(f64::INFINITY, f64::min)
     }
 
     /// The best value that no smaller step contradicts, and its error.

@@ -11,6 +11,9 @@ pub(super) trait Subject {
     /// The rounding unit of the function's own numbers.
     const UNIT: f64 = f64::EPSILON;
 
+    /// Whether these are f32.
+    const SINGLE: bool = Self::UNIT > f64::EPSILON;
+
     fn value(&self, inputs: &[ArrayD<f64>]) -> ArrayD<f64>;
 
     /// The gradients of ⟨`cotangent`, value⟩ for all inputs, in the inputs' shapes.

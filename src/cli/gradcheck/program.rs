@@ -1,0 +1,265 @@
+//! A program that is asked for values and gradients over its pipes; docs/gradcheck-protocol.md is the protocol.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ndarray::{ArrayD, IxDyn};
+use serde_json::Value;
+
+/// The longest line that is read, in bytes: some ten million numbers.
+const LONGEST: u64 = 1 << 28;
+
+/// How long a program may take to end once nothing more is asked.
+const PARTING: Duration = Duration::from_secs(2);
+
+/// A program that was started and answers questions. It ends when this is dropped.
+pub(super) struct Program {
+    command: String,
+    child: Child,
+    /// `None` when nothing more is to be asked.
+    questions: Option<Sender<String>>,
+    answers: Receiver<io::Result<String>>,
+    timeout: Duration,
+}
+
+impl Program {
+    /// Starts a program. What it writes to standard error goes where ours goes.
+    pub(super) fn start(command: &str, timeout: Duration) -> Result<Self, String> {
+        let words = shlex::split(command).filter(|words| !words.is_empty());
+        let words = words.ok_or_else(|| format!("`{command}` is no command: give a program and its arguments"))?;
+        let mut child = Command::new(&words[0])
+            .args(&words[1..])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|why| format!("cannot start the program `{}`: {why}", words[0]))?;
+        let mut to = child.stdin.take().expect("piped");
+        let from = child.stdout.take().expect("piped");
+        // Threads of their own: a program that neither reads nor answers must not hold us up.
+        let (questions, asked) = channel::<String>();
+        thread::spawn(move || {
+            for question in asked {
+                if to.write_all(question.as_bytes()).and_then(|()| to.flush()).is_err() {
+                    return;
+                }
+            }
+        });
+        let (heard, answers) = channel();
+        thread::spawn(move || {
+            let mut from = BufReader::new(from);
+            loop {
+                let mut line = Vec::new();
+                let read = from.by_ref().take(LONGEST).read_until(b'\n', &mut line);
+                let answer = match read {
+                    Ok(0) => return,
+                    Ok(_) => Ok(String::from_utf8_lossy(&line).trim_end().to_owned()),
+                    Err(why) => Err(why),
+                };
+                if heard.send(answer).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { command: command.into(), child, questions: Some(questions), answers, timeout })
+    }
+
+    /// The answer to one question: the value under `key`.
+    pub(super) fn ask(&mut self, question: &Value, key: &str) -> Result<Value, String> {
+        let name = format!("the program `{}`", self.command);
+        let asked = &question["ask"];
+        // A program that is gone is found out when its answer is read.
+        let _ = self.questions.as_ref().expect("not parted").send(format!("{question}\n"));
+        let line = match self.answers.recv_timeout(self.timeout) {
+            Ok(Ok(line)) => line,
+            Ok(Err(why)) => return Err(format!("cannot read from {name}: {why}")),
+            Err(RecvTimeoutError::Timeout) => {
+                return Err(format!(
+                    "{name} did not answer {asked} within {} s; if it needs longer, give --timeout",
+                    self.timeout.as_secs_f64()
+                ));
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                let how = self.end().map_or_else(String::new, |status| format!(" ({status})"));
+                return Err(format!(
+                    "{name} ended{how} before it answered {asked}; what it wrote to standard error stands above"
+                ));
+            }
+        };
+        let expected = format!("a line as {{\"{key}\": …}} was expected");
+        let Some(mut answer) = parsed(&line) else {
+            return Err(format!(
+                "{name} answered {asked} with `{}`, which is no JSON: {expected}; what it prints for people belongs on \
+                 standard error",
+                shortened(&line)
+            ));
+        };
+        if let Some(error) = answer.get("error").and_then(Value::as_str) {
+            return Err(format!("{name} cannot answer {asked}: {error}"));
+        }
+        match answer.get_mut(key) {
+            Some(value) => Ok(value.take()),
+            None => Err(format!("{name} answered {asked} with `{}`: {expected}", shortened(&line))),
+        }
+    }
+
+    /// Waits a little for the program to end by itself, and ends it otherwise.
+    fn end(&mut self) -> Option<std::process::ExitStatus> {
+        self.questions = None;
+        let start = Instant::now();
+        while start.elapsed() < PARTING {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
+        self.child.wait().ok()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The first 60 characters.
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.into(),
+    }
+}
+
+/// A line of JSON, in which NaN and infinities may stand as Python or C write them: they become null.
+fn parsed(line: &str) -> Option<Value> {
+    serde_json::from_str(line).ok().or_else(|| serde_json::from_str(&without_nan(line)).ok())
+}
+
+/// The line with `NaN`, `inf`, `-Infinity` and the like outside of strings replaced by null.
+fn without_nan(line: &str) -> String {
+    let (mut result, mut word, mut in_string, mut escaped) = (String::new(), String::new(), false, false);
+    for c in line.chars().chain([' ']) {
+        if !in_string && (c.is_ascii_alphabetic() || c == '-' || c == '+') {
+            word.push(c);
+            continue;
+        }
+        let name = word.trim_start_matches(['-', '+']).to_ascii_lowercase();
+        result.push_str(if ["nan", "inf", "infinity"].contains(&&name[..]) { "null" } else { &word });
+        word.clear();
+        result.push(c);
+        (in_string, escaped) = match c {
+            '"' if !escaped => (!in_string, false),
+            '\\' => (in_string, !escaped),
+            _ => (in_string, false),
+        };
+    }
+    result
+}
+
+/// Numbers in nested lists, or one number, as an array; null is NaN.
+pub(super) fn array(value: &Value) -> Result<ArrayD<f64>, String> {
+    let mut shape = Vec::new();
+    let mut first = value;
+    while let Value::Array(list) = first {
+        shape.push(list.len());
+        match list.first() {
+            Some(next) => first = next,
+            None => break,
+        }
+    }
+    let mut numbers = Vec::with_capacity(shape.iter().product());
+    gather(value, &shape, &mut numbers)?;
+    Ok(ArrayD::from_shape_vec(IxDyn(&shape), numbers).expect("as many as the shape says"))
+}
+
+fn gather(value: &Value, shape: &[usize], numbers: &mut Vec<f64>) -> Result<(), String> {
+    match (value, shape) {
+        (Value::Array(list), [length, rest @ ..]) if list.len() == *length => {
+            list.iter().try_for_each(|value| gather(value, rest, numbers))
+        }
+        (Value::Number(number), []) => {
+            numbers.push(number.as_f64().unwrap_or(f64::NAN));
+            Ok(())
+        }
+        (Value::Null, []) => {
+            numbers.push(f64::NAN);
+            Ok(())
+        }
+        (Value::Array(_), _) => Err("has lists of different lengths in it".into()),
+        (other, []) => Err(format!("has {} in it, which is no number", shortened(&other.to_string()))),
+        _ => Err("has numbers beside lists".into()),
+    }
+}
+
+/// Numbers in nested lists of the given shape, or in one list that has as many.
+pub(super) fn array_of_shape(value: &Value, shape: &[usize]) -> Result<ArrayD<f64>, String> {
+    let array = array(value)?;
+    if array.shape() == shape {
+        return Ok(array);
+    }
+    match array.shape() {
+        [length] if *length == shape.iter().product::<usize>() => {
+            Ok(array.into_shape_with_order(IxDyn(shape)).expect("as many"))
+        }
+        found => Err(format!("has shape {found:?}, where {shape:?} was expected")),
+    }
+}
+
+/// An array as nested lists.
+pub(super) fn nested(array: &ArrayD<f64>) -> Value {
+    fn lists(numbers: &mut dyn Iterator<Item = f64>, shape: &[usize]) -> Value {
+        match shape {
+            [] => numbers.next().map_or(Value::Null, Value::from),
+            [length, rest @ ..] => (0..*length).map(|_| lists(numbers, rest)).collect(),
+        }
+    }
+    lists(&mut array.iter().copied(), array.shape())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nan_and_infinities_are_read_as_others_write_them() {
+        let line = r#"{"value": [NaN, -Infinity, -nan, inf, 1e-3], "say": "NaN \" inf", "t": true}"#;
+        let value = parsed(line).unwrap();
+        assert_eq!(value, json!({ "value": [null, null, null, null, 1e-3], "say": "NaN \" inf", "t": true }));
+        assert!(parsed("nonsense").is_none() && parsed("").is_none() && parsed("{\"a\": None}").is_none());
+    }
+
+    #[test]
+    fn arrays_are_nested_lists_and_back() {
+        for value in
+            [json!(3.0), json!([1.0, 2.0]), json!([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), json!([[[0.5]]]), json!([])]
+        {
+            assert_eq!(nested(&array(&value).unwrap()), value);
+        }
+        assert!(array(&json!([null, 1])).unwrap()[0].is_nan());
+        for (value, said) in [
+            (json!([[1.0], [2.0, 3.0]]), "lists of different lengths"),
+            (json!([[1.0], 2.0]), "numbers beside lists"),
+            (json!([1.0, [2.0]]), "lists of different lengths"),
+            (json!(["a"]), "\"a\" in it, which is no number"),
+            (json!({}), "{} in it"),
+        ] {
+            let why = array(&value).unwrap_err();
+            assert!(why.contains(said), "{value}: {why}");
+        }
+    }
+
+    #[test]
+    fn one_list_stands_for_any_shape_and_another_shape_does_not() {
+        let flat = array_of_shape(&json!([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), &[2, 3]).unwrap();
+        assert_eq!((flat.shape(), flat[[1, 0]]), (&[2, 3][..], 4.0));
+        let turned = array_of_shape(&json!([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), &[2, 3]).unwrap_err();
+        assert_eq!(turned, "has shape [3, 2], where [2, 3] was expected");
+        assert!(array_of_shape(&json!([1.0]), &[2]).is_err());
+    }
+}

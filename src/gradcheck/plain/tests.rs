@@ -1,0 +1,246 @@
+//! Plain functions, right and wrong, in every shape that they may have.
+
+use std::cell::Cell;
+
+use ndarray::{Array2, array};
+
+use super::super::*;
+
+/// Σ i·sin(xᵢ), and its gradient times a factor.
+fn waves(x: &[f64]) -> f64 {
+    x.iter().enumerate().map(|(i, x)| (1.0 + i as f64) * x.sin()).sum()
+}
+
+fn of_waves(x: &[f64]) -> Vec<f64> {
+    x.iter().enumerate().map(|(i, x)| (1.0 + i as f64) * x.cos()).collect()
+}
+
+#[test]
+fn numbers_of_every_shape_are_moved() {
+    check_fn(waves, of_waves, &[0.3, -1.0, 2.0][..]).unwrap();
+    check_fn(|x: &f64| x.sin(), |x: &f64| x.cos(), &0.7).unwrap();
+    check_fn(|x: &[f64; 2]| x[0] * x[1], |x: &[f64; 2]| [x[1], x[0]], &[0.7, 3.0]).unwrap();
+    check_fn(|x: &Vec<f64>| waves(x), |x: &Vec<f64>| of_waves(x), &vec![0.7, 3.0]).unwrap();
+    let several = |factor: f64| {
+        let f = |x: &[Array2<f64>]| x[0].dot(&x[1]).sum();
+        let gradient = move |x: &[Array2<f64>]| {
+            let ones = Array2::ones((x[0].nrows(), x[1].ncols()));
+            vec![ones.dot(&x[1].t()), x[0].t().dot(&ones) * factor]
+        };
+        check_fn(f, gradient, &[array![[1.0, 2.0], [-0.4, 0.2], [3.0, 0.1]], array![[0.3], [-2.0]]][..])
+    };
+    assert_eq!(several(1.0).unwrap().compared, 8);
+    assert!(several(-1.0).unwrap_err().entries().iter().all(|entry| entry.input == 1));
+    // Not in row-major order.
+    let turned = array![[1.0, 2.0, 0.3], [-0.4, 0.2, 5.0]].reversed_axes();
+    let weights = array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];
+    let f = |x: &Array2<f64>| (x * &weights).mapv(f64::sin).sum();
+    check_fn(f, |x: &Array2<f64>| (x * &weights).mapv(f64::cos) * &weights, &turned).unwrap();
+}
+
+#[test]
+fn wrong_gradients_are_called_wrong() {
+    let x = [0.3, -1.0, 2.0];
+    for wrong in [-1.0, 0.0, 1.0 + 1e-6, 2.0] {
+        let gradient = |x: &[f64]| of_waves(x).into_iter().map(|g| wrong * g).collect::<Vec<_>>();
+        let failure = check_fn(waves, gradient, &x[..]).unwrap_err();
+        assert_eq!((failure.entries().len(), failure.entries()[0].verdict), (3, Verdict::Wrong), "{failure}");
+        assert!(failure.operations().is_empty() && failure.to_string().starts_with("wrong gradient: 3 of 3 slopes"));
+    }
+    let x = array![[1.0, 2.0], [0.3, -0.7]];
+    let f = |x: &Array2<f64>| x[[0, 1]].powi(3) + 2.0 * x[[1, 0]];
+    let transposed = |x: &Array2<f64>| array![[0.0, 2.0], [3.0 * x[[0, 1]].powi(2), 0.0]];
+    assert_eq!(check_fn(f, transposed, &x).unwrap_err().entries().len(), 2);
+}
+
+#[test]
+fn gradients_that_cannot_be_compared_get_a_sentence() {
+    let x = [0.3, -1.0];
+    let said = |gradient: fn(&[f64]) -> Vec<f64>| check_fn(waves, gradient, &x[..]).unwrap_err().to_string();
+    assert_eq!(
+        said(|_| vec![1.0]),
+        "the gradient that was given for input 0 has shape [1], but the input has shape [2]"
+    );
+    assert_eq!(
+        said(|x| vec![x[0], f64::NAN]),
+        "the gradient that was given for input 0 is NaN at [1], where the value is finite"
+    );
+    let none = check_fn(waves, |_: &[f64]| Vec::<Array2<f64>>::new(), &x[..]).unwrap_err().to_string();
+    assert_eq!(none, "the gradient that was given for input 0 comes with 0 gradients for 1 inputs");
+    let nan = check_fn(|x: &[f64]| x[1].ln(), of_waves, &x[..]).unwrap_err().to_string();
+    assert_eq!(nan, "the value at [] is NaN at the given inputs");
+    let calls = Cell::new(0.0);
+    let count = || {
+        calls.set(calls.get() + 1.0);
+        calls.get()
+    };
+    let changes = check_fn(|x: &[f64]| waves(x) + count(), of_waves, &x[..]).unwrap_err().to_string();
+    assert_eq!(changes, "two evaluations at the same inputs differ, first at the value");
+    let changes = check_fn(waves, |_: &[f64]| vec![count(), 1.0], &x[..]).unwrap_err().to_string();
+    assert_eq!(changes, "two evaluations at the same inputs differ, first at the gradient of input 0");
+}
+
+#[test]
+fn a_gradient_that_uses_what_an_evaluation_elsewhere_left_is_told() {
+    let kept = Cell::new(0.0);
+    let f = |x: &f64| {
+        kept.set(*x);
+        x.sin()
+    };
+    let failure = check_fn(f, |_: &f64| kept.get().cos(), &0.7).unwrap_err();
+    assert_eq!(failure, Failure::ValueChanges { place: "the gradient of input 0".into() });
+}
+
+#[test]
+fn many_bends_nearby_are_no_kink() {
+    let x: Vec<f64> = (0..30_000).map(|i| 0.3 + 1.5 * (f64::from(i) * 0.618_034).fract()).collect();
+    let huber = |x: &[f64]| x.iter().map(|&x| if x < 1.0 { x * x / 2.0 } else { x - 0.5 }).sum::<f64>();
+    let gradient = |x: &[f64]| x.iter().map(|&x| x.min(1.0)).collect::<Vec<_>>();
+    check_fn(huber, gradient, &x[..]).unwrap();
+}
+
+#[test]
+fn kinks_of_plain_functions_are_kinks() {
+    let f = |x: &[f64]| x.iter().map(|x| x.max(0.0)).sum::<f64>();
+    let gradient = |x: &[f64]| x.iter().map(|&x| f64::from(x > 0.0)).collect::<Vec<_>>();
+    let failure = check_fn(f, gradient, &[0.0, 1.0][..]).unwrap_err();
+    assert_eq!((failure.entries().len(), failure.entries()[0].verdict), (1, Verdict::NotDifferentiable));
+    assert_eq!(
+        GradCheck::new().subgradients(true).check_fn(f, gradient, &[0.0, 1.0][..]).unwrap().subgradients.len(),
+        1
+    );
+}
+
+#[test]
+fn vjps_of_functions_that_give_arrays() {
+    let x = array![[1.0, 2.0], [-0.4, 0.2], [3.0, 0.1]];
+    let w = array![[0.3, 1.0, -1.0], [-2.0, 0.5, 0.7]];
+    let f = |x: &Array2<f64>| x.dot(&w);
+    GradCheck::new().check_vjp(f, |_: &Array2<f64>, dy: &Array2<f64>| dy.dot(&w.t()), &x).unwrap();
+    let squared = |_: &Array2<f64>, dy: &Array2<f64>| (dy * dy).dot(&w.t());
+    let failure = GradCheck::new().check_vjp(f, squared, &x).unwrap_err();
+    assert!(matches!(failure, Failure::Gradient { input: 0, rule: Rule::Combines(_) }), "{failure}");
+    let failure = GradCheck::new().check_vjp(f, |_: &Array2<f64>, dy: &Array2<f64>| dy.dot(&w.t()).reversed_axes(), &x);
+    assert!(matches!(failure, Err(Failure::Gradient { rule: Rule::Shape { .. }, .. })));
+    let off_by_one = |_: &Array2<f64>, dy: &Array2<f64>| {
+        let right = dy.dot(&w.t());
+        Array2::from_shape_fn((3, 2), |(i, j)| right[[(i + 1) % 3, j]])
+    };
+    assert_eq!(GradCheck::new().check_vjp(f, off_by_one, &x).unwrap_err().entries()[0].verdict, Verdict::Wrong);
+}
+
+#[test]
+fn products_with_a_hessian_are_slopes_and_symmetric() {
+    let gradient = |x: &[f64; 2]| [2.0 * x[0] * x[1], x[0] * x[0]];
+    let of = |product: fn(&[f64; 2], &[f64; 2]) -> [f64; 2]| check_hessian_vector(gradient, product, &[0.7, -1.1]);
+    of(|x, v| [2.0 * (x[1] * v[0] + x[0] * v[1]), 2.0 * x[0] * v[0]]).unwrap();
+    let lost = of(|x, v| [2.0 * x[1] * v[0], 2.0 * x[0] * v[0]]).unwrap_err();
+    assert!(matches!(lost, Failure::Gradient { rule: Rule::Symmetric(_), .. }), "{lost}");
+    assert!(lost.to_string().contains("is no product with a symmetric matrix"), "{lost}");
+    let wrong = of(|x, v| [4.0 * (x[1] * v[0] + x[0] * v[1]), 4.0 * x[0] * v[0]]).unwrap_err();
+    assert_eq!(wrong.entries()[0].verdict, Verdict::Wrong);
+    let several = |x: &[Array2<f64>]| vec![x[1].clone(), x[0].clone()];
+    let product = |_: &[Array2<f64>], v: &[Array2<f64>]| vec![v[1].clone(), v[0].clone()];
+    check_hessian_vector(several, product, &[array![[1.0, 2.0]], array![[3.0, 4.0]]][..]).unwrap();
+}
+
+#[test]
+fn threads_change_no_bit() {
+    let x: Vec<f64> = (0..300).map(|i| f64::from(i * i).sin()).collect();
+    let alone = GradCheck::new().check_fn(waves, of_waves, &x[..]).unwrap();
+    for threads in [1, 2, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let (report, numbers) = pool.install(|| {
+            let check = GradCheck::new().parallel();
+            (check.check_fn(waves, of_waves, &x[..]).unwrap(), check.numeric_gradient(waves, &x[..]))
+        });
+        assert_eq!(report, alone);
+        assert_eq!(numbers, numeric_gradient(waves, &x[..]));
+    }
+    let jacobian = |x: &[f64; 2]| [x[0].sin() * x[1], x[1].exp()];
+    let at = [0.3, 1.2];
+    assert_eq!(GradCheck::new().parallel().numeric_jacobian(jacobian, &at), numeric_jacobian(jacobian, &at));
+    let vjp = |x: &[f64; 2], dy: &[f64; 2]| [dy[0] * x[0].cos() * x[1], dy[0] * x[0].sin() + dy[1] * x[1].exp()];
+    let check = GradCheck::new();
+    assert_eq!(check.clone().parallel().check_vjp(jacobian, vjp, &at), check.check_vjp(jacobian, vjp, &at));
+    let product = |_: &[f64; 2], v: &[f64; 2]| [v[0] * 2.0, v[1] * 3.0];
+    let gradient = |x: &[f64; 2]| [2.0 * x[0], 3.0 * x[1]];
+    let alone = check.check_hessian_vector(gradient, product, &at);
+    assert_eq!(check.parallel().check_hessian_vector(gradient, product, &at), alone);
+    assert!(alone.is_ok());
+}
+
+#[test]
+fn functions_in_f32_are_held_to_what_f32_can_tell() {
+    type F = fn(f32) -> f32;
+    let functions: [(F, F); 5] = [
+        (f32::sin, f32::cos),
+        (|x| x * x * x, |x| 3.0 * x * x),
+        (f32::exp, f32::exp),
+        (|x| 1.0 / x, |x| -1.0 / (x * x)),
+        (|x| 7.0 * x - 3.0, |_| 7.0),
+    ];
+    for (number, (f, slope)) in functions.into_iter().enumerate() {
+        for size in [1e-6f32, 1.0, 1e6] {
+            for length in [1, 10, 1000] {
+                let x: Vec<f32> = (0..length).map(|i| 0.3 + (i as f32 * 0.37).sin().abs()).collect();
+                for check in [GradCheck::new(), GradCheck::new().directions(4)] {
+                    let value = |x: &[f32]| x.iter().map(|&x| size * f(x)).sum::<f32>() / length as f32;
+                    let with = |factor: f32| {
+                        let gradient =
+                            |x: &[f32]| x.iter().map(|&x| factor * size * slope(x) / length as f32).collect::<Vec<_>>();
+                        check.check_fn(value, gradient, &x[..])
+                    };
+                    let right = with(1.0);
+                    assert!(right.is_ok(), "{number}, {size:e}, {length}: {}", right.unwrap_err());
+                    for wrong in [-1.0, 0.0, 2.0] {
+                        let failure = with(wrong).expect_err("wrong");
+                        assert_eq!(
+                            failure.entries()[0].verdict,
+                            Verdict::Wrong,
+                            "{number}, {size:e}, {length}, {wrong}: {failure}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn estimates_know_how_far_they_are_off() {
+    let x: Vec<f64> = (0..20).map(|i| 0.1 + f64::from(i)).collect();
+    let found = numeric_gradient(waves, &x[..]);
+    for ((value, error), right) in found.values.iter().zip(&found.errors).zip(of_waves(&x)) {
+        assert!((value - right).abs() <= 4.0 * error && *error <= 1e-6, "{value} ± {error}, {right}");
+    }
+    assert!(found.evaluations > 120, "{found:?}");
+    let kink = numeric_gradient(|x: &f64| x.abs(), &0.0);
+    assert!(kink.values[[]].abs() < 1e-9 && (kink.errors[[]] - 1.0).abs() < 1e-6, "{kink:?}");
+    let nowhere = numeric_gradient(|_: &f64| f64::NAN, &0.0);
+    assert!(nowhere.values[[]].is_nan() && nowhere.errors[[]] == f64::INFINITY);
+    let single = numeric_gradient(|x: &f32| x.sin(), &0.3);
+    let off = (single.values[[]] - 0.3f64.cos()).abs();
+    assert!(off <= 4.0 * single.errors[[]] && single.errors[[]] < 1e-3, "{single:?}");
+}
+
+#[test]
+fn jacobians_and_products_have_their_shapes() {
+    let w = array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
+    let jacobian = numeric_jacobian(|x: &Array2<f64>| x.dot(&w), &Array2::ones((4, 2)));
+    assert_eq!(jacobian.values.shape(), [4, 3, 4, 2]);
+    assert!((jacobian.values[[2, 1, 2, 0]] - 2.0).abs() < 1e-9 && jacobian.values[[2, 1, 1, 0]].abs() < 1e-9);
+    let several = numeric_jacobian(|x: &[Array2<f64>]| x[0].sum() * x[1].sum(), &[w.clone(), array![[3.0]]][..]);
+    assert_eq!(several.values.shape(), [7]);
+    // Of a direction of any size.
+    for size in [1e-6, 1.0, 1e9] {
+        let v = [size, 0.0, -2.0 * size];
+        let product = hessian_vector(of_waves, &[0.3, 1.0, 2.0][..], &v[..]);
+        let right = [-size * 0.3f64.sin(), 0.0, 6.0 * size * 2f64.sin()];
+        for ((value, error), right) in product.values.iter().zip(&product.errors).zip(right) {
+            assert!((value - right).abs() <= 4.0 * error && *error <= 1e-8 * size, "{value} ± {error}, {right}");
+        }
+    }
+    let none = hessian_vector(of_waves, &[0.3][..], &[0.0][..]);
+    assert_eq!((none.values[[0]], none.errors[[0]]), (0.0, 0.0));
+}
