@@ -14,12 +14,15 @@ mod interrupt;
 mod invert;
 mod log;
 mod loss;
+mod made;
 mod network;
 mod output;
 mod preview;
 mod progress;
 mod settings;
 mod show;
+#[cfg(feature = "studio")]
+mod studio;
 mod texture;
 mod transfer;
 mod weights;
@@ -40,6 +43,8 @@ struct Cli {
 enum Command {
     Transfer(Box<transfer::Arguments>),
     Batch(Box<batch::Arguments>),
+    #[cfg(feature = "studio")]
+    Studio(studio::Arguments),
     Texture(Box<texture::Arguments>),
     Invert(Box<invert::Arguments>),
     Figure(Box<figure::Arguments>),
@@ -62,6 +67,8 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Transfer(arguments) => transfer::run(&arguments),
         Command::Batch(arguments) => batch::run(&arguments),
+        #[cfg(feature = "studio")]
+        Command::Studio(arguments) => studio::run(&arguments),
         Command::Texture(arguments) => texture::run(&arguments),
         Command::Invert(arguments) => invert::run(&arguments),
         Command::Figure(arguments) => figure::run(&arguments),

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use impasto::picture::Picture;
+#[cfg(feature = "studio")]
+use impasto::recipe::Steps;
 use impasto::recipe::{Recipe, Scales};
 use impasto::run::Start;
 use impasto::{Transfer, Vgg19};
@@ -144,6 +146,18 @@ pub(super) struct Ready {
 }
 
 impl Ready {
+    /// Goes on from a picture, at the sizes from `side` on.
+    #[cfg(feature = "studio")]
+    pub(super) fn go_on(&mut self, picture: Picture, side: usize) -> Result<(), Error> {
+        let longest = self.content.height().max(self.content.width());
+        let scales = self.recipe.scales.schedule(&self.recipe.steps, longest).map_err(impasto::Error::from)?;
+        let left = scales.iter().filter(|scale| scale.side >= side.min(longest));
+        let (sides, steps) = left.map(|scale| (scale.side, scale.steps)).unzip();
+        (self.recipe.scales, self.recipe.steps) = (Scales::Sides(sides), Steps::Given(steps));
+        self.start = Start::Picture(picture);
+        Ok(())
+    }
+
     /// The job.
     pub(super) fn job(&self) -> Transfer<'_> {
         let Self { content, style, network, recipe, start, clamp, seed } = self;
