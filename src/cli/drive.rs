@@ -101,6 +101,12 @@ impl RunArguments {
         Ok(())
     }
 
+    /// How the picture is written.
+    #[cfg(feature = "studio")]
+    pub(super) fn save_options(&self) -> SaveOptions {
+        self.output.options()
+    }
+
     /// The rate asked for, or the job's own.
     pub(super) fn rate(&self, own: Rate) -> Rate {
         self.lr.map_or(own, Rate::OfInput)

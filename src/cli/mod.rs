@@ -16,6 +16,7 @@ mod invert;
 mod invocation;
 mod log;
 mod loss;
+mod made;
 mod memory;
 mod network;
 mod output;
@@ -26,6 +27,8 @@ mod record;
 mod resume;
 mod settings;
 mod show;
+#[cfg(feature = "studio")]
+mod studio;
 mod texture;
 mod transfer;
 mod weights;
@@ -50,6 +53,8 @@ struct Cli {
 enum Command {
     Transfer(Box<transfer::Arguments>),
     Batch(Box<batch::Arguments>),
+    #[cfg(feature = "studio")]
+    Studio(studio::Arguments),
     Texture(Box<texture::Arguments>),
     Invert(Box<invert::Arguments>),
     Resume(resume::Arguments),
@@ -87,6 +92,8 @@ fn run(command: Command, invocation: &Invocation) -> Result<ExitCode, Error> {
     match command {
         Command::Transfer(arguments) => transfer::run(&arguments, invocation),
         Command::Batch(arguments) => batch::run(&arguments),
+        #[cfg(feature = "studio")]
+        Command::Studio(arguments) => studio::run(&arguments),
         Command::Texture(arguments) => texture::run(&arguments, invocation),
         Command::Invert(arguments) => invert::run(&arguments, invocation),
         Command::Resume(arguments) => resume::run(&arguments),

@@ -53,18 +53,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let (forecast, memory, speed) = match &arguments.job {
         Job::Transfer(job) => {
             let memory = job.run_arguments().memory.budget();
-            job.network_arguments().in_threads(|| with_speed(job.forecast(memory)?, memory))?
+            job.network_arguments().in_threads(|| Ok::<_, Error>(with_speed(job.forecast(memory)?, memory)))?
         }
         Job::Texture(job) => {
             let (example, (network, _)) = (job.example()?, job.ready()?);
             let memory = job.memory();
-            job.network_arguments().in_threads(|| with_speed(job.forecast(&example, &network, memory)?, memory))?
+            job.network_arguments().in_threads(|| Ok(with_speed(job.forecast(&example, &network, memory)?, memory)))?
         }
         Job::Invert(job) => {
             let ((network, _), memory) = (job.ready()?, job.memory());
             job.network_arguments().in_threads(|| {
                 let side = job.planned_side(&network, memory)?;
-                with_speed(job.forecast(&network, side, memory)?, memory)
+                Ok(with_speed(job.forecast(&network, side, memory)?, memory))
             })?
         }
     }?;
@@ -80,9 +80,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
 
 type Planned = (Forecast, usize, Speed);
 
-fn with_speed((forecast, load): (Forecast, Load), memory: usize) -> Result<Planned, Error> {
+fn with_speed((forecast, load): (Forecast, Load), memory: usize) -> Planned {
     let speed = load.speed();
-    Ok((forecast, memory, speed))
+    (forecast, memory, speed)
 }
 
 fn as_json(forecast: &Forecast, memory: usize, speed: Speed) -> serde_json::Value {

@@ -93,7 +93,7 @@ pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<Exit
     let (example, (network, weights)) = (arguments.example()?, arguments.ready()?);
     let memory = arguments.memory();
     driver.note_weights(&weights);
-    driver.note("layers", &arguments.layers());
+    driver.note("layers", arguments.layers());
     driver.note("optimizer", method);
     driver.note("pool", arguments.network.pool.unwrap_or(Pooling::Average));
     arguments.network.in_threads(|| {

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use impasto::picture::Picture;
+#[cfg(feature = "studio")]
+use impasto::recipe::Steps;
 use impasto::recipe::{Recipe, Scales};
 use impasto::run::{Forecast, Load, Run, Start};
 use impasto::{Transfer, Vgg19, WeightSource};
@@ -205,6 +207,19 @@ pub(super) struct Ready {
 }
 
 impl Ready {
+    /// Goes on from a picture, at the sizes from `side` on.
+    #[cfg(feature = "studio")]
+    pub(super) fn go_on(&mut self, picture: Picture, side: usize) -> Result<(), Error> {
+        let longest = self.content.height().max(self.content.width());
+        let scales =
+            self.method.recipe.scales.schedule(&self.method.recipe.steps, longest).map_err(impasto::Error::from)?;
+        let left = scales.iter().filter(|scale| scale.side >= side.min(longest));
+        let (sides, steps) = left.map(|scale| (scale.side, scale.steps)).unzip();
+        (self.method.recipe.scales, self.method.recipe.steps) = (Scales::Sides(sides), Steps::Given(steps));
+        self.start = Start::Picture(picture);
+        Ok(())
+    }
+
     /// The job's run, within the memory that may be used.
     pub(super) fn run(&self) -> Result<Run<'_>, Error> {
         self.job().run_within(self.memory).map_err(|error| self.with_advice(error))

@@ -110,7 +110,7 @@ fn take_the_memory_that_was_foreseen() {
             let values = measured.features.into_values().chain(measured.grams.into_values().map(|gram| gram.value));
             let mut total = None;
             for value in values {
-                let zero = tape.constant(ndarray::ArrayD::zeros(value.shape()));
+                let zero = tape.constant(ArrayD::zeros(value.shape()));
                 let error = crate::ops::squared_error(&value, &zero);
                 drop((value, zero));
                 total = Some(total.map_or_else(|| error.clone(), |total| crate::ops::add(&total, &error)));

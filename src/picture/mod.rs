@@ -59,7 +59,7 @@ impl Picture {
 
     /// Bytes in memory.
     pub(crate) fn bytes(&self) -> usize {
-        4 * (self.rgb.len() + self.alpha.as_ref().map_or(0, |alpha| alpha.len()))
+        4 * (self.rgb.len() + self.alpha.as_ref().map_or(0, ndarray::ArrayBase::len))
     }
 
     /// Height and width at which the longer side is `longest`; see [`fitted`](Self::fitted).

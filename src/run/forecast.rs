@@ -217,7 +217,7 @@ impl Load {
 }
 
 /// The squared error from zero, times something that keeps it in range.
-fn small_error<'t>(value: Var<'t, f32>) -> Var<'t, f32> {
+fn small_error(value: Var<'_, f32>) -> Var<'_, f32> {
     let zero = value.tape().constant(ndarray::ArrayD::zeros(value.shape()));
     scale(&squared_error(&value, &zero), 1e-9)
 }

@@ -206,7 +206,8 @@ fn made_up_checkpoints_do_no_harm() {
         let end = bytes.len() - 32;
         let header = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
         for _ in 0..random.random_range(1..4) {
-            let at = random.random_range(0..if random.random() { header } else { end });
+            let last = if random.random() { header } else { end };
+            let at = random.random_range(0..last);
             let digits = *b"0123456789-.,:{}[]\"eE";
             bytes[at] = if random.random() { random.random() } else { digits[random.random_range(0..digits.len())] };
         }

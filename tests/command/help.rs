@@ -30,6 +30,12 @@ fn of_batch() {
     insta::assert_snapshot!(help("batch --help"));
 }
 
+#[cfg(feature = "studio")]
+#[test]
+fn of_studio() {
+    insta::assert_snapshot!(help("studio --help"));
+}
+
 #[test]
 fn of_features() {
     insta::assert_snapshot!(help("features --help"));

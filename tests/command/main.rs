@@ -19,6 +19,7 @@ mod reference;
 mod same_bits;
 mod server;
 mod show;
+mod studio;
 mod support;
 mod texture;
 mod transfer;

@@ -9,15 +9,15 @@ use std::time::Instant;
 use clap::Args;
 use impasto::picture::Provenance;
 use impasto::run::Ended;
-use impasto::vgg::WeightSource;
 use serde_json::{Value, json};
 
 use self::list::Job;
 use super::arguments::Networks;
 use super::drive::Driver;
 use super::error::Error;
+use super::interrupt;
+use super::made::made_from;
 use super::settings::{self, Settings, TransferOptions};
-use super::{interrupt, record, transfer};
 
 /// Repaint many pictures
 ///
@@ -201,22 +201,6 @@ impl State {
 
 /// Options on which the picture does not depend.
 const NOT_IN_THE_PICTURE: [&str; 7] = ["output", "preview", "quiet", "verbose", "threads", "save-every", "log"];
-
-/// Notes what a picture depends on beside this version of impasto: settings, the bytes of all inputs, and the weights.
-fn made_from(transfer: &transfer::Arguments, settings: &Settings, made: &mut Provenance) -> Result<(), Error> {
-    let hash = |what: &str, path: &Path| match record::checksum(path) {
-        Ok((_, hash)) => Ok(format!("sha256:{hash}")),
-        Err(why) => Err(Error::file(what, path, why)),
-    };
-    let inputs = transfer.inputs().into_iter().map(|path| hash("open the picture", path));
-    made.settings.clone_from(settings);
-    made.settings.insert("inputs".into(), inputs.collect::<Result<Vec<_>, _>>()?.into());
-    made.weights = Some(match transfer.network_arguments().find(true)?.source {
-        WeightSource::File(path) => hash("open the weights", &path)?,
-        random @ WeightSource::Random { .. } => random.to_string(),
-    });
-    Ok(())
-}
 
 /// Whether a picture is there that was made so.
 fn is_there(path: &Path, wanted: &Provenance) -> bool {

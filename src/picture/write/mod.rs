@@ -102,7 +102,7 @@ impl Picture {
         let format = options.format_for(path)?;
         options.check_format(path, format, [self.height(), self.width()])?;
         let write = |why| PictureError::Write { path: path.into(), why };
-        let encoded = self.encode(format, options).map_err(write)?;
+        let encoded = self.encoded(format, options).map_err(write)?;
         if path == Path::new("-") {
             let mut out = io::stdout().lock();
             return out.write_all(&encoded).and_then(|()| out.flush()).map_err(write);
@@ -110,8 +110,11 @@ impl Picture {
         write_atomically(path, |file| file.write_all(&encoded)).map_err(write)
     }
 
-    /// The bytes of a file that holds the picture.
-    fn encode(&self, format: Format, options: &SaveOptions) -> io::Result<Vec<u8>> {
+    /// The bytes of a file that holds the picture, as [`save_with`](Self::save_with) writes it.
+    ///
+    /// # Errors
+    /// If the format cannot hold the picture, or a colour profile cannot be applied.
+    pub fn encoded(&self, format: Format, options: &SaveOptions) -> io::Result<Vec<u8>> {
         let profile = self.profile.as_deref().filter(|_| !options.srgb && format != Format::Bmp);
         let rgb = self.rgb.as_standard_layout();
         let rgb = rgb.as_slice().expect("in standard layout");

@@ -1,0 +1,78 @@
+//! What happens to a job, as server-sent events: `state`, `progress` (one for each iteration, in their order) and `picture`.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::queue::{Point, Queue};
+use super::record::State;
+
+/// Somebody who looks on.
+struct Onlooker {
+    queue: Arc<Queue>,
+    id: u64,
+    changes: watch::Receiver<()>,
+    /// How many iterations and which picture were told.
+    points: usize,
+    frame: u64,
+    state: Option<State>,
+    events: VecDeque<Event>,
+    over: bool,
+}
+
+/// All that happened to a job since the program started, after so many iterations, and all that will; `None` if there is no
+/// such job.
+pub(super) fn of(queue: &Arc<Queue>, id: u64, after: usize) -> Option<Response> {
+    let changes = queue.jobs().get(id)?.subscribe();
+    let (queue, events) = (Arc::clone(queue), VecDeque::new());
+    let onlooker = Onlooker { queue, id, changes, points: after, frame: 0, state: None, events, over: false };
+    Some(Sse::new(stream::unfold(onlooker, next)).keep_alive(KeepAlive::default()).into_response())
+}
+
+async fn next(mut onlooker: Onlooker) -> Option<(Result<Event, Infallible>, Onlooker)> {
+    loop {
+        if let Some(event) = onlooker.events.pop_front() {
+            return Some((Ok(event), onlooker));
+        }
+        if onlooker.over {
+            return None;
+        }
+        onlooker.changes.mark_unchanged();
+        onlooker.collect();
+        if onlooker.events.is_empty() && !onlooker.over && onlooker.changes.changed().await.is_err() {
+            onlooker.over = true;
+        }
+    }
+}
+
+impl Onlooker {
+    /// Everything that was not told yet.
+    fn collect(&mut self) {
+        let jobs = self.queue.jobs();
+        let Some(job) = jobs.get(self.id) else {
+            self.over = true;
+            return;
+        };
+        let state = job.record.state;
+        let event = |name: &str, data: &Value| Event::default().event(name).data(data.to_string());
+        for (index, point) in job.points.iter().enumerate().skip(self.points) {
+            self.events.push_back(event("progress", &Point::to_json(point)).id((index + 1).to_string()));
+        }
+        self.points = job.points.len();
+        if let Some(frame) = job.frame.as_ref().filter(|frame| frame.number > self.frame) {
+            self.frame = frame.number;
+            self.events.push_back(event("picture", &json!({"frame": frame.number, "iteration": frame.iteration})));
+        }
+        if self.state != Some(state) {
+            self.state = Some(state);
+            self.events.push_back(event("state", &json!({"state": state, "error": job.record.error})));
+        }
+        self.over = state.is_over();
+    }
+}

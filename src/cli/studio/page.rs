@@ -1,0 +1,37 @@
+//! The page: files that are within the program.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+
+use super::answer::{bytes, refusal};
+
+/// Path, kind and text of each file.
+const FILES: [(&str, &str, &str); 9] = [
+    ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+    ("/studio.css", "text/css; charset=utf-8", include_str!("page/studio.css")),
+    ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+    ("/studio.js", SCRIPT, include_str!("page/studio.js")),
+    ("/form.js", SCRIPT, include_str!("page/form.js")),
+    ("/view.js", SCRIPT, include_str!("page/view.js")),
+    ("/curve.js", SCRIPT, include_str!("page/curve.js")),
+    ("/lists.js", SCRIPT, include_str!("page/lists.js")),
+    ("/api.js", SCRIPT, include_str!("page/api.js")),
+];
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+pub(super) fn routes() -> Router {
+    let mut routes = Router::new();
+    for (path, kind, text) in FILES {
+        routes = routes.route(path, get(move || async move { bytes(kind, text) }));
+    }
+    routes
+}
+
+/// What is answered where there is nothing.
+pub(super) fn with_fallbacks(routes: Router) -> Router {
+    let nothing = || async { refusal(StatusCode::NOT_FOUND, "there is nothing at this address") };
+    let otherwise = || async { refusal(StatusCode::METHOD_NOT_ALLOWED, "this address does not know this method") };
+    routes.fallback(nothing).method_not_allowed_fallback(otherwise)
+}
