@@ -16,7 +16,7 @@ use super::error::Error;
 use super::invocation::Invocation;
 
 /// Options that leave every iteration as it is: where things go, what is said, and how fast.
-const WITHOUT_EFFECT: [&str; 10] = [
+const WITHOUT_EFFECT: [&str; 11] = [
     "output",
     "save-every",
     "log",
@@ -24,6 +24,7 @@ const WITHOUT_EFFECT: [&str; 10] = [
     "quiet",
     "verbose",
     "threads",
+    "memory",
     "checkpoint",
     "checkpoint-every",
     "resume",

@@ -98,7 +98,8 @@ impl Run<'_> {
         }
         if scale != self.scale {
             // The canvas has the right size then; its values are replaced.
-            self.stage = self.job.stage(scale, Some(&self.stage.canvas))?;
+            let stage = self.job.stage(scale, Some(&self.stage.canvas))?;
+            self.stage = stage.planned(&self.forecast.scales[scale]);
             self.stage.check()?;
         }
         let values = self.fitting(state.values)?;
