@@ -42,11 +42,12 @@ impl Plan {
         Self::new(std::iter::once((1, first)).chain([(1, SegmentMode::Keep); BLOCKS - 1]))
     }
 
-    /// The way to targets, which have no gradient: every block in bands, if its maps are large.
+    /// The way to targets, which have no gradient: in bands, if maps are large; the first two blocks together, so that the
+    /// map between them is never whole.
     pub(crate) fn of_targets([height, width]: [usize; 2]) -> Self {
-        Self::new((0..BLOCKS).map(|block| {
+        Self::new([(2, 0), (1, 2), (1, 3), (1, 4)].map(|(count, block)| {
             let rows = rows_within(1 << 25, width, block);
-            (1, if rows << block < height { SegmentMode::Bands(rows) } else { SegmentMode::Keep })
+            (count, if rows << block < height { SegmentMode::Bands(rows) } else { SegmentMode::Keep })
         }))
     }
 
