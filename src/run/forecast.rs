@@ -97,10 +97,14 @@ impl Forecast {
     /// besides; at each the fastest plan.
     ///
     /// # Errors
-    /// If the memory does not do for one of the sizes.
+    /// If the memory does not do for all sizes; of several, the one that needs most.
     pub fn new(loads: &[(Scale, Load)], held: usize, memory: usize) -> Result<Self, MemoryError> {
-        let scales = loads.iter().map(|(scale, load)| load.forecast(*scale, held, memory));
-        Ok(Self { scales: scales.collect::<Result<_, _>>()? })
+        let scales: Vec<_> = loads.iter().map(|(scale, load)| load.forecast(*scale, held, memory)).collect();
+        let errors = scales.iter().filter_map(|scale| scale.as_ref().err());
+        if let Some(most) = errors.max_by_key(|error| error.needed) {
+            return Err(*most);
+        }
+        Ok(Self { scales: scales.into_iter().flatten().collect() })
     }
 
     /// The most memory of the whole process, in bytes.

@@ -222,7 +222,7 @@ fn bad_weights_end_in_one_paragraph() {
         all.push((format!("other-{i}.pth"), bytes.to_vec()));
     }
     assert!(all.len() >= 44, "{}", all.len());
-    let words = format!("features content.png --layers relu4_1 -o f.npz --size 0 --weights {}", data("vgg19-thin.npz"));
+    let words = format!("features content.png --layers relu5_4 -o f.npz --size 0 --weights {}", data("vgg19-thin.npz"));
     shop.impasto(&words).assert().success();
     let whole = shop.arrays("f.npz");
     std::fs::remove_file(shop.path("f.npz")).unwrap();
@@ -230,7 +230,7 @@ fn bad_weights_end_in_one_paragraph() {
     for (name, bytes) in all {
         std::fs::write(shop.path("bad"), bytes).unwrap();
         std::fs::rename(shop.path("bad"), shop.path(&name)).unwrap();
-        let words = format!("features content.png --layers relu4_1 -o f.npz --size 0 --weights {name}");
+        let words = format!("features content.png --layers relu5_4 -o f.npz --size 0 --weights {name}");
         if name.starts_with("changed") && shop.impasto(&words).output().unwrap().status.success() {
             // Not all bytes of an archive mean something; what is read is right.
             assert_eq!(shop.arrays("f.npz"), whole, "{name}");

@@ -40,7 +40,7 @@ fn what_it_says() {
     shop.transfer("-o out.png --steps 2 --quiet").assert().success().stdout("").stderr("");
     // No terminal, no bar: plain lines.
     let plain = is_match(
-        r"^32 px, iteration 1:  50 %  \d+ s left  style \S+\n32 px, iteration 2: 100 %  .*\nout.png: 32×24 pixels, \S+ s\n$",
+        r"^32 px, iteration 1:  \d+ %  \d+ s left  style \S+\n32 px, iteration 2: 100 %  .*\nout.png: 32×24 pixels, \S+ s\n$",
     );
     shop.transfer("-o out.png --steps 2").assert().success().stdout("").stderr(plain.unwrap());
     let verbose = contains("content 32×24, style 28×28").and(contains("iteration 2:")).and(contains("style: relu1_1 "));

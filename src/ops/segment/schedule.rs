@@ -99,7 +99,7 @@ impl Schedule {
             }
             let mut gradients = vec![0; heights.len()];
             // The gradient of the last map is there as a whole; it is used as fast as the input is.
-            let share = (there[0] * heights[last]).div_ceil(heights[0]).next_multiple_of(alignments[last]);
+            let share = (there[0] * heights[last]).div_ceil(heights[0].max(1)).next_multiple_of(alignments[last]);
             gradients[last] = share.min(heights[last]);
             for map in (0..=last).rev() {
                 if let Some(reach) = reaches.get(map) {
