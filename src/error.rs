@@ -1,6 +1,6 @@
 //! One error type for the whole library.
 
-use crate::jobs::TextureError;
+use crate::jobs::{MasksError, TextureError};
 use crate::objective::InversionError;
 use crate::picture::PictureError;
 use crate::recipe::{LayerWeightsError, ScheduleError};
@@ -38,6 +38,9 @@ pub enum Error {
     /// A texture cannot be made.
     #[error(transparent)]
     Texture(#[from] TextureError),
+    /// Regions of pictures that do not go together.
+    #[error(transparent)]
+    Masks(#[from] MasksError),
     /// Sizes and steps that do not go together.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use impasto::kernels::ConvAlgorithm;
 use impasto::picture::Picture;
-use impasto::recipe::{LayerWeights, Preset, Recipe};
+use impasto::recipe::{LayerWeights, Preset, Recipe, StyleLoss};
 use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
 use strum::VariantNames;
 
@@ -146,6 +146,11 @@ pub(super) struct RecipeArguments {
     )]
     preset: Preset,
 
+    /// What makes a style: gram (Gram matrices), moments (those, means and standard deviations) or wasserstein (the distance
+    /// between Gaussians) [default: the preset's]
+    #[arg(long, value_name = "NAME", value_parser = names::<StyleLoss>(), hide_possible_values = true)]
+    style_loss: Option<StyleLoss>,
+
     /// How freely to paint, from 0 (hardly touched) to 1; 0.5 by default
     ///
     /// Sets the ratio of the weights of style and content, which --style-weight and --content-weight override.
@@ -178,6 +183,7 @@ impl RecipeArguments {
     pub(super) fn recipe(&self, trained: bool) -> Recipe {
         let preset = self.preset.recipe(trained).with_strength(self.strength.unwrap_or(0.5));
         Recipe {
+            style_loss: self.style_loss.unwrap_or(preset.style_loss),
             content_layers: self.content_layers.clone().unwrap_or(preset.content_layers),
             style_layers: self.style_layers.clone().unwrap_or(preset.style_layers),
             content_weight: self.content_weight.unwrap_or(preset.content_weight),

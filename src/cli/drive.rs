@@ -43,6 +43,14 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "R", value_parser = rate)]
     pub(super) lr: Option<f64>,
 
+    /// Be done with a scale when its loss falls by less than this share in ten iterations, as in 0.01 [default: go through all]
+    #[arg(long, value_name = "X", value_parser = share)]
+    tolerance: Option<f64>,
+
+    /// Write the mean of adam's last pictures, of about a hundred, in place of its very last: less grain
+    #[arg(long)]
+    average: bool,
+
     /// Keep pixels within black and white while they move, not only when the picture is written
     #[arg(long)]
     pub(super) clamp: bool,
@@ -88,6 +96,12 @@ impl RunArguments {
                     .into(),
             ));
         }
+        if self.average && method != Method::Adam {
+            return Err(Error::Usage(format!(
+                "--average is the mean of adam's pictures, and {method} leaves the best of its own; give --optimizer adam, or \
+                 leave --average out"
+            )));
+        }
         Ok(method)
     }
 
@@ -113,6 +127,17 @@ impl RunArguments {
     }
 }
 
+/// How much an iterate counts in `--average`, as a share of the one after it.
+const AVERAGE: f64 = 0.99;
+
+/// A share: a number above 0 and below 1.
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        _ => Err("give a number between 0 and 1, as in 0.01".into()),
+    }
+}
+
 /// Runs jobs as the options say.
 pub(super) struct Driver<'a> {
     output: &'a Path,
@@ -124,6 +149,8 @@ pub(super) struct Driver<'a> {
     /// What the picture is made of; `None` if nobody is to know.
     record: Option<Record>,
     checkpoints: Option<Keeper>,
+    tolerance: Option<f64>,
+    average: bool,
     interrupted: Arc<AtomicBool>,
     begin: Instant,
 }
@@ -155,9 +182,10 @@ impl<'a> Driver<'a> {
             }
             None => None,
         };
-        let RunArguments { save_every, verbosity, .. } = *arguments;
+        let RunArguments { save_every, verbosity, tolerance, average, .. } = *arguments;
         let record = invocation.map(Record::new);
-        Ok(Self { save_every, preview, log, record, checkpoints, ..Self::with(options, verbosity, output) })
+        let own = Self::with(options, verbosity, output);
+        Ok(Self { save_every, preview, log, record, checkpoints, tolerance, average, ..own })
     }
 
     /// The same, for a picture that was not made by this command line.
@@ -175,7 +203,21 @@ impl<'a> Driver<'a> {
     fn with(options: SaveOptions, verbosity: Verbosity, output: &'a Path) -> Self {
         let (interrupted, begin) = (interrupt::watch(), Instant::now());
         let (save_every, preview, log, record, checkpoints) = (None, None, None, None, None);
-        Self { output, options, save_every, verbosity, preview, log, record, checkpoints, interrupted, begin }
+        let (tolerance, average) = (None, false);
+        Self {
+            output,
+            options,
+            save_every,
+            verbosity,
+            preview,
+            log,
+            record,
+            checkpoints,
+            tolerance,
+            average,
+            interrupted,
+            begin,
+        }
     }
 
     /// Notes what a setting came to that the command line leaves open, for the picture and for checkpoints.
@@ -207,6 +249,10 @@ impl<'a> Driver<'a> {
         // All that the format allows is known before the first step.
         let side = run.scales().last().map_or(1, |scale| scale.side);
         self.options.check(self.output, [side, side], &[])?;
+        run.tolerate(self.tolerance.unwrap_or(0.0));
+        if self.average {
+            run.average(AVERAGE);
+        }
         self.prepare(run)?;
         let display = Bar::new(self.verbosity, self.preview.as_mut(), run);
         let mut watchers: Vec<Box<dyn Watcher + '_>> = vec![Box::new(display)];
@@ -294,7 +340,7 @@ impl<'a> Driver<'a> {
                 eprintln!("interrupted after iteration {iteration}; the picture so far is in {output}{checkpoint}");
                 Ok(ExitCode::from(interrupt::EXIT_CODE))
             }
-            Ended::Complete | Ended::Converged => Ok(ExitCode::SUCCESS),
+            Ended::Complete | Ended::Converged | Ended::Settled => Ok(ExitCode::SUCCESS),
         }
     }
 }

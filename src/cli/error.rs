@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use impasto::objective::InversionError;
+use impasto::jobs::MasksError;
+use impasto::objective::{InversionError, RegionError};
 use impasto::picture::PictureError;
 use impasto::vgg::NetworkError;
 
@@ -116,6 +117,8 @@ impl From<impasto::Error> for Error {
             Library::Inversion(error) => Self::Failure(format!("{error}; change --crop or --channels")),
             Library::Texture(error) => Self::Failure(super::texture::advice(&error)),
             Library::Memory(error) => super::memory::advice(&error, None),
+            Library::Masks(MasksError::Region(RegionError::Network(error))) => error.into(),
+            Library::Masks(error) => Self::Failure(super::transfer::masks_advice(&error)),
             Library::Schedule(_) | Library::Environment(_) => Self::Usage(error.to_string()),
             _ => Self::Failure(error.to_string()),
         }

@@ -24,7 +24,8 @@ use super::progress::{Verbosity, plain};
 /// inversions: an image's features inverted at every layer (Mahendran & Vedaldi 2014, figure 6). lambda: one layer
 /// inverted with more and more smoothing. content, style: reconstructions layer by layer (Gatys, Ecker & Bethge 2016,
 /// figure 1). textures: from more and more layers (Gatys, Ecker & Bethge 2015, figure 2). weights: CONTENT in the manner
-/// of STYLE, a grid of layers and α/β (2016, figure 4). loss: a plot of --log files. Several images give several rows.
+/// of STYLE, a grid of layers and α/β (2016, figure 4). controls: CONTENT after STYLE1 by every style loss and choice of
+/// colours, and after STYLE1 and STYLE2 together. loss: a plot of --log files. Several images give several rows.
 ///
 /// Every cell is kept in the folder OUT.cells, so that a sheet that was interrupted goes on where it stopped.
 #[derive(Args)]
@@ -32,7 +33,7 @@ pub(super) struct Arguments {
     /// Which figure
     name: Name,
 
-    /// The images; for weights CONTENT and STYLE; for loss the log files
+    /// The images; for weights CONTENT and STYLE; for controls CONTENT, STYLE1 and STYLE2; for loss the log files
     #[arg(required = true, value_name = "IMAGE")]
     files: Vec<PathBuf>,
 
@@ -91,6 +92,7 @@ enum Name {
     Style,
     Textures,
     Weights,
+    Controls,
     Loss,
 }
 
@@ -119,7 +121,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     for layer in arguments.required() {
         images.iter().try_for_each(|image| network.check([image.height(), image.width()], layer))?;
     }
-    let rows = arguments.rows(&images, network.last(), pooling);
+    let rows = arguments.rows(&images, network.last(), pooling, network.is_trained());
     let version = env!("CARGO_PKG_VERSION");
     let weights = fingerprint(&found.source);
     let mut cells = Cells {
@@ -155,6 +157,9 @@ impl Arguments {
         let usage = |message: &str| Err(Error::Usage(message.into()));
         match self.name {
             Name::Weights if self.files.len() != 2 => return usage("weights takes two images, CONTENT and STYLE"),
+            Name::Controls if self.files.len() != 3 => {
+                return usage("controls takes three images, CONTENT, STYLE1 and STYLE2");
+            }
             Name::Lambda if self.layers.len() > 1 => return usage("lambda takes one layer, as in --layers relu2_1"),
             _ => {}
         }
@@ -209,7 +214,7 @@ impl Arguments {
         }
     }
 
-    fn rows<'a>(&self, images: &'a [Picture], last: Layer, pooling: Pooling) -> Vec<Vec<Cell<'a>>> {
+    fn rows<'a>(&self, images: &'a [Picture], last: Layer, pooling: Pooling, trained: bool) -> Vec<Vec<Cell<'a>>> {
         let values = |default: &[f64]| if self.values.is_empty() { default.to_vec() } else { self.values.clone() };
         let each = |row: &dyn Fn(&'a Picture) -> Vec<Cell<'a>>| images.iter().map(row).collect();
         match self.name {
@@ -226,6 +231,7 @@ impl Arguments {
             Name::Style => each(&|image| figure::style(image, last)),
             Name::Textures => each(&|image| figure::textures(image, last)),
             Name::Weights => figure::weights(&images[0], &images[1], last, pooling, &values(&[0.001, 0.01, 0.1, 1.0])),
+            Name::Controls => figure::controls(&images[0], [&images[1], &images[2]], trained),
             Name::Loss => Vec::new(),
         }
     }
@@ -238,6 +244,7 @@ impl Arguments {
             Name::Style => "style reconstructions by layers",
             Name::Textures => "textures by layers",
             Name::Weights => "style transfer by style layers (down) and α/β (across)",
+            Name::Controls => "style losses, colours, several styles",
             Name::Loss => "losses",
         };
         format!("{what}, {} iterations", self.steps)
@@ -317,7 +324,7 @@ impl Cells<'_> {
             self.arguments.seed,
             self.arguments.memory.budget(),
         )? {
-            None => cell.image.clone(),
+            None => cell.picture(),
             Some(mut run) => match self.driver.drive(&mut run, None, Some(&mut lowest))? {
                 Ended::Stopped => return Ok(None),
                 _ => run.finished(),
@@ -332,8 +339,7 @@ impl Cells<'_> {
         let mut hash = Fnv::new();
         let Arguments { steps, seed, .. } = self.arguments;
         hash.add(format!("{} {} {steps} {seed}", self.common, cell.description()).as_bytes());
-        let style = if let figure::CellJob::Transfer { style, .. } = &cell.job { Some(*style) } else { None };
-        for image in [Some(cell.image), style].into_iter().flatten() {
+        for image in cell.images() {
             hash.add(format!("{:?}", image.rgb.dim()).as_bytes());
             image.rgb.iter().for_each(|value| hash.add(&value.to_le_bytes()));
         }

@@ -19,7 +19,7 @@ pub(super) fn made_from(
         Ok((_, hash)) => Ok(format!("sha256:{hash}")),
         Err(why) => Err(Error::file(what, path, why)),
     };
-    let inputs = transfer.inputs().into_iter().map(|path| hash("open the picture", path));
+    let inputs = transfer.inputs()?.into_iter().map(|path| hash("open the picture", &path));
     made.settings.clone_from(settings);
     made.settings.insert("inputs".into(), inputs.collect::<Result<Vec<_>, _>>()?.into());
     made.weights = Some(match transfer.network_arguments().find(true)?.source {

@@ -29,6 +29,7 @@ mod settings;
 mod show;
 #[cfg(feature = "studio")]
 mod studio;
+mod styles;
 mod texture;
 mod transfer;
 mod weights;

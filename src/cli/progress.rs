@@ -79,6 +79,10 @@ impl Watcher for Display<'_> {
         if quiet {
             return ControlFlow::Continue(());
         }
+        let last = progress.iteration == progress.iterations || run.ended().is_some();
+        if verbose && progress.iteration_of_scale == 1 {
+            self.say(&format!("{} px, weights: {}", progress.scale.side, weights(run)));
+        }
         if matches!(progress.step, Step::Restarted(_)) || verbose && progress.step != Step::Moved {
             self.say(&format!("iteration {}: {}", progress.iteration, progress.step));
         }
@@ -86,12 +90,12 @@ impl Watcher for Display<'_> {
             bar.set_position((progress.done * FINE) as u64);
             bar.set_prefix(format!("{} px", progress.scale.side));
             bar.set_message(message(progress));
-            if progress.iteration == progress.iterations {
+            if last {
                 bar.finish_and_clear();
             }
         }
         let due = self.last_line.is_none_or(|last| last.elapsed() >= BETWEEN_LINES);
-        if verbose || self.bar.is_none() && (due || progress.iteration == progress.iterations) {
+        if verbose || self.bar.is_none() && (due || last) {
             self.say(&format!("{} px, iteration {}: {}", progress.scale.side, progress.iteration, message(progress)));
             self.last_line = Some(Instant::now());
         }
@@ -102,8 +106,27 @@ impl Watcher for Display<'_> {
                 self.say(&format!("  {}: {}", group.name, terms.join(", ")));
             }
         }
+        if let Some(fall) = progress.settled {
+            self.say(&format!(
+                "{} px: done after {} of {} iterations, the last ten of which lowered the loss by {:.2} %",
+                progress.scale.side,
+                progress.iteration_of_scale,
+                progress.scale.steps,
+                100.0 * fall
+            ));
+        }
         ControlFlow::Continue(())
     }
+}
+
+/// The weight of each group of terms and, in brackets, of each of its terms: `style 200 (relu1_1 0.75, relu2_1 0.19)`.
+fn weights(run: &Run<'_>) -> String {
+    let term = |(name, weight): (String, f64)| format!("{name} {}", plain(weight));
+    let groups = run.objective().weights().filter(|(_, _, terms)| !terms.is_empty()).map(|(name, weight, terms)| {
+        let terms: Vec<String> = terms.into_iter().map(term).collect();
+        format!("{name} {} ({})", plain(weight), terms.join(", "))
+    });
+    groups.collect::<Vec<_>>().join(", ")
 }
 
 impl Drop for Display<'_> {

@@ -3,31 +3,33 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
-use impasto::picture::Picture;
+use clap::{Args, ValueEnum};
+use impasto::jobs::{Colours, Masks, MasksError};
+use impasto::picture::{ColourMap, Picture, Regions};
 #[cfg(feature = "studio")]
 use impasto::recipe::Steps;
 use impasto::recipe::{Recipe, Scales};
 use impasto::run::{Forecast, Load, Run, Start};
 use impasto::{Transfer, Vgg19, WeightSource};
 
-use super::arguments::{NetworkArguments, Networks, RecipeArguments, Side, SizeArguments};
+use super::arguments::{NetworkArguments, Networks, RecipeArguments, Side, SizeArguments, names};
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
 use super::memory::{LEAST, SMALL, STAND_IN, advice, largest, picture_side};
+use super::styles::StyleArguments;
 
 /// Repaint a picture in another's style
 ///
-/// CONTENT says what to show, STYLE in what manner. The picture has CONTENT's shape; its opacity and colour profile
-/// are CONTENT's.
+/// CONTENT says what to show, STYLE in what manner; of several STYLEs, each seen at its own aspect, the manners are blended.
+/// The picture has CONTENT's shape; its opacity and colour profile are CONTENT's.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The picture to repaint
     content: PathBuf,
 
-    /// The picture whose style to take
-    style: PathBuf,
+    #[command(flatten)]
+    styles: StyleArguments,
 
     /// The picture to write: .png, .jpg, .webp, .tiff or .bmp
     #[arg(short, long, value_name = "OUT")]
@@ -36,13 +38,34 @@ pub(super) struct Arguments {
     #[command(flatten)]
     size: SizeArguments,
 
-    /// The style picture's longer side in pixels: the larger, the bigger the strokes [default: as --size]
+    /// The style pictures' longer side in pixels: the larger, the bigger the strokes [default: as --size]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=65_536))]
     style_size: Option<u32>,
 
     /// Paint small first: auto, how many scales, or each one's longer side in pixels [default: the preset's]
     #[arg(long, value_name = "auto|N|A,B,C")]
     scales: Option<Scales>,
+
+    /// Whose colours: the style's; the content's, of the painting its lightness (content); the content's, given to the style
+    /// beforehand (match); or the content in the style's colours, and nothing painted (only)
+    #[arg(long, value_name = "style|content|match|only", default_value = "style", hide_possible_values = true)]
+    colors: ColorsFrom,
+
+    /// How match and only map colours: by principal axes (pca) or one channel after the other (cholesky) [default: pca]
+    #[arg(long, value_name = "pca|cholesky", value_parser = names::<ColourMap>(), hide_possible_values = true)]
+    color_map: Option<ColourMap>,
+
+    /// A picture of CONTENT's regions in a few flat colours: each is painted after the region of the same colour in the styles
+    #[arg(long, value_name = "MASK", requires = "style_mask")]
+    content_mask: Option<PathBuf>,
+
+    /// The same of the style; of several, one for each, in their order
+    #[arg(long, value_name = "MASK", requires = "content_mask", value_delimiter = ',')]
+    style_mask: Vec<PathBuf>,
+
+    /// Paint transparent pixels of CONTENT like others; otherwise they stay as they are
+    #[arg(long)]
+    paint_transparent: bool,
 
     /// Where to start: content, noise, style, or a picture's path
     #[arg(long, value_name = "content|noise|style|PATH", default_value = "content")]
@@ -78,8 +101,60 @@ impl From<std::ffi::OsString> for Init {
     }
 }
 
+/// What `--colors` says.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum ColorsFrom {
+    Style,
+    Content,
+    Match,
+    Only,
+}
+
+impl Arguments {
+    /// The colours asked for; `None` for those of the style and nothing else of it.
+    fn colours(&self) -> Result<Option<Colours>, Error> {
+        let map = self.color_map.unwrap_or_default();
+        let colours = match self.colors {
+            ColorsFrom::Style => Some(Colours::Style),
+            ColorsFrom::Content => Some(Colours::Content),
+            ColorsFrom::Match => Some(Colours::Match(map)),
+            ColorsFrom::Only => None,
+        };
+        if self.color_map.is_some() && matches!(self.colors, ColorsFrom::Style | ColorsFrom::Content) {
+            let message = "--color-map is for --colors match and --colors only; give one of them, or leave it out";
+            return Err(Error::Usage(message.into()));
+        }
+        Ok(colours)
+    }
+
+    /// The masks asked for.
+    fn masks(&self) -> Result<Option<Masks>, Error> {
+        let open = |path: &PathBuf| Ok::<_, Error>(Regions::of(&Picture::open(path)?));
+        let Some(content) = &self.content_mask else { return Ok(None) };
+        let styles = self.style_mask.iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Some(Masks { content: open(content)?, styles }))
+    }
+
+    fn open_styles(&self, size: SizeArguments) -> Result<Vec<(Picture, f64)>, Error> {
+        let open = |(path, share): &(PathBuf, f64)| {
+            let picture = match self.style_size {
+                Some(side) => Picture::open_fitted(path, side as usize)?,
+                None => size.open(path)?,
+            };
+            Ok((picture, *share))
+        };
+        self.styles.shares(self.run.verbosity.quiet)?.iter().map(open).collect()
+    }
+}
+
 pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &arguments.inputs())?;
+    let inputs = arguments.inputs()?;
+    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &inputs)?;
+    if let Some(picture) = arguments.recoloured()? {
+        driver.write(&picture)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let ready = arguments.ready(&mut Networks::default())?;
     driver.note_weights(&ready.method.weights);
     for (name, value) in ready.method.recipe.settings() {
@@ -90,9 +165,11 @@ pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<Exit
 
 impl Arguments {
     /// The pictures that are read.
-    pub(super) fn inputs(&self) -> Vec<&Path> {
-        let start = if let Init::Path(path) = &self.init { Some(path.as_path()) } else { None };
-        [self.content.as_path(), &self.style].into_iter().chain(start).collect()
+    pub(super) fn inputs(&self) -> Result<Vec<PathBuf>, Error> {
+        let start = if let Init::Path(path) = &self.init { Some(path) } else { None };
+        let styles = self.styles.shares(true)?.into_iter().map(|(path, _)| path);
+        let others = self.content_mask.iter().chain(&self.style_mask).chain(start).cloned();
+        Ok(std::iter::once(self.content.clone()).chain(styles).chain(others).collect())
     }
 
     /// The picture that is written.
@@ -110,6 +187,17 @@ impl Arguments {
         &self.network
     }
 
+    /// The picture of `--colors only`, for which no network is needed.
+    pub(super) fn recoloured(&self) -> Result<Option<Picture>, Error> {
+        if self.colours()?.is_some() {
+            return Ok(None);
+        }
+        let content = self.size.open(&self.content)?;
+        let styles = self.open_styles(self.size)?;
+        let styles: Vec<_> = styles.iter().map(|(style, share)| (style, *share)).collect();
+        Ok(Some(content.in_colours_of(&styles, self.color_map.unwrap_or_default())))
+    }
+
     /// Reads everything that the job needs, once it is known that there is memory for it.
     pub(super) fn ready(&self, networks: &mut Networks) -> Result<Ready, Error> {
         let method = self.method(networks)?;
@@ -123,10 +211,7 @@ impl Arguments {
             _ => self.size.unless(method.recipe.scales.last()),
         };
         let content = size.open(&self.content)?;
-        let style = match self.style_size {
-            Some(side) => Picture::open_fitted(&self.style, side as usize)?,
-            None => size.open(&self.style)?,
-        };
+        let styles = self.open_styles(size)?;
         let start = match &self.init {
             Init::Content => Start::Content,
             Init::Noise => Start::Noise,
@@ -135,11 +220,17 @@ impl Arguments {
         };
         if self.run.verbosity.verbose {
             let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
-            eprintln!("content {}, style {}, {:?}", pixels(&content), pixels(&style), method.recipe);
+            let styles: Vec<_> =
+                styles.iter().map(|(style, share)| format!("style {} by {share}", pixels(style))).collect();
+            eprintln!("content {}, {}", pixels(&content), styles.join(", "));
+            let Recipe { method, pooling, formula, .. } = &method.recipe;
+            eprintln!("optimizer {method}, {pooling} pooling, {formula:?} formula");
         }
         let side = content.width().max(content.height());
         let (clamp, seed) = (self.run.clamp, self.run.seed);
-        Ok(Ready { content, style, side, method, start, clamp, seed, memory })
+        let (colours, masks, paint_transparent) =
+            (self.colours()?.unwrap_or_default(), self.masks()?, self.paint_transparent);
+        Ok(Ready { content, styles, side, method, colours, masks, paint_transparent, start, clamp, seed, memory })
     }
 
     /// What the job will take, before pictures of its size are read.
@@ -171,17 +262,20 @@ impl Arguments {
 
     /// Small pictures that stand for those of the given longer side, or for the content's own size.
     fn stand_ins(&self, side: Option<usize>, method: Method) -> Result<Ready, Error> {
-        let (side, own_style) = match side {
-            Some(side) => (side, side),
-            None => (picture_side(&self.content)?, picture_side(&self.style)?),
-        };
+        let own = side;
+        let side = own.map_or_else(|| picture_side(&self.content), Ok)?;
         let small = STAND_IN.min(side);
-        let style = self.style_size.map_or(own_style, |side| side as usize);
-        let style = Picture::open_fitted(&self.style, (style * small / side).max(1))?;
+        let stand_in = |(path, share): (PathBuf, f64)| {
+            let longest = self.style_size.map(|side| side as usize).or(own);
+            let longest = longest.map_or_else(|| picture_side(&path), Ok)?;
+            Ok::<_, Error>((Picture::open_fitted(&path, (longest * small / side).max(1))?, share))
+        };
+        let styles = self.styles.shares(true)?.into_iter().map(stand_in).collect::<Result<_, _>>()?;
         let content = Picture::open_fitted(&self.content, small)?;
         let memory = self.run.memory.budget();
         let (start, clamp, seed) = (Start::Content, self.run.clamp, self.run.seed);
-        Ok(Ready { content, style, side, method, start, clamp, seed, memory })
+        let (colours, masks, paint_transparent) = (Colours::Style, None, self.paint_transparent);
+        Ok(Ready { content, styles, side, method, colours, masks, paint_transparent, start, clamp, seed, memory })
     }
 }
 
@@ -196,10 +290,13 @@ struct Method {
 /// Everything that a job needs, read; or smaller pictures that stand for it.
 pub(super) struct Ready {
     content: Picture,
-    style: Picture,
+    styles: Vec<(Picture, f64)>,
     /// The content's longer side in the job.
     side: usize,
     method: Method,
+    colours: Colours,
+    masks: Option<Masks>,
+    paint_transparent: bool,
     start: Start,
     clamp: bool,
     seed: u64,
@@ -226,9 +323,18 @@ impl Ready {
     }
 
     fn job(&self) -> Transfer<'_> {
-        let Self { content, style, method: Method { recipe, network, .. }, start, clamp, seed, .. } = self;
-        let (recipe, start) = (recipe.clone(), start.clone());
-        Transfer { content, styles: vec![(style, 1.0)], network, recipe, start, clamp: *clamp, seed: *seed }
+        Transfer {
+            content: &self.content,
+            styles: self.styles.iter().map(|(style, share)| (style, *share)).collect(),
+            network: &self.method.network,
+            recipe: self.method.recipe.clone(),
+            colours: self.colours,
+            masks: self.masks.clone(),
+            paint_transparent: self.paint_transparent,
+            start: self.start.clone(),
+            clamp: self.clamp,
+            seed: self.seed,
+        }
     }
 
     fn forecast(&self, memory: usize) -> Result<(Forecast, Load), Error> {
@@ -249,5 +355,20 @@ impl Ready {
         let impasto::Error::Memory(error) = error else { return error.into() };
         let does = |side| self.job().forecast(side, error.allowed).is_ok();
         advice(&error, largest(LEAST..=self.side.max(LEAST), does))
+    }
+}
+
+/// What is wrong with masks, and what helps.
+pub(super) fn masks_advice(error: &MasksError) -> String {
+    match error {
+        MasksError::Count { .. } => format!("{error}: give --style-mask once for each STYLE, in their order"),
+        MasksError::OfContent(_) | MasksError::OfStyle { .. } => {
+            format!(
+                "{error}; change --content-mask or --style-mask, in colours of their own for at least 0.5 % of the picture"
+            )
+        }
+        MasksError::Invisible("content") => format!("{error}; give --paint-transparent to paint it all the same"),
+        MasksError::Region(_) => format!("{error}; give a larger --size, larger regions, or fewer --style-layers"),
+        _ => error.to_string(),
     }
 }

@@ -1,9 +1,9 @@
 //! One cell of a figure: a job of its own.
 
 use crate::error::Error;
-use crate::jobs::{Invert, Texture, Transfer};
+use crate::jobs::{Colours, Invert, Masks, Texture, Transfer};
 use crate::objective::Priors;
-use crate::picture::Picture;
+use crate::picture::{ColourMap, Picture};
 use crate::recipe::{LayerWeights, Preset, Recipe, Steps};
 use crate::run::{FAINT, Run, Start};
 use crate::vgg::{Layer, Vgg19};
@@ -37,6 +37,26 @@ pub enum CellJob<'a> {
         /// How it is done, but for the steps.
         recipe: Recipe,
     },
+    /// The image painted after others, from itself.
+    Painted(Painted<'a>),
+    /// The image in the colours of another, by [`Picture::in_colours_of`].
+    Recoloured {
+        /// The other image.
+        style: &'a Picture,
+    },
+}
+
+/// How an image is painted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Painted<'a> {
+    /// The styles, in equal parts.
+    pub styles: Vec<&'a Picture>,
+    /// How it is done, but for the steps.
+    pub recipe: Recipe,
+    /// In whose colours.
+    pub colours: Colours,
+    /// Where which style goes.
+    pub masks: Option<Masks>,
 }
 
 /// A cell before it is computed.
@@ -51,16 +71,38 @@ pub struct Cell<'a> {
 }
 
 impl Cell<'_> {
+    /// All images that the cell is made from.
+    pub fn images(&self) -> Vec<&Picture> {
+        let others = match &self.job {
+            CellJob::Transfer { style, .. } | CellJob::Recoloured { style } => vec![*style],
+            CellJob::Painted(Painted { styles, .. }) => styles.clone(),
+            _ => Vec::new(),
+        };
+        std::iter::once(self.image).chain(others).collect()
+    }
+
+    /// What is to be seen where there is no [run](Self::run).
+    pub fn picture(&self) -> Picture {
+        match &self.job {
+            CellJob::Recoloured { style } => self.image.in_colours_of(&[(*style, 1.0)], ColourMap::default()),
+            _ => self.image.clone(),
+        }
+    }
+
     /// Everything that the result depends on, except for images, network, steps and seed: for telling whether a result
     /// from before is still good.
     pub fn description(&self) -> String {
         match &self.job {
             CellJob::Transfer { recipe, .. } => format!("transfer {recipe:?}"),
+            CellJob::Painted(Painted { styles, recipe, colours, masks }) => {
+                format!("painted after {} {recipe:?} {colours:?} {masks:?}", styles.len())
+            }
+            CellJob::Recoloured { .. } => "recoloured".into(),
             job => format!("{job:?}"),
         }
     }
 
-    /// The run that computes it; `None` for the original, which is there already.
+    /// The run that computes it; `None` for what is there without one: [`Cell::picture`].
     ///
     /// # Errors
     /// If the network has not the layers, the image is too small for them, or so many bytes of `memory` do not do.
@@ -72,7 +114,7 @@ impl Cell<'_> {
         memory: usize,
     ) -> Result<Option<Run<'a>>, Error> {
         match &self.job {
-            CellJob::Original => return Ok(None),
+            CellJob::Original | CellJob::Recoloured { .. } => return Ok(None),
             CellJob::Invert { layer, priors } => {
                 Invert { priors: *priors, steps, seed, ..Invert::new(self.image, network, *layer) }.run_within(memory)
             }
@@ -94,6 +136,14 @@ impl Cell<'_> {
                     ..Transfer::new(self.image, style, network, Preset::Gatys)
                 }
                 .run_within(memory)
+            }
+            CellJob::Painted(Painted { styles, recipe, colours, masks }) => {
+                let recipe = Recipe { steps: Steps::last(steps), ..recipe.clone() };
+                let share = 1.0 / styles.len() as f64;
+                let styles = styles.iter().map(|style| (*style, share)).collect();
+                let (colours, masks) = (*colours, masks.clone());
+                let plain = Transfer::new(self.image, self.image, network, Preset::Balanced);
+                Transfer { styles, recipe, colours, masks, seed, ..plain }.run()
             }
         }
         .map(Some)

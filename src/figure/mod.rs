@@ -4,6 +4,7 @@
 //! A figure is rows of [`Cell`]s, each a job that stands for itself; what they leave is drawn as a [`Sheet`].
 
 mod cell;
+mod controls;
 mod heat_map;
 mod papers;
 mod plot;
@@ -13,7 +14,8 @@ use std::sync::Once;
 
 use plotters::style::{FontStyle, register_font};
 
-pub use cell::{Cell, CellJob};
+pub use cell::{Cell, CellJob, Painted};
+pub use controls::controls;
 pub use heat_map::heat_map;
 pub use papers::{content, inversions, lambda, style, textures, weights};
 pub use plot::{Curve, plot};

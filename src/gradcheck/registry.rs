@@ -11,7 +11,7 @@ use super::{Failure, GradCheck, Report, direction};
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
 use crate::objective::{self, Objective, Place, Priors, Selection};
 use crate::ops::{self, SegmentLink, SegmentMode};
-use crate::recipe::{LayerWeights, Preset, Recipe};
+use crate::recipe::{LayerWeights, Preset, Recipe, StyleLoss};
 use crate::tape::{Real, Tape, Var};
 use crate::vgg::{Layer, Vgg19, Weights};
 
@@ -152,6 +152,15 @@ impl Cases {
         }
         case!(self, check(), "gram_matrix", "features used twice", [self.random(&[3, 2, 3], 0)], |x| {
             ops::add(&ops::gram_matrix(&x[0]), &ops::scale(&ops::gram_matrix(&x[0]), 0.5))
+        });
+        for shape in MAPS {
+            let (description, r) = (format!("{shape:?}, weighted"), self.random(&shape[..2], 1));
+            case!(self, check(), "moments", description, [self.random(&shape, 0)], |x| {
+                ops::moments(&x[0], Some(&r.mapv(Real::of).into()))
+            });
+        }
+        case!(self, check(), "moments", "features used twice", [self.random(&[3, 2, 3], 0)], |x| {
+            ops::add(&ops::moments(&x[0], None), &ops::scale(&ops::moments(&x[0], None), 0.5))
         });
         for shape in MAPS {
             for alpha in [1.0, 2.0, 3.5, 6.0] {
@@ -337,6 +346,7 @@ impl Cases {
                     Place::Pixels => "of the pixels".into(),
                     Place::Features(layer) => format!("of {layer}"),
                     Place::Gram(layer) => format!("of the Gram matrix of {layer}"),
+                    Place::Moments(layer) => format!("of the moments of {layer}"),
                 },
                 shapes: vec![example.shape],
                 check: Box::new(move || {
@@ -350,9 +360,11 @@ impl Cases {
     fn style_transfers(&mut self) {
         let seed = self.seed;
         for &preset in <Preset as VariantArray>::VARIANTS {
-            self.objective("style_transfer", format!("{preset:?}"), ([19, 17, 3], 1.0), move || {
-                (style_transfer::<f64>(preset, seed), style_transfer::<f32>(preset, seed))
-            });
+            for loss in [StyleLoss::Gram, StyleLoss::Moments, StyleLoss::Wasserstein] {
+                self.objective("style_transfer", format!("{preset:?}, {loss}"), ([19, 17, 3], 1.0), move || {
+                    (style_transfer::<f64>(preset, loss, seed), style_transfer::<f32>(preset, loss, seed))
+                });
+            }
         }
     }
 
@@ -459,7 +471,14 @@ fn layer(name: &str) -> Layer {
 /// The registered term of that index as a function of what it sees.
 fn score<T: Real>(index: usize) -> impl for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T> {
     let term = objective::registered::<T>().swap_remove(index).term;
-    move |_, x| term.score(&objective::Seen { value: x[0].clone(), positions: 12 }, 0.7)
+    move |_, x| {
+        // Moments are those of some features: nothing else has covariances.
+        let value = match term.place() {
+            Place::Moments(_) => ops::moments(&x[0], None),
+            _ => x[0].clone(),
+        };
+        term.score(&objective::Seen { value, positions: 12.0 }, 0.7)
+    }
 }
 
 /// The objective's value as a function of its pixels, of which the network sees `input`.
@@ -473,9 +492,10 @@ fn value<T: Real>(
 
 fn style_transfer<T: Real>(
     preset: Preset,
+    style_loss: StyleLoss,
     seed: u64,
 ) -> impl for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T> + use<T> {
-    let recipe = Recipe { tv_weight: 1e-2, ..preset.recipe(true) };
+    let recipe = Recipe { style_loss, tv_weight: 1e-2, ..preset.recipe(true) };
     let network = network(recipe.pooling, seed);
     let (content, style) = (image([19, 17, 3], seed, 0), image([18, 23, 3], seed, 1));
     let transfer = objective::style_transfer(&recipe, &network, content, vec![(style, 1.0)]);

@@ -1,9 +1,11 @@
 //! The jobs: a description of what is wanted, which a [`Run`](crate::run::Run) carries out.
 
 mod invert;
+mod masks;
 mod texture;
 mod transfer;
 
 pub use invert::Invert;
+pub use masks::{Masks, MasksError};
 pub use texture::{Texture, TextureError};
-pub use transfer::Transfer;
+pub use transfer::{Colours, Transfer};

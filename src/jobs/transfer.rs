@@ -1,11 +1,26 @@
 //! Style transfer: repaint a content image in the manner of a style image (Gatys, Ecker & Bethge 2016).
 
+use ndarray::Axis;
+
+use super::masks::{Masks, MasksError, regions};
 use crate::error::Error;
-use crate::objective::{Place, style_transfer};
-use crate::picture::Picture;
-use crate::recipe::{Preset, Recipe, Scale, Scales};
+use crate::objective::{Place, style_transfer_by_regions};
+use crate::picture::{ColourMap, Picture, coloured_like};
+use crate::recipe::{Preset, Recipe, Scale, Scales, StyleLoss};
 use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Start, Units, forecast};
 use crate::vgg::Vgg19;
+
+/// Whose colours the picture gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colours {
+    /// The style's, as it comes.
+    #[default]
+    Style,
+    /// The content's: of the painting its lightness is kept; see [`coloured_like`].
+    Content,
+    /// The content's, which the style is given before it is looked at; see [`Picture::in_colours_of`].
+    Match(ColourMap),
+}
 
 /// A style transfer, described field by field and then [run](Self::run).
 ///
@@ -21,6 +36,12 @@ pub struct Transfer<'a> {
     pub network: &'a Vgg19<f32>,
     /// How it is done.
     pub recipe: Recipe,
+    /// Whose colours the picture gets.
+    pub colours: Colours,
+    /// Where which style goes; `None` for the same everywhere.
+    pub masks: Option<Masks>,
+    /// Whether transparent pixels of the content are painted like others; otherwise they stay as they are and take no part.
+    pub paint_transparent: bool,
     /// Where the pixels start.
     pub start: Start,
     /// Whether pixels are kept in 0..1 while they move; otherwise they are clamped from scale to scale and at the end.
@@ -33,14 +54,25 @@ impl<'a> Transfer<'a> {
     /// A transfer by a preset's recipe for the network: its pooling is the recipe's, whatever `network` has.
     pub fn new(content: &'a Picture, style: &'a Picture, network: &'a Vgg19<f32>, preset: Preset) -> Self {
         let recipe = preset.recipe(network.is_trained());
-        Self { content, styles: vec![(style, 1.0)], network, recipe, start: Start::Content, clamp: false, seed: 0 }
+        Self {
+            content,
+            styles: vec![(style, 1.0)],
+            network,
+            recipe,
+            colours: Colours::default(),
+            masks: None,
+            paint_transparent: false,
+            start: Start::Content,
+            clamp: false,
+            seed: 0,
+        }
     }
 
     /// The run of it.
     ///
     /// # Errors
     /// If the network has not all layers that the recipe names, a picture is too small for them, or scales and steps do
-    /// not go together.
+    /// not go together; or regions do not.
     pub fn run(self) -> Result<Run<'a>, Error> {
         self.run_within(usize::MAX)
     }
@@ -64,6 +96,9 @@ impl<'a> Transfer<'a> {
     }
 
     fn scaled(self) -> Result<Scaled<'a>, Error> {
+        if let Some(masks) = &self.masks {
+            masks.check(self.styles.len())?;
+        }
         let side = self.content.height().max(self.content.width());
         self.scaled_to(side)
     }
@@ -105,7 +140,8 @@ impl Job for Scaled<'_> {
     }
 
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
-        let Transfer { content, styles, recipe, start, clamp, seed, .. } = &self.transfer;
+        let Transfer { content, styles, recipe, colours, masks, paint_transparent, start, clamp, seed, .. } =
+            &self.transfer;
         let network = self.transfer.network.clone().with_pooling(recipe.pooling);
         let Scale { side, steps } = self.scales[index];
         let scaled = |picture: &Picture| {
@@ -113,7 +149,11 @@ impl Job for Scaled<'_> {
             picture.clone().fitted(self.longest(own, side))
         };
         let content = scaled(content);
-        let styles: Vec<_> = styles.iter().map(|(style, share)| (scaled(style), *share)).collect();
+        let coloured = |style: Picture| match colours {
+            Colours::Match(map) => style.in_colours_of(&[(&content, 1.0)], *map),
+            Colours::Style | Colours::Content => style,
+        };
+        let styles: Vec<_> = styles.iter().map(|(style, share)| (coloured(scaled(style)), *share)).collect();
         let size = [content.height(), content.width()];
         let resized = |picture: &Picture| Canvas::painted(picture.clone(), size, &network, Units::Input, 0);
         let canvas = match (so_far, start) {
@@ -124,19 +164,26 @@ impl Job for Scaled<'_> {
             (None, Start::Picture(picture)) => resized(picture),
         };
         let normalised = |picture: &Picture| network.normalise(&picture.rgb.view());
+        let seen: Vec<_> = styles.iter().map(|(style, _)| style).collect();
+        let regions = regions(masks.as_ref(), &content, &seen, *paint_transparent)?;
         let styles = styles.iter().map(|(style, share)| (normalised(style), *share)).collect();
-        let objective = style_transfer(&recipe.clone().at_side(side), &network, normalised(&content), styles)?;
+        let recipe_here = recipe.clone().at_side(side);
+        let objective = style_transfer_by_regions(&recipe_here, &network, normalised(&content), styles, &regions);
+        let objective = objective.map_err(MasksError::from)?;
         let optimizer =
             recipe.method.optimizer(recipe.rate.for_spread(network.spread()), steps, clamp.then(|| canvas.bounds()));
         Ok(Stage { optimizer, ..Stage::new(canvas, objective, network, steps) })
     }
 
     fn load(&self, index: usize) -> Load {
-        let Transfer { content, styles, recipe, network, .. } = &self.transfer;
+        let Transfer { content, styles, recipe, masks, network, .. } = &self.transfer;
         let scaled = |picture: &Picture| {
             let own = picture.height().max(picture.width());
             picture.fitted_size(self.longest(own, self.scales[index].side))
         };
+        // What is seen by regions, and moments, are made of whole maps.
+        let whole = masks.is_some() || content.alpha.is_some() || recipe.style_loss != StyleLoss::Gram;
+        let style_place = if whole { Place::Features } else { Place::Gram };
         let content = scaled(content);
         Load {
             size: content,
@@ -146,7 +193,7 @@ impl Job for Scaled<'_> {
                 .content_layers
                 .layers()
                 .map(Place::Features)
-                .chain(recipe.style_layers.layers().map(Place::Gram))
+                .chain(recipe.style_layers.layers().map(style_place))
                 .collect(),
             method: recipe.method,
             network: (*network).clone().with_pooling(recipe.pooling),
@@ -164,6 +211,15 @@ impl Job for Scaled<'_> {
 
     fn finished(&self, picture: Picture) -> Picture {
         let content = self.transfer.content;
-        content.recoloured(picture.resized(content.height(), content.width()).rgb)
+        let painted = picture.resized(content.height(), content.width()).rgb;
+        let mut rgb = match self.transfer.colours {
+            Colours::Content => coloured_like(&painted, &content.rgb),
+            Colours::Style | Colours::Match(_) => painted,
+        };
+        if let Some(alpha) = content.alpha.as_ref().filter(|_| !self.transfer.paint_transparent) {
+            let pixels = rgb.lanes_mut(Axis(2)).into_iter().zip(content.rgb.lanes(Axis(2))).zip(alpha);
+            pixels.filter(|(_, alpha)| **alpha <= 0.0).for_each(|((mut pixel, kept), _)| pixel.assign(&kept));
+        }
+        content.recoloured(rgb)
     }
 }

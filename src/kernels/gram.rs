@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 use super::product::matrix_product;
@@ -144,6 +144,49 @@ pub fn times_in_place<T: Real>(f: &mut [T], s: &ArrayView2<'_, T>, cells: Cells,
     });
 }
 
+/// Rows that are summed in the elements' own precision before they enter a sum in f64.
+const SUMMED: usize = 64;
+
+/// Rows that a task sums or adds to: a multiple of `SUMMED`.
+const TASK: usize = 1024;
+
+/// rᵀF (channels) for F (positions × channels) and a number r for each position, or 1: the sums of F's columns.
+pub fn row_sums<T: Real>(f: &ArrayView2<'_, T>, r: Option<&[T]>) -> Array1<T> {
+    let tasks: Vec<_> = f.axis_chunks_iter(Axis(0), TASK).collect();
+    let sum_of_task = |(index, rows): (usize, ArrayView2<'_, T>)| {
+        let mut sum = Array1::<f64>::zeros(rows.ncols());
+        let mut run = Array1::<T>::zeros(rows.ncols());
+        for (start, rows) in rows.axis_chunks_iter(Axis(0), SUMMED).enumerate() {
+            run.fill(T::zero());
+            for (row, f) in rows.outer_iter().enumerate() {
+                match r {
+                    Some(r) => run.scaled_add(r[index * TASK + start * SUMMED + row], &f),
+                    None => run += &f,
+                }
+            }
+            sum.zip_mut_with(&run, |sum, &run| *sum += run.to_f64());
+        }
+        sum
+    };
+    let sums: Vec<Array1<f64>> = tasks.into_par_iter().enumerate().map(sum_of_task).collect();
+    let sum = sums.into_iter().reduce(|sum, next| sum + next);
+    sum.map_or_else(|| Array1::zeros(f.ncols()), |sum| sum.mapv(T::of))
+}
+
+/// F ← F + r·sᵀ for F (positions × channels), a number r for each position, or 1, and s (channels).
+pub fn add_to_rows<T: Real>(f: &mut [T], s: &ArrayView1<'_, T>, r: Option<&[T]>) {
+    let channels = s.len();
+    f.par_chunks_mut(TASK * channels).enumerate().for_each(|(index, rows)| {
+        for (row, f) in rows.chunks_mut(channels).enumerate() {
+            let mut f = ArrayViewMut1::from(f);
+            match r {
+                Some(r) => f.scaled_add(r[index * TASK + row], s),
+                None => f += s,
+            }
+        }
+    });
+}
+
 /// The blocks on and above the diagonal.
 fn blocks(channels: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
     let range = move |start: usize| start..(start + BLOCK).min(channels);
@@ -155,6 +198,26 @@ fn blocks(channels: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)>
 mod tests {
     use super::*;
     use crate::kernels::testing::random;
+
+    #[test]
+    fn sums_of_rows_and_what_is_added_to_them() {
+        for positions in [0, 1, 63, 700, 5000] {
+            let f: Array2<f64> = random((positions, 3), 1);
+            let r: Array1<f64> = random(positions, 2);
+            let weights = r.as_slice().unwrap();
+            approx::assert_abs_diff_eq!(row_sums(&f.view(), None), f.sum_axis(Axis(0)), epsilon = 1e-11);
+            approx::assert_abs_diff_eq!(row_sums(&f.view(), Some(weights)), r.dot(&f), epsilon = 1e-11);
+            let s = ndarray::arr1(&[1.0, -2.0, 0.5]);
+            let (mut one, mut weighted) = (f.clone(), f.clone());
+            add_to_rows(one.as_slice_mut().unwrap(), &s.view(), None);
+            add_to_rows(weighted.as_slice_mut().unwrap(), &s.view(), Some(weights));
+            approx::assert_abs_diff_eq!(one, &f + &s, epsilon = 1e-14);
+            approx::assert_abs_diff_eq!(weighted, &f + &r.insert_axis(Axis(1)) * &s, epsilon = 1e-14);
+        }
+        // A million equal numbers keep their digits in single precision.
+        let f = Array2::<f32>::from_elem((1 << 20, 1), 0.1);
+        assert!((f64::from(row_sums(&f.view(), None)[0]) / f64::from(0.1f32) / f64::from(1 << 20) - 1.0).abs() < 1e-6);
+    }
 
     #[test]
     fn agrees_with_the_plain_product_and_is_symmetric_to_the_bit() {

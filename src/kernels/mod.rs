@@ -8,6 +8,7 @@ mod buffers;
 mod compiled;
 pub mod conv;
 mod direct;
+pub mod eigen;
 pub mod gram;
 mod im2col;
 mod narrow;

@@ -23,7 +23,7 @@ pub fn matrix_product<T: Real>(
 }
 
 /// `OpenBLAS` would start threads of its own within each of rayon's; and its results would depend on their number.
-fn one_blas_thread() {
+pub(super) fn one_blas_thread() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         #[cfg(feature = "openblas")]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ndarray::arr0;
 
 use super::{Place, Seen, Term};
+use crate::ops::moments;
 use crate::tape::{Real, Var};
 use crate::vgg::{Layer, Measured, NetworkError, Vgg19};
 
@@ -63,6 +64,12 @@ impl<T: Real> Objective<T> {
     /// The same with a further group of one term.
     pub fn term(self, name: &str, weight: f64, term: impl Term<T> + 'static) -> Self {
         self.group(name, weight, vec![(1.0, Box::new(term))])
+    }
+
+    /// Name and weight of each group, and of the terms in it.
+    pub fn weights(&self) -> impl Iterator<Item = (&str, f64, Vec<(String, f64)>)> {
+        let terms = |group: &Group<T>| group.terms.iter().map(|(weight, term)| (term.name(), *weight)).collect();
+        self.groups.iter().map(move |group| (group.name.as_str(), group.weight, terms(group)))
     }
 
     /// The places that terms look at.
@@ -148,20 +155,27 @@ pub(super) fn see<'t, T: Real>(
         match *place {
             Place::Pixels => {}
             Place::Features(layer) => drop(features.insert(layer)),
+            Place::Moments(layer) => drop(features.insert(layer)),
             Place::Gram(layer) => drop(grams.insert(layer)),
         }
     }
     let Measured { mut features, mut grams } = network.measure(input, &features, &grams)?;
-    let whole = |value: Var<'t, T>| {
-        let positions = value.shape().iter().take(2).product();
-        Seen { value, positions }
-    };
+    let positions = |map: &Var<'t, T>| (map.shape()[0] * map.shape()[1]) as f64;
+    let whole = |value: Var<'t, T>| Seen { positions: positions(&value), value };
+    // Features that others are made of go as soon as these are, so that a gradient can take their place.
     let mut look = |place: Place| match place {
         Place::Pixels => whole(pixels.clone()),
-        Place::Features(layer) => whole(features.remove(&layer).expect("as asked")),
+        Place::Features(layer) => match features.get(&layer) {
+            Some(map) if places.contains(&Place::Moments(layer)) => whole(map.clone()),
+            _ => whole(features.remove(&layer).expect("as asked")),
+        },
         Place::Gram(layer) => {
             let gram = grams.remove(&layer).expect("as asked");
-            Seen { value: gram.value, positions: gram.positions }
+            Seen { value: gram.value, positions: gram.positions as f64 }
+        }
+        Place::Moments(layer) => {
+            let map = features.remove(&layer).expect("as asked");
+            Seen { positions: positions(&map), value: moments(&map, None) }
         }
     };
     Ok(places.iter().map(|place| (*place, look(*place))).collect())

@@ -34,16 +34,12 @@ impl<T: Real> GramError<T> {
     /// # Panics
     /// If there is no matrix, or they differ in shape.
     pub fn new(layer: Layer, grams: &[(f64, Seen<'_, T>)], norm: GramNorm) -> Self {
-        let normalised = |seen: &Seen<'_, T>| norm.normalised(seen).to_array();
-        let target = match grams {
-            [(weight, only)] if *weight == 1.0 => normalised(only),
-            _ => {
-                let weighted = grams.iter().map(|(weight, seen)| normalised(seen) * T::of(*weight));
-                weighted.reduce(|sum, gram| sum + gram).expect("at least one Gram matrix")
-            }
-        };
+        // In f64: however equal matrices are weighted, their blend is what they are.
+        let weighted =
+            grams.iter().map(|(weight, seen)| norm.normalised(seen).value().mapv(|g| Real::to_f64(g) * weight));
+        let blend = weighted.reduce(|sum, gram| sum + gram).expect("at least one Gram matrix");
         // A copy of its own: the tape's memory is not to live as long as the target.
-        let target = Value::from(target);
+        let target = Value::from(blend.mapv(T::of));
         let channels = target.shape()[0] as f64;
         let divisor = match norm {
             GramNorm::Sum => channels.powi(3),
@@ -59,7 +55,7 @@ impl GramNorm {
     fn normalised<'t, T: Real>(self, seen: &Seen<'t, T>) -> Var<'t, T> {
         match self {
             Self::Sum => seen.value.clone(),
-            Self::Mean | Self::Relative => &seen.value * (1.0 / seen.positions as f64),
+            Self::Mean | Self::Relative => &seen.value * (1.0 / seen.positions),
         }
     }
 }
@@ -76,7 +72,7 @@ impl<T: Real> Term<T> for GramError<T> {
     fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T> {
         let error = squared_error(&self.norm.normalised(seen), &seen.value.tape().constant(&self.target));
         let divisor = match self.norm {
-            GramNorm::Sum => self.divisor * seen.positions as f64,
+            GramNorm::Sum => self.divisor * seen.positions,
             GramNorm::Mean | GramNorm::Relative => self.divisor,
         };
         error * (weight / divisor)

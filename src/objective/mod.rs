@@ -4,36 +4,46 @@
 //! |---|---|---|
 //! | `features_error` | [`FeaturesError`] | Gatys, Ecker & Bethge 2016, eq. 1; Mahendran & Vedaldi 2014, eq. 2 |
 //! | `gram_error` | [`GramError`] | Gatys, Ecker & Bethge 2015, eq. 3 and 4 |
+//! | `moments_error` | [`MomentsError`] | Galerne, Raad, Lezama & Morel 2024, section 3.2 |
+//! | `wasserstein` | [`Wasserstein`] | Dowson & Landau 1982 |
+//! | `region` | [`Guided`] | Gatys, Ecker, Bethge, Hertzmann & Shechtman 2017, section 4.1 |
 //! | `priors` | [`TotalVariation`], [`AlphaNorm`] | Mahendran & Vedaldi 2014, section 3.1 |
 //!
 //! [`style_transfer`], [`texture`] and [`inversion`] put them together; an [`Objective`] of one's own is put together in the
 //! same way.
 
+mod distribution;
 mod evaluate;
 mod features_error;
 mod gram_error;
 mod inversion;
+mod moments_error;
 #[cfg(test)]
 mod plans;
 mod priors;
+mod region;
 mod style_transfer;
 mod term;
 #[cfg(test)]
 mod testing;
 mod texture;
+mod wasserstein;
 
 pub use evaluate::{Evaluation, GroupValue, Objective};
 pub use features_error::{Divisor, FeaturesError, Selection};
 pub use gram_error::{GramError, GramNorm};
 pub use inversion::{InversionError, Priors, inversion, typical_norm};
+pub use moments_error::MomentsError;
 pub use priors::{AlphaNorm, TotalVariation};
-pub use style_transfer::style_transfer;
+pub use region::{Guided, Region, RegionError};
+pub use style_transfer::{style_transfer, style_transfer_by_regions};
 pub use term::{Place, Seen, Term};
 pub use texture::{texture, texture_layers, texture_layers_up_to};
+pub use wasserstein::Wasserstein;
 
 use ndarray::{Array2, Array3};
 
-use crate::tape::{Real, Tape};
+use crate::tape::{Real, Tape, Var};
 
 /// A term for gradcheck to look at.
 pub(crate) struct Example<T: Real> {
@@ -44,13 +54,23 @@ pub(crate) struct Example<T: Real> {
     pub(crate) term: Box<dyn Term<T>>,
 }
 
+/// The moments of a map, as those of one style.
+fn moments<'t, T: Real>(map: &Var<'t, T>) -> [(f64, Seen<'t, T>); 1] {
+    let positions = (map.shape()[0] * map.shape()[1]) as f64;
+    [(1.0, Seen { value: crate::ops::moments(map, None), positions })]
+}
+
 /// Every kind of term, a line each: by this list gradcheck knows them.
 pub(crate) fn registered<T: Real>() -> Vec<Example<T>> {
     let tape = Tape::<T>::new();
     let map = tape.constant(Array3::from_shape_fn((4, 3, 2), |(i, j, c)| T::of((i * 5 + j * 3 + c) as f64 % 7.0)));
     let gram = tape.constant(Array2::from_shape_fn((3, 3), |(a, b)| T::of(10.0 + (a + b) as f64)));
     let layer = crate::vgg::Layer::stage(0).1;
-    let gram_error = |norm| GramError::new(layer, &[(1.0, Seen { value: gram.clone(), positions: 6 })], norm);
+    let gram_error = |norm| GramError::new(layer, &[(1.0, Seen { value: gram.clone(), positions: 6.0 })], norm);
+    // A target of one colour in two channels: its covariance has no rank to speak of.
+    let wide = tape.constant(Array3::from_shape_fn((4, 3, 4), |(i, j, c)| T::of((i * 5 + j * 3 + c * c) as f64 % 7.0)));
+    let flat = tape.constant(Array3::from_shape_fn((4, 3, 2), |(i, j, _)| T::of((i * 2 + j) as f64)));
+    let wasserstein = || Wasserstein::new(layer, &moments(&map), GramNorm::Relative);
     let example = |name, shape: &[usize], term: Box<dyn Term<T>>| Example { name, shape: shape.to_vec(), term };
     vec![
         example(
@@ -61,6 +81,15 @@ pub(crate) fn registered<T: Real>() -> Vec<Example<T>> {
         example("GramError", &[3, 3], Box::new(gram_error(GramNorm::Sum))),
         example("GramError", &[3, 3], Box::new(gram_error(GramNorm::Mean))),
         example("GramError", &[3, 3], Box::new(gram_error(GramNorm::Relative))),
+        example("MomentsError", &[4, 3, 2], Box::new(MomentsError::new(layer, &moments(&map), GramNorm::Relative))),
+        example("MomentsError", &[3, 2, 2], Box::new(MomentsError::new(layer, &moments(&map), GramNorm::Mean))),
+        example("MomentsError", &[3, 4, 2], Box::new(MomentsError::new(layer, &moments(&flat), GramNorm::Sum))),
+        example("Wasserstein", &[4, 3, 2], Box::new(wasserstein())),
+        example("Wasserstein", &[3, 4, 2], Box::new(Wasserstein::new(layer, &moments(&flat), GramNorm::Mean))),
+        // Fewer positions than channels: the picture's covariance has zero eigenvalues.
+        example("Wasserstein", &[1, 2, 4], Box::new(Wasserstein::new(layer, &moments(&wide), GramNorm::Relative))),
+        example("Guided", &[4, 3, 3], Box::new(region::example(Box::new(gram_error(GramNorm::Relative)), [4, 3]))),
+        example("Guided", &[4, 3, 2], Box::new(region::example(Box::new(wasserstein()), [4, 3]))),
         example("TotalVariation", &[4, 3, 3], Box::new(TotalVariation { beta: 2.0, divisor: 5.0 })),
         example("AlphaNorm", &[4, 3, 3], Box::new(AlphaNorm { alpha: 6.0, divisor: 5.0 })),
     ]

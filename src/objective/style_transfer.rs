@@ -1,13 +1,17 @@
 //! The objective of neural style transfer: L = α·L_content + β·L_style (Gatys, Ecker & Bethge 2016, equation 7), and a
 //! total variation term where one is asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ndarray::Array3;
+use ndarray::{Array2, Array3};
 
 use super::evaluate::see;
-use super::{Divisor, FeaturesError, GramError, GramNorm, Objective, Place, Selection, Term, TotalVariation};
-use crate::recipe::{Formula, LayerWeights, Recipe};
+use super::region::Guide;
+use super::{
+    Divisor, FeaturesError, GramError, GramNorm, Guided, MomentsError, Objective, Place, Region, RegionError, Seen,
+    Selection, Term, TotalVariation, Wasserstein,
+};
+use crate::recipe::{Formula, LayerWeights, Recipe, StyleLoss};
 use crate::tape::{Real, Tape};
 use crate::vgg::{Layer, NetworkError, Vgg19};
 
@@ -28,9 +32,51 @@ pub fn style_transfer<T: Real>(
     content: Array3<T>,
     styles: Vec<(Array3<T>, f64)>,
 ) -> Result<Objective<T>, NetworkError> {
+    let whole = Region::whole(styles.len());
+    style_transfer_by_regions(recipe, network, content, styles, &[whole]).map_err(|error| match error {
+        RegionError::Network(error) => error,
+        RegionError::Empty { .. } => unreachable!("all of a picture is not empty"),
+    })
+}
+
+/// The same for a picture whose regions have styles of their own: in each, what is seen of the picture's region is compared
+/// with what is seen of the styles' parts, and a region's weight is its share of the picture. One region that is everything
+/// is the same as none, to the bit.
+///
+/// # Errors
+/// Likewise, or if nothing of a region is left at a layer.
+///
+/// # Panics
+/// If there is no style for a region.
+pub fn style_transfer_by_regions<T: Real>(
+    recipe: &Recipe,
+    network: &Vgg19<T>,
+    content: Array3<T>,
+    styles: Vec<(Array3<T>, f64)>,
+    regions: &[Region],
+) -> Result<Objective<T>, RegionError> {
     let elements = content.len() as f64;
     let content = content_terms(recipe, network, content)?;
-    let style = style_terms(&recipe.style_layers, recipe.formula.gram_norm(), network, styles)?;
+    let size = elements / 3.0;
+    let area = |region: &Region| region.picture.as_ref().map_or(size, |part| part.iter().map(|&w| f64::from(w)).sum());
+    let areas: f64 = regions.iter().map(area).sum();
+    let (loss, norm) = (recipe.style_loss, recipe.formula.gram_norm());
+    let mut style = Vec::new();
+    for region in regions {
+        let parts: Vec<_> =
+            region.styles.iter().map(|(index, part)| (&styles[*index].0, styles[*index].1, part)).collect();
+        let terms = style_terms(&recipe.style_layers, loss, norm, network, &parts, &region.name)?;
+        for ((weight, term), layer) in terms.into_iter().zip(recipe.style_layers.layers()) {
+            let term = match &region.picture {
+                None => term,
+                Some(part) => {
+                    let empty = || region.empty("of the picture", layer);
+                    Box::new(Guided::new(&region.name, term, layer, Guide::new(part, layer).ok_or_else(empty)?))
+                }
+            };
+            style.push((weight * (area(region) / areas), term));
+        }
+    }
     let tv: Terms<T> = if recipe.tv_weight > 0.0 {
         vec![(recipe.tv_weight, Box::new(TotalVariation { beta: 2.0, divisor: elements }))]
     } else {
@@ -56,28 +102,64 @@ fn content_terms<T: Real>(recipe: &Recipe, network: &Vgg19<T>, content: Array3<T
     Ok(layers.iter().map(term).collect())
 }
 
-/// A term for each layer that compares the Gram matrix with those of the examples, blended.
+/// A term for each layer that compares what the style loss does with that of the examples, blended: images with their
+/// shares, and how much of their pixels is meant. Shares are taken relative to their sum.
 pub(super) fn style_terms<T: Real>(
     layers: &LayerWeights,
+    loss: StyleLoss,
     norm: GramNorm,
     network: &Vgg19<T>,
-    examples: Vec<(Array3<T>, f64)>,
-) -> Result<Terms<T>, NetworkError> {
-    let places: BTreeSet<Place> = layers.layers().map(Place::Gram).collect();
+    examples: &[(&Array3<T>, f64, &Option<Array2<f32>>)],
+    region: &str,
+) -> Result<Terms<T>, RegionError> {
+    let places: BTreeSet<Place> = layers.layers().map(|layer| loss.place(layer)).collect();
     let tape = Tape::new();
+    let sum: f64 = examples.iter().map(|(_, share, _)| share).sum();
     let mut seen = Vec::new();
-    for (example, share) in examples {
-        let image = tape.constant(example);
-        seen.push((share, see(network, &places, &image, &image)?));
+    for (example, share, part) in examples {
+        let image = tape.constant((*example).clone());
+        let seen_here = match part {
+            None => see(network, &places, &image, &image)?,
+            Some(part) => {
+                let mut sums = BTreeMap::new();
+                for (layer, features) in network.features(&image, layers.layers())? {
+                    let empty = || RegionError::Empty { region: region.into(), place: "of the style", layer };
+                    let guide = Guide::new(part, layer).ok_or_else(empty)?;
+                    sums.insert(loss.place(layer), guide.seen(&features, loss.place(layer)));
+                }
+                sums
+            }
+        };
+        // Shares that sum to 1 already stay what they are.
+        seen.push((if (sum - 1.0).abs() < 1e-9 { *share } else { share / sum }, seen_here));
     }
     let term = |(layer, weight): (Layer, f64)| -> (f64, Box<dyn Term<T>>) {
-        let grams: Vec<_> = seen
+        let parts: Vec<_> = seen
             .iter_mut()
-            .map(|(share, seen)| (*share, seen.remove(&Place::Gram(layer)).expect("as asked, each layer once")))
+            .map(|(share, seen)| (*share, seen.remove(&loss.place(layer)).expect("as asked, each layer once")))
             .collect();
-        (weight, Box::new(GramError::new(layer, &grams, norm)))
+        (weight, loss.term(layer, &parts, norm))
     };
     Ok(layers.iter().map(term).collect())
+}
+
+impl StyleLoss {
+    /// Where a term looks.
+    fn place(self, layer: Layer) -> Place {
+        match self {
+            Self::Gram => Place::Gram(layer),
+            Self::Moments | Self::Wasserstein => Place::Moments(layer),
+        }
+    }
+
+    /// The term for a layer, after what is seen there of the styles.
+    fn term<T: Real>(self, layer: Layer, styles: &[(f64, Seen<'_, T>)], norm: GramNorm) -> Box<dyn Term<T>> {
+        match self {
+            Self::Gram => Box::new(GramError::new(layer, styles, norm)),
+            Self::Moments => Box::new(MomentsError::new(layer, styles, norm)),
+            Self::Wasserstein => Box::new(Wasserstein::new(layer, styles, norm)),
+        }
+    }
 }
 
 impl Formula {
@@ -101,7 +183,6 @@ impl Formula {
 #[cfg(test)]
 mod tests {
     use approx::assert_relative_eq;
-    use ndarray::Array2;
 
     use super::*;
     use crate::objective::testing::{features, gram, image, mean_gram, network, size};

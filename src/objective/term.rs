@@ -13,6 +13,9 @@ pub enum Place {
     Features(Layer),
     /// The Gram matrix FᵀF of the features F at a layer, (channels, channels). The map itself need not be held.
     Gram(Layer),
+    /// The Gram matrix and below it the sums ΣF of each channel, (channels + 1, channels): see
+    /// [`ops::moments`](crate::ops::moments()).
+    Moments(Layer),
 }
 
 impl Place {
@@ -20,17 +23,17 @@ impl Place {
     pub fn layer(self) -> Option<Layer> {
         match self {
             Self::Pixels => None,
-            Self::Features(layer) | Self::Gram(layer) => Some(layer),
+            Self::Features(layer) | Self::Gram(layer) | Self::Moments(layer) => Some(layer),
         }
     }
 }
 
 /// What is seen at a [`Place`].
 pub struct Seen<'t, T: Real> {
-    /// The pixels, the features or their Gram matrix.
+    /// The pixels, the features, or their sums.
     pub value: Var<'t, T>,
-    /// M, the number of positions (height times width) that it covers.
-    pub positions: usize,
+    /// M, the number of positions (height times width) that it covers; where they are weighted, the sum of their weights.
+    pub positions: f64,
 }
 
 /// A term of an [`Objective`](super::Objective): a scalar function of what is seen at one place.

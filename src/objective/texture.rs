@@ -4,8 +4,8 @@
 use ndarray::Array3;
 
 use super::style_transfer::style_terms;
-use super::{GramNorm, Objective};
-use crate::recipe::LayerWeights;
+use super::{GramNorm, Objective, RegionError};
+use crate::recipe::{LayerWeights, StyleLoss};
 use crate::tape::Real;
 use crate::vgg::{Layer, NetworkError, Vgg19};
 
@@ -23,7 +23,11 @@ pub fn texture<T: Real>(
     example: Array3<T>,
     layers: &LayerWeights,
 ) -> Result<Objective<T>, NetworkError> {
-    let terms = style_terms(layers, GramNorm::Relative, network, vec![(example, 1.0)])?;
+    let terms = style_terms(layers, StyleLoss::Gram, GramNorm::Relative, network, &[(&example, 1.0, &None)], "");
+    let terms = terms.map_err(|error| match error {
+        RegionError::Network(error) => error,
+        RegionError::Empty { .. } => unreachable!("all of an example is not empty"),
+    })?;
     Ok(Objective::new().group("gram", 1.0, terms))
 }
 

@@ -33,6 +33,33 @@ pub struct Adam<T> {
     /// Second moment, likewise.
     v: Vec<T>,
     shape: Vec<usize>,
+    /// The mean of the iterates, where one is asked for.
+    mean: Option<Mean<T>>,
+}
+
+/// A running mean of points: mₜ = mₜ₋₁ + (xₜ − mₜ₋₁)·(1−d)/(1−dᵗ), which is Σ dᵗ⁻ⁱxᵢ/Σ dᵗ⁻ⁱ.
+#[derive(Debug, Clone)]
+struct Mean<T> {
+    decay: f64,
+    count: i32,
+    /// The mean, empty before the first point.
+    point: ArrayD<T>,
+}
+
+impl<T: Real> Mean<T> {
+    fn new(decay: f64) -> Self {
+        Self { decay, count: 0, point: ArrayD::zeros(vec![0]) }
+    }
+
+    fn add(&mut self, x: &ArrayD<T>) {
+        self.count += 1;
+        if self.count == 1 {
+            self.point = x.clone();
+            return;
+        }
+        let share = T::of((1.0 - self.decay) / (1.0 - self.decay.powi(self.count)));
+        self.point.zip_mut_with(x, |mean, &x| *mean += (x - *mean) * share);
+    }
 }
 
 impl<T: Real> Adam<T> {
@@ -52,6 +79,7 @@ impl<T: Real> Adam<T> {
             m: Vec::new(),
             v: Vec::new(),
             shape: Vec::new(),
+            mean: None,
         }
     }
 
@@ -96,7 +124,8 @@ impl<T: Real> Optimizer<T> for Adam<T> {
         if let Some(bounds) = &self.bounds {
             bounds.check(x);
         }
-        let x = x.as_slice_mut().expect("standard layout");
+        let point = x;
+        let x = point.as_slice_mut().expect("standard layout");
 
         self.steps += 1;
         let correction1 = 1.0 - self.beta1.powi(self.steps);
@@ -122,11 +151,25 @@ impl<T: Real> Optimizer<T> for Adam<T> {
         if let Some(bounds) = &self.bounds {
             bounds.project(x);
         }
+        if let Some(mean) = &mut self.mean {
+            mean.add(point);
+        }
         Step::Moved
+    }
+
+    fn result<'a>(&'a self, x: &'a ArrayD<T>) -> &'a ArrayD<T> {
+        self.mean.as_ref().filter(|mean| mean.count > 0).map_or(x, |mean| &mean.point)
+    }
+
+    fn average(&mut self, decay: f64) -> bool {
+        self.mean = Some(Mean::new(decay));
+        true
     }
 
     /// The gradient of a mean over a picture's elements is shared out among them: with n times as many, each gets an nth.
     fn resample(&mut self, resample: &dyn Fn(&ArrayD<T>) -> ArrayD<T>) -> bool {
+        // The mean begins anew from the picture that is carried up, which is the mean so far.
+        self.mean = self.mean.take().map(|mean| Mean::new(mean.decay));
         if self.steps == 0 {
             return true;
         }
@@ -149,10 +192,16 @@ impl<T: Real> Optimizer<T> for Adam<T> {
         if self.steps == 0 {
             return State::default();
         }
-        State::default()
+        let state = State::default()
             .with_numbers("adam", [f64::from(self.steps), self.epsilon_scale])
             .with_array("m", &self.m)
-            .with_array("v", &self.v)
+            .with_array("v", &self.v);
+        match self.mean.as_ref().filter(|mean| mean.count > 0) {
+            Some(Mean { count, point, .. }) => state
+                .with_numbers("mean", [f64::from(*count)])
+                .with_array("mean", point.as_slice().expect("in standard layout")),
+            None => state,
+        }
     }
 
     fn restore(&mut self, mut state: State<'_, T>, shape: &[usize]) -> Result<(), StateError> {
@@ -164,6 +213,11 @@ impl<T: Real> Optimizer<T> for Adam<T> {
         let [steps, epsilon_scale] = state.take_numbers("adam")?;
         let steps = count("adam", steps)?;
         let (m, v) = (state.take_array("m", len)?, state.take_array("v", len)?);
+        if let (Some(mean), Some([number])) = (&mut self.mean, state.optional_numbers("mean")?) {
+            mean.count = count("mean", number)? as i32;
+            let point = state.take_array("mean", len)?;
+            mean.point = ArrayD::from_shape_vec(shape, point).expect("of that length");
+        }
         state.end()?;
         (self.steps, self.epsilon_scale, self.m, self.v) = (steps as i32, epsilon_scale, m, v);
         self.shape = shape.to_vec();
@@ -277,6 +331,24 @@ mod tests {
         // Nor has it counted as a step: the bias corrections are still those of the first.
         adam.step(&mut x, 0.0, &arr1(&[1.0, 0.0]).into_dyn());
         assert!((x[0] - 0.9).abs() < 1e-8 && x[1] == 2.0, "{x}");
+    }
+
+    #[test]
+    fn the_mean_of_iterates_weighs_them_by_their_age() {
+        let mut adam = Adam::<f64>::new(0.1);
+        assert!(adam.average(0.75));
+        let mut x = arr1(&[1.0, -2.0, 0.5]).into_dyn();
+        assert_eq!(adam.result(&x), &x, "before the first step");
+        let (mut sum, mut weights) = (ArrayD::zeros(vec![3]), 0.0);
+        for plain in run(Adam::<f64>::new(0.1), 5) {
+            let (value, gradient) = quartic(&x);
+            adam.step(&mut x, value, &gradient);
+            assert_eq!(x, plain, "the iterates are what they were");
+            (sum, weights) = (sum * 0.75 + &x, weights * 0.75 + 1.0);
+            approx::assert_abs_diff_eq!(adam.result(&x), &(&sum / weights), epsilon = 1e-14);
+        }
+        assert!(adam.resample(&|values| values.clone()));
+        assert_eq!(adam.result(&x), &x, "another size, another mean");
     }
 
     #[test]

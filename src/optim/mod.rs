@@ -60,10 +60,18 @@ pub trait Optimizer<T: Real>: Send {
 
     /// The point to keep if the caller stops now, `x` being what the last [`step`](Self::step) left.
     ///
-    /// Adam and momentum keep `x` itself. L-BFGS keeps the last iterate it accepted, or a lower point of the line search
+    /// Adam (unless it [averages](Self::average)) and momentum keep `x` itself. L-BFGS keeps the last iterate it accepted, or a lower point of the line search
     /// under way: `x` is then a trial that nobody has evaluated yet.
     fn result<'a>(&'a self, x: &'a ArrayD<T>) -> &'a ArrayD<T> {
         x
+    }
+
+    /// Makes the [`result`](Self::result) a mean of the iterates x₁ … xₜ from here on, in which each counts `decay` times as
+    /// much as the next: Σ decay^(t−i)·xᵢ / Σ decay^(t−i). Says whether it can: Adam can, whose iterates go around what they
+    /// look for.
+    fn average(&mut self, decay: f64) -> bool {
+        let _ = decay;
+        false
     }
 
     /// Goes on with a point of another size, a picture that is carried up to the next scale, and says whether it can.

@@ -1,19 +1,25 @@
 //! Pictures: files in and out, colours, resizing.
 
 mod colour;
+mod colour_map;
 mod error;
 mod histogram;
 mod metadata;
+mod oklab;
 mod provenance;
 mod read;
+mod regions;
 mod resize;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use colour_map::ColourMap;
 pub use error::{Fault, PictureError};
 pub use histogram::match_histogram;
+pub use oklab::coloured_like;
 pub use provenance::Provenance;
+pub use regions::{RegionColour, Regions};
 pub(crate) use resize::resize_linear;
 pub use write::{Depth, Format, SaveOptions};
 

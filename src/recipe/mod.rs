@@ -27,6 +27,20 @@ pub enum Formula {
     Balanced,
 }
 
+/// What of the features' distribution makes a style: how the picture's is compared with the style's at each layer.
+#[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, PartialEq, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StyleLoss {
+    /// Gram matrices: [`GramError`](crate::objective::GramError), as the recipe's [`Formula`] says.
+    #[default]
+    Gram,
+    /// Gram matrices, means and standard deviations: [`MomentsError`](crate::objective::MomentsError).
+    Moments,
+    /// The Wasserstein distance between Gaussians: [`Wasserstein`](crate::objective::Wasserstein).
+    Wasserstein,
+}
+
 /// The names of the recipes.
 #[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, PartialEq, VariantArray, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
@@ -66,6 +80,8 @@ impl Rate {
 pub struct Recipe {
     /// How content and style are measured.
     pub formula: Formula,
+    /// What is compared of the style.
+    pub style_loss: StyleLoss,
     /// Layers that the content is held to, and the weights of their terms.
     pub content_layers: LayerWeights,
     /// Layers that the style is taken from, and the weights of their terms.
@@ -129,6 +145,7 @@ impl Preset {
         let gatys_layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
         let notebook = Recipe {
             formula: Formula::Notebook,
+            style_loss: StyleLoss::Gram,
             content_layers: LayerWeights::given([("relu4_2", 1.0)]),
             style_layers: LayerWeights::given(gatys_layers.into_iter().zip([0.9, 0.8, 0.5, 0.3, 0.1])),
             content_weight: 1.0,

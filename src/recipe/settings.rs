@@ -11,6 +11,7 @@ impl Recipe {
             ("style-layers", self.style_layers.to_string()),
             ("content-weight", self.content_weight.to_string()),
             ("style-weight", self.style_weight.to_string()),
+            ("style-loss", self.style_loss.to_string()),
             ("tv-weight", self.tv_weight.to_string()),
             ("optimizer", self.method.to_string()),
             ("pool", self.pooling.to_string()),

@@ -99,6 +99,8 @@ impl Checkpoint {
                 None => None,
             },
             "random": state.random.to_string(),
+            // As bits: decimal digits might round.
+            "lowest": state.lowest.iter().map(|loss| loss.to_bits()).collect::<Vec<_>>(),
             "elapsed": state.elapsed.as_secs_f64(),
         });
         let about = json!({"format": FORMAT, "run": run, "about": about}).to_string();
@@ -230,6 +232,12 @@ impl Checkpoint {
                 None => None,
             },
             random: text("random").and_then(|number| number.parse().ok()).ok_or_else(|| damaged("random"))?,
+            lowest: self
+                .run
+                .get("lowest")
+                .and_then(Value::as_array)
+                .map(|losses| losses.iter().filter_map(Value::as_u64).map(f64::from_bits).collect())
+                .unwrap_or_default(),
             elapsed: Duration::from_secs_f64(seconds(self.run.get("elapsed"))),
             values: picture(PICTURE)?.ok_or_else(|| damaged(PICTURE))?,
             sound: picture(SOUND)?,

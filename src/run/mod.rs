@@ -33,6 +33,7 @@ mod forecast;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tolerance;
 mod watch;
 
 use std::ops::ControlFlow;
@@ -49,6 +50,7 @@ pub use forecast::{Bytes, Forecast, Load, MemoryError, ScaleForecast, Speed};
 pub use state::{State, StateError};
 pub use watch::{Progress, Stop, Watcher};
 
+use self::tolerance::Tolerance;
 use crate::error::Error;
 use crate::objective::{GroupValue, Objective};
 use crate::optim::{Method, Optimizer, Step};
@@ -66,6 +68,8 @@ pub enum Ended {
     Stopped,
     /// The optimiser has nothing left to improve.
     Converged,
+    /// The loss fell by less than the [tolerance](Run::tolerate).
+    Settled,
     /// Value or gradient became NaN or infinite, see [`Run::not_finite`]; the picture is the last whose value is known.
     NotFinite,
 }
@@ -169,6 +173,7 @@ pub struct Run<'a> {
     iteration_of_scale: usize,
     /// Whether the next iteration is the first of the next size.
     scale_done: bool,
+    tolerance: Tolerance,
     random: ChaCha8Rng,
     tape: Tape<f32>,
     begin: Instant,
@@ -228,6 +233,7 @@ impl<'a> Run<'a> {
             iteration: 0,
             iteration_of_scale: 0,
             scale_done: false,
+            tolerance: Tolerance::default(),
             random,
             tape: Tape::new(),
             begin,
@@ -236,6 +242,22 @@ impl<'a> Run<'a> {
             not_finite: None,
             ended: None,
         }
+    }
+
+    /// Makes the run be done with a size as soon as its lowest loss has fallen by less than the share `least` within ten
+    /// iterations; 0, as it is at first, goes through all.
+    pub fn tolerate(&mut self, least: f64) {
+        self.tolerance = Tolerance::new(least);
+    }
+
+    /// Makes the picture the mean of the iterates, if the optimiser has one; see [`Optimizer::average`].
+    pub fn average(&mut self, decay: f64) -> bool {
+        self.stage.optimizer.average(decay)
+    }
+
+    /// What is minimised at the size being painted.
+    pub fn objective(&self) -> &Objective<f32> {
+        &self.stage.objective
     }
 
     /// Makes one iteration; `None` if the run has ended.
@@ -284,10 +306,13 @@ impl<'a> Run<'a> {
         self.iteration += 1;
         self.iteration_of_scale += 1;
         let last = self.scale + 1 == self.job.scales().len();
-        self.scale_done = step == Step::Converged || self.iteration_of_scale == self.stage.steps;
+        let complete = self.iteration_of_scale == self.stage.steps;
+        let settled = self.tolerance.settled(total).filter(|_| !complete);
+        self.scale_done = step == Step::Converged || complete || settled.is_some();
         self.ended = match step {
             Step::NotFinite => Some(Ended::NotFinite),
             Step::Converged if last => Some(Ended::Converged),
+            _ if settled.is_some() && last => Some(Ended::Settled),
             _ if self.scale_done && last => Some(Ended::Complete),
             _ => None,
         };
@@ -295,7 +320,7 @@ impl<'a> Run<'a> {
             // The picture is still to be written, which takes memory too.
             self.tape = Tape::new();
         }
-        Ok(Some(self.progress(total, groups, step)))
+        Ok(Some(Progress { settled, ..self.progress(total, groups, step) }))
     }
 
     /// Makes all iterations that are left, telling `watcher` of each; the watcher may stop the run.
@@ -374,6 +399,7 @@ impl<'a> Run<'a> {
         self.sound = None;
         self.scale += 1;
         (self.iteration_of_scale, self.scale_done) = (0, false);
+        self.tolerance.restart();
         Ok(())
     }
 
@@ -391,6 +417,7 @@ impl<'a> Run<'a> {
             total,
             groups,
             step,
+            settled: None,
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct State<'a> {
     pub ended: Option<Ended>,
     /// How many words the generator of random numbers has given.
     pub random: u128,
+    /// The lowest losses of the last iterations, by which a [tolerance](Run::tolerate) judges.
+    pub lowest: Vec<f64>,
     /// How long the run took so far.
     pub elapsed: Duration,
     /// The canvas's values, the margin with them.
@@ -65,7 +67,7 @@ impl Run<'_> {
     ///
     /// Of a run that is complete only the picture is kept.
     pub fn state(&self) -> State<'_> {
-        let ended = self.ended.filter(|ended| matches!(ended, Ended::Complete | Ended::Converged));
+        let ended = self.ended.filter(|ended| matches!(ended, Ended::Complete | Ended::Converged | Ended::Settled));
         let (optimizer, values) = (&self.stage.optimizer, self.stage.canvas.values());
         State {
             scale: self.scale,
@@ -74,6 +76,7 @@ impl Run<'_> {
             scale_done: self.scale_done,
             ended,
             random: self.random.get_word_pos(),
+            lowest: self.tolerance.lowest().to_vec(),
             elapsed: self.elapsed(),
             values: if ended.is_some() { optimizer.result(values) } else { values }.as_standard_layout(),
             sound: self.sound.as_ref().filter(|_| ended.is_none()).map(|sound| sound.as_standard_layout()),
@@ -107,6 +110,7 @@ impl Run<'_> {
         self.stage.optimizer.restore(state.optimizer, values.shape()).map_err(StateError::from)?;
         self.stage.canvas.values_mut().assign(&values);
         self.random.set_word_pos(random);
+        self.tolerance.go_on(state.lowest);
         self.before = elapsed;
         (self.scale, self.iteration, self.iteration_of_scale) = (scale, iteration, iteration_of_scale);
         (self.scale_done, self.ended) = (scale_done, ended);

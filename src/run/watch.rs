@@ -34,6 +34,9 @@ pub struct Progress {
     pub groups: Vec<GroupValue>,
     /// What the optimiser did.
     pub step: Step,
+    /// By what share the loss fell within the last iterations, if that ends the size before its time; see
+    /// [`Run::tolerate`].
+    pub settled: Option<f64>,
 }
 
 impl Progress {

@@ -52,11 +52,13 @@ fn every_figure_has_its_cells_and_captions() {
         ("textures style.png", 1, 6),
         ("weights content.png style.png --values 0.01,1", 5, 2),
         ("weights content.png style.png", 5, 4),
+        ("controls content.png style.png style.png", 4, 3),
     ] {
         let shop = Workshop::new();
         let sheet = drawn(&shop, &format!("{words} {SMALL}"));
         assert_eq!(pictures_across(&sheet), columns, "{words}: {}×{}", sheet.width(), sheet.height());
-        assert_eq!(cells(&shop).len(), rows * columns, "{words}");
+        let missing = usize::from(words.starts_with("controls"));
+        assert_eq!(cells(&shop).len() + missing, rows * columns, "{words}");
         let height = sheet.height() as usize;
         assert!(height > rows * (24 + 16) && height < 40 + rows * (32 + 5 + 4 * 16 + 8), "{words}: {height}");
         assert!(dark(&sheet, 8..24) && dark(&sheet, sheet.height() - 30..sheet.height()), "{words}: title and caption");
@@ -187,9 +189,10 @@ fn mistakes_are_named() {
     std::fs::write(shop.path("bad.jsonl"), "{\"iteration\":1,\"total\":1.5}\n{\"iteration\":2}\n").unwrap();
     std::fs::write(shop.path("zero.jsonl"), "{\"iteration\":1,\"total\":0}\n").unwrap();
     for (words, code, said) in [
-        ("nothing content.png", 2, "inversions, lambda, content, style, textures, weights, loss"),
+        ("nothing content.png", 2, "inversions, lambda, content, style, textures, weights, controls, loss"),
         ("content", 2, "IMAGE"),
         ("weights content.png", 2, "CONTENT and STYLE"),
+        ("controls content.png style.png", 2, "CONTENT, STYLE1 and STYLE2"),
         ("style style.png --layers relu1_1", 2, "--layers"),
         ("style style.png --values 1", 2, "--values"),
         ("lambda content.png --layers relu1_1,relu2_1", 2, "one layer"),

@@ -5,12 +5,15 @@
 
 mod batch;
 mod checkpoint;
+mod colours;
 mod features;
 mod figure;
+mod finish;
 mod help;
 mod interrupt;
 mod invert;
 mod loss;
+mod masks;
 mod memory;
 mod network;
 mod not_finite;
@@ -20,6 +23,7 @@ mod same_bits;
 mod server;
 mod show;
 mod studio;
+mod styles;
 mod support;
 mod texture;
 mod transfer;

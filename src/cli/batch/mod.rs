@@ -169,8 +169,14 @@ impl Arguments {
         if self.dry_run {
             return Ok(State::Planned);
         }
-        let driver = Driver::new(None, transfer.run_arguments(), transfer.output(), &transfer.inputs())?;
+        let inputs = transfer.inputs()?;
+        let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+        let driver = Driver::new(None, transfer.run_arguments(), transfer.output(), &inputs)?;
         let mut driver = driver.made_by(provenance);
+        if let Some(picture) = transfer.recoloured()? {
+            driver.write(&picture)?;
+            return Ok(State::Made);
+        }
         let ready = transfer.ready(networks)?;
         let in_threads = || {
             let mut run = ready.run()?;

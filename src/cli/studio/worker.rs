@@ -140,7 +140,9 @@ fn paint(queue: &Queue, id: u64, networks: &mut Networks) -> Result<Painted, Err
             made.settings.insert("changed-while-painted".into(), true.into());
         }
         let options = SaveOptions { provenance: Some(made), ..transfer.run_arguments().save_options() };
-        options.check(transfer.output(), [1, 1], &transfer.inputs())?;
+        let inputs = transfer.inputs()?;
+        let inputs: Vec<&std::path::Path> = inputs.iter().map(std::path::PathBuf::as_path).collect();
+        options.check(transfer.output(), [1, 1], &inputs)?;
         let mut ready = transfer.ready(networks)?;
         if let Some((picture, side)) = so_far.take() {
             ready.go_on(picture, side)?;

@@ -1,0 +1,107 @@
+//! Where which style goes: masks of content and styles, whose regions pair by colour, and what is transparent.
+
+use ndarray::Array2;
+
+use crate::objective::{Region, RegionError};
+use crate::picture::{Picture, RegionColour, Regions};
+
+/// The regions of a content and of its styles: each region of the content is painted after the regions of about its colour in
+/// the styles.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Masks {
+    /// The content's.
+    pub content: Regions,
+    /// Those of each style, in their order.
+    pub styles: Vec<Regions>,
+}
+
+/// Why pictures cannot be painted by regions.
+#[derive(Debug, thiserror::Error, PartialEq)]
+#[non_exhaustive]
+pub enum MasksError {
+    /// A region at a layer.
+    #[error(transparent)]
+    Region(#[from] RegionError),
+    /// A region of the content that no style has.
+    #[error("the content's mask has a region that no style's mask has: {0}; regions pair by colour")]
+    OfContent(RegionColour),
+    /// A region of a style that the content has not.
+    #[error("the mask of style {style} has a region that the content's mask has not: {colour}; regions pair by colour")]
+    OfStyle {
+        /// Which style, from 1.
+        style: usize,
+        /// The region.
+        colour: RegionColour,
+    },
+    /// Another number of masks than of styles.
+    #[error("there are {masks} masks of styles for {styles} styles; each style needs one")]
+    Count {
+        /// How many masks.
+        masks: usize,
+        /// How many styles.
+        styles: usize,
+    },
+    /// Nothing of a picture is visible.
+    #[error("all of the {0} is transparent")]
+    Invisible(&'static str),
+}
+
+impl Masks {
+    /// Checks that each region has its partner.
+    pub(super) fn check(&self, styles: usize) -> Result<(), MasksError> {
+        let has = |regions: &Regions, colour: RegionColour| regions.colours().iter().any(|own| own.is_near(colour));
+        if self.styles.len() != styles {
+            return Err(MasksError::Count { masks: self.styles.len(), styles });
+        }
+        let alone = |&&colour: &&RegionColour| !self.styles.iter().any(|style| has(style, colour));
+        if let Some(colour) = self.content.colours().iter().find(alone) {
+            return Err(MasksError::OfContent(*colour));
+        }
+        for (index, style) in self.styles.iter().enumerate() {
+            if let Some(&colour) = style.colours().iter().find(|colour| !has(&self.content, **colour)) {
+                return Err(MasksError::OfStyle { style: index + 1, colour });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The regions of pictures at the size they are used at. Transparent pixels of the styles take no part; nor do those of the
+/// content, unless they are to be painted.
+pub(super) fn regions(
+    masks: Option<&Masks>,
+    content: &Picture,
+    styles: &[&Picture],
+    paint_transparent: bool,
+) -> Result<Vec<Region>, MasksError> {
+    let size = |picture: &Picture| [picture.height(), picture.width()];
+    let visible = |picture: &Picture, name| match &picture.alpha {
+        Some(alpha) if alpha.iter().all(|&a| a <= 0.0) => Err(MasksError::Invisible(name)),
+        Some(alpha) if alpha.iter().any(|&a| a < 1.0) => Ok(Some(alpha.mapv(|a| a.clamp(0.0, 1.0)))),
+        _ => Ok(None),
+    };
+    let content_alpha = if paint_transparent { None } else { visible(content, "content")? };
+    let alphas = styles.iter().map(|style| visible(style, "style")).collect::<Result<Vec<_>, _>>()?;
+    let Some(masks) = masks else {
+        let styles = alphas.into_iter().enumerate().collect();
+        return Ok(vec![Region { name: String::new(), picture: content_alpha, styles }]);
+    };
+    let one = masks.content.colours().len() == 1;
+    let region = |&colour: &RegionColour| {
+        let part = masks.content.shares(colour, size(content)).expect("one of its own");
+        let of_style = |((index, regions), alpha): ((usize, &Regions), &Option<Array2<f32>>)| {
+            Some((index, together(regions.shares(colour, size(styles[index]))?, alpha.as_ref())))
+        };
+        let styles = masks.styles.iter().enumerate().zip(&alphas).filter_map(of_style).collect();
+        let name = if one { String::new() } else { colour.to_string() };
+        Region { name, picture: together(part, content_alpha.as_ref()), styles }
+    };
+    Ok(masks.content.colours().iter().map(region).collect())
+}
+
+/// What is in a part and visible; `None` if that is everything.
+fn together(part: Array2<f32>, alpha: Option<&Array2<f32>>) -> Option<Array2<f32>> {
+    let weights = alpha.map_or_else(|| part.clone(), |alpha| &part * alpha);
+    // Averages of ones may differ from 1 by rounding.
+    weights.iter().any(|&w| w < 0.9999).then_some(weights)
+}

@@ -1,0 +1,90 @@
+//! How runs end: `--tolerance` and `--average`; and what `--verbose` tells of the objective.
+
+use predicates::prelude::*;
+use predicates::str::contains;
+
+use crate::support::{Workshop, data, fails, levels_apart, number};
+
+#[test]
+fn a_scale_is_done_when_its_loss_falls_no_more() {
+    let shop = Workshop::new();
+    // Nothing falls by 99.9 % in ten iterations twice.
+    let said = contains("24 px: done after 11 of 40 iterations, the last ten of which lowered the loss by ")
+        .and(contains("32 px: done after 11 of 60 iterations"))
+        .and(contains("out.png: 32×24 pixels"));
+    shop.transfer("-o out.png --scales 24,32 --steps 40,60 --tolerance 0.999 --log log.jsonl")
+        .assert()
+        .success()
+        .stderr(said);
+    let log = shop.log("log.jsonl");
+    assert_eq!(log.iter().filter(|line| line["scale"] == 24).count(), 11);
+    assert_eq!(log.len(), 22);
+    let fall = |log: &[serde_json::Map<String, serde_json::Value>], from: usize| {
+        let lowest =
+            |lines: &[serde_json::Map<_, _>]| lines.iter().map(|line| number(line, "total")).fold(f64::MAX, f64::min);
+        1.0 - lowest(&log[..from + 10]) / lowest(&log[..from])
+    };
+    // A smaller tolerance goes on, until a window's fall is smaller than it.
+    shop.transfer("-o out.png --scales 1 --steps 200 --tolerance 0.1 --log log.jsonl --quiet")
+        .assert()
+        .success()
+        .stderr("");
+    let log = shop.log("log.jsonl");
+    assert!((12..200).contains(&log.len()), "{}", log.len());
+    assert!(fall(&log, log.len() - 10) < 0.1 && fall(&log, log.len() - 11) >= 0.1);
+    // What falls fast enough goes through all, and nothing is said.
+    shop.transfer("-o out.png --steps 12 --tolerance 1e-9").assert().success().stderr(contains("done after").not());
+    let thin = data("vgg19-thin.npz");
+    for job in ["texture style.png --example-size 28", "invert content.png --layer relu2_1 --size 24"] {
+        let words = format!("{job} -o out.png --weights {thin} --steps 60 --tolerance 0.999999");
+        shop.impasto(&words).assert().success().stderr(contains("done after 11 of 60"));
+    }
+}
+
+#[test]
+fn the_mean_of_adams_pictures() {
+    let shop = Workshop::new();
+    let last = shop.picture("--lr 0.05");
+    let mean = shop.picture("--lr 0.05 --average");
+    let apart = levels_apart(&mean, &last);
+    // Three steps away at most, each of about 3 levels.
+    assert!((1..=10).contains(&apart), "{apart}");
+    // The mean of one picture is that picture.
+    let after = |words: &str| {
+        shop.transfer(&format!("-o out.png --optimizer adam --quiet {words}")).assert().success();
+        shop.rgb("out.png")
+    };
+    assert_eq!(after("--steps 1 --average"), after("--steps 1"));
+    let [ones, threes] = ["--scales 24,32 --steps 1,1", "--scales 24,32 --steps 3,3"];
+    assert_eq!(after(&format!("{ones} --average")), after(ones));
+    assert_ne!(after(&format!("{threes} --average")), after(threes));
+}
+
+#[test]
+fn weights_are_told_term_by_term() {
+    let shop = Workshop::new();
+    let words = "--content-weight 2 --style-weight 3 --tv-weight 0.1 --style-layers relu1_1=0.25,relu2_1";
+    let said = contains(
+        "24 px, weights: content 2.00 (relu4_1 1.00), style 3.00 (relu1_1 0.250, relu2_1 1.00), tv 1.00 (tv 0.100)",
+    );
+    shop.transfer(&format!("-o out.png --scales 24,32 --steps 1,1 --verbose {words}"))
+        .assert()
+        .success()
+        .stderr(said.and(contains("32 px, weights: content ")));
+}
+
+#[test]
+fn mistakes_are_named() {
+    let shop = Workshop::new();
+    let rest = format!("-o out.png --weights {}", data("vgg19-thin.npz"));
+    for (words, said) in [
+        ("transfer content.png style.png --average", &["--average", "adam", "lbfgs"][..]),
+        ("transfer content.png style.png --average --optimizer momentum", &["--average", "adam", "momentum"]),
+        ("texture style.png --average", &["--average", "--optimizer adam"]),
+        ("invert content.png --layer relu1_1 --average", &["--average", "--optimizer adam"]),
+        ("transfer content.png style.png --tolerance 0", &["--tolerance", "between 0 and 1"]),
+        ("transfer content.png style.png --tolerance 1", &["--tolerance", "between 0 and 1"]),
+    ] {
+        fails(&shop, &format!("{words} {rest}"), 2, said);
+    }
+}
