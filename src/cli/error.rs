@@ -113,11 +113,12 @@ impl From<impasto::Error> for Error {
         use impasto::Error as Library;
         match error {
             Library::Picture(error) => error.into(),
-            Library::Network(error) | Library::Inversion(InversionError::Network(error)) => error.into(),
+            Library::Network(error)
+            | Library::Inversion(InversionError::Network(error))
+            | Library::Masks(MasksError::Region(RegionError::Network(error))) => error.into(),
             Library::Inversion(error) => Self::Failure(format!("{error}; change --crop or --channels")),
             Library::Texture(error) => Self::Failure(super::texture::advice(&error)),
             Library::Memory(error) => super::memory::advice(&error, None),
-            Library::Masks(MasksError::Region(RegionError::Network(error))) => error.into(),
             Library::Masks(error) => Self::Failure(super::transfer::masks_advice(&error)),
             Library::Schedule(_) | Library::Environment(_) => Self::Usage(error.to_string()),
             _ => Self::Failure(error.to_string()),

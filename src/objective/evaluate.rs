@@ -154,8 +154,7 @@ pub(super) fn see<'t, T: Real>(
     for place in places {
         match *place {
             Place::Pixels => {}
-            Place::Features(layer) => drop(features.insert(layer)),
-            Place::Moments(layer) => drop(features.insert(layer)),
+            Place::Features(layer) | Place::Moments(layer) => drop(features.insert(layer)),
             Place::Gram(layer) => drop(grams.insert(layer)),
         }
     }

@@ -54,7 +54,7 @@ impl<T: Real> Mean<T> {
     fn add(&mut self, x: &ArrayD<T>) {
         self.count += 1;
         if self.count == 1 {
-            self.point = x.clone();
+            self.point.clone_from(x);
             return;
         }
         let share = T::of((1.0 - self.decay) / (1.0 - self.decay.powi(self.count)));

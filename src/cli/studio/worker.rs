@@ -168,7 +168,7 @@ fn paint(queue: &Queue, id: u64, networks: &mut Networks) -> Result<Painted, Err
         picture.save_with(transfer.output(), &options)?;
         let size = [picture.width(), picture.height()];
         return match ended {
-            Ended::Complete | Ended::Converged => Ok(Painted::Whole(size)),
+            Ended::Complete | Ended::Converged | Ended::Settled => Ok(Painted::Whole(size)),
             Ended::Stopped => Ok(Painted::Stopped(size)),
             Ended::NotFinite => Err(Error::Failure(
                 "the loss or its gradient became infinite or NaN; a smaller lr or smaller weights help".into(),
