@@ -208,6 +208,7 @@ fn what_cannot_be_started_is_told() {
     exec("no-such-program --fast").assert().code(1).stdout("").stderr(predicate::str::starts_with(message));
     exec("'").assert().code(1).stderr(predicate::str::contains("is no command"));
     gradcheck().args(["relu", "--exec", "x"]).assert().code(2);
+    exec("x").args(["--picture", "x.docx"]).assert().code(2).stdout("").stderr(predicate::str::contains("x.docx"));
     gradcheck().args(["--picture", "x.png"]).assert().code(2).stderr(predicate::str::contains("--exec"));
 }
 

@@ -64,6 +64,9 @@ fn of_values(mut values: Vec<f64>) -> Option<f64> {
 /// Of the levels at shrinking distances the smallest that another is much the same as, at the next distance or the one
 /// after, and that none at smaller distances is far below; 0 where all shrink with the distance.
 fn plateau(levels: &[f64]) -> f64 {
+    // Nothing at all is left of a straight line, but also of a staircase whose steps the points happen to hit.
+    let straight = levels.iter().rev().take_while(|&&level| level == 0.0).count();
+    let levels = if straight < 3 { &levels[..levels.len() - straight] } else { levels };
     let neighbours = (0..levels.len()).flat_map(|i| [(i, i + 1), (i, i + 2)]).filter(|&(_, j)| j < levels.len());
     let pairs = neighbours.filter_map(|(i, j)| {
         let (low, high) = (levels[i].min(levels[j]), levels[i].max(levels[j]));
@@ -138,6 +141,8 @@ mod tests {
         // What varies with the distance and then shrinks is none either.
         assert_eq!(plateau(&[1e-5, 2e-3, 1e-3, 1e-7, 1e-11, 1e-15]), 0.0);
         assert_eq!(plateau(&[1e-5, 1e-9, 2e-9, 1e-9, 3e-10]), 1e-9);
+        assert_eq!(plateau(&[8e-4, 8e-6, 2e-6, 0.0, 0.0]), 8e-6);
+        assert_eq!(plateau(&[8e-4, 2e-4, 0.0, 0.0, 0.0]), 0.0);
     }
 
     #[test]

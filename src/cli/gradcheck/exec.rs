@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use impasto::figure;
 use impasto::gradcheck::{Failure, GradCheck, Numbers, Report};
+use impasto::picture::Format;
 use impasto::tape::Real;
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ use super::{Arguments, Outcome, as_json, printed, verdict, wrapped, write_json};
 pub(super) fn run(command: &str, arguments: &Arguments) -> Result<ExitCode, Error> {
     let options = &arguments.program;
     if let Some(path) = &options.picture {
-        Error::unless_writable("write the heat map", path)?;
+        Format::of(path)?;
     }
     let program = Program::start(command, Duration::from_secs_f64(options.timeout)).map_err(Error::Failure)?;
     let subject = Subject::meet(program, arguments.seed).map_err(Error::Failure)?;

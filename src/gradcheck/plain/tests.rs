@@ -92,6 +92,34 @@ fn a_gradient_that_uses_what_an_evaluation_elsewhere_left_is_told() {
 }
 
 #[test]
+fn of_many_kinks_the_wrong_one_is_found() {
+    let x: Vec<f64> = (0..900).map(|i| if i % 3 == 0 { 0.0 } else { f64::from(i) - 400.3 }).collect();
+    let relu = |x: &[f64]| x.iter().map(|x| x.max(0.0)).collect::<Vec<_>>();
+    let with = |wrong: f64| {
+        let slope = move |(i, &x): (usize, &f64)| match i {
+            450 => wrong,
+            _ => f64::from(x > 0.0),
+        };
+        let vjp = move |x: &[f64], dy: &Vec<f64>| {
+            x.iter().enumerate().map(slope).zip(dy).map(|(slope, dy)| slope * dy).collect::<Vec<_>>()
+        };
+        GradCheck::new().check_vjp(relu, vjp, &x[..]).unwrap_err().verdict()
+    };
+    assert_eq!((with(0.5), with(1.5)), (Verdict::NotDifferentiable, Verdict::Wrong));
+}
+
+#[test]
+fn a_gradient_that_rounds_to_f32_is_not_right_in_f64() {
+    for x in [[0.3, 1.0, -0.7], [0.2, 0.9, 1.3], [1.7, 0.11, 0.6]] {
+        let vjp = |x: &[f64; 3], dy: &[f64; 3]| {
+            std::array::from_fn(|i| f64::from((dy[i] as f32) * (x[i] as f32).exp())) as [f64; 3]
+        };
+        let failure = GradCheck::new().check_vjp(|x: &[f64; 3]| x.map(f64::exp), vjp, &x).unwrap_err();
+        assert_eq!(failure.verdict(), Verdict::Wrong, "{failure}");
+    }
+}
+
+#[test]
 fn many_bends_nearby_are_no_kink() {
     let x: Vec<f64> = (0..30_000).map(|i| 0.3 + 1.5 * (f64::from(i) * 0.618_034).fract()).collect();
     let huber = |x: &[f64]| x.iter().map(|&x| if x < 1.0 { x * x / 2.0 } else { x - 0.5 }).sum::<f64>();
