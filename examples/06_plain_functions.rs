@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // 3. The perceptron's loss, the sum of max(0, −y·x·w), has a kink where a point is neither right nor wrong: at w = 0 all
     //    are. That is not an error, and it is not called one.
     let perceptron = |w: &Array1<f64>| (points.dot(w) * &classes).mapv(|m| f64::max(0.0, -m)).sum();
-    let none = |w: &Array1<f64>| Array1::zeros(w.len());
+    let none = |w: &Array1<f64>| Array1::<f64>::zeros(w.len());
     let failure = check_fn(perceptron, none, &Array1::zeros(3)).expect_err("there is no gradient");
     assert_eq!(failure.verdict(), Verdict::NotDifferentiable);
     println!("\nat a kink: {failure}");
