@@ -101,7 +101,7 @@ fn scale() -> Tile {
     let level = |x: usize| 10f64.powf(f64::from(POWERS.0) * (1.0 - x as f64 / (SIDE - 1) as f64));
     let errors = Array2::from_shape_fn((1, SIDE), |(_, x)| level(x));
     let bar = Array3::from_shape_fn((16, SIDE, 3), |(_, x, channel)| colour(errors[[0, x]])[channel]);
-    let caption = format!("{:<12}{:^14}{:>12}", "1e-12", "1e-6", "1");
+    let caption = String::from("from 1e-12 (left) to 1 (right)");
     Tile { picture: Picture::new(bar), caption: vec![caption] }
 }
 

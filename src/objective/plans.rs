@@ -119,7 +119,7 @@ fn take_the_memory_that_was_foreseen() {
             let (most, foreseen) =
                 (tape.buffers().most() as f64, network.cost(&plan, size, (&features, &grams), true).maps as f64);
             assert!(
-                (most / foreseen - 1.0).abs() < 0.05,
+                (most / foreseen - 1.0).abs() < 0.1,
                 "{most} and {foreseen} bytes: {plan:?}, {features:?}, {grams:?}"
             );
         }

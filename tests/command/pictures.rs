@@ -241,7 +241,10 @@ fn bad_weights_end_in_one_paragraph() {
         }
         std::fs::remove_file(shop.path(&name)).unwrap();
     }
-    assert!(harmless < 9, "{harmless} of 12 changes were not noticed");
+    assert!(
+        harmless <= 1,
+        "{harmless} of 12 changes were not noticed; the name within the first entry is read elsewhere"
+    );
 }
 
 #[test]

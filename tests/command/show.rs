@@ -86,33 +86,32 @@ fn the_line_makes_the_picture_again_to_the_bit() {
         ),
         (&["invert", content, "--layer", "relu2_1", "--steps", "3", "--repeats", "2"], &["repeats 2"]),
     ];
-    for (words, told) in jobs {
-        for out in ["it's out.png", "out \"2\".jpg", "-out.tiff"] {
-            let output = format!("--output={out}");
-            let make = || {
-                let mut command = shop.impasto("");
-                command.args(words).args([&output, "--weights", &thin, "--quiet"]);
-                command
-            };
-            make().assert().success().stderr("");
-            std::fs::rename(shop.path(out), shop.path("first")).unwrap();
-            let line = shop.impasto("show first --as-command").assert().success().get_output().stdout.clone();
-            let line = String::from_utf8(line).unwrap();
-            let mut shell = std::process::Command::new("/bin/sh");
-            shell.args(["-c", &line]).current_dir(shop.folder()).env("PATH", shop.path("bin"));
-            assert!(shell.status().unwrap().success(), "{line}");
-            let read = |name: &str| std::fs::read(shop.path(name)).unwrap();
-            assert!(read(out) == read("first"), "{line}");
-            let said = shop.impasto("show first").assert().success().get_output().stdout.clone();
-            let said = String::from_utf8(said).unwrap();
-            let lines: Vec<String> =
-                said.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-            for told in told.iter().copied().chain([&*format!("weights {hash}")]) {
-                assert!(lines.iter().any(|line| line.starts_with(told)), "{told} is not in {said}");
-            }
-            make().arg("--no-metadata").assert().success();
-            std::fs::rename(shop.path(out), shop.path("first")).unwrap();
-            fails(&shop, "show first", 1, &["first", "metadata were left out"]);
+    let names = ["it's out.png", "out \"2\".jpg", "-out.tiff", "o;u t.webp", "out.png"];
+    for ((words, told), out) in jobs.into_iter().zip(names) {
+        let output = format!("--output={out}");
+        let make = || {
+            let mut command = shop.impasto("");
+            command.args(words).args([&output, "--weights", &thin, "--quiet"]);
+            command
+        };
+        make().assert().success().stderr("");
+        std::fs::rename(shop.path(out), shop.path("first")).unwrap();
+        let line = shop.impasto("show first --as-command").assert().success().get_output().stdout.clone();
+        let line = String::from_utf8(line).unwrap();
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", &line]).current_dir(shop.folder()).env("PATH", shop.path("bin"));
+        assert!(shell.status().unwrap().success(), "{line}");
+        let read = |name: &str| std::fs::read(shop.path(name)).unwrap();
+        assert!(read(out) == read("first"), "{line}");
+        let said = shop.impasto("show first").assert().success().get_output().stdout.clone();
+        let said = String::from_utf8(said).unwrap();
+        let lines: Vec<String> =
+            said.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        for told in told.iter().copied().chain([&*format!("weights {hash}")]) {
+            assert!(lines.iter().any(|line| line.starts_with(told)), "{told} is not in {said}");
         }
+        make().arg("--no-metadata").assert().success();
+        std::fs::rename(shop.path(out), shop.path("first")).unwrap();
+        fails(&shop, "show first", 1, &["first", "metadata were left out"]);
     }
 }

@@ -234,7 +234,9 @@ fn what_is_wrong_is_refused_and_leaves_nothing() {
     let settings = |json: &'static str| text("settings", json);
     // The head of a picture of 400 million pixels.
     let mut large = Vec::new();
-    drop(png::Encoder::new(&mut large, 20_000, 20_000).write_header().unwrap());
+    let mut writer = png::Encoder::new(&mut large, 20_000, 20_000).write_header().unwrap();
+    writer.write_chunk(png::chunk::IDAT, &[0]).unwrap();
+    drop(writer);
     for (fields, status, said) in [
         (vec![], 400, "`content` is missing"),
         (vec![content], 400, "`style` is missing"),

@@ -206,7 +206,8 @@ impl State {
 }
 
 /// Options on which the picture does not depend.
-const NOT_IN_THE_PICTURE: [&str; 7] = ["output", "preview", "quiet", "verbose", "threads", "save-every", "log"];
+const NOT_IN_THE_PICTURE: [&str; 8] =
+    ["output", "memory", "preview", "quiet", "verbose", "threads", "save-every", "log"];
 
 /// Whether a picture is there that was made so.
 fn is_there(path: &Path, wanted: &Provenance) -> bool {

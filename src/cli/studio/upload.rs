@@ -121,13 +121,16 @@ fn look(path: &Path, preview: &Path, name: &str) -> Result<(), Response> {
         let reader = ImageReader::new(BufReader::new(File::open(path).ok()?)).with_guessed_format().ok()?;
         reader.into_dimensions().ok()
     };
-    if let Some((width, height)) = size().filter(|(w, h)| u64::from(*w) * u64::from(*h) > MOST_PIXELS) {
+    let size = size();
+    // Nothing is made larger.
+    let longest = size.map_or(PREVIEW, |(width, height)| PREVIEW.min(width.max(height) as usize));
+    if let Some((width, height)) = size.filter(|(w, h)| u64::from(*w) * u64::from(*h) > MOST_PIXELS) {
         let why = format!("{name} has {width}×{height} pixels; at most {} million are taken", MOST_PIXELS / 1_000_000);
         return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, why));
     }
     let refused =
         |why: impasto::picture::PictureError| refusal(StatusCode::UNPROCESSABLE_ENTITY, said(why.to_string()));
-    Picture::open_fitted(path, PREVIEW).map_err(refused)?.save(preview).map_err(failure)
+    Picture::open_fitted(path, longest).map_err(refused)?.save(preview).map_err(failure)
 }
 
 /// Copies a picture and its preview from another job's folder.

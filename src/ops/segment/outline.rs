@@ -145,8 +145,7 @@ impl Outline {
         let (last, again) = (self.last(), self.again(|_| true).unwrap_or(0));
         let schedule = self.schedule(last, again);
         meter.take(self.bytes(0));
-        let mut behind = 0;
-        let mut all = 0;
+        let (mut behind, mut all, mut beside) = (0, 0, 0);
         for map in (1..=last).rev() {
             let Look { features, gram } = self.looks[map - 1];
             let kept = gram && self.whole(map, true);
@@ -166,13 +165,20 @@ impl Outline {
                 meter.take(bytes);
                 own += bytes;
             }
+            // A pooling's gradient is added to one that is there from a copy of its own.
+            if self.reaches.get(map) == Some(&Reach::Pooling) && (features || gram) {
+                beside = beside.max(self.rows(map, schedule.most_pulled(map)));
+            }
             if schedule.steps() == 1 {
+                meter.take(beside);
+                meter.put(std::mem::take(&mut beside));
                 meter.put(std::mem::replace(&mut behind, own + self.memory(map)));
             } else {
                 all += own + self.memory(map);
             }
         }
-        meter.put(behind + all);
+        meter.take(beside);
+        meter.put(beside + behind + all);
     }
 
     /// How much work one evaluation is, in seconds of the machine that this was measured on; only ratios matter.

@@ -166,6 +166,11 @@ impl Schedule {
         (0..self.steps()).map(|step| self.held_forward(step, map).len()).max().unwrap_or(0)
     }
 
+    /// The most rows of a map whose gradient a step computes.
+    pub fn most_pulled(&self, map: usize) -> usize {
+        (0..self.steps()).map(|step| self.pulled(step, map).len()).max().unwrap_or(0)
+    }
+
     /// The most rows of a map that are held at one time on the way back.
     pub fn most_backward(&self, map: usize) -> usize {
         (0..self.steps()).map(|step| self.held_backward(step, map).len()).max().unwrap_or(0)
