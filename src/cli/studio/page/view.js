@@ -24,6 +24,7 @@ export class View {
     [this.shown, this.wanted, this.loading] = [0, null, false];
     this.shape = null;
     this.after.removeAttribute("src");
+    delete this.after.dataset.frame;
     this.before.src = beforeUrl;
     this.stage.classList.remove("empty");
     this.sheet.hidden = false;
