@@ -118,8 +118,9 @@ fn take_the_memory_that_was_foreseen() {
             total.unwrap().backward();
             let (most, foreseen) =
                 (tape.buffers().most() as f64, network.cost(&plan, size, (&features, &grams), true).maps as f64);
+            // Never more than foreseen but for small things; less where two peaks do not fall together.
             assert!(
-                (most / foreseen - 1.0).abs() < 0.1,
+                (0.75..1.05).contains(&(most / foreseen)),
                 "{most} and {foreseen} bytes: {plan:?}, {features:?}, {grams:?}"
             );
         }

@@ -132,17 +132,17 @@ mod tests {
     #[test]
     fn flat_colours_are_regions_and_their_noise_and_blurred_edges_are_not() {
         // A third of sky with noise over rock, and an edge of five pixels between.
-        let noisy = mask(30, 20, |i, j| match (i, j) {
+        let noisy = mask(30, 60, |i, j| match (i, j) {
             (10, 0..5) => [120, 0, 130],
             (0..=10, _) => [(i * j % 11) as u8, 0, 250],
             _ => [255, 3, (j % 7) as u8],
         });
         let regions = Regions::of(&noisy);
         assert_eq!(regions.colours().len(), 2);
-        let (sky, rock) = (regions.shares(SKY, [30, 20]).unwrap(), regions.shares(ROCK, [30, 20]).unwrap());
-        assert_eq!(&sky + &rock, Array2::<f32>::ones((30, 20)));
+        let (sky, rock) = (regions.shares(SKY, [30, 60]).unwrap(), regions.shares(ROCK, [30, 60]).unwrap());
+        assert_eq!(&sky + &rock, Array2::<f32>::ones((30, 60)));
         assert_eq!((sky[[0, 0]], sky[[10, 19]], rock[[11, 0]]), (1.0, 1.0, 1.0));
-        assert_eq!(regions.shares(RegionColour([0, 255, 0]), [30, 20]), None);
+        assert_eq!(regions.shares(RegionColour([0, 255, 0]), [30, 60]), None);
     }
 
     #[test]
