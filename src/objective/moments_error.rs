@@ -8,7 +8,7 @@ use super::{GramNorm, Place, Seen, Term};
 use crate::tape::{Real, Var};
 use crate::vgg::Layer;
 
-/// ‖E[ffᵀ]−E₀‖²/a + ‖μ−μ₀‖²/b + ‖σ−σ₀‖²/c, with the means E over positions, σ the standard deviation of each channel, and
+/// ‖E(ffᵀ)−E₀‖²/a + ‖μ−μ₀‖²/b + ‖σ−σ₀‖²/c, with the means E over positions, σ the standard deviation of each channel, and
 /// those with ₀ given.
 ///
 /// The divisors a, b, c are the sizes ‖E₀‖², ‖μ₀‖² and ‖σ₀‖² for [`GramNorm::Relative`], or 1 for each element where such a

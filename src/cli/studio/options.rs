@@ -7,7 +7,7 @@ use crate::cli::error::Error;
 use crate::cli::settings::{self, Settings};
 
 /// Options of `transfer` that a job may have: none names a file, and none is about the machine.
-const OFFERED: [&str; 21] = [
+const OFFERED: [&str; 26] = [
     "size",
     "style-size",
     "scales",
@@ -23,6 +23,11 @@ const OFFERED: [&str; 21] = [
     "keep-location",
     "preset",
     "strength",
+    "blend",
+    "colors",
+    "color-map",
+    "style-loss",
+    "paint-transparent",
     "content-layers",
     "style-layers",
     "content-weight",

@@ -143,6 +143,10 @@ fn paint(queue: &Queue, id: u64, networks: &mut Networks) -> Result<Painted, Err
         let inputs = transfer.inputs()?;
         let inputs: Vec<&std::path::Path> = inputs.iter().map(std::path::PathBuf::as_path).collect();
         options.check(transfer.output(), [1, 1], &inputs)?;
+        if let Some(picture) = transfer.recoloured()? {
+            picture.save_with(transfer.output(), &options)?;
+            return Ok(Painted::Whole([picture.width(), picture.height()]));
+        }
         let mut ready = transfer.ready(networks)?;
         if let Some((picture, side)) = so_far.take() {
             ready.go_on(picture, side)?;
