@@ -153,7 +153,7 @@ fn hashed(path: &Path) -> Result<Value, Error> {
         let path = path.display();
         return Err(Error::Usage(format!("{path} cannot be read again to go on; with --checkpoint, give a file")));
     }
-    Ok(json!({"path": path.to_str(), "hash": record::hash(path)?}))
+    Ok(json!({"path": path.to_str(), "hash": record::hash("read", path)?}))
 }
 
 /// What one run has other than another, in words.

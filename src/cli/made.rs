@@ -1,13 +1,12 @@
 //! What a picture was made from, noted in it.
 
-use std::path::Path;
-
 use impasto::picture::Provenance;
 use impasto::vgg::WeightSource;
 
 use super::error::Error;
+use super::record::hash;
 use super::settings::Settings;
-use super::{record, transfer};
+use super::transfer;
 
 /// Notes what a picture depends on beside this version of impasto: settings, the bytes of all inputs, and the weights.
 pub(super) fn made_from(
@@ -15,10 +14,6 @@ pub(super) fn made_from(
     settings: &Settings,
     made: &mut Provenance,
 ) -> Result<(), Error> {
-    let hash = |what: &str, path: &Path| match record::checksum(path) {
-        Ok((_, hash)) => Ok(format!("sha256:{hash}")),
-        Err(why) => Err(Error::file(what, path, why)),
-    };
     let inputs = transfer.inputs()?.into_iter().map(|path| hash("open the picture", &path));
     made.settings.clone_from(settings);
     made.settings.insert("inputs".into(), inputs.collect::<Result<Vec<_>, _>>()?.into());

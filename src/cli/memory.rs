@@ -54,13 +54,18 @@ pub(super) const STAND_IN: usize = 512;
 /// The least longer side that is tried.
 pub(super) const LEAST: usize = 16;
 
+/// Width and height of the picture in a file as its head has them; `None` where the head cannot be read.
+pub(super) fn picture_size(path: &Path) -> Option<(u32, u32)> {
+    let reader = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
+    reader.ok()?.into_dimensions().ok()
+}
+
 /// The longer side of the picture in a file, in pixels.
 pub(super) fn picture_side(path: &Path) -> Result<usize, Error> {
-    let size = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
-    match size.map(image::ImageReader::into_dimensions) {
-        Ok(Ok((width, height))) => Ok(width.max(height) as usize),
+    match picture_size(path) {
+        Some((width, height)) => Ok(width.max(height) as usize),
         // Whoever can read it will say what is wrong.
-        _ => Ok(Picture::open(path).map(|picture| picture.width().max(picture.height()))?),
+        None => Ok(Picture::open(path).map(|picture| picture.width().max(picture.height()))?),
     }
 }
 

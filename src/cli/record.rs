@@ -63,7 +63,7 @@ impl Record {
         self.weights = match source {
             WeightSource::File(path) => {
                 let path = path.clone();
-                Weights::Hashing(std::thread::spawn(move || hash(&path)))
+                Weights::Hashing(std::thread::spawn(move || hash("read", &path)))
             }
             WeightSource::Random { .. } => Weights::Known(source.to_string()),
         };
@@ -92,9 +92,9 @@ impl Record {
     }
 }
 
-/// A file's SHA-256, as in `sha256:…`.
-pub(super) fn hash(path: &Path) -> Result<String, Error> {
-    checksum(path).map(|(_, hash)| format!("sha256:{hash}")).map_err(|why| Error::file("read", path, why))
+/// A file's SHA-256, as in `sha256:…`; `what` is what failed, in an error's words.
+pub(super) fn hash(what: &str, path: &Path) -> Result<String, Error> {
+    checksum(path).map(|(_, hash)| format!("sha256:{hash}")).map_err(|why| Error::file(what, path, why))
 }
 
 /// A file's length and SHA-256.

@@ -167,7 +167,7 @@ impl Arguments {
             steps: self.run.steps.clone().unwrap_or(default.steps),
             clamp: self.run.clamp,
             seed: self.run.seed,
-            ..Texture::new(example, network)
+            ..default
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::objective::{Place, Priors, Selection, inversion, typical_norm};
 use crate::optim::Method;
 use crate::picture::Picture;
 use crate::recipe::Scale;
-use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Units, forecast};
+use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Units, forecast_and_load};
 use crate::vgg::{Layer, Vgg19};
 
 /// An inversion, described field by field and then [run](Self::run).
@@ -99,7 +99,7 @@ impl<'a> Invert<'a> {
     pub fn forecast(self, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
         let mut job = self.scaled();
         job.scales[0].side = side;
-        Ok((forecast(&job, memory)?, job.load(0)))
+        forecast_and_load(&job, memory)
     }
 
     fn scaled(self) -> Inverted<'a> {

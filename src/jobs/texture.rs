@@ -5,7 +5,7 @@ use crate::objective::{Place, texture, texture_layers};
 use crate::optim::Method;
 use crate::picture::{Picture, match_histogram};
 use crate::recipe::{LayerWeights, Rate, Scale, Scales, Steps};
-use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, forecast};
+use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, forecast_and_load};
 use crate::vgg::{Layer, Vgg19};
 
 /// A texture synthesis, described field by field and then [run](Self::run).
@@ -99,8 +99,7 @@ impl<'a> Texture<'a> {
     /// # Errors
     /// If scales, steps and size do not go together, or the memory does not do.
     pub fn forecast(self, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
-        let job = self.scaled_to(side)?;
-        Ok((forecast(&job, memory)?, job.load(job.scales.len() - 1)))
+        forecast_and_load(&self.scaled_to(side)?, memory)
     }
 
     /// With a texture of another size.
@@ -108,8 +107,7 @@ impl<'a> Texture<'a> {
         let own = self.size[0].max(self.size[1]);
         let size = self.size.map(|length| (length * side).div_ceil(own).max(1));
         let scaled = Self { size, ..self };
-        let job = Scaled { scales: scaled.scales.schedule(&scaled.steps, side)?, texture: scaled };
-        Ok(job)
+        Ok(Scaled { scales: scaled.scales.schedule(&scaled.steps, side)?, texture: scaled })
     }
 
     fn scaled(self) -> Result<Scaled<'a>, Error> {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::objective::{Place, style_transfer_by_regions};
 use crate::picture::{ColourMap, Picture, coloured_like};
 use crate::recipe::{Preset, Recipe, Scale, Scales, StyleLoss};
-use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Start, Units, forecast};
+use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Start, Units, forecast_and_load};
 use crate::vgg::Vgg19;
 
 /// Whose colours the picture gets.
@@ -91,8 +91,7 @@ impl<'a> Transfer<'a> {
     /// # Errors
     /// If scales and steps do not go together, or the memory does not do.
     pub fn forecast(self, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
-        let job = self.scaled_to(side)?;
-        Ok((forecast(&job, memory)?, job.load(job.scales.len() - 1)))
+        forecast_and_load(&self.scaled_to(side)?, memory)
     }
 
     fn scaled(self) -> Result<Scaled<'a>, Error> {

@@ -1,9 +1,9 @@
 //! Gram matrices: which features occur together, and not where (Gatys, Ecker & Bethge 2015, equation 1).
 
-use ndarray::{Ix2, Ix3};
+use ndarray::{ArrayView2, Ix2, Ix3};
 
 use crate::kernels::gram;
-use crate::tape::{Real, Var};
+use crate::tape::{Cotangents, Real, Value, Var};
 
 /// G = FᵀF, (channels × channels), for a feature map (height, width, channels) read as a matrix F of positions ×
 /// channels: `G(a,b) = Σ over positions of F(a)·F(b)`, not normalised. In the papers F is its transpose, G the same.
@@ -18,27 +18,38 @@ pub fn gram_matrix<'t, T: Real>(features: &Var<'t, T>) -> Var<'t, T> {
     let cells = gram::Cells::of(height, width);
     let f = features.value().elements();
     let mut g = gram::GramSum::new(channels, cells);
-    g.add(&ndarray::ArrayView2::from_shape((rows, channels), &f).expect("row-major"));
+    g.add(&ArrayView2::from_shape((rows, channels), &f).expect("row-major"));
     let g = g.finish();
     let kept = features.value().clone();
     features.tape().record("gram_matrix", &[features], g, features.kept_bytes(), move |dg, inputs| {
         let dg = dg.view().into_dimensionality::<Ix2>().expect("a matrix");
-        let symmetric = &dg + &dg.t();
-        let kept = if inputs.begun(0) { Err(kept) } else { kept.into_tensor() };
-        let kept = match kept {
-            // Nobody needs F after this, and its gradient is the first: it takes F's place.
-            Ok(mut f) => {
-                gram::times_in_place(f.elements_mut(), &symmetric.view(), cells, inputs.buffers());
-                return inputs.add(0, f);
-            }
-            Err(kept) => kept,
-        };
-        let f = kept.elements();
-        inputs.write(0, |mut df, accumulate| {
-            let df = df.as_slice_mut().expect("row-major");
-            gram::times(&f, &symmetric.view(), df, cells, accumulate);
-        });
+        add_gradient(kept, &dg, cells, inputs, |_| {});
     })
+}
+
+/// Adds dF = F·(dG + dGᵀ) to the gradient of the first input, F, and to the rows of both what `also` adds.
+pub(super) fn add_gradient<T: Real>(
+    f: Value<T>,
+    dg: &ArrayView2<'_, T>,
+    cells: gram::Cells,
+    inputs: &mut Cotangents<'_, T>,
+    also: impl Fn(&mut [T]),
+) {
+    let symmetric = dg + &dg.t();
+    let f = if inputs.begun(0) { Err(f) } else { f.into_tensor() };
+    match f {
+        // Nobody needs F after this, and its gradient is the first: it takes F's place.
+        Ok(mut f) => {
+            gram::times_in_place(f.elements_mut(), &symmetric.view(), cells, inputs.buffers());
+            also(f.elements_mut());
+            inputs.add(0, f);
+        }
+        Err(f) => inputs.write(0, |mut df, accumulate| {
+            let df = df.as_slice_mut().expect("row-major");
+            gram::times(&f.elements(), &symmetric.view(), df, cells, accumulate);
+            also(df);
+        }),
+    }
 }
 
 #[cfg(test)]

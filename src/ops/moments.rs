@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, Axis, Ix2, Ix3, s};
 
+use super::gram_matrix::add_gradient;
 use crate::kernels::gram;
 use crate::tape::{Real, Value, Var};
 
@@ -33,24 +34,8 @@ pub fn moments<'t, T: Real>(features: &Var<'t, T>, r: Option<&Value<T>>) -> Var<
     features.tape().record("moments", &[features], result, features.kept_bytes(), move |d, inputs| {
         let d = d.view().into_dimensionality::<Ix2>().expect("a matrix");
         let (dg, ds) = d.split_at(Axis(0), channels);
-        let symmetric = &dg + &dg.t();
         let (ds, r) = (ds.row(0), r.as_ref().map(|r| r.elements()));
-        let kept = if inputs.begun(0) { Err(kept) } else { kept.into_tensor() };
-        let kept = match kept {
-            // As for the Gram matrix: nobody needs F after this, and its gradient takes its place.
-            Ok(mut f) => {
-                gram::times_in_place(f.elements_mut(), &symmetric.view(), cells, inputs.buffers());
-                gram::add_to_rows(f.elements_mut(), &ds, r.as_deref());
-                return inputs.add(0, f);
-            }
-            Err(kept) => kept,
-        };
-        let f = kept.elements();
-        inputs.write(0, |mut df, accumulate| {
-            let df = df.as_slice_mut().expect("row-major");
-            gram::times(&f, &symmetric.view(), df, cells, accumulate);
-            gram::add_to_rows(df, &ds, r.as_deref());
-        });
+        add_gradient(kept, &dg, cells, inputs, |df| gram::add_to_rows(df, &ds, r.as_deref()));
     })
 }
 

@@ -146,6 +146,11 @@ pub fn forecast(job: &(impl Job + ?Sized), memory: usize) -> Result<Forecast, Me
     Forecast::new(&loads, job.held(), memory)
 }
 
+/// The same, and the load at the last size.
+pub(crate) fn forecast_and_load(job: &impl Job, memory: usize) -> Result<(Forecast, Load), Error> {
+    Ok((forecast(job, memory)?, job.load(job.scales().len() - 1)))
+}
+
 /// A job of one stage.
 struct Single([Scale; 1], Load);
 

@@ -1,18 +1,18 @@
 //! What a browser or a program sends: bounded in bytes and pixels, under safe names, in the job's own folder.
 
 use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use axum::extract::Multipart;
 use axum::extract::multipart::Field;
 use axum::http::StatusCode;
 use axum::response::Response;
-use image::ImageReader;
 use impasto::Picture;
 
 use super::answer::{failure, refusal};
 use super::record::safe_name;
+use crate::cli::memory::picture_size;
 use crate::cli::settings::Settings;
 
 /// The most bytes of one picture.
@@ -117,11 +117,7 @@ fn free_name(folder: &Path, wanted: &str) -> std::io::Result<(String, File)> {
 /// Reads a picture as small as the page shows it, if it has not too many pixels.
 fn look(path: &Path, preview: &Path, name: &str) -> Result<(), Response> {
     let said = |why: String| why.replace(&path.display().to_string(), name);
-    let size = || {
-        let reader = ImageReader::new(BufReader::new(File::open(path).ok()?)).with_guessed_format().ok()?;
-        reader.into_dimensions().ok()
-    };
-    let size = size();
+    let size = picture_size(path);
     // Nothing is made larger.
     let longest = size.map_or(PREVIEW, |(width, height)| PREVIEW.min(width.max(height) as usize));
     if let Some((width, height)) = size.filter(|(w, h)| u64::from(*w) * u64::from(*h) > MOST_PIXELS) {
