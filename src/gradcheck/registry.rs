@@ -438,7 +438,7 @@ fn poolings() -> [PoolingCase; 7] {
 type ConvolutionCase = (&'static str, [usize; 3], [usize; 4], ConvGeometry);
 
 fn convolutions() -> [ConvolutionCase; 8] {
-    let with = |stride, padding, dilation| ConvGeometry { stride, padding, dilation };
+    let with = |stride, padding: [usize; 4], dilation| ConvGeometry { stride, padding: padding.into(), dilation };
     let padded = ConvGeometry::padded;
     [
         ("3×3, odd sizes", [5, 7, 2], [3, 2, 3, 3], padded(1)),

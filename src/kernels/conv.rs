@@ -42,7 +42,7 @@ impl ConvAlgorithm {
         let suits_winograd = (weight.2, weight.3) == (3, 3)
             && geometry.stride == [1, 1]
             && geometry.dilation == [1, 1]
-            && geometry.padding.iter().all(|&padding| padding <= 3);
+            && geometry.padding.most() <= 3;
         match self {
             Self::Auto if suits_winograd && weight.1 <= narrow::MOST_CHANNELS => Method::Narrow,
             Self::Winograd | Self::Auto if suits_winograd => Method::Winograd,
@@ -61,13 +61,50 @@ enum Method {
     Narrow,
 }
 
+/// Zeros around an image, in pixels.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Padding {
+    /// Rows above.
+    pub top: usize,
+    /// Columns to the left.
+    pub left: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns to the right.
+    pub right: usize,
+}
+
+impl Padding {
+    /// The same on all four sides.
+    pub const fn same(pixels: usize) -> Self {
+        Self { top: pixels, left: pixels, bottom: pixels, right: pixels }
+    }
+
+    /// Before and behind the image along an axis: 0, from above to below; 1, from left to right.
+    pub(super) fn along(self, axis: usize) -> [usize; 2] {
+        [[self.top, self.bottom], [self.left, self.right]][axis]
+    }
+
+    /// The most on any side.
+    fn most(self) -> usize {
+        self.top.max(self.left).max(self.bottom).max(self.right)
+    }
+}
+
+impl From<[usize; 4]> for Padding {
+    /// Top, left, bottom, right: ONNX's order.
+    fn from([top, left, bottom, right]: [usize; 4]) -> Self {
+        Self { top, left, bottom, right }
+    }
+}
+
 /// Stride, padding and dilation of a convolution, (height, width) each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConvGeometry {
     /// Distance between neighbouring outputs, in input positions.
     pub stride: [usize; 2],
-    /// Rows and columns of zeros around the input: top, left, bottom, right.
-    pub padding: [usize; 4],
+    /// Zeros around the input.
+    pub padding: Padding,
     /// Distance between neighbouring kernel elements, in input positions.
     pub dilation: [usize; 2],
 }
@@ -75,7 +112,7 @@ pub struct ConvGeometry {
 impl Default for ConvGeometry {
     /// Stride 1, no padding, no dilation.
     fn default() -> Self {
-        Self { stride: [1, 1], padding: [0; 4], dilation: [1, 1] }
+        Self { stride: [1, 1], padding: Padding::same(0), dilation: [1, 1] }
     }
 }
 
@@ -83,14 +120,14 @@ impl ConvGeometry {
     /// Stride 1 and `padding` on all four sides: with `padding` 1 and a 3×3 kernel, as throughout VGG, the output has
     /// the input's size.
     pub fn padded(padding: usize) -> Self {
-        Self { padding: [padding; 4], ..Self::default() }
+        Self { padding: Padding::same(padding), ..Self::default() }
     }
 
     /// Height and width of the output for an input and a kernel of the given (height, width):
     /// ⌊(n + padding − dilation·(k−1) − 1)/stride⌋ + 1, or `None` where the kernel does not fit.
     pub fn output_size(&self, input: [usize; 2], kernel: [usize; 2]) -> Option<[usize; 2]> {
         let along = |axis: usize| {
-            let room = input[axis] + self.padding[axis] + self.padding[axis + 2];
+            let room = input[axis] + self.padding.along(axis).iter().sum::<usize>();
             let reach = self.dilation[axis] * (kernel[axis].checked_sub(1)?) + 1;
             Some(room.checked_sub(reach)? / self.stride[axis] + 1)
         };
@@ -100,7 +137,7 @@ impl ConvGeometry {
     /// The input position that kernel element `k` sees for output position `o` along `axis`, if it is no padding.
     pub(super) fn source(&self, axis: usize, o: usize, k: usize, input: usize) -> Option<usize> {
         let padded = o * self.stride[axis] + k * self.dilation[axis];
-        padded.checked_sub(self.padding[axis]).filter(|&i| i < input)
+        padded.checked_sub(self.padding.along(axis)[0]).filter(|&i| i < input)
     }
 }
 
@@ -144,7 +181,7 @@ pub fn forward_fused<T: Real>(
     buffers: &Buffers<T>,
 ) {
     let pooled = matches!(output, Output::ReluMaxPool { .. } | Output::ReluAveragePool { .. });
-    let (set, padding, workspace) = (InstructionSet::best(), geometry.padding.into(), buffers.workspace());
+    let (set, padding, workspace) = (InstructionSet::best(), geometry.padding, buffers.workspace());
     let view = bias.map(|bias| bias.view());
     match (algorithm.method(geometry, weight.dim()), output) {
         (Method::Im2col, Output::Relu { mut y, mask }) => {
@@ -199,7 +236,7 @@ pub fn backward_data_fused<T: Real>(
     accumulate: bool,
     buffers: &Buffers<T>,
 ) {
-    let (set, padding, workspace) = (InstructionSet::best(), geometry.padding.into(), buffers.workspace());
+    let (set, padding, workspace) = (InstructionSet::best(), geometry.padding, buffers.workspace());
     match (algorithm.method(geometry, weight.dim()), gradient) {
         (Method::Im2col, Gradient::Masked { dy, mask }) => {
             let mut masked = buffers.take(dy.len());
@@ -281,7 +318,7 @@ mod tests {
             any::<u64>(),
         )
             .prop_map(|(size, inputs, outputs, kernel, stride, padding, dilation, seed)| Case {
-                geometry: ConvGeometry { stride, padding, dilation },
+                geometry: ConvGeometry { stride, padding: padding.into(), dilation },
                 input: (size[0], size[1], inputs),
                 weight: (outputs, inputs, kernel[0], kernel[1]),
                 seed,
@@ -335,7 +372,9 @@ mod tests {
 
         #[test]
         fn winograd_and_auto_agree_with_the_definition(case in cases()) {
-            let geometry = ConvGeometry { stride: [1, 1], dilation: [1, 1], padding: case.geometry.padding.map(|p| p.min(3)) };
+            let Padding { top, left, bottom, right } = case.geometry.padding;
+            let padding = [top, left, bottom, right].map(|pixels| pixels.min(3)).into();
+            let geometry = ConvGeometry { padding, ..ConvGeometry::default() };
             let case = Case { geometry, weight: (case.weight.0, case.weight.1, 3, 3), ..case };
             if output(&case).is_some() {
                 agrees_with_the_definition(ConvAlgorithm::Winograd, &case);
@@ -372,7 +411,7 @@ mod tests {
             (padded(1), (1, 3)),
             (ConvGeometry { stride: [1, 2], ..padded(1) }, (3, 3)),
             (ConvGeometry { dilation: [2, 1], ..padded(1) }, (3, 3)),
-            (ConvGeometry { padding: [1, 1, 4, 1], ..padded(1) }, (3, 3)),
+            (ConvGeometry { padding: [1, 1, 4, 1].into(), ..padded(1) }, (3, 3)),
         ] {
             for (algorithm, inputs) in [(Auto, 3), (Auto, 8), (Winograd, 8)] {
                 let method = algorithm.method(&geometry, (4, inputs, kernel.0, kernel.1));
@@ -417,7 +456,7 @@ mod tests {
         let plain = ConvGeometry::default();
         assert_eq!(plain.output_size([5, 7], [3, 3]), Some([3, 5]));
         assert_eq!(ConvGeometry::padded(1).output_size([5, 7], [3, 3]), Some([5, 7]));
-        let odd = ConvGeometry { stride: [2, 3], padding: [1, 0, 2, 1], dilation: [2, 1] };
+        let odd = ConvGeometry { stride: [2, 3], padding: [1, 0, 2, 1].into(), dilation: [2, 1] };
         assert_eq!(odd.output_size([7, 5], [3, 2]), Some([3, 2]));
         assert_eq!(plain.output_size([2, 7], [3, 3]), None);
         assert_eq!(plain.output_size([2, 7], [0, 3]), None);

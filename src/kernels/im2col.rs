@@ -12,7 +12,7 @@ use ndarray::{
 use rayon::prelude::*;
 
 use super::product::matrix_product;
-use super::{Buffers, ConvGeometry, MaskViewMut, Real};
+use super::{Buffers, ConvGeometry, MaskViewMut, Padding, Real};
 
 /// Elements in a tile, small enough for a core's cache.
 const TILE: usize = 1 << 18;
@@ -258,7 +258,7 @@ fn im2col<T: Real>(
                 continue;
             };
             let line = &x[r * input_width * channels..][..input_width * channels];
-            let left = (j * geometry.stride[1]).checked_sub(geometry.padding[1]);
+            let left = (j * geometry.stride[1]).checked_sub(geometry.padding.left);
             if geometry.dilation[1] == 1
                 && let Some(left) = left
                 && left + kernel[1] <= input_width
@@ -279,9 +279,14 @@ fn im2col<T: Real>(
 /// The geometry of the transposed convolution, where that is a convolution: stride 1, padding within the kernel's reach.
 fn transposed_geometry(geometry: &ConvGeometry, kernel: [usize; 2]) -> Option<ConvGeometry> {
     let reach = |axis: usize| geometry.dilation[axis] * (kernel[axis] - 1);
-    let padding = |side: usize| reach(side % 2).checked_sub(geometry.padding[side]);
-    (geometry.stride == [1, 1])
-        .then_some(ConvGeometry { padding: [padding(0)?, padding(1)?, padding(2)?, padding(3)?], ..*geometry })
+    let Padding { top, left, bottom, right } = geometry.padding;
+    let padding = Padding {
+        top: reach(0).checked_sub(top)?,
+        left: reach(1).checked_sub(left)?,
+        bottom: reach(0).checked_sub(bottom)?,
+        right: reach(1).checked_sub(right)?,
+    };
+    (geometry.stride == [1, 1]).then_some(ConvGeometry { padding, ..*geometry })
 }
 
 /// The transposed convolution for any stride: each task owns some rows of the input and gathers what belongs there.

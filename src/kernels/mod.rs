@@ -9,6 +9,7 @@ mod compiled;
 pub mod conv;
 mod direct;
 pub mod eigen;
+mod fused;
 pub mod gram;
 mod im2col;
 mod narrow;
@@ -20,7 +21,6 @@ mod shared;
 mod simd;
 mod sink;
 mod source;
-mod stages;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -31,8 +31,8 @@ mod workspace;
 pub use bitmask::{BitMask, MaskView, MaskViewMut};
 #[doc(hidden)] // for the benches
 pub use buffers::Buffers;
-pub use conv::{ConvAlgorithm, ConvGeometry};
+pub use conv::{ConvAlgorithm, ConvGeometry, Padding};
+pub use fused::{Gradient, Output};
 pub use pooling::{PoolGeometry, Pooling};
 pub use real::Real;
-pub use stages::{Gradient, Output, Padding};
 use workspace::Workspace;

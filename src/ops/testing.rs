@@ -9,7 +9,7 @@ use npyz::NpyFile;
 use serde_json::Value as Json;
 use zip::ZipArchive;
 
-use crate::kernels::{ConvGeometry, PoolGeometry};
+use crate::kernels::{ConvGeometry, Padding, PoolGeometry};
 use crate::tape::{Real, Tape, Var};
 
 /// One operator's case: `x`, further inputs, `y`, an output gradient `dy`, and `dx`, `dweight`, `dbias`.
@@ -54,7 +54,7 @@ impl Reference {
     pub(super) fn conv(&self) -> ConvGeometry {
         ConvGeometry {
             stride: [self.size("stride"); 2],
-            padding: [self.size("padding"); 4],
+            padding: Padding::same(self.size("padding")),
             dilation: [self.size("dilation"); 2],
         }
     }

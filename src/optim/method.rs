@@ -30,8 +30,8 @@ impl Method {
             (Self::Lbfgs, Some(bounds)) => Box::new(Lbfgs::new().bounds(bounds)),
             (Self::Momentum, bounds) => {
                 let quarter = steps / 4;
-                let stages = vec![(rate, quarter), (rate / 10.0, steps - 2 * quarter), (rate / 100.0, quarter)];
-                let momentum = Momentum::new(0.9, stages);
+                let phases = vec![(rate, quarter), (rate / 10.0, steps - 2 * quarter), (rate / 100.0, quarter)];
+                let momentum = Momentum::new(0.9, phases);
                 Box::new(if let Some(bounds) = bounds { momentum.bounds(bounds) } else { momentum })
             }
         }

@@ -9,28 +9,28 @@ use super::vector::{BLOCK, all_finite};
 use super::{Bounds, Optimizer, State, StateError, Step, check_shapes};
 use crate::kernels::Real;
 
-/// m ← μm − rate·g, x ← x + m, with a learning rate that falls in stages; m starts again from zero at each stage.
+/// m ← μm − rate·g, x ← x + m, with a learning rate that falls in phases; m starts again from zero at each phase.
 #[derive(Debug, Clone)]
 pub struct Momentum<T> {
     decay: f64,
     schedule: Vec<(f64, usize)>,
     bounds: Option<Bounds>,
-    /// Stage of the schedule that the next step belongs to.
-    stage: usize,
-    /// Steps already made in that stage.
+    /// Phase of the schedule that the next step belongs to.
+    phase: usize,
+    /// Steps already made in that phase.
     steps: usize,
     m: Vec<T>,
 }
 
 impl<T: Real> Momentum<T> {
-    /// Descent with the given momentum μ, usually 0.9, and stages of (learning rate, number of steps). The last rate
-    /// goes on for as long as steps are asked for; stages of no steps are passed over.
+    /// Descent with the given momentum μ, usually 0.9, and phases of (learning rate, number of steps). The last rate
+    /// goes on for as long as steps are asked for; phases of no steps are passed over.
     ///
     /// # Panics
     /// If the schedule is empty.
     pub fn new(momentum: f64, schedule: Vec<(f64, usize)>) -> Self {
         assert!(!schedule.is_empty(), "Momentum: the schedule of learning rates is empty");
-        Self { decay: momentum, schedule, bounds: None, stage: 0, steps: 0, m: Vec::new() }
+        Self { decay: momentum, schedule, bounds: None, phase: 0, steps: 0, m: Vec::new() }
     }
 
     /// The published procedure's momentum 0.9 and rates: 4e-3 for 100 steps, 4e-4 for 200, 4e-5 for 100.
@@ -46,9 +46,9 @@ impl<T: Real> Momentum<T> {
         Self { bounds: Some(bounds), ..self }
     }
 
-    /// The learning rate of the stage that the last step belonged to (before the first step, of the first).
+    /// The learning rate of the phase that the last step belonged to (before the first step, of the first).
     pub fn rate(&self) -> f64 {
-        self.schedule[self.stage].0
+        self.schedule[self.phase].0
     }
 }
 
@@ -67,8 +67,8 @@ impl<T: Real> Optimizer<T> for Momentum<T> {
         if let Some(bounds) = &self.bounds {
             bounds.check(x);
         }
-        while self.steps >= self.schedule[self.stage].1 && self.stage + 1 < self.schedule.len() {
-            self.stage += 1;
+        while self.steps >= self.schedule[self.phase].1 && self.phase + 1 < self.schedule.len() {
+            self.phase += 1;
             self.steps = 0;
             self.m.fill(T::zero());
         }
@@ -96,22 +96,22 @@ impl<T: Real> Optimizer<T> for Momentum<T> {
         if self.m.is_empty() {
             return State::default();
         }
-        State::default().with_numbers("momentum", [self.stage as f64, self.steps as f64]).with_array("m", &self.m)
+        State::default().with_numbers("momentum", [self.phase as f64, self.steps as f64]).with_array("m", &self.m)
     }
 
     fn restore(&mut self, mut state: State<'_, T>, shape: &[usize]) -> Result<(), StateError> {
         if state.is_empty() {
-            (self.stage, self.steps, self.m) = (0, 0, Vec::new());
+            (self.phase, self.steps, self.m) = (0, 0, Vec::new());
             return Ok(());
         }
-        let [stage, steps] = state.take_numbers("momentum")?;
-        let (stage, steps) = (count("momentum", stage)?, count("momentum", steps)?);
-        if stage >= self.schedule.len() {
+        let [phase, steps] = state.take_numbers("momentum")?;
+        let (phase, steps) = (count("momentum", phase)?, count("momentum", steps)?);
+        if phase >= self.schedule.len() {
             return Err(StateError::Value { name: "momentum".into() });
         }
         let m = state.take_array("m", shape.iter().product())?;
         state.end()?;
-        (self.stage, self.steps, self.m) = (stage, steps, m);
+        (self.phase, self.steps, self.m) = (phase, steps, m);
         Ok(())
     }
 }

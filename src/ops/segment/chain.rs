@@ -83,7 +83,7 @@ impl<T: Real> Link<T> {
                 let (start, end) = (rows.start * scale, if rows.end == height { input } else { rows.end * scale });
                 let x = x(start.saturating_sub(1)..(end + 1).min(input));
                 let (top, bottom) = (usize::from(start == 0), usize::from(end == input));
-                let geometry = ConvGeometry { padding: [top, 1, bottom, 1], ..ConvGeometry::default() };
+                let geometry = ConvGeometry { padding: [top, 1, bottom, 1].into(), ..ConvGeometry::default() };
                 let mask = memory.map(|memory| memory.mask.as_mut().expect("of a convolution").rows_mut(start..end));
                 let output = match pooling {
                     None => Output::Relu { y, mask },
@@ -137,7 +137,7 @@ impl<T: Real> Link<T> {
                     None => Gradient::Masked { dy, mask },
                     Some(pooling) => Gradient::pooled(*pooling, dy, mask),
                 };
-                let padding = [1 + rows.start - start, 1, 1 + end - rows.end, 1];
+                let padding = [1 + rows.start - start, 1, 1 + end - rows.end, 1].into();
                 let geometry = ConvGeometry { padding, ..ConvGeometry::default() };
                 let weight = weight.of_rank::<Ix4>("segment");
                 conv::backward_data_fused(algorithm, &geometry, gradient, &weight, &mut dx, accumulate, buffers);

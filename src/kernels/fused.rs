@@ -4,33 +4,6 @@ use ndarray::{ArrayView3, ArrayViewMut3};
 
 use super::{MaskView, MaskViewMut, Pooling};
 
-/// Zeros around an image, in pixels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Padding {
-    /// Rows above.
-    pub top: usize,
-    /// Columns to the left.
-    pub left: usize,
-    /// Rows below.
-    pub bottom: usize,
-    /// Columns to the right.
-    pub right: usize,
-}
-
-impl Padding {
-    /// The same on all four sides.
-    pub const fn same(pixels: usize) -> Self {
-        Self { top: pixels, left: pixels, bottom: pixels, right: pixels }
-    }
-}
-
-impl From<[usize; 4]> for Padding {
-    /// Top, left, bottom, right, as in [`ConvGeometry`](super::ConvGeometry).
-    fn from([top, left, bottom, right]: [usize; 4]) -> Self {
-        Self { top, left, bottom, right }
-    }
-}
-
 /// What becomes of a convolution's result before it is written.
 ///
 /// The arrays are (height, width, channels) in standard layout. The masks are rows of a mask, of the shape
