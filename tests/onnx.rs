@@ -93,8 +93,11 @@ impl Case {
         if self.operator == "Conv" {
             let tape = x.tape();
             let constant = |name: &str| Some(tape.constant(self.arrays.get(name)?.mapv(|v| T::of(f64::from(v)))));
-            let geometry =
-                ConvGeometry { stride: self.pair("strides"), padding: self.pads().into(), dilation: self.pair("dilations") };
+            let geometry = ConvGeometry {
+                stride: self.pair("strides"),
+                padding: self.pads().into(),
+                dilation: self.pair("dilations"),
+            };
             let weight = constant("input.W").unwrap();
             return ops::conv2d(x, &weight, constant("input.B").as_ref(), &geometry, algorithm);
         }

@@ -37,8 +37,9 @@ fn algorithms() -> impl Strategy<Value = ConvAlgorithm> {
 fn convolutions() -> impl Strategy<Value = Convolution> {
     let pair = |range: std::ops::Range<usize>| prop::array::uniform2(range);
     // Half of them are of the kind that networks are made of, for which some algorithms have a way of their own.
-    let general = (pair(1..5), pair(1..4), prop::array::uniform4(0..4usize), pair(1..4))
-        .prop_map(|(kernel, stride, padding, dilation)| (kernel, ConvGeometry { stride, padding: padding.into(), dilation }));
+    let general = (pair(1..5), pair(1..4), prop::array::uniform4(0..4usize), pair(1..4)).prop_map(
+        |(kernel, stride, padding, dilation)| (kernel, ConvGeometry { stride, padding: padding.into(), dilation }),
+    );
     let usual = (0..3usize).prop_map(|padding| ([3, 3], ConvGeometry::padded(padding)));
     (pair(1..14), 1..6usize, 1..6usize, prop_oneof![general, usual], algorithms(), any::<u64>())
         .prop_map(|(size, inputs, outputs, (kernel, geometry), algorithm, seed)| Convolution {

@@ -27,6 +27,36 @@ use super::preview::Preview;
 use super::progress::{Display as Bar, Verbosity};
 use super::record::Record;
 
+/// What moves the pixels.
+#[derive(Args, Clone, Copy)]
+pub(super) struct OptimizerArguments {
+    /// What moves the pixels: adam, lbfgs or momentum [default: the preset's]
+    #[arg(long, value_name = "NAME", value_parser = names::<Method>(), hide_possible_values = true)]
+    optimizer: Option<Method>,
+
+    /// The rate of adam or momentum, in units of the network's input; of inversions in levels of 0..255, momentum's times
+    /// σ² [default: the preset's]
+    #[arg(long, value_name = "R", value_parser = rate)]
+    pub(super) lr: Option<f64>,
+
+    /// Keep pixels within black and white while they move, not only when the picture is written
+    #[arg(long)]
+    pub(super) clamp: bool,
+}
+
+/// What is written while a run is under way.
+#[derive(Args)]
+pub(super) struct OnTheWayArguments {
+    /// Write the picture so far every N iterations, numbered, beside OUT
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    save_every: Option<u32>,
+
+    /// Write one JSON object per iteration: iteration, scale (longer side in pixels), elapsed (seconds), total, and the
+    /// terms
+    #[arg(long, value_name = "FILE.jsonl")]
+    log: Option<PathBuf>,
+}
+
 /// Options of a run.
 #[derive(Args)]
 pub(super) struct RunArguments {
@@ -34,14 +64,8 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "N|A,B,C")]
     pub(super) steps: Option<Steps>,
 
-    /// What moves the pixels: adam, lbfgs or momentum [default: the preset's]
-    #[arg(long, value_name = "NAME", value_parser = names::<Method>(), hide_possible_values = true)]
-    pub(super) optimizer: Option<Method>,
-
-    /// The rate of adam or momentum, in units of the network's input; for invert in levels of 0..255, momentum's times σ²
-    /// [default: the preset's]
-    #[arg(long, value_name = "R", value_parser = rate)]
-    pub(super) lr: Option<f64>,
+    #[command(flatten)]
+    pub(super) optimizer: OptimizerArguments,
 
     /// Be done with a scale when its loss falls by less than this share in ten iterations, as in 0.01 [default: go through all]
     #[arg(long, value_name = "X", value_parser = share)]
@@ -51,22 +75,12 @@ pub(super) struct RunArguments {
     #[arg(long)]
     average: bool,
 
-    /// Keep pixels within black and white while they move, not only when the picture is written
-    #[arg(long)]
-    pub(super) clamp: bool,
-
     /// Seed of all random numbers
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
 
-    /// Write the picture so far every N iterations, numbered, beside OUT
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    save_every: Option<u32>,
-
-    /// Write one JSON object per iteration: iteration, scale (longer side in pixels), elapsed (seconds), total, and the
-    /// terms
-    #[arg(long, value_name = "FILE.jsonl")]
-    log: Option<PathBuf>,
+    #[command(flatten)]
+    on_the_way: OnTheWayArguments,
 
     /// Show the picture in the terminal as it comes (kitty, iTerm, sixel, or coloured blocks)
     #[arg(long)]
@@ -85,9 +99,9 @@ pub(super) struct RunArguments {
     pub(super) memory: MemoryArguments,
 }
 
-impl RunArguments {
+impl OptimizerArguments {
     /// The method asked for, or the job's own; a rate for a method that has none is wrong usage.
-    pub(super) fn method(&self, own: Method) -> Result<Method, Error> {
+    pub(super) fn method(self, own: Method) -> Result<Method, Error> {
         let method = self.optimizer.unwrap_or(own);
         if self.lr.is_some() && method == Method::Lbfgs {
             return Err(Error::Usage(
@@ -96,6 +110,30 @@ impl RunArguments {
                     .into(),
             ));
         }
+        Ok(method)
+    }
+
+    /// The rate asked for, or the job's own.
+    pub(super) fn rate(self, own: Rate) -> Rate {
+        self.lr.map_or(own, Rate::OfInput)
+    }
+}
+
+impl OnTheWayArguments {
+    /// The log, which is to be none of the other files.
+    fn log(&self, others: &[&Path]) -> Result<Option<Log>, Error> {
+        let log = self.log.as_deref().map(Log::new).transpose()?;
+        if let Some(log) = &self.log {
+            Error::unless_apart("--log", log, others)?;
+        }
+        Ok(log)
+    }
+}
+
+impl RunArguments {
+    /// The method asked for, or the job's own; what does not go with it is wrong usage.
+    pub(super) fn method(&self, own: Method) -> Result<Method, Error> {
+        let method = self.optimizer.method(own)?;
         if self.average && method != Method::Adam {
             return Err(Error::Usage(format!(
                 "--average is the mean of adam's pictures, and {method} leaves the best of its own; give --optimizer adam, or \
@@ -119,11 +157,6 @@ impl RunArguments {
     #[cfg(feature = "studio")]
     pub(super) fn save_options(&self) -> SaveOptions {
         self.output.options()
-    }
-
-    /// The rate asked for, or the job's own.
-    pub(super) fn rate(&self, own: Rate) -> Rate {
-        self.lr.map_or(own, Rate::OfInput)
     }
 }
 
@@ -167,12 +200,9 @@ impl<'a> Driver<'a> {
         let options = arguments.output.options();
         options.check(output, [1, 1], inputs)?;
         let preview = arguments.preview.then(Preview::new).transpose()?;
-        let log = arguments.log.as_deref().map(Log::new).transpose()?;
-        if let Some(log) = &arguments.log {
-            let checkpoint = arguments.checkpoint.file();
-            let others: Vec<&Path> = inputs.iter().copied().chain([output]).chain(checkpoint).collect();
-            Error::unless_apart("--log", log, &others)?;
-        }
+        let checkpoint = arguments.checkpoint.file();
+        let others: Vec<&Path> = inputs.iter().copied().chain([output]).chain(checkpoint).collect();
+        let log = arguments.on_the_way.log(&others)?;
         let checkpoints = match invocation {
             Some(invocation) => Keeper::new(&arguments.checkpoint, invocation, output, inputs)?,
             None if arguments.checkpoint.file().is_some() => {
@@ -182,7 +212,8 @@ impl<'a> Driver<'a> {
             }
             None => None,
         };
-        let RunArguments { save_every, verbosity, tolerance, average, .. } = *arguments;
+        let RunArguments { verbosity, tolerance, average, .. } = *arguments;
+        let save_every = arguments.on_the_way.save_every;
         let record = invocation.map(Record::new);
         let own = Self::with(options, verbosity, output);
         Ok(Self { save_every, preview, log, record, checkpoints, tolerance, average, ..own })
@@ -194,10 +225,18 @@ impl<'a> Driver<'a> {
         self
     }
 
-    /// The same without log and frames.
-    pub(super) fn quietest(verbosity: Verbosity, output: &'a Path) -> Result<Self, Error> {
+    /// For the cells of a sheet, which says nothing of how it was made.
+    pub(super) fn of_cells(
+        arguments: &OnTheWayArguments,
+        verbosity: Verbosity,
+        output: &'a Path,
+        inputs: &[&Path],
+    ) -> Result<Self, Error> {
         Format::of(output)?;
-        Ok(Self::with(SaveOptions::default(), verbosity, output))
+        let others: Vec<&Path> = inputs.iter().copied().chain([output]).collect();
+        let log = arguments.log(&others)?;
+        let own = Self::with(SaveOptions::default(), verbosity, output);
+        Ok(Self { log, save_every: arguments.save_every, ..own })
     }
 
     fn with(options: SaveOptions, verbosity: Verbosity, output: &'a Path) -> Self {
@@ -260,7 +299,9 @@ impl<'a> Driver<'a> {
             watchers.push(Box::new(log.of(number)));
         }
         if let Some(every) = self.save_every {
-            watchers.push(Box::new(Frames { every: every as usize, output: self.output, options: &self.options }));
+            let output =
+                number.map_or_else(|| self.output.into(), |(name, of)| ending(self.output, &format!("{name}{of}")));
+            watchers.push(Box::new(Frames { every: every as usize, output, options: &self.options }));
         }
         if let Some(also) = also {
             watchers.push(Box::new(Other(also)));
@@ -348,14 +389,14 @@ impl<'a> Driver<'a> {
 /// Saves the pictures on the way.
 struct Frames<'a> {
     every: usize,
-    output: &'a Path,
+    output: PathBuf,
     options: &'a SaveOptions,
 }
 
 impl Watcher for Frames<'_> {
     fn see(&mut self, run: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
         let due = progress.iteration.is_multiple_of(self.every) && progress.iteration < progress.iterations;
-        let path = numbered(self.output, progress.iteration);
+        let path = ending(&self.output, &format!("{:04}", progress.iteration));
         if due && let Err(why) = run.finished().save_with(path, self.options) {
             return ControlFlow::Break(Stop::Failed(why.into()));
         }
@@ -382,7 +423,7 @@ impl Watcher for Other<'_> {
 }
 
 /// `out.png` → `out-0100.png`.
-fn numbered(path: &Path, iteration: usize) -> PathBuf {
+fn ending(path: &Path, end: &str) -> PathBuf {
     let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-    path.with_file_name(format!("{}-{iteration:04}.{}", part(path.file_stem()), part(path.extension())))
+    path.with_file_name(format!("{}-{end}.{}", part(path.file_stem()), part(path.extension())))
 }

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use impasto::figure::{self, Cell, Curve, Sheet, Tile};
+use impasto::figure::{self, Cell, CellSettings, Curve, Sheet, Tile};
+use impasto::optim::Method;
 use impasto::picture::{Format, Picture};
 use impasto::run::{Ended, Progress, Run, Stop, Watcher};
 use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
 use impasto::write_atomically;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::arguments::{NetworkArguments, weight};
-use super::drive::Driver;
+use super::drive::{Driver, OnTheWayArguments, OptimizerArguments};
 use super::error::Error;
 use super::interrupt;
 use super::memory::MemoryArguments;
@@ -45,9 +47,12 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
     size: u32,
 
-    /// How many iterations of L-BFGS for each cell
+    /// How many iterations for each cell
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
+
+    #[command(flatten)]
+    optimizer: OptimizerArguments,
 
     /// Seed of the noise that cells start from
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -72,6 +77,9 @@ pub(super) struct Arguments {
     /// loss: which number of the logs to plot
     #[arg(long, value_name = "NAME", default_value = "total")]
     term: String,
+
+    #[command(flatten)]
+    on_the_way: OnTheWayArguments,
 
     #[command(flatten)]
     verbosity: Verbosity,
@@ -109,7 +117,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         Format::of(&arguments.output)?;
         return arguments.loss();
     }
-    let driver = Driver::quietest(arguments.verbosity, &arguments.output)?;
+    let method = arguments.optimizer.method(Method::Lbfgs)?;
+    let inputs: Vec<&Path> = arguments.files.iter().map(PathBuf::as_path).collect();
+    let driver = Driver::of_cells(&arguments.on_the_way, arguments.verbosity, &arguments.output, &inputs)?;
     let images = arguments.files.iter().map(|path| arguments.open(path)).collect::<Result<Vec<_>, _>>()?;
     let found = arguments.network.find(arguments.verbosity.quiet)?;
     let pooling = arguments.network.pool.unwrap_or(match arguments.name {
@@ -127,7 +137,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let mut cells = Cells {
         folder: arguments.output.with_extension("cells"),
         common: format!("{version} {weights} {pooling}"),
-        arguments,
+        settings: CellSettings {
+            steps: arguments.steps as usize,
+            seed: arguments.seed,
+            method,
+            rate: arguments.optimizer.lr,
+            clamp: arguments.optimizer.clamp,
+            memory: arguments.memory.budget(),
+        },
+        quiet: arguments.verbosity.quiet,
         network: &network,
         driver,
     };
@@ -286,7 +304,8 @@ struct Cells<'a> {
     folder: PathBuf,
     /// Program and network, in words.
     common: String,
-    arguments: &'a Arguments,
+    settings: CellSettings,
+    quiet: bool,
     network: &'a Vgg19<f32>,
     driver: Driver<'a>,
 }
@@ -314,18 +333,13 @@ impl Cells<'_> {
         if let Some(tile) = kept(cell, &path) {
             return Ok(Some(tile));
         }
-        if !self.arguments.verbosity.quiet {
+        if !self.quiet {
             eprintln!("cell {number} of {count}: {}", cell.label);
         }
         let mut lowest = Lowest { total: f64::INFINITY, terms: Vec::new() };
-        let picture = match cell.run(
-            self.network,
-            self.arguments.steps as usize,
-            self.arguments.seed,
-            self.arguments.memory.budget(),
-        )? {
+        let picture = match cell.run(self.network, &self.settings)? {
             None => cell.picture(),
-            Some(mut run) => match self.driver.drive(&mut run, None, Some(&mut lowest))? {
+            Some(mut run) => match self.driver.drive(&mut run, Some(("cell", number)), Some(&mut lowest))? {
                 Ended::Stopped => return Ok(None),
                 _ => run.finished(),
             },
@@ -336,14 +350,15 @@ impl Cells<'_> {
 
     /// A name made of everything that the cell depends on.
     fn key(&self, cell: &Cell<'_>) -> String {
-        let mut hash = Fnv::new();
-        let Arguments { steps, seed, .. } = self.arguments;
-        hash.add(format!("{} {} {steps} {seed}", self.common, cell.description()).as_bytes());
+        let CellSettings { steps, seed, method, rate, clamp, memory: _ } = self.settings;
+        let settings = format!("{steps} {seed} {method} {rate:?} {clamp}");
+        let mut hash = Sha256::new();
+        hash.update(format!("{} {} {settings}", self.common, cell.description()));
         for image in cell.images() {
-            hash.add(format!("{:?}", image.rgb.dim()).as_bytes());
-            image.rgb.iter().for_each(|value| hash.add(&value.to_le_bytes()));
+            hash.update(format!("{:?}", image.rgb.dim()));
+            image.rgb.iter().for_each(|value| hash.update(value.to_le_bytes()));
         }
-        format!("{:016x}", hash.0)
+        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Writes the picture and then its terms: a cell with terms is whole.
@@ -376,19 +391,4 @@ fn fingerprint(source: &WeightSource) -> String {
     };
     let state = file.map(|file| (file.len(), file.modified().ok()));
     format!("{source} {state:?}")
-}
-
-/// Fowler, Noll and Vo's hash FNV-1a: the same on every machine and in every version.
-struct Fnv(u64);
-
-impl Fnv {
-    fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn add(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
 }

@@ -264,7 +264,7 @@ impl Arguments {
     /// The rate that was asked for, or that of the published procedure or of Adam.
     fn rate(&self, method: Method) -> f64 {
         let own = if method == Method::Momentum { Invert::PUBLISHED_RATE } else { Invert::ADAM_RATE };
-        self.run.lr.unwrap_or(own)
+        self.run.optimizer.lr.unwrap_or(own)
     }
 
     /// The longer side of the picture, once it is known that there is memory for it; 0 for the picture's own.
@@ -326,7 +326,7 @@ impl Arguments {
             method,
             rate: self.rate(method),
             steps: self.steps()?.unwrap_or(default.steps),
-            clamp: self.run.clamp,
+            clamp: self.run.optimizer.clamp,
             jitter: usize::from(self.jitter),
             seed: self.run.seed,
             ..default

@@ -1,6 +1,6 @@
 //! `impasto loss`: the objective of an image, and its gradient.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -25,9 +25,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "IMAGE")]
     content: PathBuf,
 
-    /// The style image
-    #[arg(long, value_name = "IMAGE")]
-    style: PathBuf,
+    /// The style image; given more than once, the styles are blended, as much of each
+    #[arg(long, value_name = "IMAGE", required = true)]
+    style: Vec<PathBuf>,
 
     #[command(flatten)]
     output: ArraysOutput,
@@ -43,12 +43,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
-    arrays::check(
-        &arguments.output.output,
-        &arguments.network.files(&[&arguments.image, &arguments.content, &arguments.style]),
-    )?;
+    let styles = arguments.style.iter().map(PathBuf::as_path);
+    let inputs: Vec<&Path> = [&*arguments.image, &*arguments.content].into_iter().chain(styles.clone()).collect();
+    arrays::check(&arguments.output.output, &arguments.network.files(&inputs))?;
     let open = |path| arguments.size.open(path);
-    let (image, content, style) = (open(&arguments.image)?, open(&arguments.content)?, open(&arguments.style)?);
+    let (image, content) = (open(&arguments.image)?, open(&arguments.content)?);
+    let styles = styles.map(open).collect::<Result<Vec<_>, _>>()?;
     if image.rgb.dim() != content.rgb.dim() {
         return Err(Error::Failure(format!(
             "{} has {}×{} pixels, but the content {} has {}×{}; both must have the same size",
@@ -65,7 +65,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     let network = arguments.network.load_with(&weights, recipe.deepest(), recipe.pooling)?;
     arguments.network.in_threads(|| {
         let normalised = |rgb: &ndarray::Array3<f32>| network.normalise(&rgb.view());
-        let styles = vec![(normalised(&style.rgb), 1.0)];
+        let share = 1.0 / styles.len() as f64;
+        let styles = styles.iter().map(|style| (normalised(&style.rgb), share)).collect();
         let objective =
             style_transfer(&recipe, &network, normalised(&content.rgb), styles).map_err(impasto::Error::from)?;
         let tape = Tape::new();

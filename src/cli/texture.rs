@@ -162,10 +162,10 @@ impl Arguments {
             seamless: self.seamless,
             histogram: !self.no_histogram,
             method: self.run.method(Method::Lbfgs)?,
-            rate: self.run.rate(default.rate),
+            rate: self.run.optimizer.rate(default.rate),
             scales: self.scales.clone().unwrap_or(default.scales),
             steps: self.run.steps.clone().unwrap_or(default.steps),
-            clamp: self.run.clamp,
+            clamp: self.run.optimizer.clamp,
             seed: self.run.seed,
             ..default
         })

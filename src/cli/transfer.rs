@@ -227,7 +227,7 @@ impl Arguments {
             eprintln!("optimizer {method}, {pooling} pooling, {formula:?} formula");
         }
         let side = content.width().max(content.height());
-        let (clamp, seed) = (self.run.clamp, self.run.seed);
+        let (clamp, seed) = (self.run.optimizer.clamp, self.run.seed);
         let (colours, masks, paint_transparent) =
             (self.colours()?.unwrap_or_default(), self.masks()?, self.paint_transparent);
         Ok(Ready { content, styles, side, method, colours, masks, paint_transparent, start, clamp, seed, memory })
@@ -252,7 +252,7 @@ impl Arguments {
         let weights = self.network.find(self.run.verbosity.quiet)?;
         let mut recipe = self.recipe.recipe(weights.source.is_trained());
         recipe.method = self.run.method(recipe.method)?;
-        recipe.rate = self.run.rate(recipe.rate);
+        recipe.rate = self.run.optimizer.rate(recipe.rate);
         recipe.pooling = self.network.pool.unwrap_or(recipe.pooling);
         recipe.scales = self.scales.clone().unwrap_or(recipe.scales);
         recipe.steps = self.run.steps.clone().unwrap_or(recipe.steps);
@@ -273,7 +273,7 @@ impl Arguments {
         let styles = self.styles.shares(true)?.into_iter().map(stand_in).collect::<Result<_, _>>()?;
         let content = Picture::open_fitted(&self.content, small)?;
         let memory = self.run.memory.budget();
-        let (start, clamp, seed) = (Start::Content, self.run.clamp, self.run.seed);
+        let (start, clamp, seed) = (Start::Content, self.run.optimizer.clamp, self.run.seed);
         let (colours, masks, paint_transparent) = (Colours::Style, None, self.paint_transparent);
         Ok(Ready { content, styles, side, method, colours, masks, paint_transparent, start, clamp, seed, memory })
     }

@@ -3,8 +3,9 @@
 use crate::error::Error;
 use crate::jobs::{Colours, Invert, Masks, Texture, Transfer};
 use crate::objective::Priors;
+use crate::optim::Method;
 use crate::picture::{ColourMap, Picture};
-use crate::recipe::{LayerWeights, Preset, Recipe, Steps};
+use crate::recipe::{LayerWeights, Preset, Rate, Recipe, Steps};
 use crate::run::{FAINT, Run, Start};
 use crate::vgg::{Layer, Vgg19};
 
@@ -59,6 +60,23 @@ pub struct Painted<'a> {
     pub masks: Option<Masks>,
 }
 
+/// How the cells of a sheet are computed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellSettings {
+    /// How many iterations.
+    pub steps: usize,
+    /// The seed of all random numbers.
+    pub seed: u64,
+    /// What moves the pixels.
+    pub method: Method,
+    /// Its rate, in units of the network's input, of inversions as [`Invert::rate`]; `None` for the usual one.
+    pub rate: Option<f64>,
+    /// Whether pixels are kept in 0..1 while they move.
+    pub clamp: bool,
+    /// Bytes of memory to do with.
+    pub memory: usize,
+}
+
 /// A cell before it is computed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell<'a> {
@@ -66,7 +84,7 @@ pub struct Cell<'a> {
     pub label: String,
     /// The image that it is made from.
     pub image: &'a Picture,
-    /// What is done with it, by L-BFGS.
+    /// What is done with it.
     pub job: CellJob<'a>,
 }
 
@@ -89,8 +107,8 @@ impl Cell<'_> {
         }
     }
 
-    /// Everything that the result depends on, except for images, network, steps and seed: for telling whether a result
-    /// from before is still good.
+    /// Everything that the result depends on, except for images, network and [settings](CellSettings): for telling whether a
+    /// result from before is still good.
     pub fn description(&self) -> String {
         match &self.job {
             CellJob::Transfer { recipe, .. } => format!("transfer {recipe:?}"),
@@ -105,45 +123,43 @@ impl Cell<'_> {
     /// The run that computes it; `None` for what is there without one: [`Cell::picture`].
     ///
     /// # Errors
-    /// If the network has not the layers, the image is too small for them, or so many bytes of `memory` do not do.
-    pub fn run<'a>(
-        &'a self,
-        network: &'a Vgg19<f32>,
-        steps: usize,
-        seed: u64,
-        memory: usize,
-    ) -> Result<Option<Run<'a>>, Error> {
+    /// If the network has not the layers, the image is too small for them, or so many bytes of memory do not do.
+    pub fn run<'a>(&'a self, network: &'a Vgg19<f32>, settings: &CellSettings) -> Result<Option<Run<'a>>, Error> {
+        let CellSettings { steps, seed, method, rate, clamp, memory } = *settings;
+        let recipe = |recipe: &Recipe| Recipe {
+            steps: Steps::last(steps),
+            method,
+            rate: rate.map_or(recipe.rate, Rate::OfInput),
+            ..recipe.clone()
+        };
+        let invert = |layer: Layer| {
+            let plain = Invert::new(self.image, network, layer);
+            let usual = if method == Method::Momentum { Invert::PUBLISHED_RATE } else { plain.rate };
+            Invert { method, rate: rate.unwrap_or(usual), clamp, steps, seed, ..plain }
+        };
         match &self.job {
             CellJob::Original | CellJob::Recoloured { .. } => return Ok(None),
-            CellJob::Invert { layer, priors } => {
-                Invert { priors: *priors, steps, seed, ..Invert::new(self.image, network, *layer) }.run_within(memory)
-            }
+            CellJob::Invert { layer, priors } => Invert { priors: *priors, ..invert(*layer) }.run_within(memory),
             CellJob::Content { layer } => {
                 let priors = Priors { lambda_alpha: 0.0, lambda_tv: 0.0, ..Priors::published(*layer) };
-                Invert { priors, noise: FAINT, steps, seed, ..Invert::new(self.image, network, *layer) }
-                    .run_within(memory)
+                Invert { priors, noise: FAINT, ..invert(*layer) }.run_within(memory)
             }
             CellJob::Texture { layers } => {
+                let plain = Texture::new(self.image, network);
                 let (layers, steps) = (layers.clone(), Steps::last(steps));
-                Texture { layers, steps, seed, ..Texture::new(self.image, network) }.run_within(memory)
+                let rate = rate.map_or(plain.rate, Rate::OfInput);
+                Texture { layers, steps, method, rate, clamp, seed, ..plain }.run_within(memory)
             }
-            CellJob::Transfer { style, recipe } => {
-                let recipe = Recipe { steps: Steps::last(steps), ..recipe.clone() };
-                Transfer {
-                    recipe,
-                    start: Start::Noise,
-                    seed,
-                    ..Transfer::new(self.image, style, network, Preset::Gatys)
-                }
-                .run_within(memory)
+            CellJob::Transfer { style, recipe: own } => {
+                let plain = Transfer::new(self.image, style, network, Preset::Gatys);
+                Transfer { recipe: recipe(own), start: Start::Noise, clamp, seed, ..plain }.run_within(memory)
             }
-            CellJob::Painted(Painted { styles, recipe, colours, masks }) => {
-                let recipe = Recipe { steps: Steps::last(steps), ..recipe.clone() };
+            CellJob::Painted(Painted { styles, recipe: own, colours, masks }) => {
                 let share = 1.0 / styles.len() as f64;
                 let styles = styles.iter().map(|style| (*style, share)).collect();
                 let (colours, masks) = (*colours, masks.clone());
                 let plain = Transfer::new(self.image, self.image, network, Preset::Balanced);
-                Transfer { styles, recipe, colours, masks, seed, ..plain }.run()
+                Transfer { styles, recipe: recipe(own), colours, masks, clamp, seed, ..plain }.run_within(memory)
             }
         }
         .map(Some)

@@ -14,7 +14,7 @@ use std::sync::Once;
 
 use plotters::style::{FontStyle, register_font};
 
-pub use cell::{Cell, CellJob, Painted};
+pub use cell::{Cell, CellJob, CellSettings, Painted};
 pub use controls::controls;
 pub use heat_map::heat_map;
 pub use papers::{content, inversions, lambda, style, textures, weights};

@@ -162,6 +162,25 @@ fn an_interrupted_sheet_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn cells_move_are_logged_and_saved_as_in_the_other_commands() {
+    let shop = Workshop::new();
+    let words = format!("lambda content.png --layers relu1_1 --values 0.1,10 {SMALL}");
+    let usual = drawn(&shop, &words);
+    let other = format!("{words} --optimizer adam --lr 20 --clamp --log log.jsonl --save-every 2");
+    assert_ne!(drawn(&shop, &other), usual, "cells of other options are other cells");
+    let log = std::fs::read_to_string(shop.path("log.jsonl")).unwrap();
+    let log: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows: Vec<_> = log.iter().map(|row| (row["cell"].as_u64(), row["iteration"].as_u64())).collect();
+    let expected = [2, 3].iter().flat_map(|&cell| [1, 2, 3].map(|iteration| (Some(cell), Some(iteration))));
+    assert_eq!(rows, expected.collect::<Vec<_>>(), "the first cell is the image itself");
+    for cell in [2, 3] {
+        assert_eq!(shop.rgb(&format!("sheet-cell{cell}-0002.png")).dimensions(), (32, 24));
+    }
+    fails(&shop, &format!("figure {words} --lr 1"), 2, &["--lr", "--optimizer adam"]);
+    fails(&shop, &format!("figure {words} --log sheet.png"), 2, &["--log", "sheet.png"]);
+}
+
+#[test]
 fn losses_are_plotted_over_iterations_and_seconds() {
     let shop = Workshop::new();
     for (name, fall) in [("adam", 0.95_f64), ("lbfgs", 0.8)] {

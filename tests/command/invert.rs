@@ -124,7 +124,7 @@ fn the_priors_are_what_their_weights_make_of_them() {
 #[test]
 fn repeats_stand_side_by_side() {
     let shop = Workshop::new();
-    let (strip, log) = shop.made(&format!("{JOB} --repeats 3"));
+    let (strip, log) = shop.made(&format!("{JOB} --repeats 3 --save-every 4"));
     assert_eq!(strip.dimensions(), (48, 12));
     for seed in 0..3 {
         let alone = shop.made(&format!("{JOB} --seed {seed}")).0;
@@ -132,6 +132,8 @@ fn repeats_stand_side_by_side() {
     }
     let repeats: Vec<u64> = log.iter().map(|line| line["repeat"].as_u64().unwrap()).collect();
     assert_eq!(repeats, [[1; 6], [2; 6], [3; 6]].concat());
+    let frames = [1, 2, 3].map(|repeat| shop.rgb(&format!("out-repeat{repeat}-0004.png")));
+    assert!(frames[0] != frames[1] && frames[1] != frames[2], "each has its own pictures on the way");
 }
 
 #[test]

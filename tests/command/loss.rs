@@ -49,3 +49,17 @@ fn of_its_own_content_an_image_has_none_to_lose() {
         assert_relative_eq!(arrays["loss.style"].sum(), sum, max_relative = 1e-5);
     }
 }
+
+#[test]
+fn equal_styles_blended_are_as_one() {
+    let shop = Workshop::new();
+    let thin = data("vgg19-thin.npz");
+    let loss = |styles: &str| {
+        let words = format!("loss content.png --content content.png {styles} -o l.npz --size 0 --weights {thin}");
+        shop.impasto(&words).assert().success();
+        shop.arrays("l.npz")["loss.style"].sum()
+    };
+    let (one, both) = (loss("--style style.png"), loss("--style style.png --style style.png"));
+    assert_relative_eq!(one, both, max_relative = 1e-6);
+    assert!(loss("--style style.png --style content.png") < 0.9 * one);
+}
