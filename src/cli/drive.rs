@@ -121,6 +121,11 @@ impl RunArguments {
         self.output.options()
     }
 
+    /// How runs end.
+    pub(super) fn finish(&self) -> Finish {
+        Finish { tolerance: self.tolerance, average: self.average }
+    }
+
     /// The rate asked for, or the job's own.
     pub(super) fn rate(&self, own: Rate) -> Rate {
         self.lr.map_or(own, Rate::OfInput)
@@ -129,6 +134,23 @@ impl RunArguments {
 
 /// How much an iterate counts in `--average`, as a share of the one after it.
 const AVERAGE: f64 = 0.99;
+
+/// How a run ends: `--tolerance` and `--average`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Finish {
+    tolerance: Option<f64>,
+    average: bool,
+}
+
+impl Finish {
+    /// Tells a run that has not begun.
+    pub(super) fn apply(self, run: &mut Run<'_>) {
+        run.tolerate(self.tolerance.unwrap_or(0.0));
+        if self.average {
+            run.average(AVERAGE);
+        }
+    }
+}
 
 /// A share: a number above 0 and below 1.
 fn share(text: &str) -> Result<f64, String> {
@@ -149,8 +171,7 @@ pub(super) struct Driver<'a> {
     /// What the picture is made of; `None` if nobody is to know.
     record: Option<Record>,
     checkpoints: Option<Keeper>,
-    tolerance: Option<f64>,
-    average: bool,
+    finish: Finish,
     interrupted: Arc<AtomicBool>,
     begin: Instant,
 }
@@ -182,10 +203,10 @@ impl<'a> Driver<'a> {
             }
             None => None,
         };
-        let RunArguments { save_every, verbosity, tolerance, average, .. } = *arguments;
+        let RunArguments { save_every, verbosity, .. } = *arguments;
         let record = invocation.map(Record::new);
         let own = Self::with(options, verbosity, output);
-        Ok(Self { save_every, preview, log, record, checkpoints, tolerance, average, ..own })
+        Ok(Self { save_every, preview, log, record, checkpoints, finish: arguments.finish(), ..own })
     }
 
     /// The same, for a picture that was not made by this command line.
@@ -203,7 +224,6 @@ impl<'a> Driver<'a> {
     fn with(options: SaveOptions, verbosity: Verbosity, output: &'a Path) -> Self {
         let (interrupted, begin) = (interrupt::watch(), Instant::now());
         let (save_every, preview, log, record, checkpoints) = (None, None, None, None, None);
-        let (tolerance, average) = (None, false);
         Self {
             output,
             options,
@@ -213,8 +233,7 @@ impl<'a> Driver<'a> {
             log,
             record,
             checkpoints,
-            tolerance,
-            average,
+            finish: Finish::default(),
             interrupted,
             begin,
         }
@@ -249,10 +268,7 @@ impl<'a> Driver<'a> {
         // All that the format allows is known before the first step.
         let side = run.scales().last().map_or(1, |scale| scale.side);
         self.options.check(self.output, [side, side], &[])?;
-        run.tolerate(self.tolerance.unwrap_or(0.0));
-        if self.average {
-            run.average(AVERAGE);
-        }
+        self.finish.apply(run);
         self.prepare(run)?;
         let display = Bar::new(self.verbosity, self.preview.as_mut(), run);
         let mut watchers: Vec<Box<dyn Watcher + '_>> = vec![Box::new(display)];
