@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Once;
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use impasto::kernels::ConvAlgorithm;
+use impasto::objective::Targets;
 use impasto::picture::Picture;
 use impasto::recipe::{LayerWeights, Preset, Recipe, StyleLoss};
 use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
@@ -98,24 +99,37 @@ impl NetworkArguments {
     }
 }
 
-/// The network that was loaded last: the next job, if it needs the same, need not read it again.
+/// The network that was loaded last, and what it saw of styles: the next job, if it needs the same, need not read or compute
+/// it again.
 #[derive(Default)]
-pub(super) struct Networks(Option<(WeightSource, Layer, Vgg19<f32>)>);
+pub(super) struct Networks {
+    loaded: Mutex<Option<Loaded>>,
+    pub(super) targets: Arc<Targets<f32>>,
+}
+
+/// A network, from where, and as deep as what.
+struct Loaded {
+    source: WeightSource,
+    deepest: Layer,
+    network: Vgg19<f32>,
+}
 
 impl Networks {
     /// The network as deep as `deepest`, with the pooling and the algorithm asked for.
     pub(super) fn load(
-        &mut self,
+        &self,
         arguments: &NetworkArguments,
         found: &FoundWeights,
         deepest: Layer,
     ) -> Result<Vgg19<f32>, Error> {
-        let network = match &self.0 {
-            Some((source, depth, network)) if (source, *depth) == (&found.source, deepest) => network.clone(),
+        // Whoever needs it while it is loaded waits for it.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let network = match &*loaded {
+            Some(last) if (&last.source, last.deepest) == (&found.source, deepest) => last.network.clone(),
             _ => {
-                self.0 = None;
+                *loaded = None;
                 let network = arguments.load(found, deepest)?;
-                self.0 = Some((found.source.clone(), deepest, network.clone()));
+                *loaded = Some(Loaded { source: found.source.clone(), deepest, network: network.clone() });
                 network
             }
         };

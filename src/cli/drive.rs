@@ -158,10 +158,32 @@ impl RunArguments {
     pub(super) fn save_options(&self) -> SaveOptions {
         self.output.options()
     }
+
+    /// How runs end.
+    pub(super) fn finish(&self) -> Finish {
+        Finish { tolerance: self.tolerance, average: self.average }
+    }
 }
 
 /// How much an iterate counts in `--average`, as a share of the one after it.
 const AVERAGE: f64 = 0.99;
+
+/// How a run ends: `--tolerance` and `--average`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Finish {
+    tolerance: Option<f64>,
+    average: bool,
+}
+
+impl Finish {
+    /// Tells a run that has not begun.
+    pub(super) fn apply(self, run: &mut Run<'_>) {
+        run.tolerate(self.tolerance.unwrap_or(0.0));
+        if self.average {
+            run.average(AVERAGE);
+        }
+    }
+}
 
 /// A share: a number above 0 and below 1.
 fn share(text: &str) -> Result<f64, String> {
@@ -182,8 +204,7 @@ pub(super) struct Driver<'a> {
     /// What the picture is made of; `None` if nobody is to know.
     record: Option<Record>,
     checkpoints: Option<Keeper>,
-    tolerance: Option<f64>,
-    average: bool,
+    finish: Finish,
     interrupted: Arc<AtomicBool>,
     begin: Instant,
 }
@@ -212,11 +233,10 @@ impl<'a> Driver<'a> {
             }
             None => None,
         };
-        let RunArguments { verbosity, tolerance, average, .. } = *arguments;
-        let save_every = arguments.on_the_way.save_every;
+        let (save_every, verbosity) = (arguments.on_the_way.save_every, arguments.verbosity);
         let record = invocation.map(Record::new);
         let own = Self::with(options, verbosity, output);
-        Ok(Self { save_every, preview, log, record, checkpoints, tolerance, average, ..own })
+        Ok(Self { save_every, preview, log, record, checkpoints, finish: arguments.finish(), ..own })
     }
 
     /// The same, for a picture that was not made by this command line.
@@ -242,7 +262,6 @@ impl<'a> Driver<'a> {
     fn with(options: SaveOptions, verbosity: Verbosity, output: &'a Path) -> Self {
         let (interrupted, begin) = (interrupt::watch(), Instant::now());
         let (save_every, preview, log, record, checkpoints) = (None, None, None, None, None);
-        let (tolerance, average) = (None, false);
         Self {
             output,
             options,
@@ -252,8 +271,7 @@ impl<'a> Driver<'a> {
             log,
             record,
             checkpoints,
-            tolerance,
-            average,
+            finish: Finish::default(),
             interrupted,
             begin,
         }
@@ -288,10 +306,7 @@ impl<'a> Driver<'a> {
         // All that the format allows is known before the first step.
         let side = run.scales().last().map_or(1, |scale| scale.side);
         self.options.check(self.output, [side, side], &[])?;
-        run.tolerate(self.tolerance.unwrap_or(0.0));
-        if self.average {
-            run.average(AVERAGE);
-        }
+        self.finish.apply(run);
         self.prepare(run)?;
         let display = Bar::new(self.verbosity, self.preview.as_mut(), run);
         let mut watchers: Vec<Box<dyn Watcher + '_>> = vec![Box::new(display)];

@@ -16,7 +16,6 @@ mod invert;
 mod invocation;
 mod log;
 mod loss;
-mod made;
 mod memory;
 mod network;
 mod output;

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use impasto::run::{Forecast, Load, ScaleForecast, Speed};
 use serde_json::json;
 
+use super::arguments::Networks;
 use super::error::Error;
 use super::memory::shown;
 use super::progress::duration;
@@ -53,7 +54,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let (forecast, memory, speed) = match &arguments.job {
         Job::Transfer(job) => {
             let memory = job.run_arguments().memory.budget();
-            job.network_arguments().in_threads(|| Ok::<_, Error>(with_speed(job.forecast(memory)?, memory)))?
+            let (networks, pictures) = (Networks::default(), job.pictures()?);
+            job.network_arguments()
+                .in_threads(|| Ok::<_, Error>(with_speed(job.forecast(memory, &networks, &pictures)?, memory)))?
         }
         Job::Texture(job) => {
             let (example, (network, _)) = (job.example()?, job.ready()?);
@@ -85,7 +88,8 @@ fn with_speed((forecast, load): (Forecast, Load), memory: usize) -> Planned {
     (forecast, memory, speed)
 }
 
-fn as_json(forecast: &Forecast, memory: usize, speed: Speed) -> serde_json::Value {
+/// A forecast for programs.
+pub(super) fn as_json(forecast: &Forecast, memory: usize, speed: Speed) -> serde_json::Value {
     let scale = |scale: &ScaleForecast| {
         json!({
             "width": scale.size[1],

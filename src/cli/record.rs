@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::invocation::Invocation;
+use super::settings::Settings;
+use super::transfer;
 
 /// Options that leave every iteration as it is: where things go, what is said, and how fast.
 const WITHOUT_EFFECT: [&str; 11] = [
@@ -52,6 +54,19 @@ impl Record {
         Self { words: without_checkpoints(&invocation.words), settings, weights: Weights::Unknown }
     }
 
+    /// Of one of many transfers: the words after `transfer`, the settings that were given by name, and the hashes of all that is
+    /// read. All of it is known before anything is loaded.
+    pub(super) fn of_transfer(
+        transfer: &transfer::Arguments,
+        words: Vec<String>,
+        mut settings: Settings,
+    ) -> Result<Self, Error> {
+        let inputs = transfer.inputs()?.into_iter().map(|path| hash("open the picture", &path));
+        settings.insert("inputs".into(), inputs.collect::<Result<Vec<_>, _>>()?.into());
+        let weights = Weights::of(&transfer.network_arguments().find(true)?.source);
+        Ok(Self { words: std::iter::once("transfer".to_owned()).chain(words).collect(), settings, weights })
+    }
+
     /// Notes what a setting came to that the command line leaves open.
     pub(super) fn set(&mut self, name: &str, value: impl Display) {
         self.settings.insert(name.into(), value.to_string().into());
@@ -60,13 +75,7 @@ impl Record {
     /// Notes the weights, whose file is hashed meanwhile.
     pub(super) fn set_weights(&mut self, source: &WeightSource) {
         self.set("weights", source);
-        self.weights = match source {
-            WeightSource::File(path) => {
-                let path = path.clone();
-                Weights::Hashing(std::thread::spawn(move || hash("read", &path)))
-            }
-            WeightSource::Random { .. } => Weights::Known(source.to_string()),
-        };
+        self.weights = Weights::of(source);
     }
 
     /// The settings that decide about every iteration.
@@ -89,6 +98,19 @@ impl Record {
     pub(super) fn provenance(&mut self) -> Result<Provenance, Error> {
         let weights = self.weights()?.map(str::to_owned);
         Ok(Provenance { settings: self.settings.clone(), weights, ..Provenance::new(self.words.iter().cloned()) })
+    }
+}
+
+impl Weights {
+    /// Those of a source, whose file is hashed meanwhile.
+    fn of(source: &WeightSource) -> Self {
+        match source {
+            WeightSource::File(path) => {
+                let path = path.clone();
+                Self::Hashing(std::thread::spawn(move || hash("read", &path)))
+            }
+            WeightSource::Random { .. } => Self::Known(source.to_string()),
+        }
     }
 }
 

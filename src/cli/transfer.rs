@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use impasto::jobs::{Colours, Masks, MasksError};
+use impasto::objective::Targets;
 use impasto::picture::{ColourMap, Picture, Regions};
 #[cfg(feature = "studio")]
 use impasto::recipe::Steps;
@@ -155,7 +157,7 @@ pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<Exit
         driver.write(&picture)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let ready = arguments.ready(&mut Networks::default())?;
+    let ready = arguments.ready(&Networks::default())?;
     driver.note_weights(&ready.method.weights);
     for (name, value) in ready.method.recipe.settings() {
         driver.note(name, value);
@@ -175,6 +177,26 @@ impl Arguments {
     /// The picture that is written.
     pub(super) fn output(&self) -> &Path {
         &self.output
+    }
+
+    /// Loads the network.
+    #[cfg(feature = "studio")]
+    pub(super) fn load(&self, networks: &Networks) -> Result<(), Error> {
+        self.method(networks).map(drop)
+    }
+
+    /// What can be known to be wrong before a picture is read.
+    #[cfg(feature = "studio")]
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.colours()?;
+        self.styles.shares(true)?;
+        self.run.method(self.recipe.recipe(true).method).map(drop)
+    }
+
+    /// Whether nothing is painted, but colours are changed.
+    #[cfg(feature = "studio")]
+    pub(super) fn only_recolours(&self) -> bool {
+        self.colors == ColorsFrom::Only
     }
 
     /// Options of the run.
@@ -199,13 +221,16 @@ impl Arguments {
     }
 
     /// Reads everything that the job needs, once it is known that there is memory for it.
-    pub(super) fn ready(&self, networks: &mut Networks) -> Result<Ready, Error> {
+    pub(super) fn ready(&self, networks: &Networks) -> Result<Ready, Error> {
         let method = self.method(networks)?;
         let memory = self.run.memory.budget();
+        // What is kept of other pictures' styles takes little of it.
+        method.targets.limit(MOST_TARGETS.min(memory / 8));
+        let memory = memory.saturating_sub(method.targets.bytes());
         let size = match self.size.unless(method.recipe.scales.last()).side() {
-            Side::Max => SizeArguments::with(self.stand_ins(None, method.clone())?.largest(memory)?),
+            Side::Max => SizeArguments::with(self.stand_ins(None, method.clone(), self.pictures()?)?.largest(memory)?),
             Side::Pixels(side) if side > SMALL && self.content != Path::new("-") => {
-                self.stand_ins(Some(side), method.clone())?.forecast(memory)?;
+                self.stand_ins(Some(side), method.clone(), self.pictures()?)?.forecast(memory)?;
                 SizeArguments::with(side)
             }
             _ => self.size.unless(method.recipe.scales.last()),
@@ -233,10 +258,21 @@ impl Arguments {
         Ok(Ready { content, styles, side, method, colours, masks, paint_transparent, start, clamp, seed, memory })
     }
 
-    /// What the job will take, before pictures of its size are read.
-    pub(super) fn forecast(&self, memory: usize) -> Result<(Forecast, Load), Error> {
-        let method = self.method(&mut Networks::default())?;
-        let stand_ins = |side| self.stand_ins(side, method.clone());
+    /// The pictures in the files: the content and the styles.
+    pub(super) fn pictures(&self) -> Result<Pictures, Error> {
+        let styles = self.styles.shares(true)?.into_iter().map(|(path, _)| Planned::File(path)).collect();
+        Ok(Pictures { content: Planned::File(self.content.clone()), styles })
+    }
+
+    /// What the job will take with these pictures, before they are read.
+    pub(super) fn forecast(
+        &self,
+        memory: usize,
+        networks: &Networks,
+        pictures: &Pictures,
+    ) -> Result<(Forecast, Load), Error> {
+        let method = self.method(networks)?;
+        let stand_ins = |side| self.stand_ins(side, method.clone(), pictures.clone());
         match self.size.unless(method.recipe.scales.last()).side() {
             Side::Own => stand_ins(None)?.forecast(memory),
             Side::Pixels(side) => stand_ins(Some(side))?.forecast(memory),
@@ -248,7 +284,7 @@ impl Arguments {
         }
     }
 
-    fn method(&self, networks: &mut Networks) -> Result<Method, Error> {
+    fn method(&self, networks: &Networks) -> Result<Method, Error> {
         let weights = self.network.find(self.run.verbosity.quiet)?;
         let mut recipe = self.recipe.recipe(weights.source.is_trained());
         recipe.method = self.run.method(recipe.method)?;
@@ -257,25 +293,70 @@ impl Arguments {
         recipe.scales = self.scales.clone().unwrap_or(recipe.scales);
         recipe.steps = self.run.steps.clone().unwrap_or(recipe.steps);
         let network = networks.load(&self.network, &weights, recipe.deepest())?;
-        Ok(Method { recipe, network, weights: weights.source })
+        Ok(Method { recipe, network, weights: weights.source, targets: Arc::clone(&networks.targets) })
     }
 
     /// Small pictures that stand for those of the given longer side, or for the content's own size.
-    fn stand_ins(&self, side: Option<usize>, method: Method) -> Result<Ready, Error> {
+    fn stand_ins(&self, side: Option<usize>, method: Method, pictures: Pictures) -> Result<Ready, Error> {
         let own = side;
-        let side = own.map_or_else(|| picture_side(&self.content), Ok)?;
+        let side = own.map_or_else(|| pictures.content.side(), Ok)?;
         let small = STAND_IN.min(side);
-        let stand_in = |(path, share): (PathBuf, f64)| {
+        let stand_in = |(style, (_, share)): (Planned, (PathBuf, f64))| {
             let longest = self.style_size.map(|side| side as usize).or(own);
-            let longest = longest.map_or_else(|| picture_side(&path), Ok)?;
-            Ok::<_, Error>((Picture::open_fitted(&path, (longest * small / side).max(1))?, share))
+            let longest = longest.map_or_else(|| style.side(), Ok)?;
+            Ok::<_, Error>((style.stand_in((longest * small / side).max(1))?, share))
         };
-        let styles = self.styles.shares(true)?.into_iter().map(stand_in).collect::<Result<_, _>>()?;
-        let content = Picture::open_fitted(&self.content, small)?;
+        let styles = pictures.styles.into_iter().zip(self.styles.shares(true)?);
+        let styles = styles.map(stand_in).collect::<Result<_, _>>()?;
+        let content = pictures.content.stand_in(small)?;
         let memory = self.run.memory.budget();
         let (start, clamp, seed) = (Start::Content, self.run.optimizer.clamp, self.run.seed);
         let (colours, masks, paint_transparent) = (Colours::Style, None, self.paint_transparent);
         Ok(Ready { content, styles, side, method, colours, masks, paint_transparent, start, clamp, seed, memory })
+    }
+}
+
+/// The most bytes of styles that were seen, for other pictures in the same styles.
+const MOST_TARGETS: usize = 256 << 20;
+
+/// The pictures that a plan is made with.
+#[derive(Clone)]
+pub(super) struct Pictures {
+    pub(super) content: Planned,
+    pub(super) styles: Vec<Planned>,
+}
+
+/// One of them.
+#[derive(Clone)]
+pub(super) enum Planned {
+    /// It is in a file.
+    File(PathBuf),
+    /// Only its height and width are known.
+    #[cfg(feature = "studio")]
+    Size([usize; 2]),
+}
+
+impl Planned {
+    /// The longer side in pixels.
+    fn side(&self) -> Result<usize, Error> {
+        match self {
+            Self::File(path) => picture_side(path),
+            #[cfg(feature = "studio")]
+            Self::Size([height, width]) => Ok(*height.max(width)),
+        }
+    }
+
+    /// A picture of its shape with another longer side.
+    fn stand_in(&self, longest: usize) -> Result<Picture, Error> {
+        match self {
+            Self::File(path) => Ok(Picture::open_fitted(path, longest)?),
+            #[cfg(feature = "studio")]
+            Self::Size(size) => {
+                let side = size[0].max(size[1]).max(1);
+                let [height, width] = size.map(|n| (n * longest / side).max(1));
+                Ok(Picture::new(ndarray::Array3::zeros((height, width, 3))))
+            }
+        }
     }
 }
 
@@ -285,6 +366,8 @@ struct Method {
     recipe: Recipe,
     network: Vgg19<f32>,
     weights: WeightSource,
+    /// What was seen of styles.
+    targets: Arc<Targets<f32>>,
 }
 
 /// Everything that a job needs, read; or smaller pictures that stand for it.
@@ -304,16 +387,16 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    /// Goes on from a picture, at the sizes from `side` on.
+    /// Leaves out the sizes below `side`, and goes on from a picture, if there is one.
     #[cfg(feature = "studio")]
-    pub(super) fn go_on(&mut self, picture: Picture, side: usize) -> Result<(), Error> {
+    pub(super) fn go_on(&mut self, picture: Option<Picture>, side: usize) -> Result<(), Error> {
         let longest = self.content.height().max(self.content.width());
         let scales =
             self.method.recipe.scales.schedule(&self.method.recipe.steps, longest).map_err(impasto::Error::from)?;
         let left = scales.iter().filter(|scale| scale.side >= side.min(longest));
         let (sides, steps) = left.map(|scale| (scale.side, scale.steps)).unzip();
         (self.method.recipe.scales, self.method.recipe.steps) = (Scales::Sides(sides), Steps::Given(steps));
-        self.start = Start::Picture(picture);
+        self.start = picture.map_or_else(|| self.start.clone(), Start::Picture);
         Ok(())
     }
 
@@ -334,6 +417,7 @@ impl Ready {
             start: self.start.clone(),
             clamp: self.clamp,
             seed: self.seed,
+            targets: Some(&self.method.targets),
         }
     }
 

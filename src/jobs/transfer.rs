@@ -4,7 +4,7 @@ use ndarray::Axis;
 
 use super::masks::{Masks, MasksError, regions};
 use crate::error::Error;
-use crate::objective::{Place, style_transfer_by_regions};
+use crate::objective::{Place, Targets, style_transfer_with};
 use crate::picture::{ColourMap, Picture, coloured_like};
 use crate::recipe::{Preset, Recipe, Scale, Scales, StyleLoss};
 use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Start, Units, forecast_and_load};
@@ -48,6 +48,8 @@ pub struct Transfer<'a> {
     pub clamp: bool,
     /// The seed of all random numbers: of [`Start::Noise`].
     pub seed: u64,
+    /// Where what was seen of styles is kept for further transfers; `None` to keep nothing.
+    pub targets: Option<&'a Targets<f32>>,
 }
 
 impl<'a> Transfer<'a> {
@@ -65,6 +67,7 @@ impl<'a> Transfer<'a> {
             start: Start::Content,
             clamp: false,
             seed: 0,
+            targets: None,
         }
     }
 
@@ -167,7 +170,9 @@ impl Job for Scaled<'_> {
         let regions = regions(masks.as_ref(), &content, &seen, *paint_transparent)?;
         let styles = styles.iter().map(|(style, share)| (normalised(style), *share)).collect();
         let recipe_here = recipe.clone().at_side(side);
-        let objective = style_transfer_by_regions(&recipe_here, &network, normalised(&content), styles, &regions);
+        let (content, none) = (normalised(&content), Targets::default());
+        let targets = self.transfer.targets.unwrap_or(&none);
+        let objective = style_transfer_with(&recipe_here, &network, content, styles, &regions, targets);
         let objective = objective.map_err(MasksError::from)?;
         let optimizer =
             recipe.method.optimizer(recipe.rate.for_spread(network.spread()), steps, clamp.then(|| canvas.bounds()));

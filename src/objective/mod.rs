@@ -23,6 +23,7 @@ mod plans;
 mod priors;
 mod region;
 mod style_transfer;
+mod targets;
 mod term;
 #[cfg(test)]
 mod testing;
@@ -36,7 +37,9 @@ pub use inversion::{InversionError, Priors, inversion, typical_norm};
 pub use moments_error::MomentsError;
 pub use priors::{AlphaNorm, TotalVariation};
 pub use region::{Guided, Region, RegionError};
+pub(crate) use style_transfer::style_transfer_with;
 pub use style_transfer::{style_transfer, style_transfer_by_regions};
+pub use targets::Targets;
 pub use term::{Place, Seen, Term};
 pub use texture::{texture, texture_layers, texture_layers_up_to};
 pub use wasserstein::Wasserstein;

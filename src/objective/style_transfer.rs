@@ -9,7 +9,7 @@ use super::evaluate::see;
 use super::region::Guide;
 use super::{
     Divisor, FeaturesError, GramError, GramNorm, Guided, MomentsError, Objective, Place, Region, RegionError, Seen,
-    Selection, Term, TotalVariation, Wasserstein,
+    Selection, Targets, Term, TotalVariation, Wasserstein,
 };
 use crate::recipe::{Formula, LayerWeights, Recipe, StyleLoss};
 use crate::tape::{Real, Tape};
@@ -55,6 +55,18 @@ pub fn style_transfer_by_regions<T: Real>(
     styles: Vec<(Array3<T>, f64)>,
     regions: &[Region],
 ) -> Result<Objective<T>, RegionError> {
+    style_transfer_with(recipe, network, content, styles, regions, &Targets::default())
+}
+
+/// The same, with what was seen of whole styles before.
+pub(crate) fn style_transfer_with<T: Real>(
+    recipe: &Recipe,
+    network: &Vgg19<T>,
+    content: Array3<T>,
+    styles: Vec<(Array3<T>, f64)>,
+    regions: &[Region],
+    targets: &Targets<T>,
+) -> Result<Objective<T>, RegionError> {
     let elements = content.len() as f64;
     let content = content_terms(recipe, network, content)?;
     let size = elements / 3.0;
@@ -65,7 +77,7 @@ pub fn style_transfer_by_regions<T: Real>(
     for region in regions {
         let parts: Vec<_> =
             region.styles.iter().map(|(index, part)| (&styles[*index].0, styles[*index].1, part)).collect();
-        let terms = style_terms(&recipe.style_layers, loss, norm, network, &parts, &region.name)?;
+        let terms = style_terms(&recipe.style_layers, loss, norm, network, &parts, &region.name, targets)?;
         for ((weight, term), layer) in terms.into_iter().zip(recipe.style_layers.layers()) {
             let term = match &region.picture {
                 None => term,
@@ -111,16 +123,17 @@ pub(super) fn style_terms<T: Real>(
     network: &Vgg19<T>,
     examples: &[(&Array3<T>, f64, &Option<Array2<f32>>)],
     region: &str,
+    targets: &Targets<T>,
 ) -> Result<Terms<T>, RegionError> {
     let places: BTreeSet<Place> = layers.layers().map(|layer| loss.place(layer)).collect();
     let tape = Tape::new();
     let sum: f64 = examples.iter().map(|(_, share, _)| share).sum();
     let mut seen = Vec::new();
     for (example, share, part) in examples {
-        let image = tape.constant((*example).clone());
         let seen_here = match part {
-            None => see(network, &places, &image, &image)?,
+            None => targets.see(network, &places, example, &tape)?,
             Some(part) => {
+                let image = tape.constant((*example).clone());
                 let mut sums = BTreeMap::new();
                 for (layer, features) in network.features(&image, layers.layers())? {
                     let empty = || RegionError::Empty { region: region.into(), place: "of the style", layer };

@@ -4,7 +4,7 @@
 use ndarray::Array3;
 
 use super::style_transfer::style_terms;
-use super::{GramNorm, Objective, RegionError};
+use super::{GramNorm, Objective, RegionError, Targets};
 use crate::recipe::{LayerWeights, StyleLoss};
 use crate::tape::Real;
 use crate::vgg::{Layer, NetworkError, Vgg19};
@@ -23,7 +23,15 @@ pub fn texture<T: Real>(
     example: Array3<T>,
     layers: &LayerWeights,
 ) -> Result<Objective<T>, NetworkError> {
-    let terms = style_terms(layers, StyleLoss::Gram, GramNorm::Relative, network, &[(&example, 1.0, &None)], "");
+    let terms = style_terms(
+        layers,
+        StyleLoss::Gram,
+        GramNorm::Relative,
+        network,
+        &[(&example, 1.0, &None)],
+        "",
+        &Targets::default(),
+    );
     let terms = terms.map_err(|error| match error {
         RegionError::Network(error) => error,
         RegionError::Empty { .. } => unreachable!("all of an example is not empty"),

@@ -118,6 +118,12 @@ impl Forecast {
         Duration::from_secs_f64(seconds * speed.0)
     }
 
+    /// How fast this machine is if that share of the job took so long; `None` if that says nothing.
+    pub fn speed(&self, done: f64, took: Duration) -> Option<Speed> {
+        let speed = took.as_secs_f64() / (done * self.time(Speed::REFERENCE).as_secs_f64());
+        (speed.is_finite() && speed > 0.0).then_some(Speed(speed))
+    }
+
     /// The share of the job that is done once so many iterations were made at a size.
     pub(super) fn done(&self, index: usize, iterations: usize) -> f64 {
         let all: f64 = self.scales.iter().map(ScaleForecast::work).sum();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ndarray::{ArrayD, CowArray, IxDyn};
 
-use super::{Ended, Run};
+use super::{Ended, Run, canvas};
 use crate::error::Error;
 use crate::optim;
 use crate::recipe::Scale;
@@ -102,8 +102,14 @@ impl Run<'_> {
         if scale != self.scale {
             // The canvas has the right size then; its values are replaced.
             let stage = self.job.stage(scale, Some(&self.stage.canvas))?;
-            self.stage = stage.planned(&self.forecast.scales[scale]);
-            self.stage.check()?;
+            let mut stage = stage.planned(&self.forecast.scales[scale]);
+            stage.check()?;
+            // As in the run itself: an optimiser that goes on at other sizes keeps what it was told, such as to average.
+            let shape = stage.canvas.values().raw_dim();
+            if self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
+                std::mem::swap(&mut stage.optimizer, &mut self.stage.optimizer);
+            }
+            self.stage = stage;
         }
         let values = self.fitting(state.values)?;
         self.sound = state.sound.map(|sound| self.fitting(sound)).transpose()?;

@@ -138,6 +138,15 @@ impl<T: Real> Vgg19<T> {
         Self { plan: Some(plan), ..self }
     }
 
+    /// Whether the other is this network, computed in the same way: both then see the same of every picture, to the bit.
+    pub(crate) fn sees_like(&self, other: &Self) -> bool {
+        let weights = |network: &Self| -> Vec<_> {
+            network.convolutions.iter().flat_map(|(weight, bias)| [weight.as_ptr(), bias.as_ptr()]).collect()
+        };
+        let manner = |network: &Self| (network.pooling, network.algorithm, network.seamless);
+        weights(self) == weights(other) && manner(self) == manner(other)
+    }
+
     /// The deepest layer that the weights reach.
     pub fn last(&self) -> Layer {
         let (_, relu, pool) = Layer::stage(self.convolutions.len() - 1);

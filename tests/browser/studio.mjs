@@ -85,6 +85,8 @@ try {
   const [content, style] = ["content.png", "style.png"].map((name) => join(pictures, name));
   await start();
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, bypassCSP: false });
+  // Long enough for a loaded machine.
+  context.setDefaultTimeout(120_000);
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   const page = await context.newPage();
   const complaints = [];
@@ -118,6 +120,7 @@ try {
     await page.locator("#advanced summary").click();
     await setOption(page, "scales", "32,64,128");
     await setOption(page, "steps", "60,60,60");
+    await page.waitForFunction(() => /^Takes about .* of memory; painted at 32, 64 and 128 pixels\.$/.test(document.querySelector("#forecast").textContent));
     await accessible(page, "form");
     await shoot(page, "form");
     await page.evaluate(() => {

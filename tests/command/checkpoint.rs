@@ -97,6 +97,11 @@ fn transfer_by_adam_at_several_scales() {
 }
 
 #[test]
+fn transfer_by_adam_whose_pictures_are_averaged() {
+    survives(&format!("{TRANSFER} --optimizer adam --average --scales 22,32 --steps 6,8"));
+}
+
+#[test]
 fn transfer_by_momentum() {
     survives(&format!("{TRANSFER} --optimizer momentum --lr 0.001 --scales 1 --steps 14"));
 }

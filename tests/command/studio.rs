@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Workshop, content, data, levels_apart};
+use crate::support::{Workshop, content, data, levels_apart, style};
 
 /// Long enough for a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -386,15 +386,215 @@ fn pause_change_stop_and_discard() {
     assert_eq!(studio.ask("PATCH", &at, &[], b"{}").status, 409);
     studio.wait_for(next, "done");
 
-    let other = studio.paint(&shop, ENDLESS);
-    studio.wait_for_iterations(other, 1);
-    assert_eq!(studio.ask("DELETE", &format!("/api/jobs/{other}"), &[], &[]).status, 204);
-    let begin = Instant::now();
-    while studio.get(&format!("/api/jobs/{other}")).status != 404 {
-        assert!(begin.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(10));
+    // A wish does not make it forget another.
+    let both = studio.paint(&shop, ENDLESS);
+    studio.wait_for_iterations(both, 1);
+    assert_eq!(studio.ask("PATCH", &format!("/api/jobs/{both}"), &[], b"{\"strength\": 0.9}").status, 200);
+    assert_eq!(studio.post(&format!("/api/jobs/{both}/pause")).status, 200);
+    assert_eq!(studio.wait_for(both, "paused")["changed"], true);
+
+    // Paused, painted, waiting or over: when a job is gone, so are its files.
+    let (running, waiting) = (studio.paint(&shop, ENDLESS), studio.paint(&shop, ENDLESS));
+    let mut left: Vec<String> = [id, next, both, running, waiting].map(|id| format!("{id:04}")).to_vec();
+    for id in [both, running, waiting, id, next] {
+        if id == running {
+            studio.wait_for_iterations(id, 1);
+        }
+        assert_eq!(studio.ask("DELETE", &format!("/api/jobs/{id}"), &[], &[]).status, 204);
+        assert_eq!(studio.get(&format!("/api/jobs/{id}")).status, 404);
+        left.retain(|name| *name != format!("{id:04}"));
+        assert_eq!(files(&shop.path("studio")), left);
     }
-    assert_eq!(files(&shop.path("studio")), ["0001", "0002"]);
+    // The worker has noticed.
+    let last = studio.paint(&shop, r#"{"size": 0, "steps": 1}"#);
+    studio.wait_for(last, "done");
+    assert_eq!(files(&shop.path("studio")), [format!("{last:04}")]);
+}
+
+#[test]
+fn an_upload_that_breaks_off_leaves_nothing() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let picture = std::fs::read(shop.path("content.png")).unwrap();
+    let mut stream = TcpStream::connect(&studio.address).unwrap();
+    let head =
+        "POST /api/jobs HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=edge\r\nContent-Length: 99999\r\n";
+    let part = "--edge\r\nContent-Disposition: form-data; name=\"content\"; filename=\"a.png\"\r\n\r\n";
+    stream.write_all(format!("{head}Host: {}\r\n\r\n{part}", studio.address).as_bytes()).unwrap();
+    stream.write_all(&picture).unwrap();
+    let begin = Instant::now();
+    let wait_until = |is: &dyn Fn() -> bool| {
+        while !is() {
+            assert!(begin.elapsed() < PATIENCE, "{:?}", files(&shop.path("studio")));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    wait_until(&|| !files(&shop.path("studio")).is_empty());
+    drop(stream);
+    wait_until(&|| files(&shop.path("studio")).is_empty());
+    // Nor does what a killed program left, of jobs that were coming or going.
+    for name in [".coming-abc", ".going-7-x"] {
+        std::fs::create_dir(shop.path(&format!("studio/{name}"))).unwrap();
+        std::fs::write(shop.path(&format!("studio/{name}/job.json")), "{}").unwrap();
+    }
+    drop(studio);
+    let _studio = Studio::start(&shop, "");
+    assert!(files(&shop.path("studio")).is_empty());
+}
+
+#[test]
+fn a_job_of_a_killed_studio_goes_on_to_the_same_bits() {
+    let shop = Workshop::new();
+    let settings = json!({"size": 0, "scales": "24,32", "steps": "50,600", "optimizer": "adam", "average": true});
+    let studio = Studio::start(&shop, "");
+    let id = studio.paint(&shop, &settings.to_string());
+    let at = format!("/api/jobs/{id}");
+    studio.wait_for_iterations(id, 60);
+    assert_eq!(studio.post(&format!("{at}/pause")).status, 200);
+    let held = studio.wait_for(id, "paused")["progress"]["iteration"].as_u64().unwrap();
+    // SIGKILL, as soon as it says so.
+    drop(studio);
+
+    let studio = Studio::start(&shop, "");
+    let job = studio.wait(id, |job| job["picture"] == true);
+    assert_eq!(job["state"], "paused", "a pause outlives the program");
+    assert_eq!(job["losses"].as_array().unwrap().len() as u64, held);
+    assert_eq!(studio.post(&format!("{at}/resume")).status, 200);
+    studio.wait_for_iterations(id, held + 3);
+    drop(studio);
+
+    let studio = Studio::start(&shop, "");
+    let stream = String::from_utf8(studio.get(&format!("{at}/events")).body).unwrap();
+    let told = stream.lines().filter_map(|line| line.strip_prefix("data: {\"iteration\":"));
+    let told: Vec<u64> = told.map(|rest| rest.split(',').next().unwrap().parse().unwrap()).collect();
+    assert!(told[0] > held, "it begins anew at {}", told[0]);
+    assert_eq!(*told.last().unwrap(), 650);
+    let job = studio.wait_for(id, "done");
+    assert_eq!(job["losses"].as_array().unwrap().len(), 650);
+    let picture = studio.get(&format!("{at}/picture")).body;
+    shop.transfer("-o out.png --scales 24,32 --steps 50,600 --optimizer adam --average --quiet").assert().success();
+    assert_eq!(image::load_from_memory(&picture).unwrap().into_rgb8(), shop.rgb("out.png"));
+    // The checkpoint goes with the work.
+    let begin = Instant::now();
+    while files(&shop.path(&format!("studio/{id:04}"))).contains(&".checkpoint".to_owned()) {
+        assert!(begin.elapsed() < PATIENCE);
+    }
+}
+
+#[test]
+fn changed_settings_outlive_the_program_too() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let id = studio.paint(&shop, ENDLESS);
+    let at = format!("/api/jobs/{id}");
+    studio.wait_for_iterations(id, 3);
+    assert_eq!(studio.ask("PATCH", &at, &[], b"{\"strength\": 0.9}").status, 200);
+    assert_eq!(studio.post(&format!("{at}/pause")).status, 200);
+    let held = studio.wait_for(id, "paused")["losses"].as_array().unwrap().len();
+    drop(studio);
+    let studio = Studio::start(&shop, "");
+    assert_eq!(studio.post(&format!("{at}/resume")).status, 200);
+    studio.wait_for_iterations(id, held as u64 + 2);
+    let job = studio.job(id);
+    assert!(job["changed"] == true && job["settings"]["strength"] == "0.9", "{}", job["settings"]);
+    // Where the checkpoint is of something else, the job begins anew.
+    assert_eq!(studio.post(&format!("{at}/pause")).status, 200);
+    let held = studio.wait_for(id, "paused")["losses"].as_array().unwrap().len();
+    drop(studio);
+    style().save(shop.path(&format!("studio/{id:04}/content.png"))).unwrap();
+    let studio = Studio::start(&shop, "");
+    assert_eq!(studio.post(&format!("{at}/resume")).status, 200);
+    let job = studio.wait(id, |job| job["progress"] != Value::Null);
+    assert!(job["losses"].as_array().unwrap().len() < held, "it goes on from another photograph's picture");
+}
+
+#[test]
+fn runs_end_as_the_commands_do() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    for (settings, words) in [
+        (r#"{"size": 0, "steps": 400, "scales": 1, "tolerance": 0.2}"#, "--steps 400 --scales 1 --tolerance 0.2"),
+        (
+            r#"{"size": 0, "steps": 30, "scales": 1, "optimizer": "adam", "lr": 0.1, "average": true}"#,
+            "--steps 30 --scales 1 --optimizer adam --lr 0.1 --average",
+        ),
+    ] {
+        let id = studio.paint(&shop, settings);
+        let job = studio.wait_for(id, "done");
+        let picture = studio.get(&format!("/api/jobs/{id}/picture")).body;
+        shop.transfer(&format!("-o out.png --quiet --log log.jsonl {words}")).assert().success();
+        assert_eq!(image::load_from_memory(&picture).unwrap().into_rgb8(), shop.rgb("out.png"), "{words}");
+        assert_eq!(job["losses"].as_array().unwrap().len(), shop.log("log.jsonl").len(), "{words}");
+        assert!(job["losses"].as_array().unwrap().len() < 400);
+    }
+    // What cannot be right is said before it waits for its turn.
+    let [content, style] = ["content.png", "style.png"].map(|name| std::fs::read(shop.path(name)).unwrap());
+    for (settings, said) in [(r#"{"average": true}"#, "--average"), (r#"{"blend": "1,2"}"#, "--blend")] {
+        let pictures = [file("content", "a.png", &content), file("style", "b.png", &style), text("settings", settings)];
+        let reply = studio.send("/api/jobs", &pictures);
+        assert_eq!(reply.status, 422, "{settings}");
+        assert!(reply.error().contains(said), "{}", reply.error());
+    }
+}
+
+#[test]
+fn what_a_job_would_take_is_told_beforehand() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let ask = |body: &Value| studio.ask("POST", "/api/forecast", &[], body.to_string().as_bytes());
+    let plan = format!("plan content.png style.png --size 0 --json --weights {}", data("vgg19-thin.npz"));
+    let plan = shop.impasto(&plan).assert().success().get_output().stdout.clone();
+    let plan: Value = serde_json::from_slice(&plan).unwrap();
+    let id = studio.paint(&shop, r#"{"size": 0, "steps": 1}"#);
+    studio.wait_for(id, "done");
+    for asked in [
+        json!({"content": [32, 24], "styles": [[28, 28]], "settings": {"size": 0}}),
+        json!({"like": id, "settings": {"size": 0}}),
+        json!({"like": id, "styles": [[28, 28]], "settings": {"size": "0", "strength": null}}),
+    ] {
+        let told = ask(&asked);
+        assert_eq!(told.status, 200, "{asked}: {}", String::from_utf8_lossy(&told.body));
+        let told = told.json();
+        assert!(told["seconds"].as_f64().unwrap() > 0.0);
+        assert_eq!(told["peak_memory_bytes"], plan["peak_memory_bytes"], "{asked}");
+        let steps = |plan: &Value| -> Vec<_> {
+            plan["scales"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|s| [&s["width"], &s["height"], &s["steps"]].map(Value::clone))
+                .collect()
+        };
+        assert_eq!(steps(&told), steps(&plan), "{asked}");
+    }
+    let of_size = |size: u32| {
+        ask(&json!({"content": [4000, 3000], "styles": [[900, 800], [50, 60]], "settings": {"size": size}})).json()
+    };
+    let (small, large) = (of_size(64), of_size(256));
+    for name in ["seconds", "peak_memory_bytes"] {
+        assert!(small[name].as_f64().unwrap() < large[name].as_f64().unwrap(), "{name}");
+    }
+    let last = large["scales"].as_array().unwrap().last().unwrap();
+    assert_eq!([&last["width"], &last["height"]], [256, 192]);
+    let nothing = ask(&json!({"content": [9, 9], "styles": [[9, 9]], "settings": {"colors": "only"}})).json();
+    assert_eq!((&nothing["scales"], &nothing["seconds"]), (&json!([]), &json!(0)));
+    for (asked, status, said) in [
+        (json!({}), 400, "`content` is missing"),
+        (json!({"content": [9, 9]}), 400, "`styles` is missing"),
+        (json!({"content": [9, 0], "styles": [[9, 9]]}), 400, "9×0"),
+        (json!({"content": [60000, 60000], "styles": [[9, 9]]}), 400, "200 million"),
+        (json!({"content": [9, -9], "styles": [[9, 9]]}), 400, "JSON object"),
+        (json!({"sizes": []}), 400, "`sizes`"),
+        (json!([1]), 400, "JSON object"),
+        (json!({"like": 99}), 404, "no such job"),
+        (json!({"like": id, "settings": {"strenght": 1}}), 422, "--strength"),
+        (json!({"like": id, "settings": {"average": true}}), 422, "--average"),
+        (json!({"like": id, "settings": {"size": 65536}}), 422, "--size"),
+    ] {
+        let reply = ask(&asked);
+        assert_eq!(reply.status, status, "{asked}: {}", String::from_utf8_lossy(&reply.body));
+        assert!(reply.error().contains(said), "{asked}: {}", reply.error());
+    }
 }
 
 #[test]
@@ -419,13 +619,17 @@ fn the_queue_survives_a_restart() {
     let (long, next) = (studio.paint(&shop, ENDLESS), studio.paint(&shop, r#"{"size": 0, "steps": 2}"#));
     studio.wait_for_iterations(long, 1);
     studio.end();
+    let record = std::fs::read(shop.path(&format!("studio/{long:04}/job.json"))).unwrap();
+    let record: Value = serde_json::from_slice(&record).unwrap();
+    let made = record["losses"].as_array().unwrap().len() as u64;
 
     let studio = Studio::start(&shop, "");
     let states = |studio: &Studio| -> Vec<String> {
         let jobs = studio.get("/api/jobs").json();
         jobs["jobs"].as_array().unwrap().iter().map(|job| job["state"].as_str().unwrap().to_owned()).collect()
     };
-    studio.wait_for_iterations(long, 1);
+    let first = studio.wait(long, |job| job["progress"] != Value::Null);
+    assert!(first["progress"]["iteration"].as_u64().unwrap() > made, "it goes on: {made}, {}", first["progress"]);
     assert_eq!(states(&studio), ["done", "running", "waiting"]);
     assert_eq!(studio.get(&format!("/api/jobs/{done}/picture")).status, 200);
     assert_eq!(studio.job(done)["losses"].as_array().unwrap().len(), 1);
@@ -517,6 +721,10 @@ fn the_document_describes_every_answer() {
                         studio.get(path)
                     }
                     "/api/provenance" => studio.send(&filled, &[file("picture", "p.png", &picture)]),
+                    "/api/forecast" => {
+                        let body = json!({"like": id}).to_string();
+                        studio.ask(&method, &filled, &[], body.as_bytes())
+                    }
                     "/api/jobs" if method == "POST" => studio.send(&filled, &[text("like", &id.to_string())]),
                     path => studio.ask(&method, path, &[], if method == "PATCH" { br#"{"seed": 1}"# } else { &[] }),
                 };

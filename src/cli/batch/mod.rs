@@ -16,7 +16,7 @@ use super::arguments::Networks;
 use super::drive::Driver;
 use super::error::Error;
 use super::interrupt;
-use super::made::made_from;
+use super::record::Record;
 use super::settings::{self, Settings, TransferOptions};
 
 /// Repaint many pictures
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
     }
     let quiet = arguments.options.0.contains_key("quiet");
-    let (mut networks, mut states, mut failures) = (Networks::default(), Vec::new(), Vec::new());
+    let (networks, mut states, mut failures) = (Networks::default(), Vec::new(), Vec::new());
     for (index, job) in jobs.iter().enumerate() {
         let number = format!("{} of {}", index + 1, jobs.len());
         let name = format!("{} with {}", job.content, job.styles.join(" and "));
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             eprintln!("{number}: {name}");
         }
         let begin = Instant::now();
-        let (state, error) = match arguments.paint(job, &mut networks) {
+        let (state, error) = match arguments.paint(job, &networks) {
             Ok(State::Interrupted) => {
                 eprintln!("interrupted at {number}; the same command goes on from there");
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
@@ -147,7 +147,7 @@ impl Arguments {
     }
 
     /// Makes a picture, unless it is there or nothing is to be done but to look.
-    fn paint(&self, job: &Job, networks: &mut Networks) -> Result<State, Error> {
+    fn paint(&self, job: &Job, networks: &Networks) -> Result<State, Error> {
         let mut settings = self.options.0.clone();
         settings.extend(job.settings.clone());
         let output = job.output.to_str().ok_or_else(|| Error::file("write", &job.output, "the name is not UTF-8"))?;
@@ -161,8 +161,7 @@ impl Arguments {
         // As the parser gives them back, equal settings are equal.
         settings = settings::of_words(&line)?;
         settings.retain(|name, _| !NOT_IN_THE_PICTURE.contains(&name.as_str()));
-        let mut provenance = Provenance::new(std::iter::once("transfer".to_owned()).chain(words(&settings)?));
-        made_from(&transfer, &settings, &mut provenance)?;
+        let provenance = Record::of_transfer(&transfer, words(&settings)?, settings)?.provenance()?;
         if is_there(transfer.output(), &provenance) {
             return Ok(State::Present);
         }

@@ -17,10 +17,10 @@ use impasto::picture::Provenance;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, bytes, failure, json_answer, refusal, unprocessable};
-use super::queue::{Job, Queue, Wish};
+use super::queue::{Job, Queue};
 use super::record::{Record, State as JobState};
 use super::upload::{self, MOST_BYTES, MOST_BYTES_IN_ALL, MOST_TEXT, Upload, bad};
-use super::{events, options, worker};
+use super::{events, forecast, options, worker};
 use crate::cli::settings::Settings;
 
 type Shared = State<Arc<Queue>>;
@@ -31,6 +31,7 @@ pub(super) fn routes(queue: Arc<Queue>) -> Router {
         .route("/api/openapi.json", get(|| async { bytes("application/json", include_str!("openapi.json")) }))
         .route("/api/options", get(|| async { json_answer(StatusCode::OK, &json!({"options": options::described()})) }))
         .route("/api/provenance", post(provenance).layer(DefaultBodyLimit::max(MOST_BYTES)))
+        .route("/api/forecast", post(foresee).layer(DefaultBodyLimit::max(MOST_TEXT)))
         .route("/api/jobs", get(list).post(create))
         .route("/api/jobs/{id}", get(show).patch(change).delete(delete).layer(DefaultBodyLimit::max(MOST_TEXT)))
         .route("/api/jobs/{id}/pause", post(pause))
@@ -61,31 +62,22 @@ async fn show(State(queue): Shared, Path(id): Path<String>) -> Answer {
     let jobs = queue.jobs();
     let job = jobs.get(number(&id)?).ok_or_else(no_job)?;
     let mut value = job.to_json(&queue);
-    value["losses"] = if job.points.is_empty() {
-        json!(job.record.losses)
-    } else {
-        job.points.iter().map(|point| point.total).collect()
-    };
+    value["losses"] = json!(job.record.losses);
     Ok(json_answer(StatusCode::OK, &value))
 }
 
 async fn create(State(queue): Shared, fields: Result<Multipart, MultipartRejection>) -> Answer {
     let fields = fields.map_err(|why| refusal(why.status(), why.body_text()))?;
-    let (id, folder) = queue.reserve().map_err(failure)?;
-    let record = match Upload::take(fields, &folder).await {
-        Ok(upload) => described(&queue, id, &folder, upload),
-        Err(response) => Err(response),
-    };
-    let added = record.and_then(|record| queue.add(record).map_err(failure));
-    if let Err(response) = added {
-        let _ = std::fs::remove_dir_all(&folder);
-        return Err(response);
-    }
+    // Whatever happens, also if nobody waits for the answer any more, either a job comes of it or nothing is left.
+    let folder = queue.folder_of_coming().map_err(failure)?;
+    let upload = Upload::take(fields, folder.path()).await?;
+    let record = described(&queue, folder.path(), upload)?;
+    let id = queue.add(record, folder).map_err(failure)?;
     Ok(json_answer(StatusCode::CREATED, &json!({"id": id})))
 }
 
-/// The record of an upload.
-fn described(queue: &Queue, id: u64, folder: &FilePath, mut upload: Upload) -> Result<Record, Response> {
+/// The record of an upload, without its number.
+fn described(queue: &Queue, folder: &FilePath, mut upload: Upload) -> Result<Record, Response> {
     if let Some(like) = upload.like {
         let (root, other) = {
             let jobs = queue.jobs();
@@ -110,7 +102,7 @@ fn described(queue: &Queue, id: u64, folder: &FilePath, mut upload: Upload) -> R
         picture.insert_str(0, "painted-");
     }
     let record = Record {
-        id,
+        id: 0,
         state: JobState::Waiting,
         content,
         styles: upload.styles,
@@ -124,7 +116,7 @@ fn described(queue: &Queue, id: u64, folder: &FilePath, mut upload: Upload) -> R
         losses: Vec::new(),
     };
     let words = record.words(&queue.root).map_err(unprocessable)?;
-    crate::cli::settings::parse(&words).map_err(unprocessable)?;
+    crate::cli::settings::parse(&words).and_then(|transfer| transfer.check()).map_err(unprocessable)?;
     Ok(record)
 }
 
@@ -133,19 +125,19 @@ async fn change(State(queue): Shared, Path(id): Path<String>, body: Result<Bytes
     let given: Settings =
         serde_json::from_slice(&body).map_err(|why| bad(&format!("this is no JSON object of settings: {why}")))?;
     with_job(&queue, &id, |job| {
-        let mut settings = job.record.settings.clone();
-        if let Some(Wish::Change(wished)) = &job.wish {
-            settings.clone_from(wished);
-        }
+        let mut settings = job.wishes.change.as_ref().unwrap_or(&job.record.settings).clone();
         settings.extend(given);
         let settings = options::checked(&settings).map_err(unprocessable)?;
+        let changed = Record { settings: settings.clone(), ..job.record.clone() };
+        let words = changed.words(&queue.root).map_err(unprocessable)?;
+        crate::cli::settings::parse(&words).and_then(|transfer| transfer.check()).map_err(unprocessable)?;
         match job.record.state {
             JobState::Waiting => {
                 job.record.settings = settings;
                 job.record.save(&queue.root).map_err(failure)
             }
             state if state.is_under_way() => {
-                job.wish = Some(Wish::Change(settings));
+                job.wishes.change = Some(settings);
                 Ok(())
             }
             _ => Err(is_over()),
@@ -156,7 +148,7 @@ async fn change(State(queue): Shared, Path(id): Path<String>, body: Result<Bytes
 async fn pause(State(queue): Shared, Path(id): Path<String>) -> Answer {
     with_job(&queue, &id, |job| match job.record.state {
         JobState::Running => {
-            job.wish = Some(Wish::Pause);
+            job.wishes.pause = true;
             Ok(())
         }
         JobState::Paused => Ok(()),
@@ -168,10 +160,10 @@ async fn resume(State(queue): Shared, Path(id): Path<String>) -> Answer {
     with_job(&queue, &id, |job| match job.record.state {
         JobState::Paused => {
             job.record.state = JobState::Running;
-            Ok(())
+            job.record.save(&queue.root).map_err(failure)
         }
         JobState::Running => {
-            job.wish = job.wish.take().filter(|wish| *wish != Wish::Pause);
+            job.wishes.pause = false;
             Ok(())
         }
         _ => Err(refusal(StatusCode::CONFLICT, "the job is not paused")),
@@ -185,7 +177,7 @@ async fn stop(State(queue): Shared, Path(id): Path<String>) -> Answer {
             job.record.save(&queue.root).map_err(failure)
         }
         state if state.is_under_way() => {
-            job.wish = Some(Wish::Stop);
+            job.wishes.stop = true;
             Ok(())
         }
         _ => Err(is_over()),
@@ -208,27 +200,16 @@ fn with_job(queue: &Queue, id: &str, ask: impl FnOnce(&mut Job) -> Result<(), Re
 }
 
 async fn delete(State(queue): Shared, Path(id): Path<String>) -> Answer {
-    let id = number(&id)?;
-    let under_way = {
-        let mut jobs = queue.jobs();
-        let job = jobs.get_mut(id).ok_or_else(no_job)?;
-        let under_way = job.record.state.is_under_way();
-        if under_way {
-            job.wish = Some(Wish::Discard);
-        }
-        under_way
-    };
-    if under_way {
-        queue.wake();
-    } else {
-        worker::remove(&queue, id);
+    match queue.remove(number(&id)?) {
+        Ok(true) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Ok(false) => Err(no_job()),
+        Err(why) => Err(failure(format!("the job's folder cannot be deleted: {why}"))),
     }
-    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn follow(State(queue): Shared, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
-    events::of(&queue, number(&id)?, last.unwrap_or(0)).ok_or_else(no_job)
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    events::of(&queue, number(&id)?, last).ok_or_else(no_job)
 }
 
 /// The picture, or what there is of it.
@@ -271,6 +252,20 @@ async fn preview(queue: &Queue, id: &str, which: impl FnOnce(&Record) -> Option<
 async fn file(kind: &'static str, path: std::path::PathBuf) -> Answer {
     let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await.map_err(failure)?;
     read.map(|read| bytes(kind, read)).map_err(|_| refusal(StatusCode::NOT_FOUND, "the picture's file is gone"))
+}
+
+/// What a job would take.
+async fn foresee(State(queue): Shared, body: Result<Bytes, BytesRejection>) -> Answer {
+    let body = body.map_err(|why| refusal(why.status(), why.body_text()))?;
+    let asked = forecast::Asked::read(&body).map_err(|why| bad(&why))?;
+    let like = match asked.like {
+        Some(id) => Some(queue.jobs().get(id).ok_or_else(no_job)?.record.clone()),
+        None => None,
+    };
+    let plan = asked.plan(&queue.root, like.as_ref()).map_err(|why| bad(&why))?;
+    let foreseen = tokio::task::spawn_blocking(move || worker::without_panics(|| plan.forecast(&queue)));
+    let foreseen = foreseen.await.map_err(failure)?.map_err(unprocessable)?;
+    Ok(json_answer(StatusCode::OK, &foreseen))
 }
 
 /// How a picture was made, and which of its settings a job may have.

@@ -26,12 +26,14 @@ struct Onlooker {
     over: bool,
 }
 
-/// All that happened to a job since the program started, after so many iterations, and all that will; `None` if there is no
-/// such job.
-pub(super) fn of(queue: &Arc<Queue>, id: u64, after: usize) -> Option<Response> {
+/// All that happened to a job since the program started, after the event of that name, and all that will; `None` if there is
+/// no such job.
+pub(super) fn of(queue: &Arc<Queue>, id: u64, after: Option<&str>) -> Option<Response> {
     let changes = queue.jobs().get(id)?.subscribe();
-    let (queue, events) = (Arc::clone(queue), VecDeque::new());
-    let onlooker = Onlooker { queue, id, changes, points: after, frame: 0, state: None, events, over: false };
+    // Events of another start of the program say nothing of this one's.
+    let after = after.and_then(|name| name.strip_prefix(queue.session.as_str())?.strip_prefix('-')?.parse().ok());
+    let (queue, points, events) = (Arc::clone(queue), after.unwrap_or(0), VecDeque::new());
+    let onlooker = Onlooker { queue, id, changes, points, frame: 0, state: None, events, over: false };
     Some(Sse::new(stream::unfold(onlooker, next)).keep_alive(KeepAlive::default()).into_response())
 }
 
@@ -62,7 +64,11 @@ impl Onlooker {
         let state = job.record.state;
         let event = |name: &str, data: &Value| Event::default().event(name).data(data.to_string());
         for (index, point) in job.points.iter().enumerate().skip(self.points) {
-            self.events.push_back(event("progress", &Point::to_json(point)).id((index + 1).to_string()));
+            self.events.push_back(event("progress", &Point::to_json(point)).id(format!(
+                "{}-{}",
+                self.queue.session,
+                index + 1
+            )));
         }
         self.points = job.points.len();
         if let Some(frame) = job.frame.as_ref().filter(|frame| frame.number > self.frame) {

@@ -1,7 +1,7 @@
 //! `impasto studio`: a page to paint with, and the interface behind it.
 //!
 //! One thread serves (axum), one paints ([`worker`]); between them is the [`queue`]. Each job has a folder of its own, see
-//! [`record`].
+//! [`record`] and [`keep`].
 
 #![allow(
     clippy::result_large_err,
@@ -11,7 +11,10 @@
 mod answer;
 mod api;
 mod events;
+mod forecast;
 mod guard;
+mod keep;
+mod onlooker;
 mod options;
 mod page;
 mod queue;
@@ -80,9 +83,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let token = arguments.listen.map(|_| format!("{:032x}", rand::rng().random::<u128>()));
     let query = token.as_ref().map_or_else(String::new, |token| format!("?token={token}"));
     let page = format!("http://{address}/{query}");
+    // Whoever reads the address may press Ctrl-C at once.
+    let interrupted = interrupt::watch();
     println!("impasto studio: {page}");
     eprintln!("pictures and jobs are kept in {}; Ctrl-C ends the studio", queue.root.display());
-    let interrupted = interrupt::watch();
     let worker = std::thread::spawn({
         let queue = Arc::clone(&queue);
         move || worker::work(&queue)

@@ -7,7 +7,7 @@ use crate::cli::error::Error;
 use crate::cli::settings::{self, Settings};
 
 /// Options of `transfer` that a job may have: none names a file, and none is about the machine.
-const OFFERED: [&str; 26] = [
+const OFFERED: [&str; 28] = [
     "size",
     "style-size",
     "scales",
@@ -15,6 +15,8 @@ const OFFERED: [&str; 26] = [
     "steps",
     "optimizer",
     "lr",
+    "tolerance",
+    "average",
     "clamp",
     "seed",
     "depth",

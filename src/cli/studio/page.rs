@@ -7,12 +7,13 @@ use axum::routing::get;
 use super::answer::{bytes, refusal};
 
 /// Path, kind and text of each file.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
     ("/studio.css", "text/css; charset=utf-8", include_str!("page/studio.css")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     ("/studio.js", SCRIPT, include_str!("page/studio.js")),
     ("/form.js", SCRIPT, include_str!("page/form.js")),
+    ("/forecast.js", SCRIPT, include_str!("page/forecast.js")),
     ("/view.js", SCRIPT, include_str!("page/view.js")),
     ("/curve.js", SCRIPT, include_str!("page/curve.js")),
     ("/lists.js", SCRIPT, include_str!("page/lists.js")),

@@ -28,7 +28,7 @@ impl State {
         matches!(self, Self::Done | Self::Failed | Self::Stopped)
     }
 
-    /// Whether the worker is at it.
+    /// Whether the worker is at it, or will go on with it next.
     pub(super) fn is_under_way(self) -> bool {
         matches!(self, Self::Running | Self::Paused)
     }
@@ -47,7 +47,7 @@ pub(super) struct Record {
     pub(super) settings: Settings,
     /// Seconds since 1970.
     pub(super) created: u64,
-    /// How long it was painted, in seconds.
+    /// How long it was painted, in seconds, pauses left out.
     #[serde(default)]
     pub(super) seconds: f64,
     /// Width and height of the picture, when it is there.
@@ -59,7 +59,7 @@ pub(super) struct Record {
     /// Whether settings were changed while it was painted: its command then makes a similar picture, not the same.
     #[serde(default)]
     pub(super) changed: bool,
-    /// The objective's value at each iteration.
+    /// The objective's value at each iteration so far.
     #[serde(default)]
     pub(super) losses: Vec<f64>,
 }
@@ -85,10 +85,15 @@ impl Record {
 
     /// Writes the record into its folder.
     pub(super) fn save(&self, root: &Path) -> std::io::Result<()> {
-        write_atomically(&self.folder(root).join(FILE), |file| Ok(serde_json::to_writer_pretty(file, self)?))
+        self.save_in(&self.folder(root))
     }
 
-    /// The records in a folder, and what cannot be read. What was being painted waits again.
+    /// Writes the record into a folder that will be its own.
+    pub(super) fn save_in(&self, folder: &Path) -> std::io::Result<()> {
+        write_atomically(&folder.join(FILE), |file| Ok(serde_json::to_writer_pretty(file, self)?))
+    }
+
+    /// The records in a folder, and what cannot be read.
     pub(super) fn load_all(root: &Path) -> (Vec<Self>, Vec<String>) {
         let (mut records, mut wrong) = (Vec::new(), Vec::new());
         let folders = root.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
@@ -104,13 +109,10 @@ impl Record {
 
     fn load(root: &Path, file: &Path) -> Result<Self, String> {
         let text = std::fs::read(file).map_err(|why| why.to_string())?;
-        let mut record: Self = serde_json::from_slice(&text).map_err(|why| why.to_string())?;
+        let record: Self = serde_json::from_slice(&text).map_err(|why| why.to_string())?;
         let names = record.styles.iter().chain([&record.content, &record.picture]);
         if file.parent() != Some(&record.folder(root)) || names.into_iter().any(|name| *name != safe_name(name)) {
             return Err("it names files outside of its folder".into());
-        }
-        if record.state.is_under_way() {
-            record.state = State::Waiting;
         }
         Ok(record)
     }
@@ -187,7 +189,7 @@ mod tests {
         std::fs::create_dir(root.path().join("0003")).unwrap();
         std::fs::write(root.path().join("0003/job.json"), "{").unwrap();
         let (records, wrong) = Record::load_all(root.path());
-        assert_eq!((records.len(), records[0].id, records[0].state), (1, 1, State::Waiting));
+        assert_eq!((records.len(), records[0].id, records[0].state), (1, 1, State::Paused));
         assert_eq!(wrong.len(), 2, "{wrong:?}");
     }
 }

@@ -22,13 +22,13 @@ pub(super) const MOST_BYTES: usize = 128 << 20;
 pub(super) const MOST_BYTES_IN_ALL: usize = 512 << 20;
 
 /// The most pixels of one picture.
-const MOST_PIXELS: u64 = 200_000_000;
+pub(super) const MOST_PIXELS: u64 = 200_000_000;
 
 /// The most bytes of settings.
 pub(super) const MOST_TEXT: usize = 1 << 16;
 
 /// The most styles of one job.
-const MOST_STYLES: usize = 16;
+pub(super) const MOST_STYLES: usize = 16;
 
 /// The longer side in pixels of what the page shows of an upload.
 const PREVIEW: usize = 1024;

@@ -1,26 +1,23 @@
 //! The one thread that paints: job after job, in the order of their numbers.
 
-use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use impasto::Picture;
-use impasto::picture::{Format, Provenance, SaveOptions};
-use impasto::run::{Ended, Progress, Run, Stop, Watcher};
+use impasto::run::Ended;
+use impasto::{Picture, remove_left_behind};
 
-use super::queue::{Frame, Point, Queue, Wish};
-use super::record::State;
-use crate::cli::arguments::Networks;
+use super::keep::Keeper;
+use super::onlooker::{Break, Onlooker};
+use super::queue::Queue;
+use super::record::{self, State};
 use crate::cli::error::Error;
-use crate::cli::made::made_from;
-use crate::cli::settings;
-
-/// Pictures on the way come no closer than this.
-const BETWEEN_FRAMES: Duration = Duration::from_millis(500);
+use crate::cli::record::Record;
+use crate::cli::settings::{self, Settings};
 
 /// Paints until the program is to end.
 pub(super) fn work(queue: &Queue) {
-    let mut networks = Networks::default();
+    load_meanwhile(queue);
     loop {
         let id = {
             let mut jobs = queue.jobs();
@@ -28,237 +25,165 @@ pub(super) fn work(queue: &Queue) {
                 if jobs.ending {
                     return;
                 }
-                match jobs.next() {
+                match jobs.take_next() {
                     Some(id) => break id,
                     None => jobs = queue.wait(jobs),
                 }
             }
         };
-        let begin = Instant::now();
-        set(queue, id, |record| record.state = State::Running);
-        let result = without_panics(|| paint(queue, id, &mut networks));
-        end(queue, id, result, begin.elapsed());
+        queue.set(id, |_| {});
+        if let Err(error) = without_panics(|| paint(queue, id)) {
+            queue.set(id, |record| (record.state, record.error) = (State::Failed, Some(error.into_message())));
+        }
+        if queue.jobs().get(id).is_some_and(|job| job.record.state.is_over()) {
+            Keeper::new(&record::Record::folder_of(&queue.root, id)).forget();
+        }
     }
 }
 
+/// Loads the network that jobs have where their settings name no other, before there is one. What is wrong with it, the first
+/// job will say.
+fn load_meanwhile(queue: &Queue) {
+    let words = ["content.png", "style.png", "-o", "picture.png"];
+    let _ = without_panics(|| settings::parse(words)?.load(&queue.networks));
+}
+
 /// A panic is a job's failure, and no other job's.
-fn without_panics<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub(super) fn without_panics<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let why = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
         Err(Error::Failure(format!("a fault of impasto ended the job: {}", why.unwrap_or("it is not known which"))))
     })
 }
 
-/// How the painting of a job ended, without failures.
-enum Painted {
-    /// The picture is written.
-    Whole([usize; 2]),
-    /// The picture so far is written.
-    Stopped([usize; 2]),
-    /// Nothing is to be kept.
-    Discarded,
-    /// The program ends; the job will be begun again.
-    Unfinished,
+/// From where a stretch of painting begins.
+enum Beginning {
+    /// Where the job stood when the program ended, if it did.
+    Kept,
+    /// The photograph.
+    Anew,
+    /// A picture, at a size.
+    From(Picture, usize),
 }
 
-/// Changes what is kept of a job, and tells of it.
-fn set(queue: &Queue, id: u64, change: impl FnOnce(&mut super::record::Record)) {
-    let mut jobs = queue.jobs();
-    if let Some(job) = jobs.get_mut(id) {
-        change(&mut job.record);
-        if let Err(why) = job.record.save(&queue.root) {
-            eprintln!("job {id} cannot be kept for the next start: {why}");
-        }
-        job.tell();
-    }
+/// How a stretch of painting with the same settings ended, without failures.
+enum Stretch {
+    /// The picture is written, whole or (stopped) as far as it is; the size at which it was painted last.
+    Painted { picture: Picture, side: usize, state: State },
+    /// Other settings are wanted, and go on from the picture at a size.
+    Changed(Settings, Picture, usize),
+    /// The checkpoint does not fit.
+    Misfit,
+    /// The job was taken away, or the program ends and it goes on at the next start.
+    Left,
 }
 
-fn end(queue: &Queue, id: u64, result: Result<Painted, Error>, took: Duration) {
-    if let Ok(Painted::Discarded) = result {
-        remove(queue, id);
-        return;
-    }
-    let mut discard = false;
-    {
-        let mut jobs = queue.jobs();
-        if let Some(job) = jobs.get_mut(id) {
-            // Asked for after the last iteration.
-            discard = job.wish.take() == Some(Wish::Discard);
-            // JSON has no infinity.
-            job.record.losses = job.points.iter().map(|point| point.total).filter(|total| total.is_finite()).collect();
-            if let Ok(Painted::Whole(_) | Painted::Stopped(_)) = result {
-                // The file is there.
-                job.frame = None;
-            }
-        }
-    }
-    if discard {
-        remove(queue, id);
-        return;
-    }
-    set(queue, id, |record| {
-        record.seconds = took.as_secs_f64();
-        record.state = match result {
-            Ok(Painted::Whole(size)) => {
-                record.size = Some(size);
-                State::Done
-            }
-            Ok(Painted::Stopped(size)) => {
-                record.size = Some(size);
-                State::Stopped
-            }
-            Ok(Painted::Discarded | Painted::Unfinished) => State::Waiting,
-            Err(Error::Usage(why) | Error::Failure(why)) => {
-                record.error = Some(why);
-                State::Failed
-            }
-        };
-    });
-}
-
-/// Takes a job and its files away.
-pub(super) fn remove(queue: &Queue, id: u64) {
-    let removed = queue.jobs().remove(id);
-    if let Some(job) = removed {
-        let folder = job.record.folder(&queue.root);
-        if let Err(why) = std::fs::remove_dir_all(&folder) {
-            eprintln!("cannot delete {}: {why}", folder.display());
-        }
-    }
-}
-
-/// Paints a job. A change of its settings goes on from the picture so far.
-fn paint(queue: &Queue, id: u64, networks: &mut Networks) -> Result<Painted, Error> {
-    let mut so_far: Option<(Picture, usize)> = None;
+/// Paints a job. It goes on from where it stood when the program ended, and a change of its settings from the picture so far.
+fn paint(queue: &Queue, id: u64) -> Result<(), Error> {
+    let mut beginning = Beginning::Kept;
     loop {
-        let Some(record) = queue.jobs().get(id).map(|job| job.record.clone()) else { return Ok(Painted::Discarded) };
-        let words = record.words(&queue.root)?;
-        let transfer = settings::parse(&words)?;
-        let mut made = Provenance::new(std::iter::once("transfer".to_owned()).chain(words));
-        made_from(&transfer, &record.settings, &mut made)?;
-        if record.changed {
-            made.settings.insert("changed-while-painted".into(), true.into());
-        }
-        let options = SaveOptions { provenance: Some(made), ..transfer.run_arguments().save_options() };
-        let inputs = transfer.inputs()?;
-        let inputs: Vec<&std::path::Path> = inputs.iter().map(std::path::PathBuf::as_path).collect();
-        options.check(transfer.output(), [1, 1], &inputs)?;
-        if let Some(picture) = transfer.recoloured()? {
-            picture.save_with(transfer.output(), &options)?;
-            return Ok(Painted::Whole([picture.width(), picture.height()]));
-        }
-        let mut ready = transfer.ready(networks)?;
-        if let Some((picture, side)) = so_far.take() {
-            ready.go_on(picture, side)?;
-        }
-        let in_threads = || -> Result<(Ended, Onlooker<'_>, Picture, usize), Error> {
-            let mut run = ready.run()?;
-            let mut onlooker = Onlooker { queue, id, last_frame: None, paused: Duration::ZERO, scale: 0, wish: None };
-            let ended = run.finish(&mut onlooker)?;
-            let side = onlooker.scale;
-            Ok((ended, onlooker, run.finished(), side))
-        };
-        let (ended, onlooker, picture, side) = transfer.network_arguments().in_threads(in_threads)??;
-        match onlooker.wish {
-            Some(Wish::Discard) => return Ok(Painted::Discarded),
-            Some(Wish::Change(new)) => {
-                set(queue, id, |record| (record.settings, record.changed) = (new, true));
-                so_far = Some((picture, side));
+        let (settings, picture, side) = match stretch(queue, id, beginning)? {
+            Stretch::Painted { picture, side, state } => {
+                let size = [picture.width(), picture.height()];
+                let end = |record: &mut record::Record| (record.state, record.size) = (state, Some(size));
+                match queue.finish(id, end) {
+                    Some(settings) => (settings, picture, side),
+                    None => return Ok(()),
+                }
+            }
+            Stretch::Changed(settings, picture, side) => (settings, picture, side),
+            Stretch::Misfit => {
+                beginning = Beginning::Anew;
                 continue;
             }
-            Some(Wish::Pause) => return Ok(Painted::Unfinished),
-            Some(Wish::Stop) | None => {}
-        }
-        picture.save_with(transfer.output(), &options)?;
-        let size = [picture.width(), picture.height()];
-        return match ended {
-            Ended::Complete | Ended::Converged | Ended::Settled => Ok(Painted::Whole(size)),
-            Ended::Stopped => Ok(Painted::Stopped(size)),
-            Ended::NotFinite => Err(Error::Failure(
-                "the loss or its gradient became infinite or NaN; a smaller lr or smaller weights help".into(),
-            )),
+            Stretch::Left => return Ok(()),
         };
+        queue.set(id, |record| (record.settings, record.changed) = (settings, true));
+        beginning = Beginning::From(picture, side);
     }
 }
 
-/// Tells the queue of a run, and the run what the queue wishes.
-struct Onlooker<'a> {
-    queue: &'a Queue,
-    id: u64,
-    last_frame: Option<Instant>,
-    /// How long the run was held.
-    paused: Duration,
-    /// The longer side of the size being painted.
-    scale: usize,
-    /// Why the run was stopped.
-    wish: Option<Wish>,
-}
-
-impl Watcher for Onlooker<'_> {
-    fn see(&mut self, run: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
-        let due =
-            self.scale != progress.scale.side || self.last_frame.is_none_or(|last| last.elapsed() >= BETWEEN_FRAMES);
-        self.scale = progress.scale.side;
-        let jpeg = due.then(|| run.picture().encoded(Format::Jpeg, &SaveOptions::default()).ok()).flatten();
-        if jpeg.is_some() {
-            self.last_frame = Some(Instant::now());
+/// Paints a job until it is done or its settings change.
+fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Error> {
+    let begin = Instant::now();
+    let Some(record) = queue.jobs().get(id).map(|job| job.record.clone()) else { return Ok(Stretch::Left) };
+    let words = record.words(&queue.root)?;
+    let transfer = settings::parse(&words)?;
+    let mut settings = record.settings.clone();
+    if record.changed {
+        settings.insert("changed-while-painted".into(), true.into());
+    }
+    let mut made = Record::of_transfer(&transfer, words, settings)?;
+    let mut options = transfer.run_arguments().save_options();
+    let inputs = transfer.inputs()?;
+    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+    options.check(transfer.output(), [1, 1], &inputs)?;
+    // What a program that was killed has left half written.
+    let _ = remove_left_behind(transfer.output());
+    if let Some(picture) = transfer.recoloured()? {
+        options.provenance = Some(made.provenance()?);
+        picture.save_with(transfer.output(), &options)?;
+        let side = picture.width().max(picture.height());
+        return Ok(Stretch::Painted { picture, side, state: State::Done });
+    }
+    let mut ready = transfer.ready(&queue.networks)?;
+    let made = made.provenance()?;
+    options.provenance = Some(made.clone());
+    let keeper = Keeper::new(&record.folder(&queue.root));
+    let (is_change, mut found, mut from) = (matches!(beginning, Beginning::From(..)), None, 0);
+    match beginning {
+        Beginning::Anew => {}
+        Beginning::Kept => {
+            found = keeper.find(&made);
+            from = found.as_ref().map_or(0, |found| found.from);
+            if from > 0 {
+                ready.go_on(None, from)?;
+            }
         }
-        let mut jobs = self.queue.jobs();
-        let mut first = true;
-        loop {
-            let ending = jobs.ending;
-            let Some(job) = jobs.get_mut(self.id) else {
-                self.wish = Some(Wish::Discard);
-                return ControlFlow::Break(Stop::Asked);
-            };
-            if std::mem::take(&mut first) {
-                // After a change, iterations go on being counted.
-                let before = job.points.last().map_or(0, |point| point.iteration);
-                let offset = if before >= progress.iteration { before + 1 - progress.iteration } else { 0 };
-                job.points.push(point(progress, offset, self.paused));
-                if let Some(jpeg) = &jpeg {
-                    let number = job.frame.as_ref().map_or(0, |frame| frame.number) + 1;
-                    job.frame =
-                        Some(Frame { number, iteration: progress.iteration + offset, jpeg: jpeg.clone().into() });
-                }
-                job.tell();
-            }
-            if ending {
-                self.wish = Some(Wish::Pause);
-                return ControlFlow::Break(Stop::Asked);
-            }
-            match job.wish.take() {
-                None if job.record.state == State::Paused => {}
-                None => return ControlFlow::Continue(()),
-                Some(Wish::Pause) => {
-                    job.record.state = State::Paused;
-                    job.tell();
-                }
-                wish => {
-                    self.wish = wish;
-                    job.record.state = State::Running;
-                    return ControlFlow::Break(Stop::Asked);
-                }
-            }
-            let begin = Instant::now();
-            jobs = self.queue.wait(jobs);
-            self.paused += begin.elapsed();
+        Beginning::From(picture, side) => {
+            from = side;
+            ready.go_on(Some(picture), from)?;
         }
     }
-}
-
-fn point(progress: &Progress, offset: usize, paused: Duration) -> Point {
-    let elapsed = progress.elapsed.saturating_sub(paused);
-    let progress = Progress { elapsed, ..progress.clone() };
-    Point {
-        iteration: progress.iteration + offset,
-        iterations: progress.iterations + offset,
-        scale: progress.scale.side,
-        done: progress.done,
-        elapsed: progress.elapsed.as_secs_f64(),
-        left: progress.time_left().map(|left| left.as_secs_f64()),
-        total: progress.total,
-        terms: progress.groups.iter().map(|group| (group.name.clone(), group.value)).collect(),
+    let in_threads = || -> Result<Option<(Ended, Onlooker<'_>, Picture)>, Error> {
+        let mut run = ready.run()?;
+        transfer.run_arguments().finish().apply(&mut run);
+        let mut onlooker = Onlooker::new(queue, id, made, keeper, from, begin);
+        match found {
+            Some(found) => {
+                let (iterations, scale) = (found.iterations, found.state.scale);
+                if let Err(why) = run.restore(found.state) {
+                    eprintln!("job {id} begins anew: {why}");
+                    onlooker.forget();
+                    return Ok(None);
+                }
+                onlooker.go_on_after(iterations, run.scales()[scale].side);
+            }
+            // The picture so far is not to be lost.
+            None if is_change => onlooker.keep(&run),
+            None => onlooker.go_on_after(0, 0),
+        }
+        let ended = if onlooker.begin(&run).is_continue() { run.finish(&mut onlooker)? } else { Ended::Stopped };
+        Ok(Some((ended, onlooker, run.finished())))
+    };
+    let Some((ended, onlooker, picture)) = transfer.network_arguments().in_threads(in_threads)?? else {
+        return Ok(Stretch::Misfit);
+    };
+    let side = onlooker.side();
+    match onlooker.into_break() {
+        Some(Break::Gone | Break::Ending) => return Ok(Stretch::Left),
+        Some(Break::Change(settings, side)) => return Ok(Stretch::Changed(settings, picture, side)),
+        Some(Break::Stop) | None => {}
+    }
+    picture.save_with(transfer.output(), &options)?;
+    match ended {
+        Ended::Complete | Ended::Converged | Ended::Settled => {
+            Ok(Stretch::Painted { picture, side, state: State::Done })
+        }
+        Ended::Stopped => Ok(Stretch::Painted { picture, side, state: State::Stopped }),
+        Ended::NotFinite => Err(Error::Failure(
+            "the loss or its gradient became infinite or NaN; a smaller lr or smaller weights help".into(),
+        )),
     }
 }
 

@@ -38,6 +38,10 @@ export function create({ content, styles, like, settings }) {
   return post("api/jobs", form);
 }
 
+// What a job would take: sizes of pictures, or `like` for those of a job.
+export const forecast = (asked) =>
+  ask("api/forecast", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(asked) });
+
 // The settings in a picture that impasto made; null if it says none.
 export async function provenance(file) {
   const form = new FormData();
@@ -49,10 +53,12 @@ export async function provenance(file) {
   }
 }
 
-// Follows a job until it is over. Gives a function that ends it.
-export function follow(id, { progress, picture, state }) {
+// Follows a job until it is over, also over a restart of the studio. Gives a function that ends it.
+export function follow(id, { progress, picture, state, again }) {
   const source = new EventSource(`api/jobs/${id}/events`);
   const on = (name, tell) => source.addEventListener(name, (event) => tell(JSON.parse(event.data)));
+  let opened = 0;
+  source.addEventListener("open", () => opened++ && again());
   on("progress", progress);
   on("picture", picture);
   on("state", (data) => {

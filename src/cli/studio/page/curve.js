@@ -16,13 +16,15 @@ export class Curve {
     this.draw();
   }
 
-  // All losses of a job that is over.
+  // The losses of iterations that are over.
   set(losses) {
     this.points = losses.map((total) => ({ total }));
     this.draw();
   }
 
-  add({ total, scale, iterations }) {
+  // An iteration, and what is after it is not yet.
+  add({ iteration, total, scale, iterations }) {
+    this.points.length = Math.min(this.points.length, iteration - 1);
     this.points.push({ total, scale, iterations });
     this.due ??= requestAnimationFrame(() => this.draw());
   }
@@ -39,7 +41,7 @@ export class Curve {
     const y = (log) => MARGIN + ((most - log) / Math.max(most - least, 1e-9)) * (HEIGHT - 2 * MARGIN);
     const nodes = [];
     points.forEach(({ scale }, index) => {
-      if (index > 0 && scale !== points[index - 1].scale) nodes.push(shape("line", { x1: x(index), x2: x(index), y1: 0, y2: HEIGHT }));
+      if (points[index - 1]?.scale && scale !== points[index - 1].scale) nodes.push(shape("line", { x1: x(index), x2: x(index), y1: 0, y2: HEIGHT }));
     });
     if (points.length) nodes.push(shape("path", { d: `M${logs.map((log, index) => `${x(index).toFixed(1)} ${y(log).toFixed(1)}`).join("L")}` }));
     this.svg.replaceChildren(...nodes);

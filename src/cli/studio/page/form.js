@@ -58,6 +58,13 @@ export class Form {
     this.add(this.hasContent() ? "style" : "content", files);
   }
 
+  // What a forecast is asked for; null if a picture is missing or the options are not there yet.
+  asked() {
+    if (!this.described || !this.hasContent() || !this.hasStyle()) return null;
+    const files = ["content", "style"].flatMap((kind) => this.pictures[kind].map((file) => ({ kind, url: urlOf(file) })));
+    return { files, like: this.like?.id, settings: this.settings() };
+  }
+
   hasContent() { return this.pictures.content.length > 0 || this.like !== null; }
   hasStyle() { return this.pictures.style.length > 0 || this.like !== null; }
 

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { Curve } from "./curve.js";
+import { Forecast, duration } from "./forecast.js";
 import { Form, filesOf } from "./form.js";
 import { Lists, nameOf } from "./lists.js";
 import { View } from "./view.js";
@@ -14,6 +15,7 @@ let unfollow = () => {};
 
 const view = new View({ stage: $("stage"), sheet: $("sheet"), before: $("before"), after: $("after"), compare: $("compare") });
 const curve = new Curve($("curve"), $("loss"));
+const forecast = new Forecast($("forecast"));
 const form = new Form({
   form: $("form"),
   zones: { content: $("content-zone"), style: $("style-zone") },
@@ -21,7 +23,10 @@ const form = new Form({
   knobs: { strength: $("strength"), stroke: $("stroke"), size: $("size"), own: $("own-size") },
   outputs: { strength: $("strength-value"), stroke: $("stroke-value"), size: $("size-value") },
   options: $("options"),
-  changed: () => drawActions(),
+  changed: () => {
+    drawActions();
+    forecast.ask(form.asked());
+  },
 });
 const lists = new Lists({ queue: $("queue"), gallery: $("gallery"), actions: { open, again, discard } });
 
@@ -70,13 +75,12 @@ async function open({ id }) {
   shown = job;
   applied = JSON.stringify(form.settings());
   view.open(api.contentOf(id));
-  curve.clear();
+  curve.set(job.losses);
   $("invitation").hidden = true;
   $("tools").hidden = false;
   $("easel-title").textContent = nameOf(job);
   draw();
   if (["done", "stopped", "failed"].includes(job.state)) {
-    curve.set(job.losses);
     if (job.picture) view.show(api.pictureOf(id), Infinity);
     say("");
     return;
@@ -91,6 +95,9 @@ async function open({ id }) {
     },
     picture({ frame }) {
       if (shown?.id === id) view.show(api.pictureOf(id, frame), frame);
+    },
+    again() {
+      if (shown?.id === id) view.countAnew();
     },
     async state({ state, error }) {
       if (shown?.id !== id) return;
@@ -138,11 +145,6 @@ function drawProgress() {
   }
   const left = shown.state === "paused" ? "paused" : progress.left === null ? "" : `${duration(progress.left)} left`;
   $("left").textContent = `${progress.scale} px, step ${progress.iteration} of ${progress.iterations}, ${left}`;
-}
-
-function duration(seconds) {
-  const whole = Math.ceil(seconds);
-  return whole < 60 ? `${whole} s` : whole < 3600 ? `${Math.floor(whole / 60)} min ${whole % 60} s` : `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
 // Takes a job's settings and pictures into the form.

@@ -32,6 +32,9 @@ export class View {
     this.fit();
   }
 
+  // Pictures are counted anew.
+  countAnew() { this.shown = 0; }
+
   // Shows a picture unless a later one is there. One is loaded at a time, and those that are late are left out.
   show(url, number) {
     if (number <= this.shown) return;

@@ -1,0 +1,172 @@
+//! What was seen of styles, kept for further pictures in the same styles.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ndarray::Array3;
+use sha2::{Digest, Sha256};
+
+use super::evaluate::see;
+use super::{Place, Seen};
+use crate::tape::{Real, Tape, Value};
+use crate::vgg::{NetworkError, Vgg19};
+
+/// Bytes that are kept where nobody says otherwise: about a hundred styles at one size.
+const MOST: usize = 256 << 20;
+
+/// Sums over styles' features, such as Gram matrices, of the styles seen last: what was seen of a picture once need not be
+/// computed again for the same picture at the same size. The bits are the same.
+pub struct Targets<T: Real>(Mutex<Kept<T>>);
+
+struct Kept<T: Real> {
+    /// The oldest first.
+    sights: Vec<Sight<T>>,
+    /// The most bytes.
+    most: usize,
+}
+
+/// What a network saw of a picture.
+struct Sight<T: Real> {
+    network: Vgg19<T>,
+    /// The SHA-256 of the picture's size and numbers.
+    picture: [u8; 32],
+    /// What was seen at each place, and of how many positions.
+    seen: BTreeMap<Place, (Value<T>, f64)>,
+}
+
+impl<T: Real> Default for Targets<T> {
+    fn default() -> Self {
+        Self(Mutex::new(Kept { sights: Vec::new(), most: MOST }))
+    }
+}
+
+impl<T: Real> Targets<T> {
+    /// Keeps no more than so many bytes from now on; what is older goes first.
+    pub fn limit(&self, most: usize) {
+        let mut kept = self.kept();
+        kept.most = most;
+        kept.make_room(0);
+    }
+
+    /// The bytes that are kept.
+    pub fn bytes(&self) -> usize {
+        self.kept().bytes()
+    }
+
+    /// How many pictures, each at one size, are kept.
+    pub fn len(&self) -> usize {
+        self.kept().sights.len()
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What is to be seen of a normalised image (height, width, 3) at places that are sums, computed or remembered.
+    pub(super) fn see<'t>(
+        &self,
+        network: &Vgg19<T>,
+        places: &BTreeSet<Place>,
+        image: &Array3<T>,
+        tape: &'t Tape<T>,
+    ) -> Result<BTreeMap<Place, Seen<'t, T>>, NetworkError> {
+        let picture = digest(image);
+        let is_it = |sight: &Sight<T>| {
+            sight.picture == picture && sight.seen.keys().eq(places) && sight.network.sees_like(network)
+        };
+        if let Some(sight) = self.kept().sights.iter().find(|sight| is_it(sight)) {
+            let again =
+                |(value, positions): &(Value<T>, f64)| Seen { value: tape.constant(value), positions: *positions };
+            return Ok(sight.seen.iter().map(|(place, seen)| (*place, again(seen))).collect());
+        }
+        let image = tape.constant(image.clone());
+        let seen = see(network, places, &image, &image)?;
+        // Copies of their own: the tape's memory is not to live as long.
+        let own = |seen: &Seen<'_, T>| (Value::from(seen.value.to_array()), seen.positions);
+        let sight = Sight {
+            network: network.clone(),
+            picture,
+            seen: seen.iter().map(|(place, seen)| (*place, own(seen))).collect(),
+        };
+        let mut kept = self.kept();
+        if kept.make_room(sight.bytes()) {
+            kept.sights.push(sight);
+        }
+        Ok(seen)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept<T>> {
+        // Nobody leaves it half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Real> Kept<T> {
+    fn bytes(&self) -> usize {
+        self.sights.iter().map(Sight::bytes).sum()
+    }
+
+    /// Forgets the oldest until there is room for so many bytes more; whether there ever is.
+    fn make_room(&mut self, bytes: usize) -> bool {
+        while !self.sights.is_empty() && self.bytes() + bytes > self.most {
+            self.sights.remove(0);
+        }
+        bytes <= self.most
+    }
+}
+
+impl<T: Real> Sight<T> {
+    fn bytes(&self) -> usize {
+        self.seen.values().map(|(value, _)| value.bytes()).sum()
+    }
+}
+
+/// The SHA-256 of an image's size and numbers.
+fn digest<T: Real>(image: &Array3<T>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(format!("{:?}", image.shape()));
+    let mut bytes = Vec::with_capacity(8 * image.shape()[1] * image.shape()[2]);
+    for row in image.outer_iter() {
+        bytes.clear();
+        bytes.extend(row.iter().flat_map(|value| Real::to_f64(*value).to_bits().to_le_bytes()));
+        hash.update(&bytes);
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objective::testing::{image, network};
+    use crate::vgg::{Layer, Pooling};
+
+    #[test]
+    fn the_same_picture_is_looked_at_once_by_the_same_network() {
+        let (targets, network) = (Targets::default(), network());
+        let gram = |layer: &str| Place::Gram(layer.parse::<Layer>().unwrap());
+        let places: BTreeSet<Place> = [gram("relu1_1"), gram("relu2_1")].into();
+        let seen = |network: &Vgg19<f64>, places: &BTreeSet<Place>, seed| {
+            let tape = Tape::new();
+            let seen = targets.see(network, places, &image(12, 10, seed), &tape).unwrap();
+            seen.into_values().map(|seen| (seen.value.to_array(), seen.positions)).collect::<Vec<_>>()
+        };
+        let once = seen(&network, &places, 1);
+        assert_eq!(targets.len(), 1);
+        assert_eq!(seen(&network.clone(), &places, 1), once);
+        assert_eq!(targets.len(), 1, "remembered");
+        assert_ne!(seen(&network, &places, 2), once, "another picture");
+        let averaging = network.clone().with_pooling(Pooling::Average);
+        assert_ne!(seen(&averaging, &places, 1)[1], once[1], "another network");
+        assert_eq!(seen(&network, &[gram("relu1_1")].into(), 1), once[..1], "other places");
+        assert_eq!(targets.len(), 4);
+        // The oldest goes first.
+        targets.limit(targets.bytes() - 1);
+        assert_eq!(targets.len(), 3);
+        seen(&network, &places, 1);
+        assert_eq!(targets.len(), 3);
+        targets.limit(0);
+        assert_eq!(seen(&network, &places, 1), once);
+        assert!(targets.is_empty());
+    }
+}
