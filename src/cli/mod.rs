@@ -23,6 +23,7 @@ mod output;
 mod plan;
 mod preview;
 mod progress;
+mod ranks;
 mod record;
 mod resume;
 mod settings;
@@ -41,6 +42,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::error::Error;
 use self::invocation::Invocation;
+use self::ranks::Mode;
 
 /// Neural style transfer with VGG19, on CPUs alone.
 #[derive(Parser)]
@@ -71,13 +73,35 @@ enum Command {
     Completions(completions::Arguments),
 }
 
+impl Command {
+    /// What several processes do with it.
+    fn mode(&self) -> Mode {
+        match self {
+            Self::Transfer(_) | Self::Texture(_) | Self::Invert(_) | Self::Resume(_) => Mode::Divided,
+            Self::Batch(_) => Mode::Jobs,
+            _ => Mode::First,
+        }
+    }
+
+    /// Leaves to the first of several processes what is said and shown.
+    fn mute(&mut self) {
+        match self {
+            Self::Transfer(arguments) => arguments.run_arguments_mut().mute(),
+            Self::Texture(arguments) => arguments.run_arguments_mut().mute(),
+            Self::Invert(arguments) => arguments.run_arguments_mut().mute(),
+            Self::Batch(arguments) => arguments.mute(),
+            _ => {}
+        }
+    }
+}
+
 /// Parses, runs, and turns what happened into an exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    match parse(&words) {
+    ranks::within(|| match parse(&words) {
         Ok((command, invocation)) => run(command, &invocation).unwrap_or_else(|error| error.report()),
         Err(error) => error::usage(&error),
-    }
+    })
 }
 
 /// Parses the words after `impasto`.
@@ -89,7 +113,13 @@ fn parse(words: &[OsString]) -> Result<(Command, Invocation), clap::Error> {
     Ok((cli.command, Invocation::new(words, &command, &matches)))
 }
 
-fn run(command: Command, invocation: &Invocation) -> Result<ExitCode, Error> {
+fn run(mut command: Command, invocation: &Invocation) -> Result<ExitCode, Error> {
+    if !ranks::enter(command.mode()) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !ranks::is_first() {
+        command.mute();
+    }
     match command {
         Command::Transfer(arguments) => transfer::run(&arguments, invocation),
         Command::Batch(arguments) => batch::run(&arguments),

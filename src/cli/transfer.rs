@@ -182,6 +182,11 @@ impl Arguments {
         &self.run
     }
 
+    /// The same, to change them.
+    pub(super) fn run_arguments_mut(&mut self) -> &mut RunArguments {
+        &mut self.run
+    }
+
     /// Options of the network.
     pub(super) fn network_arguments(&self) -> &NetworkArguments {
         &self.network

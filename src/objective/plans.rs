@@ -1,4 +1,4 @@
-//! Evaluations have the same bits under every plan, and take the memory that was foreseen.
+//! Evaluations have the same bits under every plan and among any number of peers, and take the memory that was foreseen.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +7,7 @@ use ndarray::{Array3, ArrayD};
 use super::*;
 use crate::kernels::testing::random;
 use crate::ops::SegmentMode::{self, Bands, Keep};
+use crate::peers::testing::together;
 use crate::recipe::{LayerWeights, Preset, Recipe};
 use crate::vgg::{Layer, Plan, Pooling, Vgg19, Weights};
 
@@ -41,6 +42,10 @@ fn check(objective: &Objective<f32>, network: &Vgg19<f32>, size: [usize; 2]) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1 + index % 3).build().unwrap();
         let found = pool.install(|| evaluated(objective, &network.clone().with_plan(plan.clone()), size));
         assert_eq!(found, expected, "{plan:?}");
+    }
+    for ranks in [2, 3, 5] {
+        let found = together(ranks, |peers| evaluated(objective, &network.clone().with_peers(peers), size));
+        assert!(found.iter().all(|found| *found == expected), "{ranks} ranks");
     }
 }
 
