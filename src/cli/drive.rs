@@ -112,6 +112,11 @@ impl RunArguments {
         Ok(method)
     }
 
+    /// Whether a checkpoint is kept.
+    pub(super) fn keeps_checkpoint(&self) -> bool {
+        self.checkpoint.file().is_some()
+    }
+
     /// A checkpoint is of one run.
     pub(super) fn check_checkpoint(&self, runs: u16) -> Result<(), Error> {
         if runs > 1 && self.checkpoint.file().is_some() {

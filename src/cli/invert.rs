@@ -247,6 +247,11 @@ impl Arguments {
         std::iter::once(&*self.image).chain(self.start()).collect()
     }
 
+    /// The picture's path.
+    pub(super) fn image_mut(&mut self) -> &mut PathBuf {
+        &mut self.image
+    }
+
     /// Options of the run.
     pub(super) fn run_arguments_mut(&mut self) -> &mut RunArguments {
         &mut self.run

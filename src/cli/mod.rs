@@ -36,6 +36,7 @@ mod transfer;
 mod weights;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -83,6 +84,24 @@ impl Command {
         }
     }
 
+    /// The pictures that a divided command may read from standard input.
+    fn pictures(&mut self) -> Vec<&mut PathBuf> {
+        let keeps_checkpoint = match self {
+            Self::Transfer(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
+            Self::Texture(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
+            Self::Invert(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
+            _ => false,
+        };
+        match self {
+            // Whoever is to go on needs a file, and is told so.
+            _ if keeps_checkpoint => Vec::new(),
+            Self::Transfer(arguments) => arguments.pictures_mut(),
+            Self::Texture(arguments) => vec![arguments.example_mut()],
+            Self::Invert(arguments) => vec![arguments.image_mut()],
+            _ => Vec::new(),
+        }
+    }
+
     /// Leaves to the first of several processes what is said and shown.
     fn mute(&mut self) {
         match self {
@@ -120,6 +139,7 @@ fn run(mut command: Command, invocation: &Invocation) -> Result<ExitCode, Error>
     if !ranks::is_first() {
         command.mute();
     }
+    let _stdin = ranks::stdin_for_all(command.pictures())?;
     match command {
         Command::Transfer(arguments) => transfer::run(&arguments, invocation),
         Command::Batch(arguments) => batch::run(&arguments),

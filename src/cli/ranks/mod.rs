@@ -5,6 +5,8 @@
 #[cfg_attr(not(feature = "mpi"), path = "alone.rs")]
 mod world;
 
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,6 +14,9 @@ use std::time::Duration;
 
 use impasto::Vgg19;
 use impasto::peers::{Peers, numbers};
+use tempfile::NamedTempFile;
+
+use super::error::Error;
 
 /// What the processes do with a command.
 #[derive(Clone, Copy, PartialEq)]
@@ -96,6 +101,26 @@ pub(super) fn any(here: bool) -> bool {
 pub(super) fn least(here: usize) -> usize {
     let least = together().and_then(|world| numbers(&**world, here as u64).into_iter().min());
     least.map_or(here, |least| least as usize)
+}
+
+/// What comes on standard input, which reaches the first process alone, as a file at each of those that compute one picture:
+/// in the place of every `-` among the paths, for as long as the file is held.
+pub(super) fn stdin_for_all(paths: Vec<&mut PathBuf>) -> Result<Option<NamedTempFile>, Error> {
+    let mut paths: Vec<_> = paths.into_iter().filter(|path| **path == Path::new("-")).collect();
+    let Some(world) = together().filter(|_| !paths.is_empty()) else { return Ok(None) };
+    let failed = |why| Error::Failure(format!("cannot read standard input: {why}"));
+    let mut bytes = Vec::new();
+    if is_first() {
+        io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
+    }
+    let mut length = (bytes.len() as u64).to_le_bytes();
+    world.broadcast(0, &mut length);
+    bytes.resize(u64::from_le_bytes(length) as usize, 0);
+    world.broadcast(0, &mut bytes);
+    let mut file = NamedTempFile::new().map_err(failed)?;
+    file.write_all(&bytes).map_err(failed)?;
+    paths.iter_mut().for_each(|path| file.path().clone_into(path));
+    Ok(Some(file))
 }
 
 /// Ends what the processes that compute one picture do together: for good, once all have come to it. If this one has
