@@ -47,7 +47,7 @@ pub use mse::mse;
 pub use mul::mul;
 pub use relu::relu;
 pub use scale::scale;
-pub(crate) use segment::{Extent, Look, Meter, Outline, Portion, Reach, divided};
+pub(crate) use segment::{Look, Meter, Outline, Portion, Reach, Wanted, divided};
 pub use segment::{SegmentLink, SegmentMode, SegmentSeen, segment};
 pub use slice::slice;
 pub use square::square;

@@ -9,7 +9,7 @@ use ndarray::{Array3, ArrayView3, Axis, Ix4};
 use super::plan::Cost;
 use super::{Layer, Lineage, Plan, Weights};
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
-use crate::ops::{self, Extent, Look, Outline, Portion, Reach, SegmentLink, SegmentMode, SegmentSeen};
+use crate::ops::{self, Look, Outline, Portion, Reach, SegmentLink, SegmentMode, SegmentSeen, Wanted};
 use crate::peers::Peers;
 use crate::tape::{Real, Tape, Value, Var};
 
@@ -296,13 +296,21 @@ impl<T: Real> Vgg19<T> {
             if !divides(convolutions) {
                 x = self.compose(convolutions.clone(), input.map, &layers, deepest, &mut see).map(Portion::whole);
             } else if let Some(peers) = &self.peers {
-                let goes_on = segments.get(index + 1).is_some_and(|(convolutions, _)| divides(convolutions));
+                // The first link of the next segment, if that is divided too.
+                let behind = segments.get(index + 1).filter(|(convolutions, _)| divides(convolutions));
+                let behind = behind.and_then(|(convolutions, _)| {
+                    self.parts(convolutions.clone(), features, grams, deepest).into_iter().next()
+                });
+                let links: Vec<_> = parts.iter().chain(&behind).map(|part| self.link(part, image.tape())).collect();
                 let mut portion = Some(input);
                 for (index, part) in parts.iter().enumerate() {
                     let Some(input) = portion.take() else { break };
-                    let extent = if goes_on || index + 1 < parts.len() { Extent::Own } else { Extent::Whole };
-                    let (link, wanted) = (self.link(part, image.tape()), (part.layer < deepest).then_some(extent));
-                    let (seen, map) = ops::divided(&input, &link, wanted, self.algorithm, peers);
+                    let wanted = match links.get(index + 1) {
+                        _ if part.layer == deepest => Wanted::Nothing,
+                        Some(next) => Wanted::By(next),
+                        None => Wanted::Whole,
+                    };
+                    let (seen, map) = ops::divided(&input, &links[index], &wanted, self.algorithm, peers);
                     measure(part, seen);
                     portion = map;
                 }
