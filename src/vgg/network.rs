@@ -155,6 +155,11 @@ impl<T: Real> Vgg19<T> {
         Self { peers: None, ..self }
     }
 
+    /// Those who compute the same evaluation, if they are several.
+    pub(crate) fn peers(&self) -> Option<&Arc<dyn Peers>> {
+        self.peers.as_ref()
+    }
+
     /// Among how many peers an evaluation is divided.
     pub(crate) fn ranks(&self) -> usize {
         self.peers.as_ref().map_or(1, |peers| peers.size())
@@ -256,6 +261,18 @@ impl<T: Real> Vgg19<T> {
         features: &BTreeSet<Layer>,
         grams: &BTreeSet<Layer>,
     ) -> Result<Measured<'t, T>, NetworkError> {
+        self.measure_by_rows(image, features, &BTreeSet::new(), grams)
+    }
+
+    /// The same, where features at layers `by_rows` may be each peer's [own rows](ops::own_rows) of them alone.
+    pub(crate) fn measure_by_rows<'t>(
+        &self,
+        image: &Var<'t, T>,
+        whole: &BTreeSet<Layer>,
+        by_rows: &BTreeSet<Layer>,
+        grams: &BTreeSet<Layer>,
+    ) -> Result<Measured<'t, T>, NetworkError> {
+        let features = &(whole | by_rows);
         let mut measured = Measured { features: BTreeMap::new(), grams: BTreeMap::new() };
         let layers: BTreeSet<Layer> = features.union(grams).copied().collect();
         let Some(&deepest) = layers.last() else { return Ok(measured) };
@@ -310,7 +327,8 @@ impl<T: Real> Vgg19<T> {
                         Some(next) => Wanted::By(next),
                         None => Wanted::Whole,
                     };
-                    let (seen, map) = ops::divided(&input, &links[index], &wanted, self.algorithm, peers);
+                    let wanted = (&wanted, !whole.contains(&part.layer));
+                    let (seen, map) = ops::divided(&input, &links[index], wanted, self.algorithm, peers);
                     measure(part, seen);
                     portion = map;
                 }

@@ -64,7 +64,7 @@ pub enum Wanted<'a, 't, T: Real> {
 
 /// The rows of a map that are a peer's own: nearly equal numbers, cut where both tiles of convolutions and cells of Gram
 /// matrices begin. Some peers may have none.
-fn own(height: usize, width: usize, rank: usize, size: usize) -> Range<usize> {
+pub fn own_rows(height: usize, width: usize, rank: usize, size: usize) -> Range<usize> {
     let alignment = Cells::of(height, width).rows().max(TILE);
     let cut = |rank: usize| {
         let nearest = (2 * height * rank + size * alignment) / (2 * size * alignment) * alignment;
@@ -74,27 +74,31 @@ fn own(height: usize, width: usize, rank: usize, size: usize) -> Range<usize> {
 }
 
 /// One link of a [`segment`](super::segment()), divided among the peers: what is seen of the map, which all have as a whole,
-/// and the map itself, if it is wanted. The same bits as a segment's.
+/// and the map itself, if it is wanted. The same bits as a segment's. Features that are seen `by_rows` are each peer's [own
+/// rows](own_rows) of them.
 ///
 /// # Panics
 /// As a segment.
 pub fn divided<'t, T: Real>(
     x: &Portion<'t, T>,
     link: &SegmentLink<'t, T>,
-    wanted: &Wanted<'_, 't, T>,
+    (wanted, by_rows): (&Wanted<'_, 't, T>, bool),
     algorithm: ConvAlgorithm,
     peers: &Arc<dyn Peers>,
 ) -> (SegmentSeen<'t, T>, Option<Portion<'t, T>>) {
     let tape = x.map.tape();
     let divided = Divided::new(x, link, wanted, algorithm, peers);
     let masked = x.map.needs_gradient();
-    let whole = link.features || matches!(wanted, Wanted::Whole);
+    let whole = link.features && !by_rows || matches!(wanted, Wanted::Whole);
     let (y, memory) = divided.forward(x, masked, whole, tape.buffers());
     let gram = link.gram.then(|| divided.gram(&y.view(divided.own())));
 
     // The outputs in order: the features, the Gram matrix, the map.
     let mut values: Vec<Value<T>> = Vec::new();
-    values.extend(link.features.then(|| y.value.clone()));
+    values.extend(link.features.then(|| match by_rows {
+        true => y.part(divided.own(), tape.buffers()),
+        false => y.value.clone(),
+    }));
     values.extend(gram.map(Value::from));
     let held = match wanted {
         Wanted::Nothing => None,
@@ -102,12 +106,8 @@ pub fn divided<'t, T: Real>(
         Wanted::By(_) => Some(Held::Some(divided.beside())),
     };
     values.extend(held.as_ref().map(|held| match held {
-        Held::Some(rows) if whole => {
-            let mut part = Tensor::unspecified(y.view(rows.clone()).shape(), tape.buffers());
-            feature_map_mut(&mut part).assign(&y.view(rows.clone()));
-            part.into()
-        }
-        _ => y.value.clone(),
+        Held::Some(rows) => y.part(rows.clone(), tape.buffers()),
+        Held::Whole => y.value.clone(),
     }));
 
     let (height, positions) = (divided.result[0], divided.result[0] * divided.result[1]);
@@ -118,10 +118,12 @@ pub fn divided<'t, T: Real>(
         let mut cotangents = cotangents.into_iter();
         let mut next = |is_there: bool| if is_there { cotangents.next().flatten() } else { None };
         let (features, gram) = (next(features), next(has_gram));
-        let mut cotangents = Cotangents { gram: kept.zip(gram), whole: features.into_iter().collect(), beside: None };
+        let own = features.as_ref().filter(|_| by_rows).map(|_| divided.own().start);
+        let features = features.map(|features| (features, own.unwrap_or(0)));
+        let mut cotangents = Cotangents { gram: kept.zip(gram), seen: features.into_iter().collect(), beside: None };
         match map {
             None => {}
-            Some(Held::Whole) => cotangents.whole.extend(next(true)),
+            Some(Held::Whole) => cotangents.seen.extend(next(true).map(|map| (map, 0))),
             Some(Held::Some(_)) => cotangents.beside = next(true),
         }
         let buffers = Arc::clone(inputs.buffers());
@@ -141,8 +143,8 @@ pub fn divided<'t, T: Real>(
 struct Cotangents<T: Real> {
     /// The features, and the gradient of their Gram matrix.
     gram: Option<(Rows<T>, Tensor<T>)>,
-    /// With respect to the whole map.
-    whole: Vec<Tensor<T>>,
+    /// With respect to the whole map, or to rows of it from this one on.
+    seen: Vec<(Tensor<T>, usize)>,
     /// With respect to the rows that are held here; only those that are own are complete.
     beside: Option<Tensor<T>>,
 }
@@ -157,6 +159,17 @@ impl<T: Real> Rows<T> {
     fn view(&self, rows: Range<usize>) -> ArrayView3<'_, T> {
         let rows = place(&rows, self.first);
         self.value.of_rank::<Ix3>("divided").slice_move(s![rows, .., ..])
+    }
+
+    /// Some of them as a value: a copy, unless they are all.
+    fn part(&self, rows: Range<usize>, buffers: &Arc<Buffers<T>>) -> Value<T> {
+        if rows.start == self.first && rows.len() == self.value.shape()[0] {
+            return self.value.clone();
+        }
+        let rows = self.view(rows);
+        let mut part = Tensor::unspecified(rows.shape(), buffers);
+        feature_map_mut(&mut part).assign(&rows);
+        part.into()
     }
 }
 
@@ -199,7 +212,7 @@ impl<T: Real> Divided<T> {
         let input = [x.height, width, channels];
         let result = link.shape(input);
         let rows = |[height, width, _]: [usize; 3]| -> Vec<_> {
-            (0..peers.size()).map(|rank| own(height, width, rank, peers.size())).collect()
+            (0..peers.size()).map(|rank| own_rows(height, width, rank, peers.size())).collect()
         };
         let (own_input, own_result) = (rows(input), rows(result));
         let next = match wanted {
@@ -301,7 +314,7 @@ impl<T: Real> Divided<T> {
         buffers: &Arc<Buffers<T>>,
     ) {
         let own = self.own_input[self.peers.rank()].clone();
-        let reached = cotangents.gram.is_some() || cotangents.beside.is_some() || !cotangents.whole.is_empty();
+        let reached = cotangents.gram.is_some() || cotangents.beside.is_some() || !cotangents.seen.is_empty();
         if !accumulate && !(reached && self.whole) {
             // Rows beside the own are nobody's concern.
             let here = if reached { place(&own, self.first) } else { 0..0 };
@@ -335,7 +348,7 @@ impl<T: Real> Divided<T> {
         let [_, width, channels] = self.result;
         let line = width * channels;
         let room = || Tensor::unspecified(&[held.len(), width, channels], buffers);
-        let Cotangents { gram, whole, mut beside } = cotangents;
+        let Cotangents { gram, seen, mut beside } = cotangents;
         let mut begun = true;
         let mut rows = match gram {
             Some((features, gram)) => {
@@ -359,7 +372,7 @@ impl<T: Real> Divided<T> {
                     }
                 }
             }
-            None => match beside.take_if(|_| whole.is_empty()) {
+            None => match beside.take_if(|_| seen.is_empty()) {
                 Some(rows) => rows,
                 None => {
                     begun = false;
@@ -368,9 +381,9 @@ impl<T: Real> Divided<T> {
             },
         };
         let mut to = feature_map_mut(&mut rows).slice_move(s![here.clone(), .., ..]);
-        let whole = whole.iter().map(|map| feature_map(map).slice_move(s![own.clone(), .., ..]));
+        let seen = seen.iter().map(|(rows, first)| feature_map(rows).slice_move(s![place(&own, *first), .., ..]));
         let beside = beside.iter().map(|rows| feature_map(rows).slice_move(s![here.clone(), .., ..]));
-        for part in whole.chain(beside) {
+        for part in seen.chain(beside) {
             if begun {
                 Zip::from(&mut to).and(&part).par_for_each(|to, &part| *to += part);
             } else {
@@ -397,12 +410,12 @@ mod tests {
         for (height, width) in [(1, 1), (6, 40), (64, 64), (101, 90), (128, 128), (683, 1024)] {
             let alignment = Cells::of(height, width).rows().max(TILE);
             for size in 1..9 {
-                let rows: Vec<_> = (0..size).map(|rank| own(height, width, rank, size)).collect();
+                let rows: Vec<_> = (0..size).map(|rank| own_rows(height, width, rank, size)).collect();
                 assert_eq!((rows[0].start, rows[size - 1].end), (0, height));
                 assert!(rows.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].start <= pair[0].end));
                 assert!(rows.iter().all(|rows| rows.start.is_multiple_of(alignment) || rows.start == height));
             }
         }
-        assert_eq!([own(1024, 1024, 1, 2), own(128, 128, 1, 4)], [512..1024, 32..64]);
+        assert_eq!([own_rows(1024, 1024, 1, 2), own_rows(128, 128, 1, 4)], [512..1024, 32..64]);
     }
 }
