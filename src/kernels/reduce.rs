@@ -15,7 +15,7 @@ const LANES: usize = 16;
 
 /// Σ f(xᵢ), short runs in `T`, their sums in f64.
 pub fn sum_of<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> f64 {
-    let sum = |x: &[T]| x.chunks(RUN).map(|x| run(x.len(), |i| f(x[i]))).sum();
+    let sum = |x: &[T]| x.chunks(RUN).map(|x| run(x.len(), |i| f(x[i]))).sum::<f64>();
     total(&x.par_chunks(BLOCK).map(sum).collect::<Vec<f64>>())
 }
 
@@ -35,7 +35,7 @@ pub fn block_sums_of_pairs<T: Real>(x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sy
     assert_eq!(x.len(), y.len(), "sum_of_pairs: arrays of different lengths");
     let pairs = x.par_chunks(BLOCK).zip(y.par_chunks(BLOCK));
     let sum = |(x, y): (&[T], &[T])| {
-        x.chunks(RUN).zip(y.chunks(RUN)).map(|(x, y)| run(x.len().min(y.len()), |i| f(x[i], y[i]))).sum()
+        x.chunks(RUN).zip(y.chunks(RUN)).map(|(x, y)| run(x.len().min(y.len()), |i| f(x[i], y[i]))).sum::<f64>()
     };
     pairs.map(sum).collect()
 }
