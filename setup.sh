@@ -1,6 +1,9 @@
 #!/bin/sh
 # Installs what impasto needs besides Rust and a C compiler: OpenBLAS and pkg-config to build it, and pip, with which
 # `impasto weights fetch` gets trained weights. What is there already is left alone.
+#
+#   ./setup.sh         the above
+#   ./setup.sh --mpi   and an MPI library with mpirun, and libclang, for the feature `mpi`
 set -eu
 
 say() { echo "setup: $*" >&2; }
@@ -27,6 +30,14 @@ as_root() {
     fi
 }
 
+mpi=no
+for option in "$@"; do
+    case "$option" in
+    --mpi) mpi=yes ;;
+    *) stop "there is no option $option; --mpi is the only one" ;;
+    esac
+done
+
 command -v cargo >/dev/null || stop "there is no cargo: install Rust from https://rustup.rs, then try again"
 command -v cc >/dev/null || stop "there is no C compiler called cc: install gcc or clang, then try again"
 
@@ -34,6 +45,15 @@ command -v cc >/dev/null || stop "there is no C compiler called cc: install gcc 
 has_pip() {
     python3 -m pip --version >/dev/null 2>&1 || command -v pip3 >/dev/null || command -v pip >/dev/null ||
         command -v uv >/dev/null
+}
+
+# What the crate `mpi` reads mpi.h by.
+has_libclang() {
+    for file in "${LIBCLANG_PATH:-/nowhere}"/libclang* /usr/lib/llvm-*/lib/libclang*.so* /usr/lib*/libclang*.so* \
+        /usr/lib/*/libclang*.so* /opt/homebrew/opt/llvm/lib/libclang*; do
+        [ -e "$file" ] && return 0
+    done
+    return 1
 }
 
 # install_packages APT DNF PACMAN BREW: the packages' names for each manager.
@@ -58,6 +78,18 @@ if ! has_openblas; then
     install_packages "libopenblas-dev pkg-config" "openblas-devel pkgconf-pkg-config" "openblas pkgconf" "openblas pkgconf" ||
         stop "OpenBLAS, with its headers, and pkg-config are needed"
     has_openblas || stop "OpenBLAS was installed, but pkg-config does not find it (pkg-config --exists openblas)"
+fi
+
+# Any MPI library with mpicc does; Open MPI is installed where there is none.
+if [ "$mpi" = yes ]; then
+    if ! command -v mpicc >/dev/null || ! command -v mpirun >/dev/null; then
+        install_packages "libopenmpi-dev openmpi-bin" "openmpi-devel" "openmpi" "open-mpi" ||
+            stop "an MPI library with mpicc and mpirun is needed (Open MPI or MPICH)"
+    fi
+    if ! has_libclang; then
+        install_packages "libclang-dev" "clang-devel" "clang" "llvm" || stop "libclang is needed"
+    fi
+    command -v mpicc >/dev/null || stop "mpicc was installed, but is not on the PATH (on Fedora: module load mpi)"
 fi
 
 # Without pip everything works but the fetching of trained weights, so that nothing ends here.

@@ -37,6 +37,7 @@
 //! | [`vgg`] | the network: its layers, its weights, the features of an image |
 //! | [`ops`] | differentiable operations, one file each |
 //! | [`tape`] | reverse-mode automatic differentiation |
+//! | [`peers`] | processes that compute one picture together |
 //! | [`kernels`] | arrays in, arrays out: convolution, products, pooling |
 
 mod atomic_file;
@@ -49,6 +50,7 @@ pub mod kernels;
 pub mod objective;
 pub mod ops;
 pub mod optim;
+pub mod peers;
 pub mod picture;
 pub mod recipe;
 pub mod run;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::Error;
 use super::invocation::Invocation;
+use super::ranks;
 use super::record::{self, Record};
 
 /// A checkpoint is written that often where nobody says how often.
@@ -74,7 +75,9 @@ impl Keeper {
         let others: Vec<&Path> = inputs.iter().copied().chain([output]).collect();
         Error::unless_apart("--checkpoint", &file, &others)?;
         let failed = |why| Error::file(WRITE, &file, why);
-        check_writable(&file).map_err(failed)?;
+        if ranks::writes() {
+            check_writable(&file).map_err(failed)?;
+        }
         let found = match Checkpoint::open(&file) {
             Ok(found) => Some(found),
             Err(CheckpointError::Read { why, .. }) if why.kind() == std::io::ErrorKind::NotFound => None,
@@ -82,7 +85,7 @@ impl Keeper {
             Err(error) => return Err(impasto::Error::from(error).into()),
         };
         let found = found.filter(|_| arguments.resume || resumed.is_some());
-        if found.is_some() || arguments.resume {
+        if ranks::writes() && (found.is_some() || arguments.resume) {
             // Of a run that was killed as it wrote them.
             remove_left_behind(&file).map_err(failed)?;
             remove_left_behind(output).map_err(|why| Error::file("write the picture", output, why))?;

@@ -25,6 +25,7 @@ use super::memory::MemoryArguments;
 use super::output::OutputArguments;
 use super::preview::Preview;
 use super::progress::{Display as Bar, Verbosity};
+use super::ranks;
 use super::record::Record;
 
 /// What moves the pixels.
@@ -131,6 +132,13 @@ impl OnTheWayArguments {
 }
 
 impl RunArguments {
+    /// Says, shows and writes nothing on the way: another process does.
+    pub(super) fn mute(&mut self) {
+        self.verbosity = Verbosity { quiet: true, verbose: false };
+        self.preview = false;
+        self.on_the_way = OnTheWayArguments { save_every: None, log: None };
+    }
+
     /// The method asked for, or the job's own; what does not go with it is wrong usage.
     pub(super) fn method(&self, own: Method) -> Result<Method, Error> {
         let method = self.optimizer.method(own)?;
@@ -141,6 +149,11 @@ impl RunArguments {
             )));
         }
         Ok(method)
+    }
+
+    /// Whether a checkpoint is kept.
+    pub(super) fn keeps_checkpoint(&self) -> bool {
+        self.checkpoint.file().is_some()
     }
 
     /// A checkpoint is of one run.
@@ -219,7 +232,9 @@ impl<'a> Driver<'a> {
         inputs: &[&Path],
     ) -> Result<Self, Error> {
         let options = arguments.output.options();
-        options.check(output, [1, 1], inputs)?;
+        if ranks::writes() {
+            options.check(output, [1, 1], inputs)?;
+        }
         let preview = arguments.preview.then(Preview::new).transpose()?;
         let checkpoint = arguments.checkpoint.file();
         let others: Vec<&Path> = inputs.iter().copied().chain([output]).chain(checkpoint).collect();
@@ -291,9 +306,9 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Whether Ctrl-C was pressed.
+    /// Whether Ctrl-C was pressed, at any of several processes.
     pub(super) fn interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        ranks::any(self.interrupted.load(Ordering::Relaxed))
     }
 
     /// Makes all iterations of a run. `number` names it where it is one of several; `also` watches too.
@@ -305,9 +320,12 @@ impl<'a> Driver<'a> {
     ) -> Result<Ended, Error> {
         // All that the format allows is known before the first step.
         let side = run.scales().last().map_or(1, |scale| scale.side);
-        self.options.check(self.output, [side, side], &[])?;
+        if ranks::writes() {
+            self.options.check(self.output, [side, side], &[])?;
+        }
         self.finish.apply(run);
         self.prepare(run)?;
+        agree_on_begin(run)?;
         let display = Bar::new(self.verbosity, self.preview.as_mut(), run);
         let mut watchers: Vec<Box<dyn Watcher + '_>> = vec![Box::new(display)];
         if let Some(log) = &mut self.log {
@@ -322,13 +340,13 @@ impl<'a> Driver<'a> {
             watchers.push(Box::new(Other(also)));
         }
         // After those whose files are to be as far as it, at least.
-        if let Some(keeper) = &mut self.checkpoints {
+        if let Some(keeper) = self.checkpoints.as_mut().filter(|_| ranks::writes()) {
             watchers.push(Box::new(keeper));
         }
         watchers.push(Box::new(CtrlC(&self.interrupted)));
         let ended = run.finish(&mut watchers);
         drop(watchers);
-        match &mut self.checkpoints {
+        match self.checkpoints.as_mut().filter(|_| ranks::writes()) {
             // What led to a NaN is of no use, and the checkpoint before it was written already.
             Some(keeper) if run.iterations() > 0 && run.ended() != Some(Ended::NotFinite) => {
                 let written = keeper.write(run);
@@ -364,14 +382,19 @@ impl<'a> Driver<'a> {
     /// Drives a run, writes its picture whatever happens, and tells how it ended.
     pub(super) fn complete(mut self, mut run: Run<'_>) -> Result<ExitCode, Error> {
         let ended = self.drive(&mut run, None, None);
+        ranks::part(ended.is_err());
         if run.iterations() > 0 {
             self.write(&run.finished())?;
         }
         self.end(ended?, &run)
     }
 
-    /// Writes the result.
+    /// Writes the result, with which several processes have done what they do together.
     pub(super) fn write(&self, picture: &Picture) -> Result<(), Error> {
+        ranks::part(false);
+        if !ranks::writes() {
+            return Ok(());
+        }
         picture.save_with(self.output, &self.options)?;
         if !self.verbosity.quiet {
             let (seconds, size) = (self.begin.elapsed().as_secs_f64(), (picture.width(), picture.height()));
@@ -393,12 +416,26 @@ impl<'a> Driver<'a> {
                 let checkpoint = self.checkpoints.as_ref().map_or_else(String::new, |keeper| {
                     format!("; `impasto resume {}` goes on", keeper.file().display())
                 });
-                eprintln!("interrupted after iteration {iteration}; the picture so far is in {output}{checkpoint}");
+                if ranks::writes() {
+                    eprintln!("interrupted after iteration {iteration}; the picture so far is in {output}{checkpoint}");
+                }
                 Ok(ExitCode::from(interrupt::EXIT_CODE))
             }
             Ended::Complete | Ended::Converged | Ended::Settled => Ok(ExitCode::SUCCESS),
         }
     }
+}
+
+/// Several processes must begin at the same iteration.
+fn agree_on_begin(run: &Run<'_>) -> Result<(), Error> {
+    let least = ranks::least(run.iterations());
+    if ranks::any(run.iterations() != least) {
+        return Err(Error::Failure(format!(
+            "the processes have different checkpoints: some begin after iteration {least}, others later; put the checkpoint \
+             where all hosts read the same file"
+        )));
+    }
+    Ok(())
 }
 
 /// Saves the pictures on the way.
@@ -424,7 +461,11 @@ struct CtrlC<'a>(&'a AtomicBool);
 
 impl Watcher for CtrlC<'_> {
     fn see(&mut self, _: &Run<'_>, _: &Progress) -> ControlFlow<Stop> {
-        if self.0.load(Ordering::Relaxed) { ControlFlow::Break(Stop::Asked) } else { ControlFlow::Continue(()) }
+        if ranks::any(self.0.load(Ordering::Relaxed)) {
+            ControlFlow::Break(Stop::Asked)
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 

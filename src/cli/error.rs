@@ -8,6 +8,8 @@ use impasto::objective::{InversionError, RegionError};
 use impasto::picture::PictureError;
 use impasto::vgg::NetworkError;
 
+use super::ranks;
+
 /// Why a command ends early.
 #[derive(Debug)]
 pub(super) enum Error {
@@ -60,13 +62,15 @@ impl Error {
             Self::Usage(message) => (message, 2),
             Self::Failure(message) => (message, 1),
         };
-        eprintln!("error: {message}");
-        ExitCode::from(code)
+        ranks::fail(message, code)
     }
 }
 
 /// Prints what clap says of the arguments; help and version go to standard output and are no error.
 pub(super) fn usage(error: &clap::Error) -> ExitCode {
+    if !ranks::is_first() {
+        return ExitCode::from(u8::from(error.use_stderr()) * 2);
+    }
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     match error.kind() {
         DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand => {

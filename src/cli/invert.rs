@@ -21,6 +21,7 @@ use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
 use super::memory::{LEAST, SMALL, STAND_IN, advice, largest, picture_side};
+use super::ranks;
 
 /// Find a picture with the same features at a layer
 ///
@@ -227,6 +228,7 @@ fn repeat(driver: &mut Driver<'_>, job: &Invert<'_>, memory: usize, repeats: u16
             break;
         }
     }
+    ranks::part(end.is_err());
     let views: Vec<_> = pictures.iter().map(|picture| picture.view()).collect();
     let strip = concatenate(Axis(1), &views).expect("pictures of one height");
     driver.write(&Picture { profile: job.image.profile.clone(), ..Picture::new(strip) })?;
@@ -243,6 +245,16 @@ impl Arguments {
     /// All pictures that are read.
     fn inputs(&self) -> Vec<&Path> {
         std::iter::once(&*self.image).chain(self.start()).collect()
+    }
+
+    /// The picture's path.
+    pub(super) fn image_mut(&mut self) -> &mut PathBuf {
+        &mut self.image
+    }
+
+    /// Options of the run.
+    pub(super) fn run_arguments_mut(&mut self) -> &mut RunArguments {
+        &mut self.run
     }
 
     /// Options of the network.

@@ -10,6 +10,7 @@ use impasto::write_atomically;
 use serde_json::{Map, Value};
 
 use super::error::Error;
+use super::ranks;
 
 /// What failed, in an error's words.
 const WRITE: &str = "write the log";
@@ -79,6 +80,7 @@ impl Watcher for LogOfRun<'_> {
         for group in progress.groups.iter().filter(|group| group.terms.len() > 1) {
             line.extend(group.terms.iter().map(|(name, value)| (format!("{}.{name}", group.name), (*value).into())));
         }
+        line.extend(ranks::sent().map(|bytes| ("sent".to_owned(), bytes.into())));
         match self.log.append(&Value::Object(line)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(why) => {

@@ -1,12 +1,14 @@
 //! How much memory may be used.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use clap::Args;
 use impasto::picture::Picture;
 use impasto::run::{Bytes, MemoryError};
 
 use super::error::Error;
+use super::ranks;
 
 /// The share of the free memory that is used where nobody says otherwise.
 const SHARE: f64 = 0.8;
@@ -23,7 +25,14 @@ pub(super) struct MemoryArguments {
 impl MemoryArguments {
     /// Bytes that the whole process may use.
     pub(super) fn budget(self) -> usize {
-        self.memory.unwrap_or_else(|| free(Path::new("/")).map_or(usize::MAX, |free| (free as f64 * SHARE) as usize))
+        // What is free changes, and with it might what several processes decide.
+        static FREE: OnceLock<usize> = OnceLock::new();
+        let free = || free(Path::new("/")).map_or(usize::MAX, |free| (free as f64 * SHARE) as usize);
+        match self.memory {
+            Some(memory) => memory,
+            None if ranks::size() > 1 => *FREE.get_or_init(|| ranks::least(free())),
+            None => free(),
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod output;
 mod plan;
 mod preview;
 mod progress;
+mod ranks;
 mod record;
 mod resume;
 mod settings;
@@ -34,12 +35,14 @@ mod transfer;
 mod weights;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::error::Error;
 use self::invocation::Invocation;
+use self::ranks::Mode;
 
 /// Neural style transfer with VGG19, on CPUs alone.
 #[derive(Parser)]
@@ -70,13 +73,53 @@ enum Command {
     Completions(completions::Arguments),
 }
 
+impl Command {
+    /// What several processes do with it.
+    fn mode(&self) -> Mode {
+        match self {
+            Self::Transfer(_) | Self::Texture(_) | Self::Invert(_) | Self::Resume(_) => Mode::Divided,
+            Self::Batch(_) => Mode::Jobs,
+            _ => Mode::First,
+        }
+    }
+
+    /// The pictures that a divided command may read from standard input.
+    fn pictures(&mut self) -> Vec<&mut PathBuf> {
+        let keeps_checkpoint = match self {
+            Self::Transfer(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
+            Self::Texture(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
+            Self::Invert(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
+            _ => false,
+        };
+        match self {
+            // Whoever is to go on needs a file, and is told so.
+            _ if keeps_checkpoint => Vec::new(),
+            Self::Transfer(arguments) => arguments.pictures_mut(),
+            Self::Texture(arguments) => vec![arguments.example_mut()],
+            Self::Invert(arguments) => vec![arguments.image_mut()],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Leaves to the first of several processes what is said and shown.
+    fn mute(&mut self) {
+        match self {
+            Self::Transfer(arguments) => arguments.run_arguments_mut().mute(),
+            Self::Texture(arguments) => arguments.run_arguments_mut().mute(),
+            Self::Invert(arguments) => arguments.run_arguments_mut().mute(),
+            Self::Batch(arguments) => arguments.mute(),
+            _ => {}
+        }
+    }
+}
+
 /// Parses, runs, and turns what happened into an exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    match parse(&words) {
+    ranks::within(|| match parse(&words) {
         Ok((command, invocation)) => run(command, &invocation).unwrap_or_else(|error| error.report()),
         Err(error) => error::usage(&error),
-    }
+    })
 }
 
 /// Parses the words after `impasto`.
@@ -88,7 +131,14 @@ fn parse(words: &[OsString]) -> Result<(Command, Invocation), clap::Error> {
     Ok((cli.command, Invocation::new(words, &command, &matches)))
 }
 
-fn run(command: Command, invocation: &Invocation) -> Result<ExitCode, Error> {
+fn run(mut command: Command, invocation: &Invocation) -> Result<ExitCode, Error> {
+    if !ranks::enter(command.mode()) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !ranks::is_first() {
+        command.mute();
+    }
+    let _stdin = ranks::stdin_for_all(command.pictures())?;
     match command {
         Command::Transfer(arguments) => transfer::run(&arguments, invocation),
         Command::Batch(arguments) => batch::run(&arguments),

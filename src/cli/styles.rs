@@ -23,6 +23,11 @@ pub(super) struct StyleArguments {
 }
 
 impl StyleArguments {
+    /// The paths that were given.
+    pub(super) fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.styles.iter_mut()
+    }
+
     /// The pictures and the share of each; the shares sum to 1. Tells on standard error, unless `quiet`, which files of a folder are passed over.
     pub(super) fn shares(&self, quiet: bool) -> Result<Vec<(PathBuf, f64)>, Error> {
         if !self.blend.is_empty() && self.blend.len() != self.styles.len() {

@@ -111,6 +111,16 @@ fn with_advice(error: impasto::Error, job: &Texture<'_>) -> Error {
 }
 
 impl Arguments {
+    /// The example's path.
+    pub(super) fn example_mut(&mut self) -> &mut PathBuf {
+        &mut self.example
+    }
+
+    /// Options of the run.
+    pub(super) fn run_arguments_mut(&mut self) -> &mut RunArguments {
+        &mut self.run
+    }
+
     /// Options of the network.
     pub(super) fn network_arguments(&self) -> &NetworkArguments {
         &self.network

@@ -204,6 +204,16 @@ impl Arguments {
         &self.run
     }
 
+    /// The pictures' paths.
+    pub(super) fn pictures_mut(&mut self) -> Vec<&mut PathBuf> {
+        std::iter::once(&mut self.content).chain(self.styles.paths_mut()).collect()
+    }
+
+    /// The same, to change them.
+    pub(super) fn run_arguments_mut(&mut self) -> &mut RunArguments {
+        &mut self.run
+    }
+
     /// Options of the network.
     pub(super) fn network_arguments(&self) -> &NetworkArguments {
         &self.network

@@ -344,7 +344,7 @@ impl Cases {
                 operation: example.name,
                 description: match example.term.place() {
                     Place::Pixels => "of the pixels".into(),
-                    Place::Features(layer) => format!("of {layer}"),
+                    Place::Features(layer) | Place::Rows(layer) => format!("of {layer}"),
                     Place::Gram(layer) => format!("of the Gram matrix of {layer}"),
                     Place::Moments(layer) => format!("of the moments of {layer}"),
                 },

@@ -87,6 +87,12 @@ impl BitMask {
         MaskViewMut { height: rows.len(), width: self.width, channels: self.channels, bits }
     }
 
+    /// All bits, row after row: see [`BitMask`].
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        let len = self.height * self.width * self.bytes_per_position();
+        &mut self.bits[..len]
+    }
+
     /// How many bits are set.
     pub fn count(&self) -> usize {
         self.bits.iter().map(|byte| byte.count_ones() as usize).sum()

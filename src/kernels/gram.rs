@@ -64,25 +64,13 @@ impl<T: Real> GramSum<T> {
 
     /// Adds positions, whole cells but for a last one.
     pub fn add(&mut self, f: &ArrayView2<'_, T>) {
-        let channels = f.ncols();
-        let blocks: Vec<_> = blocks(channels).collect();
-        let runs: Vec<_> = f.axis_chunks_iter(Axis(0), self.cells.positions()).collect();
-        for runs in runs.chunks((PENDING / (channels * channels).max(1)).clamp(8, 256)) {
-            let products: Vec<Array2<T>> = (0..runs.len() * blocks.len())
-                .into_par_iter()
-                .map(|task| {
-                    let (run, (i, j)) = (&runs[task / blocks.len()], &blocks[task % blocks.len()]);
-                    let mut product = Array2::zeros((i.len(), j.len()));
-                    let (left, right) = (run.slice(s![.., i.clone()]), run.slice(s![.., j.clone()]));
-                    matrix_product(T::one(), &left.t(), &right, T::zero(), &mut product.view_mut());
-                    product
-                })
-                .collect();
+        let blocks: Vec<_> = blocks(f.ncols()).collect();
+        products(f, self.cells, |products| {
             for (task, product) in products.iter().enumerate() {
                 let (i, j) = &blocks[task % blocks.len()];
                 self.sum.slice_mut(s![i.clone(), j.clone()]).zip_mut_with(product, |sum, &product| *sum += product);
             }
-        }
+        });
     }
 
     /// The matrix.
@@ -100,6 +88,56 @@ impl<T: Real> GramSum<T> {
             }
         }
         gram
+    }
+}
+
+/// The products of some cells, for a sum of which others have the cells before and behind.
+pub struct GramCells<T> {
+    cells: Cells,
+    channels: usize,
+    products: Vec<Array2<T>>,
+}
+
+impl<T: Real> GramCells<T> {
+    /// Those of positions, whole cells but for a last one; there may be none.
+    pub fn of(f: &ArrayView2<'_, T>, cells: Cells) -> Self {
+        let mut all = Vec::new();
+        products(f, cells, |products| all.extend(products));
+        Self { cells, channels: f.ncols(), products: all }
+    }
+
+    /// The matrix as far as it is known here: block by block `receive` puts in the sum of the cells before, these are
+    /// added, and `send` gets what it has come to. Where there are no cells behind, it has the bits of a [`GramSum`].
+    pub fn sum(self, mut receive: impl FnMut(&mut [T]), mut send: impl FnMut(&[T])) -> Array2<T> {
+        let mut gram = GramSum::new(self.channels, self.cells);
+        let blocks: Vec<_> = blocks(self.channels).collect();
+        for (block, (i, j)) in blocks.iter().enumerate() {
+            let mut sum = Array2::zeros((i.len(), j.len()));
+            receive(sum.as_slice_mut().expect("row-major"));
+            for product in self.products.iter().skip(block).step_by(blocks.len()) {
+                sum.zip_mut_with(product, |sum, &product| *sum += product);
+            }
+            send(sum.as_slice().expect("row-major"));
+            gram.sum.slice_mut(s![i.clone(), j.clone()]).assign(&sum);
+        }
+        gram.finish()
+    }
+}
+
+/// Hands the products of cells to `take`, some cells at a time: of each cell in order all blocks.
+fn products<T: Real>(f: &ArrayView2<'_, T>, cells: Cells, mut take: impl FnMut(Vec<Array2<T>>)) {
+    let channels = f.ncols();
+    let blocks: Vec<_> = blocks(channels).collect();
+    let runs: Vec<_> = f.axis_chunks_iter(Axis(0), cells.positions()).collect();
+    for runs in runs.chunks((PENDING / (channels * channels).max(1)).clamp(8, 256)) {
+        let product = |task: usize| {
+            let (run, (i, j)) = (&runs[task / blocks.len()], &blocks[task % blocks.len()]);
+            let mut product = Array2::zeros((i.len(), j.len()));
+            let (left, right) = (run.slice(s![.., i.clone()]), run.slice(s![.., j.clone()]));
+            matrix_product(T::one(), &left.t(), &right, T::zero(), &mut product.view_mut());
+            product
+        };
+        take((0..runs.len() * blocks.len()).into_par_iter().map(product).collect());
     }
 }
 
@@ -244,6 +282,32 @@ mod tests {
         let whole = in_bands(height);
         for bands in [1, 2, 5] {
             assert_eq!(in_bands(bands * cells.rows()), whole);
+        }
+    }
+
+    #[test]
+    fn has_the_same_bits_as_cells_that_are_added_by_one_after_the_other() {
+        let (height, width) = (301, 47);
+        let cells = Cells::of(height, width);
+        for channels in [17, 150] {
+            let f: Array2<f32> = random((height * width, channels), 1);
+            let mut whole = GramSum::new(channels, cells);
+            whole.add(&f.view());
+            let ends = [0, 2, 2, 3].map(|count| count * cells.rows() * width).into_iter().chain([f.nrows()]);
+            let ends: Vec<usize> = ends.collect();
+            let (mut passed, mut last): (Vec<Vec<f32>>, _) = (Vec::new(), None);
+            for (index, ends) in ends.windows(2).enumerate() {
+                let (mut before, mut after) = (std::mem::take(&mut passed).into_iter(), Vec::new());
+                let receive = |sum: &mut [f32]| {
+                    if index > 0 {
+                        sum.copy_from_slice(&before.next().unwrap());
+                    }
+                };
+                let own = GramCells::of(&f.slice(s![ends[0]..ends[1], ..]), cells);
+                last = Some(own.sum(receive, |sum| after.push(sum.to_vec())));
+                passed = after;
+            }
+            assert_eq!(last.unwrap(), whole.finish());
         }
     }
 

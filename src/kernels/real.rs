@@ -11,7 +11,14 @@ mod sealed {
 
 /// `f32`, in which pictures are made, or `f64`, in which gradients are checked. Sealed: these two and no others.
 pub trait Real:
-    sealed::Sealed + super::simd::SimdReal + super::compiled::Compiled + NdFloat + FromPrimitive + std::iter::Sum + Default
+    sealed::Sealed
+    + super::simd::SimdReal
+    + super::compiled::Compiled
+    + NdFloat
+    + FromPrimitive
+    + bytemuck::Pod
+    + std::iter::Sum
+    + Default
 {
     /// The type's name, as `"f32"`.
     const NAME: &'static str;

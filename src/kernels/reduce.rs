@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::Real;
 
 /// Elements that one task sums. Never depends on the number of threads.
-const BLOCK: usize = 1 << 14;
+pub const BLOCK: usize = 1 << 14;
 
 /// Elements summed in the array's own precision before they enter a sum in f64.
 const RUN: usize = 1 << 8;
@@ -15,7 +15,8 @@ const LANES: usize = 16;
 
 /// Σ f(xᵢ), short runs in `T`, their sums in f64.
 pub fn sum_of<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> f64 {
-    blocks(x.par_chunks(BLOCK).map(|x| x.chunks(RUN).map(|x| run(x.len(), |i| f(x[i]))).sum()))
+    let sum = |x: &[T]| x.chunks(RUN).map(|x| run(x.len(), |i| f(x[i]))).sum::<f64>();
+    total(&x.par_chunks(BLOCK).map(sum).collect::<Vec<f64>>())
 }
 
 /// Σ f(xᵢ, yᵢ) over two arrays of one length.
@@ -23,16 +24,25 @@ pub fn sum_of<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> f64 {
 /// # Panics
 /// If the lengths differ.
 pub fn sum_of_pairs<T: Real>(x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync) -> f64 {
+    total(&block_sums_of_pairs(x, y, f))
+}
+
+/// The sums of [`sum_of_pairs`] over each [`BLOCK`] of elements, which are its [`total`].
+///
+/// # Panics
+/// If the lengths differ.
+pub fn block_sums_of_pairs<T: Real>(x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<f64> {
     assert_eq!(x.len(), y.len(), "sum_of_pairs: arrays of different lengths");
     let pairs = x.par_chunks(BLOCK).zip(y.par_chunks(BLOCK));
-    blocks(pairs.map(|(x, y)| {
-        x.chunks(RUN).zip(y.chunks(RUN)).map(|(x, y)| run(x.len().min(y.len()), |i| f(x[i], y[i]))).sum()
-    }))
+    let sum = |(x, y): (&[T], &[T])| {
+        x.chunks(RUN).zip(y.chunks(RUN)).map(|(x, y)| run(x.len().min(y.len()), |i| f(x[i], y[i]))).sum::<f64>()
+    };
+    pairs.map(sum).collect()
 }
 
 /// Adds the blocks' sums in their order.
-fn blocks(sums: impl IndexedParallelIterator<Item = f64>) -> f64 {
-    sums.collect::<Vec<_>>().into_iter().sum()
+pub fn total(sums: &[f64]) -> f64 {
+    sums.iter().sum()
 }
 
 fn run<T: Real>(len: usize, term: impl Fn(usize) -> T) -> f64 {

@@ -150,21 +150,28 @@ pub(super) fn see<'t, T: Real>(
     pixels: &Var<'t, T>,
     input: &Var<'t, T>,
 ) -> Result<BTreeMap<Place, Seen<'t, T>>, NetworkError> {
-    let (mut features, mut grams) = (BTreeSet::new(), BTreeSet::new());
+    let (mut features, mut by_rows, mut grams) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for place in places {
         match *place {
             Place::Pixels => {}
             Place::Features(layer) | Place::Moments(layer) => drop(features.insert(layer)),
+            Place::Rows(layer) => drop(by_rows.insert(layer)),
             Place::Gram(layer) => drop(grams.insert(layer)),
         }
     }
-    let Measured { mut features, mut grams } = network.measure(input, &features, &grams)?;
+    let Measured { mut features, mut grams } = network.measure_by_rows(input, &features, &by_rows, &grams)?;
     let positions = |map: &Var<'t, T>| (map.shape()[0] * map.shape()[1]) as f64;
     let whole = |value: Var<'t, T>| Seen { positions: positions(&value), value };
     // Features that others are made of go as soon as these are, so that a gradient can take their place.
     let mut look = |place: Place| match place {
         Place::Pixels => whole(pixels.clone()),
         Place::Features(layer) => match features.get(&layer) {
+            Some(map) if [Place::Moments(layer), Place::Rows(layer)].iter().any(|place| places.contains(place)) => {
+                whole(map.clone())
+            }
+            _ => whole(features.remove(&layer).expect("as asked")),
+        },
+        Place::Rows(layer) => match features.get(&layer) {
             Some(map) if places.contains(&Place::Moments(layer)) => whole(map.clone()),
             _ => whole(features.remove(&layer).expect("as asked")),
         },

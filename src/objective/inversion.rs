@@ -87,7 +87,7 @@ pub fn inversion<T: Real>(
     let divisor = 2.0 * variance;
     let Priors { alpha, beta, lambda_alpha, lambda_tv } = priors;
     Ok(Objective::new()
-        .term("error", 1.0, FeaturesError::new(layer, &features, selection, Divisor::Size))
+        .term("error", 1.0, FeaturesError::new(layer, &features, selection, Divisor::Size).among(network))
         .group("tv", 1.0, prior(lambda_tv, Box::new(TotalVariation { beta, divisor })))
         .group("alpha", 1.0, prior(lambda_alpha, Box::new(AlphaNorm { alpha, divisor }))))
 }

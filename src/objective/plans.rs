@@ -1,4 +1,4 @@
-//! Evaluations have the same bits under every plan, and take the memory that was foreseen.
+//! Evaluations have the same bits under every plan and among any number of peers, and take the memory that was foreseen.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +7,7 @@ use ndarray::{Array3, ArrayD};
 use super::*;
 use crate::kernels::testing::random;
 use crate::ops::SegmentMode::{self, Bands, Keep};
+use crate::peers::testing::together;
 use crate::recipe::{LayerWeights, Preset, Recipe};
 use crate::vgg::{Layer, Plan, Pooling, Vgg19, Weights};
 
@@ -34,13 +35,23 @@ fn evaluated(objective: &Objective<f32>, network: &Vgg19<f32>, size: [usize; 2])
     (evaluation.total, evaluation.scaled.backward().take(&x).unwrap().into_array())
 }
 
-fn check(objective: &Objective<f32>, network: &Vgg19<f32>, size: [usize; 2]) {
+/// Holds an objective, which is made for a network, to one evaluation as a whole: under all plans, and among peers who compute
+/// its targets together too.
+fn check(made: &(dyn Fn(&Vgg19<f32>) -> Objective<f32> + Sync), network: &Vgg19<f32>, size: [usize; 2]) {
+    let objective = &made(network);
     let expected = evaluated(objective, &network.clone().with_plan(Plan::whole()), size);
     assert!(expected.1.iter().all(|g| g.is_finite()) && expected.1.iter().any(|&g| g != 0.0));
     for (index, plan) in plans().into_iter().enumerate() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1 + index % 3).build().unwrap();
         let found = pool.install(|| evaluated(objective, &network.clone().with_plan(plan.clone()), size));
         assert_eq!(found, expected, "{plan:?}");
+    }
+    for ranks in [2, 3, 5] {
+        let found = together(ranks, |peers| {
+            let network = network.clone().with_peers(peers);
+            evaluated(&made(&network), &network, size)
+        });
+        assert!(found.iter().all(|found| *found == expected), "{ranks} ranks");
     }
 }
 
@@ -68,17 +79,22 @@ fn have_the_same_bits_for_every_objective_and_pooling() {
                 },
             ];
             for recipe in recipes {
-                let styles = vec![(picture([40, 61], 2), 1.0)];
-                let objective = style_transfer(&recipe, &network, picture(size, 1), styles).unwrap();
-                check(&objective, &network, size);
+                let styles = || vec![(picture([40, 61], 2), 1.0)];
+                let made = |network: &Vgg19<f32>| style_transfer(&recipe, network, picture(size, 1), styles()).unwrap();
+                check(&made, &network, size);
             }
-            let objective = texture(&network, picture([48, 50], 3), &texture_layers()).unwrap();
-            check(&objective, &network, size);
+            let made = |network: &Vgg19<f32>| texture(network, picture([48, 50], 3), &texture_layers()).unwrap();
+            check(&made, &network, size);
             for name in ["relu1_1", "pool2", "relu4_3"] {
                 let layer: Layer = name.parse().unwrap();
-                let selection = Selection { channels: Some(1..3), patch: Some([0..2, 1..3]) };
-                let objective = inversion(&network, picture(size, 4), layer, selection, Priors::light(layer)).unwrap();
-                check(&objective, &network, size);
+                let some = Selection { channels: Some(1..3), patch: Some([0..2, 1..3]) };
+                for selection in [some, Selection::default()] {
+                    let made = |network: &Vgg19<f32>| {
+                        let image = picture(size, 4);
+                        inversion(network, image, layer, selection.clone(), Priors::light(layer)).unwrap()
+                    };
+                    check(&made, &network, size);
+                }
             }
         }
     }
@@ -87,8 +103,8 @@ fn have_the_same_bits_for_every_objective_and_pooling() {
 #[test]
 fn have_the_same_bits_where_edges_wrap_around() {
     let network = Vgg19::new(Weights::random_with_widths([4, 3, 5, 9, 6], 1, None)).with_pooling(Pooling::Average);
-    let objective = texture(&network, picture([48, 50], 3), &texture_layers()).unwrap();
-    check(&objective, &network.seamless(), [64, 48]);
+    let made = |_: &Vgg19<f32>| texture(&network, picture([48, 50], 3), &texture_layers()).unwrap();
+    check(&made, &network.clone().seamless(), [64, 48]);
 }
 
 #[test]

@@ -109,7 +109,8 @@ fn content_terms<T: Real>(recipe: &Recipe, network: &Vgg19<T>, content: Array3<T
     let term = |(layer, weight): (Layer, f64)| -> (f64, Box<dyn Term<T>>) {
         let features = &seen[&Place::Features(layer)].value;
         let divisor = recipe.formula.content_divisor();
-        (weight, Box::new(FeaturesError::new(layer, features, Selection::default(), divisor)))
+        let term = FeaturesError::new(layer, features, Selection::default(), divisor);
+        (weight, Box::new(term.among(network)))
     };
     Ok(layers.iter().map(term).collect())
 }

@@ -11,6 +11,8 @@ pub enum Place {
     Pixels,
     /// The features at a layer: the whole map, (height, width, channels).
     Features(Layer),
+    /// The same where several processes compute one picture: the whole map, or this process's own rows of it.
+    Rows(Layer),
     /// The Gram matrix FᵀF of the features F at a layer, (channels, channels). The map itself need not be held.
     Gram(Layer),
     /// The Gram matrix and below it the sums ΣF of each channel, (channels + 1, channels): see
@@ -23,7 +25,7 @@ impl Place {
     pub fn layer(self) -> Option<Layer> {
         match self {
             Self::Pixels => None,
-            Self::Features(layer) | Self::Gram(layer) | Self::Moments(layer) => Some(layer),
+            Self::Features(layer) | Self::Rows(layer) | Self::Gram(layer) | Self::Moments(layer) => Some(layer),
         }
     }
 }

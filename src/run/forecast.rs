@@ -195,7 +195,7 @@ impl Load {
     pub fn speed(&self) -> Speed {
         const SIDE: usize = 224;
         let (features, grams) = self.layers();
-        let network = &self.network;
+        let network = &self.network.clone().alone();
         let image =
             Array3::from_shape_fn((SIDE, SIDE, 3), |(i, j, c)| ((i * 31 + j * 17 + c * 7) % 13) as f32 / 6.0 - 1.0);
         let mut tape = Tape::new();

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use ndarray::{Array3, ArrayView3, Axis, Ix4};
 
 use super::plan::Cost;
 use super::{Layer, Lineage, Plan, Weights};
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
-use crate::ops::{self, Look, Outline, Reach, SegmentLink, SegmentMode, SegmentSeen};
+use crate::ops::{self, Look, Outline, Portion, Reach, SegmentLink, SegmentMode, SegmentSeen, Wanted};
+use crate::peers::Peers;
 use crate::tape::{Real, Tape, Value, Var};
 
 /// Why features cannot be computed.
@@ -61,6 +63,8 @@ pub struct Vgg19<T: Real> {
     seamless: bool,
     /// How an evaluation is divided; `None` for the fastest way.
     plan: Option<Plan>,
+    /// Those who compute the same evaluation, if they are several.
+    peers: Option<Arc<dyn Peers>>,
 }
 
 /// What [`Vgg19::measure`] finds, by layer.
@@ -112,6 +116,7 @@ impl<T: Real> Vgg19<T> {
             algorithm: ConvAlgorithm::default(),
             seamless: false,
             plan: None,
+            peers: None,
         }
     }
 
@@ -145,6 +150,28 @@ impl<T: Real> Vgg19<T> {
         };
         let manner = |network: &Self| (network.pooling, network.algorithm, network.seamless);
         weights(self) == weights(other) && manner(self) == manner(other)
+    }
+
+    /// The same network with each evaluation divided among peers, who all must make the same ones: to the bit what one
+    /// process comes to. Each computes some rows of every map as a whole, whatever the [plan](Self::with_plan); what plans do
+    /// not divide, and whatever needs a whole map but its Gram matrix, all compute for themselves.
+    pub fn with_peers(self, peers: Arc<dyn Peers>) -> Self {
+        Self { peers: Some(peers).filter(|peers| peers.size() > 1), ..self }
+    }
+
+    /// The same network for this process by itself.
+    pub fn alone(self) -> Self {
+        Self { peers: None, ..self }
+    }
+
+    /// Those who compute the same evaluation, if they are several.
+    pub(crate) fn peers(&self) -> Option<&Arc<dyn Peers>> {
+        self.peers.as_ref()
+    }
+
+    /// Among how many peers an evaluation is divided.
+    pub(crate) fn ranks(&self) -> usize {
+        self.peers.as_ref().map_or(1, |peers| peers.size())
     }
 
     /// The deepest layer that the weights reach.
@@ -243,12 +270,25 @@ impl<T: Real> Vgg19<T> {
         features: &BTreeSet<Layer>,
         grams: &BTreeSet<Layer>,
     ) -> Result<Measured<'t, T>, NetworkError> {
+        self.measure_by_rows(image, features, &BTreeSet::new(), grams)
+    }
+
+    /// The same, where features at layers `by_rows` may be each peer's [own rows](ops::own_rows) of them alone.
+    pub(crate) fn measure_by_rows<'t>(
+        &self,
+        image: &Var<'t, T>,
+        whole: &BTreeSet<Layer>,
+        by_rows: &BTreeSet<Layer>,
+        grams: &BTreeSet<Layer>,
+    ) -> Result<Measured<'t, T>, NetworkError> {
+        let features = &(whole | by_rows);
         let mut measured = Measured { features: BTreeMap::new(), grams: BTreeMap::new() };
         let layers: BTreeSet<Layer> = features.union(grams).copied().collect();
         let Some(&deepest) = layers.last() else { return Ok(measured) };
         let size = [image.shape()[0], image.shape()[1]];
         self.check(size, deepest)?;
         let plan = match &self.plan {
+            _ if self.peers.is_some() => Plan::whole(),
             _ if !image.needs_gradient() => Plan::of_targets(size),
             Some(plan) => plan.clone(),
             None => Plan::fastest(size),
@@ -264,23 +304,52 @@ impl<T: Real> Vgg19<T> {
             let features = (features.contains(&layer) || gram.is_none()).then(|| value.clone());
             held.push((layer, features, gram));
         };
-        let mut x = Some(image.clone());
-        for (convolutions, mode) in plan.segments() {
+        let mut x = Some(Portion::whole(image.clone()));
+        let segments: Vec<_> = plan.segments().collect();
+        for (index, (convolutions, mode)) in segments.iter().enumerate() {
             let Some(input) = x.take() else { break };
             let parts = self.parts(convolutions.clone(), features, grams, deepest);
             let Some(last) = parts.last() else { break };
-            if self.divides(convolutions.clone(), &layers, &parts) {
-                let links: Vec<_> = parts.iter().map(|part| self.link(part, image.tape())).collect();
-                let (seen, map) = ops::segment(&input, &links, mode, last.layer < deepest, self.algorithm);
-                for (part, SegmentSeen { features, gram, positions }) in parts.iter().zip(seen) {
-                    measured.features.extend(features.map(|features| (part.layer, features)));
-                    measured.grams.extend(gram.map(|value| (part.layer, GramMatrix { value, positions })));
+            let divides = |convolutions: &Range<usize>| {
+                let parts = self.parts(convolutions.clone(), features, grams, deepest);
+                self.divides(convolutions.clone(), &layers, &parts)
+            };
+            let mut measure = |part: &Part, seen: SegmentSeen<'t, T>| {
+                let SegmentSeen { features, gram, positions } = seen;
+                measured.features.extend(features.map(|features| (part.layer, features)));
+                measured.grams.extend(gram.map(|value| (part.layer, GramMatrix { value, positions })));
+            };
+            if !divides(convolutions) {
+                x = self.compose(convolutions.clone(), input.map, &layers, deepest, &mut see).map(Portion::whole);
+            } else if let Some(peers) = &self.peers {
+                // The first link of the next segment, if that is divided too.
+                let behind = segments.get(index + 1).filter(|(convolutions, _)| divides(convolutions));
+                let behind = behind.and_then(|(convolutions, _)| {
+                    self.parts(convolutions.clone(), features, grams, deepest).into_iter().next()
+                });
+                let links: Vec<_> = parts.iter().chain(&behind).map(|part| self.link(part, image.tape())).collect();
+                let mut portion = Some(input);
+                for (index, part) in parts.iter().enumerate() {
+                    let Some(input) = portion.take() else { break };
+                    let wanted = match links.get(index + 1) {
+                        _ if part.layer == deepest => Wanted::Nothing,
+                        Some(next) => Wanted::By(next),
+                        None => Wanted::Whole,
+                    };
+                    let wanted = (&wanted, !whole.contains(&part.layer));
+                    let (seen, map) = ops::divided(&input, &links[index], wanted, self.algorithm, peers);
+                    measure(part, seen);
+                    portion = map;
                 }
-                x = map;
+                x = portion;
             } else {
-                x = self.compose(convolutions, input, &layers, deepest, &mut see);
+                let links: Vec<_> = parts.iter().map(|part| self.link(part, image.tape())).collect();
+                let (seen, map) = ops::segment(&input.map, &links, *mode, last.layer < deepest, self.algorithm);
+                parts.iter().zip(seen).for_each(|(part, seen)| measure(part, seen));
+                x = map.map(Portion::whole);
             }
         }
+        let x = x.map(|x| x.map);
         if let Some(x) = x {
             self.classify(x, &layers, deepest, &mut see);
         }
@@ -342,7 +411,12 @@ impl<T: Real> Vgg19<T> {
             let weight = part.convolution.map(|index| self.convolutions[index].0.of_rank::<Ix4>("segment").dim());
             weight.is_none_or(|weight| self.algorithm.fuses(&ConvGeometry::padded(1), weight, part.pooled))
         };
-        !self.seamless && convolutions.all(|index| !layers.contains(&Layer::stage(index).0)) && parts.iter().all(fuses)
+        // Rows of patches are products of BLAS, whose bits depend on the other rows.
+        let alike = self.peers.is_none() || self.algorithm != ConvAlgorithm::Im2col;
+        alike
+            && !self.seamless
+            && convolutions.all(|index| !layers.contains(&Layer::stage(index).0))
+            && parts.iter().all(fuses)
     }
 
     /// Bytes of the weights.
@@ -369,6 +443,11 @@ impl<T: Real> Vgg19<T> {
             let cost = self.cost(&plan, size, places, true);
             (plan, cost)
         };
+        if self.ranks() > 1 {
+            let (plan, cost) = costed(Plan::whole());
+            let whole: usize = places.0.iter().map(|layer| self.map_bytes(*layer, size)).sum();
+            return (plan, cost.shared(self.ranks(), whole));
+        }
         let fastest = costed(Plan::fastest(size));
         if fastest.1.bytes <= bytes {
             return fastest;

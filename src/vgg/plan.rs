@@ -103,6 +103,13 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
+    /// That of one of so many processes which share it: of the maps its own rows and some beside them, and features of so many
+    /// bytes as a whole, with their gradient.
+    pub(super) fn shared(self, ranks: usize, features: usize) -> Self {
+        let maps = (self.maps / ranks * 5 / 4 + 2 * features).min(self.maps + 2 * features);
+        Self { bytes: self.bytes - self.maps + maps, maps, work: self.work / ranks as f64 }
+    }
+
     /// Of segments, each with whether it is really computed in bands, or by single operations.
     pub(super) fn of(segments: &[(Outline, bool)], gradient: bool) -> Self {
         let mut meter = Meter::default();

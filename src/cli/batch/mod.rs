@@ -16,6 +16,7 @@ use super::arguments::Networks;
 use super::drive::Driver;
 use super::error::Error;
 use super::interrupt;
+use super::ranks;
 use super::record::Record;
 use super::settings::{self, Settings, TransferOptions};
 
@@ -61,8 +62,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
     }
     let quiet = arguments.options.0.contains_key("quiet");
-    let (networks, mut states, mut failures) = (Networks::default(), Vec::new(), Vec::new());
-    for (index, job) in jobs.iter().enumerate() {
+    // Of several processes each takes its turn, and the first tells of all in the end.
+    let (rank, size) = (ranks::rank(), ranks::size());
+    let (networks, mut reports) = (Networks::default(), Vec::new());
+    for (index, job) in jobs.iter().enumerate().skip(rank).step_by(size) {
         let number = format!("{} of {}", index + 1, jobs.len());
         let name = format!("{} with {}", job.content, job.styles.join(" and "));
         if !quiet {
@@ -70,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         }
         let begin = Instant::now();
         let (state, error) = match arguments.paint(job, &networks) {
-            Ok(State::Interrupted) => {
+            Ok(State::Interrupted) if size == 1 => {
                 eprintln!("interrupted at {number}; the same command goes on from there");
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
@@ -80,35 +83,45 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         if state == State::Present && !quiet {
             eprintln!("{}: already there", job.output.display());
         }
-        if arguments.json {
-            let mut line = json!({
-                "content": job.content,
-                "style": job.styles,
-                "output": job.output.to_string_lossy(),
-                "state": state.name(),
-                "seconds": begin.elapsed().as_secs_f64(),
-            });
-            if let Some(error) = &error {
-                line["error"] = Value::from(error.as_str());
-            }
+        let mut line = json!({
+            "content": job.content,
+            "style": job.styles,
+            "output": job.output.to_string_lossy(),
+            "state": state.name(),
+            "seconds": begin.elapsed().as_secs_f64(),
+        });
+        if let Some(error) = error {
+            line["error"] = Value::from(error);
+        }
+        if arguments.json && size == 1 {
             println!("{line}");
         }
-        states.push(state);
-        failures.extend(error.map(|error| format!("{name}: {error}")));
+        reports.push((index, line));
+        if state == State::Interrupted {
+            break;
+        }
     }
-    if !quiet {
-        let count = |wanted: State| states.iter().filter(|state| **state == wanted).count();
-        let made = if arguments.dry_run {
-            format!("{} to paint", count(State::Planned))
-        } else {
-            format!("{} painted", count(State::Made))
-        };
-        eprintln!("{made}, {} already there, {} failed", count(State::Present), failures.len());
+    if size > 1 {
+        reports = joined(&reports);
+        for (_, line) in reports.iter().filter(|_| arguments.json) {
+            println!("{line}");
+        }
     }
-    for failure in &failures {
-        eprintln!("error: {failure}");
+    Ok(arguments.conclude(&reports, quiet))
+}
+
+/// The reports of all processes, in the order of the jobs, at the first; those of the others' jobs are there with it.
+fn joined(reports: &[(usize, Value)]) -> Vec<(usize, Value)> {
+    let own = Value::from_iter(reports.iter().map(|(index, line)| json!([index, line])));
+    let mut all: Vec<(usize, Value)> = Vec::new();
+    for bytes in ranks::gather(own.to_string().into_bytes()) {
+        let reports: Vec<Value> = serde_json::from_slice(&bytes).unwrap_or_default();
+        all.extend(
+            reports.into_iter().map(|mut report| (report[0].as_u64().unwrap_or_default() as usize, report[1].take())),
+        );
     }
-    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    all.sort_by_key(|(index, _)| *index);
+    all
 }
 
 /// What became of a job.
@@ -144,6 +157,41 @@ impl Arguments {
             (None, None) => Err(Error::Usage("--output is missing: name the folder to write to".into())),
             (None, Some(folder)) => list::pairs(&self.contents, &self.styles, folder, extension),
         }
+    }
+
+    /// Says nothing while it goes.
+    pub(super) fn mute(&mut self) {
+        self.options.0.retain(|name, _| !["verbose", "preview"].contains(&name.as_str()));
+        self.options.0.insert("quiet".into(), true.into());
+    }
+
+    /// Tells what became of the jobs, and gives the exit code.
+    fn conclude(&self, reports: &[(usize, Value)], quiet: bool) -> ExitCode {
+        let count = |wanted: State| reports.iter().filter(|(_, line)| line["state"] == wanted.name()).count();
+        if count(State::Interrupted) > 0 {
+            eprintln!("interrupted; the same command goes on from there");
+            return ExitCode::from(interrupt::EXIT_CODE);
+        }
+        if !quiet {
+            let made = if self.dry_run {
+                format!("{} to paint", count(State::Planned))
+            } else {
+                format!("{} painted", count(State::Made))
+            };
+            eprintln!("{made}, {} already there, {} failed", count(State::Present), count(State::Failed));
+        }
+        for (_, line) in reports {
+            if let Some(error) = line["error"].as_str() {
+                let styles: Vec<&str> =
+                    line["style"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                eprintln!(
+                    "error: {} with {}: {error}",
+                    line["content"].as_str().unwrap_or_default(),
+                    styles.join(" and ")
+                );
+            }
+        }
+        if count(State::Failed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
     /// Makes a picture, unless it is there or nothing is to be done but to look.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::{ArrayView3, ArrayViewMut3, Ix1, Ix4, s};
 
 use super::super::{feature_map, feature_map_mut};
+use super::SegmentLink;
 use super::schedule::Reach;
 use crate::kernels::{
     BitMask, Buffers, ConvAlgorithm, ConvGeometry, Gradient, Output, PoolGeometry, Pooling, conv, pooling,
@@ -24,15 +25,42 @@ pub enum Link<T: Real> {
 pub struct Memory {
     pub mask: Option<BitMask>,
     pub places: Vec<u8>,
+    /// The first row that is remembered.
+    first: usize,
 }
 
 impl Memory {
+    /// All that is remembered, row after row, and the first row.
+    pub fn bytes_mut(&mut self) -> (&mut [u8], usize) {
+        (self.mask.as_mut().map_or(&mut self.places[..], BitMask::bytes_mut), self.first)
+    }
+
+    /// Where rows are among those that are remembered.
+    fn place(&self, rows: Range<usize>) -> Range<usize> {
+        rows.start - self.first..rows.end - self.first
+    }
+
     pub fn bytes(&self) -> usize {
         self.mask.as_ref().map_or(0, BitMask::bytes) + self.places.len()
     }
 }
 
 impl<T: Real> Link<T> {
+    /// The link that is described.
+    ///
+    /// # Panics
+    /// If it is neither a convolution nor a pooling, or a weight or bias needs a gradient.
+    pub fn of(link: &SegmentLink<'_, T>) -> Self {
+        match (&link.convolution, link.pooling) {
+            (Some((weight, bias)), pooling) => {
+                assert!(!weight.needs_gradient() && !bias.needs_gradient(), "segment: weights must be constant");
+                Self::Convolution { weight: weight.value().clone(), bias: bias.value().clone(), pooling }
+            }
+            (None, Some(pooling)) => Self::Pooling(pooling),
+            (None, None) => panic!("segment: a link is a convolution, a pooling or both"),
+        }
+    }
+
     pub fn reach(&self) -> Reach {
         match self {
             Self::Convolution { pooling, .. } => Reach::Convolution { pooled: pooling.is_some() },
@@ -53,16 +81,67 @@ impl<T: Real> Link<T> {
     }
 
     /// Room for what the link remembers of an input of the given shape.
-    pub fn memory(&self, [height, width, channels]: [usize; 3], buffers: &Buffers<T>) -> Memory {
-        match self {
+    pub fn memory(&self, input: [usize; 3], buffers: &Buffers<T>) -> Memory {
+        let (rows, height) = (0..self.shape(input)[0], self.shape(input)[0]);
+        self.memory_of(self.remembered(&rows, (input[0], height)), input, buffers)
+    }
+
+    /// The same for some rows, as counted by [`remembered`](Self::remembered).
+    pub fn memory_of(&self, rows: Range<usize>, [_, width, channels]: [usize; 3], buffers: &Buffers<T>) -> Memory {
+        let (mask, places) = match self {
             Self::Convolution { weight, .. } => {
-                Memory { mask: Some(buffers.take_mask(height, width, weight.shape()[0])), places: Vec::new() }
+                (Some(buffers.take_mask(rows.len(), width, weight.shape()[0])), Vec::new())
             }
-            Self::Pooling(Pooling::Max) => {
-                Memory { mask: None, places: vec![0; (height / 2) * (width / 2) * channels] }
-            }
-            Self::Pooling(Pooling::Average) => Memory::default(),
+            Self::Pooling(Pooling::Max) => (None, vec![0; rows.len() * (width / 2) * channels]),
+            Self::Pooling(Pooling::Average) => (None, Vec::new()),
+        };
+        Memory { mask, places, first: rows.start }
+    }
+
+    /// Bytes of a row of what is remembered.
+    pub fn memory_line(&self, [_, width, channels]: [usize; 3]) -> usize {
+        match self {
+            Self::Convolution { weight, .. } => width * weight.shape()[0].div_ceil(8),
+            Self::Pooling(Pooling::Max) => width / 2 * channels,
+            Self::Pooling(Pooling::Average) => 0,
         }
+    }
+
+    /// The rows of the input, which has `input`, that `rows` of the result, of `height` in all, are computed from.
+    pub fn needs(&self, rows: &Range<usize>, (input, height): (usize, usize)) -> Range<usize> {
+        match self {
+            Self::Convolution { .. } => {
+                let Range { start, end } = self.remembered(rows, (input, height));
+                start.saturating_sub(1)..(end + 1).min(input)
+            }
+            Self::Pooling(_) => 2 * rows.start..if rows.end == height { input } else { 2 * rows.end },
+        }
+    }
+
+    /// The rows that are remembered of computing these rows of the result: of the convolution's own result, or of the pooling's.
+    pub fn remembered(&self, rows: &Range<usize>, (input, height): (usize, usize)) -> Range<usize> {
+        match self {
+            Self::Convolution { pooling: Some(_), .. } => {
+                2 * rows.start..if rows.end == height { input } else { 2 * rows.end }
+            }
+            _ => rows.clone(),
+        }
+    }
+
+    /// For the gradient of `rows` of the input, of `height` in all: the rows that must be remembered, and those of the
+    /// result, which has `result`, whose gradient must be known.
+    pub fn reached(&self, rows: &Range<usize>, (height, result): (usize, usize)) -> (Range<usize>, Range<usize>) {
+        // Rows of the convolution's result that these rows of the input have a part in; with a pooling behind it, whole
+        // windows.
+        let (scale, beside) = match self {
+            Self::Convolution { pooling: None, .. } => (1, 1),
+            Self::Convolution { pooling: Some(_), .. } => (2, 2),
+            Self::Pooling(_) => (2, 0),
+        };
+        let start = rows.start.saturating_sub(beside);
+        let end = if rows.end == height { height } else { (rows.end + beside).min(height) };
+        let gradient = start / scale..if end == height { result } else { end / scale };
+        (if let Self::Pooling(_) = self { gradient.clone() } else { start..end }, gradient)
     }
 
     /// Computes `rows` of the result, of `height` in all, into `y`; `x` gives rows of the input, which has `input`.
@@ -79,12 +158,14 @@ impl<T: Real> Link<T> {
     {
         match self {
             Self::Convolution { weight, bias, pooling } => {
-                let scale = if pooling.is_some() { 2 } else { 1 };
-                let (start, end) = (rows.start * scale, if rows.end == height { input } else { rows.end * scale });
-                let x = x(start.saturating_sub(1)..(end + 1).min(input));
+                let Range { start, end } = self.remembered(&rows, (input, height));
+                let x = x(self.needs(&rows, (input, height)));
                 let (top, bottom) = (usize::from(start == 0), usize::from(end == input));
                 let geometry = ConvGeometry { padding: [top, 1, bottom, 1].into(), ..ConvGeometry::default() };
-                let mask = memory.map(|memory| memory.mask.as_mut().expect("of a convolution").rows_mut(start..end));
+                let mask = memory.map(|memory| {
+                    let rows = memory.place(start..end);
+                    memory.mask.as_mut().expect("of a convolution").rows_mut(rows)
+                });
                 let output = match pooling {
                     None => Output::Relu { y, mask },
                     Some(pooling) => Output::pooled(*pooling, y, mask),
@@ -93,14 +174,13 @@ impl<T: Real> Link<T> {
                 conv::forward_fused(algorithm, &geometry, &x, &weight, Some(&bias), output, buffers);
             }
             Self::Pooling(kind) => {
-                let end = if rows.end == height { input } else { 2 * rows.end };
-                let (windows, x) = (PoolGeometry::square(2), x(2 * rows.start..end));
+                let (windows, x) = (PoolGeometry::square(2), x(self.needs(&rows, (input, height))));
                 match kind {
                     Pooling::Average => pooling::average_forward(&windows, &x, &mut y),
                     Pooling::Max => {
                         let places = pooling::max_forward(&windows, &x, &mut y);
                         if let Some(memory) = memory {
-                            let line = places.len() / rows.len();
+                            let (line, rows) = (places.len() / rows.len(), memory.place(rows));
                             memory.places[rows.start * line..rows.end * line].copy_from_slice(&places);
                         }
                     }
@@ -126,13 +206,9 @@ impl<T: Real> Link<T> {
     {
         match self {
             Self::Convolution { weight, pooling, .. } => {
-                // Rows of the convolution's result that these rows of the input have a part in; with a pooling behind it,
-                // whole windows.
-                let (scale, beside) = if pooling.is_some() { (2, 2) } else { (1, 1) };
-                let start = rows.start.saturating_sub(beside);
-                let end = if rows.end == height { height } else { (rows.end + beside).min(height) };
-                let dy = dy(start / scale..if end == height { result } else { end / scale });
-                let mask = memory.mask.as_ref().expect("of a convolution").rows(start..end);
+                let (Range { start, end }, gradient) = self.reached(&rows, (height, result));
+                let dy = dy(gradient);
+                let mask = memory.mask.as_ref().expect("of a convolution").rows(memory.place(start..end));
                 let gradient = match pooling {
                     None => Gradient::Masked { dy, mask },
                     Some(pooling) => Gradient::pooled(*pooling, dy, mask),
@@ -149,12 +225,13 @@ impl<T: Real> Link<T> {
                 ndarray::Zip::from(&mut dx).and(&feature_map(&own)).par_for_each(|dx, &own| *dx += own);
             }
             Self::Pooling(kind) => {
-                let pooled = rows.start / 2..if rows.end == height { result } else { rows.end / 2 };
+                let (pooled, _) = self.reached(&rows, (height, result));
                 let (windows, dy) = (PoolGeometry::square(2), dy(pooled.clone()));
                 match kind {
                     Pooling::Average => pooling::average_backward(&windows, &dy, &mut dx),
                     Pooling::Max => {
                         let line = dy.dim().1 * dy.dim().2;
+                        let pooled = memory.place(pooled);
                         let places = &memory.places[pooled.start * line..pooled.end * line];
                         pooling::max_backward(&windows, &dy, places, &mut dx);
                     }

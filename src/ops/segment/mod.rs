@@ -5,8 +5,10 @@
 //! | `outline` | shapes, and what follows from them: maps held whole, memory, work |
 //! | `schedule` | which rows of which map are computed when |
 //! | `chain` | one band of one map, there and back |
+//! | `divided` | one map divided among processes |
 
 mod chain;
+mod divided;
 mod outline;
 mod schedule;
 #[cfg(test)]
@@ -22,6 +24,7 @@ use crate::kernels::gram::{self, GramSum};
 use crate::kernels::{Buffers, ConvAlgorithm, Pooling};
 use crate::tape::{Real, Tensor, Value, Var};
 use chain::{Band, Link, Memory};
+pub(crate) use divided::{Portion, Wanted, divided, own_rows};
 pub(crate) use outline::{Look, Meter, Outline};
 pub(crate) use schedule::Reach;
 use schedule::Schedule;
@@ -163,17 +166,7 @@ impl<T: Real> Segment<T> {
         algorithm: ConvAlgorithm,
     ) -> Self {
         let looks = links.iter().map(|link| Look { features: link.features, gram: link.gram }).collect();
-        let links: Vec<Link<T>> = links
-            .iter()
-            .map(|link| match (&link.convolution, link.pooling) {
-                (Some((weight, bias)), pooling) => {
-                    assert!(!weight.needs_gradient() && !bias.needs_gradient(), "segment: weights must be constant");
-                    Link::Convolution { weight: weight.value().clone(), bias: bias.value().clone(), pooling }
-                }
-                (None, Some(pooling)) => Link::Pooling(pooling),
-                (None, None) => panic!("segment: a link is a convolution, a pooling or both"),
-            })
-            .collect();
+        let links: Vec<Link<T>> = links.iter().map(Link::of).collect();
         let (height, width, channels) = x.of_rank::<Ix3>("segment").dim();
         let mut shapes = vec![[height, width, channels]];
         for link in &links {

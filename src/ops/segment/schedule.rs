@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::kernels::gram::Cells;
 
 /// Rows of a Winograd tile, at multiples of which its convolutions begin.
-const TILE: usize = 4;
+pub const TILE: usize = 4;
 
 /// From one map of a segment to the next, as far as rows are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
