@@ -339,7 +339,7 @@ pub fn smooth() -> Vec<Function> {
             functions.push(elementwise(scalar, shapes[(i + k) % shapes.len()], m, s));
         }
         let (m, s) = sizes[(i + 3) % sizes.len()];
-        let counts = [3, 1000, 10_000];
+        let counts = [3, 300, 30_000];
         functions.push(sum(scalar, counts[i % counts.len()], m, s));
         if i % 5 == 0 {
             functions.push(sum(scalar, 100_000, 1.0, 1.0));
