@@ -1,6 +1,8 @@
 //! The command `impasto gradcheck`, as its users see it.
 
 use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
@@ -200,6 +202,57 @@ fn a_program_that_hangs_is_ended() {
     assert!(start.elapsed() < Duration::from_secs(50));
     let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
     assert!(!Path::new("/proc").join(pid.trim()).exists(), "{pid} is still there");
+}
+
+/// A program that starts another and waits for it, when it is asked for the value; and the file for the number of that one.
+#[cfg(target_os = "linux")]
+fn waits_for_another(folder: &Path) -> (String, PathBuf) {
+    let pid = folder.join("pid");
+    let waits = format!("sleep 1000 & echo $! > {}; wait", pid.display());
+    (script(folder, "echo '{\"inputs\":[1.0]}'", &waits, ""), pid)
+}
+
+/// Whether a process is there, and no zombie, some time after it was sent a signal.
+#[cfg(target_os = "linux")]
+fn is_alive(pid: &str) -> bool {
+    let alive = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+    };
+    (0..200).all(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        alive()
+    })
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_program_has_started_is_ended_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (command, pid) = waits_for_another(folder.path());
+    let mut gradcheck = gradcheck();
+    gradcheck.args(["--timeout", "0.5", "--exec", &command]).timeout(Duration::from_secs(60));
+    gradcheck.assert().code(1).stderr(predicate::str::contains("did not answer \"value\" within 0.5 s"));
+    let pid = std::fs::read_to_string(pid).unwrap();
+    assert!(!is_alive(pid.trim()), "{pid} is still there");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ctrl_c_ends_the_program_and_what_it_has_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let (command, pid) = waits_for_another(folder.path());
+    let mut gradcheck = std::process::Command::new(env!("CARGO_BIN_EXE_impasto"));
+    let mut running = gradcheck.args(["gradcheck", "--exec", &command]).spawn().unwrap();
+    let other = (0..500).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        std::fs::read_to_string(&pid).ok().filter(|pid| pid.ends_with('\n'))
+    });
+    let other = other.expect("the program starts another");
+    let interrupt = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status();
+    assert!(interrupt.unwrap().success());
+    assert_eq!(running.wait().unwrap().code(), Some(130));
+    assert!(!is_alive(other.trim()), "{other} is still there");
 }
 
 #[test]

@@ -5,33 +5,31 @@ use std::sync::OnceLock;
 
 use impasto::Picture;
 use impasto::picture::{Format, Provenance, SaveOptions};
+use impasto_fuzz::{changed, in_a_file};
 use libfuzzer_sys::fuzz_target;
 use ndarray::Array3;
 
 fn seeds() -> &'static [Vec<u8>] {
     static SEEDS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     SEEDS.get_or_init(|| {
-        let picture = Picture::new(Array3::from_shape_fn((9, 13, 3), |(i, j, c)| ((i * 7 + j * 3 + c) % 16) as f32 / 15.0));
-        let folder = std::env::temp_dir().join(format!("impasto-fuzz-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let formats = [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff, Format::Bmp];
-        formats.map(|format| {
-            let path = folder.join("seed");
-            let provenance = Some(Provenance::new(["fuzz"]));
-            picture.save_with(&path, &SaveOptions { format: Some(format), provenance, ..Default::default() }).unwrap();
-            std::fs::read(path).unwrap()
-        })
-        .into()
+        let value = |(i, j, c): (usize, usize, usize)| ((i * 7 + j * 3 + c) % 16) as f32 / 15.0;
+        let picture = Picture::new(Array3::from_shape_fn((9, 13, 3), value));
+        [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff, Format::Bmp]
+            .map(|format| {
+                let provenance = Some(Provenance::new(["fuzz"]));
+                let options = SaveOptions { format: Some(format), provenance, ..Default::default() };
+                in_a_file(b"", |path| {
+                    picture.save_with(path, &options).expect("a small picture");
+                    std::fs::read(path).expect("it was written")
+                })
+            })
+            .into()
     })
 }
 
 fuzz_target!(|input: (u8, Vec<(u16, u8)>)| {
     let (kind, changes) = input;
-    let mut bytes = seeds()[usize::from(kind) % seeds().len()].clone();
-    for (place, value) in changes {
-        let place = usize::from(place) % bytes.len();
-        bytes[place] = value;
-    }
+    let bytes = changed(&seeds()[usize::from(kind) % seeds().len()], &changes);
     if let Ok(picture) = Picture::decode(&bytes) {
         assert!(picture.rgb.iter().all(|value| (0.0..=1.0).contains(value)));
     }

@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use console::Term;
-use image::{DynamicImage, Rgb, RgbImage};
 use impasto::Picture;
 
 use super::error::Error;
@@ -13,6 +12,7 @@ use super::error::Error;
 const BETWEEN: Duration = Duration::from_secs(1);
 
 /// The longer side of what is sent to terminals that show pixels.
+#[cfg(feature = "preview")]
 const SIDE: usize = 512;
 
 /// Rows of the terminal that are left for the bar and what was there before.
@@ -29,6 +29,11 @@ pub(super) struct Preview {
 impl Preview {
     /// A preview, if there is a terminal for it.
     pub(super) fn new() -> Result<Self, Error> {
+        if cfg!(not(feature = "preview")) {
+            let message = "--preview is not in this build, which was made without the feature `preview`; --save-every N \
+                           writes the pictures on the way to files";
+            return Err(Error::Usage(message.into()));
+        }
         // viuer asks the terminal what it can show and waits for the answer, which a dumb one does not give.
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         if dumb || !std::io::stderr().is_terminal() || !std::io::stdout().is_terminal() {
@@ -48,13 +53,12 @@ impl Preview {
     pub(super) fn show(&mut self, picture: Picture) {
         let (rows, columns) = self.terminal.size();
         let size = [picture.height(), picture.width()];
-        let width = Some(columns_of(size, rows.saturating_sub(OTHER_ROWS), columns));
-        let config = viuer::Config { absolute_offset: false, width, ..viuer::Config::default() };
+        let columns = columns_of(size, rows.saturating_sub(OTHER_ROWS), columns);
         // A terminal that cannot show it is no reason to stop painting.
         if self.rows > 0 {
             let _ = self.terminal.move_cursor_up(self.rows);
         }
-        self.rows = viuer::print(&eight_bits(picture), &config).map_or(0, |(_, rows)| rows as usize);
+        self.rows = print(picture, columns);
         self.last = Some(Instant::now());
     }
 
@@ -70,12 +74,25 @@ fn columns_of([height, width]: [usize; 2], rows: u16, columns: u16) -> u32 {
     of_rows.clamp(1, usize::from(columns).max(1)) as u32
 }
 
-fn eight_bits(picture: Picture) -> DynamicImage {
+/// Prints a picture, so many columns wide, where the cursor is; gives its rows, 0 where it cannot be shown.
+#[cfg(feature = "preview")]
+fn print(picture: Picture, columns: u32) -> usize {
+    let config = viuer::Config { absolute_offset: false, width: Some(columns), ..viuer::Config::default() };
+    viuer::print(&eight_bits(picture), &config).map_or(0, |(_, rows)| rows as usize)
+}
+
+#[cfg(not(feature = "preview"))]
+fn print(_: Picture, _: u32) -> usize {
+    0
+}
+
+#[cfg(feature = "preview")]
+fn eight_bits(picture: Picture) -> image::DynamicImage {
     let longest = picture.height().max(picture.width());
     let picture = picture.fitted(longest.min(SIDE));
     let level = |value: f32| (value * 255.0).round().clamp(0.0, 255.0) as u8;
-    let pixel = |x: u32, y: u32| Rgb([0, 1, 2].map(|c| level(picture.rgb[[y as usize, x as usize, c]])));
-    RgbImage::from_fn(picture.width() as u32, picture.height() as u32, pixel).into()
+    let pixel = |x: u32, y: u32| image::Rgb([0, 1, 2].map(|c| level(picture.rgb[[y as usize, x as usize, c]])));
+    image::RgbImage::from_fn(picture.width() as u32, picture.height() as u32, pixel).into()
 }
 
 #[cfg(test)]
@@ -91,6 +108,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "preview")]
     fn what_is_sent_has_the_pictures_colours_and_is_no_larger_than_needed() {
         let picture = Picture::new(ndarray::Array3::from_shape_fn((4, 1024, 3), |(_, _, c)| [0.0, 0.5, 2.0][c]));
         let sent = eight_bits(picture).to_rgb8();

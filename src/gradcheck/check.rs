@@ -93,8 +93,8 @@ impl GradCheck {
         Self { rtol, ..self }
     }
 
-    /// How far an f32 gradient may be from the f64 one in [`GradCheck::check_with_f32`], relative to the largest
-    /// element; 1e-4 by default.
+    /// How far an f32 gradient may be from the f64 one in [`GradCheck::check_with_f32`], relative to the largest element of
+    /// the input's gradient for any of four random cotangents; 1e-4 by default.
     ///
     /// # Panics
     /// If `tolerance` is negative or NaN.

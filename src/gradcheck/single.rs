@@ -8,8 +8,13 @@ use super::check::gradient;
 use super::{Function, SinglePrecision, direction};
 use crate::tape::{Real, Tape, Var};
 
-/// The worst element of the f32 gradient, for one random cotangent. Both functions are evaluated at the inputs rounded
-/// to f32, and with a cotangent that f32 holds exactly. `None` where there are no elements.
+/// How many cotangents are tried. Of one alone the gradient of few elements may happen to be nearly 0, against which any
+/// rounding is large.
+const COTANGENTS: usize = 4;
+
+/// The worst element of the f32 gradient for some random cotangents, in units of the input's largest element for any of them.
+/// Both functions are evaluated at the inputs rounded to f32, and with cotangents that f32 holds exactly. `None` where there
+/// are no elements.
 pub(super) fn compare(
     double: impl Function,
     single: impl for<'t> Fn(&'t Tape<f32>, &[Var<'t, f32>]) -> Var<'t, f32>,
@@ -24,14 +29,20 @@ pub(super) fn compare(
         let constants: Vec<_> = singles.iter().map(|x| tape.constant(x.clone())).collect();
         single(&tape, &constants).shape().to_vec()
     };
-    let cotangent = direction(&shape, &mut ChaCha8Rng::seed_from_u64(seed)).mapv(f32::of);
-    let of_single = gradient(&single, &singles, &cotangent);
-    let of_double = gradient(&double, &rounded, &cotangent.mapv(f64::from));
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let gradients = (0..COTANGENTS).map(|_| {
+        let cotangent = direction(&shape, &mut rng).mapv(f32::of);
+        let of_single = gradient(&single, &singles, &cotangent);
+        (of_single, gradient(&double, &rounded, &cotangent.mapv(f64::from)))
+    });
+    let gradients: Vec<_> = gradients.collect();
 
     let mut worst: Option<SinglePrecision> = None;
-    for (input, (single, double)) in of_single.iter().zip(&of_double).enumerate() {
-        let largest = double.iter().fold(0.0f64, |largest, g| largest.max(g.abs()));
-        for ((index, &single), &double) in single.indexed_iter().zip(double) {
+    for input in 0..inputs.len() {
+        let elements = gradients.iter().flat_map(|(_, double)| double[input].iter());
+        let largest = elements.fold(0.0f64, |largest, g| largest.max(g.abs()));
+        let pairs = gradients.iter().flat_map(|(single, double)| single[input].indexed_iter().zip(&double[input]));
+        for ((index, &single), &double) in pairs {
             let single = f64::from(single);
             let error = (single - double).abs();
             let relative_error = match error / largest {

@@ -1,7 +1,7 @@
 //! The squared 2-Wasserstein distance between the Gaussians of features' means and covariances: Dowson & Landau 1982, "The
 //! Fréchet distance between multivariate normal distributions"; as a style, crowsonkb's style-transfer-pytorch 2021.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
 use super::distribution::{Derived, Moments};
@@ -19,7 +19,8 @@ use crate::vgg::Layer;
 ///
 /// The gradient is that of the optimal map T = A^½·(A^½·Σ·A^½)^(−½)·A^½: dW²/dΣ = 1 − T. It depends on the matrix under the root
 /// as a whole, so that equal eigenvalues are like any others; where one is 0 (to rounding), which the root cannot be
-/// differentiated at, that direction is left out of T.
+/// differentiated at, that direction is left out of T. The rounding is that of the moments, which come in f32 where features
+/// do.
 pub struct Wasserstein {
     layer: Layer,
     /// ν.
@@ -29,6 +30,8 @@ pub struct Wasserstein {
     /// tr A.
     trace: f64,
     divisor: f64,
+    /// What of a channel's second moment may be rounding, as a share.
+    rounding: f64,
 }
 
 impl Wasserstein {
@@ -46,7 +49,7 @@ impl Wasserstein {
         let trace = scales.dot(&scales);
         let size = trace + target.mean.dot(&target.mean);
         let divisor = if norm == GramNorm::Relative && size > 0.0 { size } else { target.mean.len() as f64 };
-        Self { layer, mean: target.mean, root, trace, divisor }
+        Self { layer, mean: target.mean, root, trace, divisor, rounding: Moments::rounding::<T>() }
     }
 
     /// W², and its derivatives if they are `wanted`.
@@ -56,9 +59,9 @@ impl Wasserstein {
         // BᵀΣB has the eigenvalues of A^½ΣA^½ but for zeros.
         let inner = product(&self.root.t(), &product(&covariance.view(), &self.root.view()).view());
         let (values, vectors) = symmetric_eigen(&((&inner + &inner.t()) / 2.0));
-        // What is less is rounding, whose root would be no small number any more.
-        let least = values.len() as f64 * f64::EPSILON * values.last().copied().unwrap_or(0.0).max(0.0);
-        let roots = values.mapv(|v| if v > least { v.sqrt() } else { 0.0 });
+        let axes = product(&self.root.view(), &vectors.view());
+        let values = self.above_rounding(values, &axes, &moments.second.diag());
+        let roots = values.mapv(f64::sqrt);
         let value =
             (apart.dot(&apart) + covariance.diag().sum() + self.trace - 2.0 * roots.sum()).max(0.0) / self.divisor;
         let channels = self.mean.len();
@@ -66,14 +69,29 @@ impl Wasserstein {
             return Derived { value, d_mean: Array1::zeros(channels), d_second: Array2::zeros((channels, channels)) };
         }
         // T = CCᵀ with C = B·Q·Λ^(−¼).
-        let quarters = values.mapv(|v| if v > least { v.powf(-0.25) } else { 0.0 });
-        let c = product(&self.root.view(), &(&vectors * &quarters).view());
+        let c = axes * &values.mapv(|v| if v > 0.0 { v.powf(-0.25) } else { 0.0 });
         let mut d_second = product(&c.view(), &c.t());
         d_second.mapv_inplace(|t| -t / self.divisor);
         d_second.diag_mut().mapv_inplace(|d| d + 1.0 / self.divisor);
         // Σ = E[ffᵀ] − μμᵀ.
         let d_mean = 2.0 * (apart / self.divisor - d_second.dot(&moments.mean));
         Derived { value, d_mean, d_second }
+    }
+
+    /// The eigenvalues of BᵀΣB with 0 for those that may be rounding: their roots would be no small numbers any more, and
+    /// the inverses of these would be large.
+    ///
+    /// An error E of Σ moves the eigenvalue of q by qᵀBᵀEBq, so each is held to what rounding of the second moments makes of
+    /// it along its own axis Bq, and to the rounding of the largest.
+    fn above_rounding(&self, mut values: Array1<f64>, axes: &Array2<f64>, second: &ArrayView1<'_, f64>) -> Array1<f64> {
+        let of_largest = values.len() as f64 * f64::EPSILON * values.last().copied().unwrap_or(0.0).max(0.0);
+        for (value, axis) in values.iter_mut().zip(axes.columns()) {
+            let of_moments = self.rounding * axis.iter().zip(second).map(|(x, s)| x * x * s).sum::<f64>();
+            if *value <= of_largest.max(of_moments) {
+                *value = 0.0;
+            }
+        }
+        values
     }
 }
 
@@ -105,7 +123,7 @@ impl<T: Real> Term<T> for Wasserstein {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array3, arr1};
+    use ndarray::{Array3, ArrayD, arr1};
 
     use super::*;
     use crate::kernels::testing::random;
@@ -191,6 +209,28 @@ mod tests {
             let derived = term.derived(&moments, true);
             approx::assert_abs_diff_eq!(derived.d_second * 3.0, diagonal(expected), epsilon = 1e-12);
             assert_eq!(derived.d_mean, zero);
+        }
+    }
+
+    #[test]
+    fn the_f32_gradient_of_features_without_full_rank_is_that_in_f64() {
+        fn gradient<T: Real>(features: &Array2<f32>, target: &Array3<f64>) -> ArrayD<f64> {
+            let tape = Tape::<T>::new();
+            let of = |x: &Var<'_, T>| crate::ops::moments(x, None);
+            let target = tape.constant(target.mapv(T::of));
+            let target = Seen { value: of(&target), positions: 12.0 };
+            let term = Wasserstein::new(Layer::stage(0).1, &[(1.0, target)], GramNorm::Relative);
+            let x = tape.variable(features.mapv(|x| T::of(f64::from(x))).insert_axis(Axis(0)));
+            let seen = Seen { value: crate::ops::moments(&x, None), positions: 3.0 };
+            term.score(&seen, 1.0).backward().take(&x).unwrap().into_array().mapv(Real::to_f64)
+        }
+        for seed in 0..50 {
+            // Three positions have a covariance of rank 2; that of the target has rank 6.
+            let features: Array2<f32> = random((3, 6), seed);
+            let target: Array3<f64> = random((4, 3, 6), 1000 + seed);
+            let (double, single) = (gradient::<f64>(&features, &target), gradient::<f32>(&features, &target));
+            let largest = double.iter().fold(0.0f64, |largest, g| largest.max(g.abs()));
+            approx::assert_abs_diff_eq!(single, double, epsilon = 2e-5 * largest);
         }
     }
 

@@ -9,13 +9,16 @@ use std::time::{Duration, Instant};
 use ndarray::{ArrayD, IxDyn};
 use serde_json::Value;
 
+use super::super::interrupt;
+
 /// The longest line that is read, in bytes: some ten million numbers.
 const LONGEST: u64 = 1 << 28;
 
 /// How long a program may take to end once nothing more is asked.
 const PARTING: Duration = Duration::from_secs(2);
 
-/// A program that was started and answers questions. It ends when this is dropped.
+/// A program that was started and answers questions. It ends when this is dropped, with all that it started: on Unix it has
+/// a process group of its own.
 pub(super) struct Program {
     command: String,
     child: Child,
@@ -30,12 +33,12 @@ impl Program {
     pub(super) fn start(command: &str, timeout: Duration) -> Result<Self, String> {
         let words = shlex::split(command).filter(|words| !words.is_empty());
         let words = words.ok_or_else(|| format!("`{command}` is no command: give a program and its arguments"))?;
-        let mut child = Command::new(&words[0])
-            .args(&words[1..])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|why| format!("cannot start the program `{}`: {why}", words[0]))?;
+        let mut start = Command::new(&words[0]);
+        start.args(&words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut start, 0);
+        let mut child = start.spawn().map_err(|why| format!("cannot start the program `{}`: {why}", words[0]))?;
+        end_at_interrupt(&child);
         let mut to = child.stdin.take().expect("piped");
         let from = child.stdout.take().expect("piped");
         // Threads of their own: a program that neither reads nor answers must not hold us up.
@@ -111,12 +114,39 @@ impl Program {
         let start = Instant::now();
         while start.elapsed() < PARTING {
             if let Ok(Some(status)) = self.child.try_wait() {
+                // What it started may be there still.
+                kill_group(self.child.id());
                 return Some(status);
             }
             thread::sleep(Duration::from_millis(5));
         }
+        kill_group(self.child.id());
         let _ = self.child.kill();
         self.child.wait().ok()
+    }
+}
+
+/// Ends a program that leads a process group, and all others in that group. Where there are no groups it does nothing.
+fn kill_group(leader: u32) {
+    #[cfg(unix)]
+    {
+        use nix::sys::signal::{Signal, killpg};
+        // Nobody may be left in it.
+        let _ = killpg(nix::unistd::Pid::from_raw(leader as i32), Signal::SIGKILL);
+    }
+    #[cfg(not(unix))]
+    let _ = leader;
+}
+
+/// Lets Ctrl-C end the program too, which the terminal does not do for a group of its own.
+fn end_at_interrupt(child: &Child) {
+    if cfg!(unix) {
+        let leader = child.id();
+        // Where no handler can be set, the program ends when its standard input does.
+        let _ = ctrlc::set_handler(move || {
+            kill_group(leader);
+            std::process::exit(i32::from(interrupt::EXIT_CODE));
+        });
     }
 }
 
