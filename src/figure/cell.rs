@@ -148,7 +148,7 @@ impl Cell<'_> {
                 let plain = Texture::new(self.image, network);
                 let (layers, steps) = (layers.clone(), Steps::last(steps));
                 let rate = rate.map_or(plain.rate, Rate::OfInput);
-                Texture { layers, steps, method, rate, clamp, seed, ..plain }.run_within(memory)
+                Texture { layers, method, rate, steps, clamp, seed, ..plain }.run_within(memory)
             }
             CellJob::Transfer { style, recipe: own } => {
                 let plain = Transfer::new(self.image, style, network, Preset::Gatys);
