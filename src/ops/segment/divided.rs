@@ -95,10 +95,7 @@ pub fn divided<'t, T: Real>(
 
     // The outputs in order: the features, the Gram matrix, the map.
     let mut values: Vec<Value<T>> = Vec::new();
-    values.extend(link.features.then(|| match by_rows {
-        true => y.part(divided.own(), tape.buffers()),
-        false => y.value.clone(),
-    }));
+    values.extend(link.features.then(|| if by_rows { y.part(divided.own(), tape.buffers()) } else { y.value.clone() }));
     values.extend(gram.map(Value::from));
     let held = match wanted {
         Wanted::Nothing => None,
@@ -315,7 +312,7 @@ impl<T: Real> Divided<T> {
     ) {
         let own = self.own_input[self.peers.rank()].clone();
         let reached = cotangents.gram.is_some() || cotangents.beside.is_some() || !cotangents.seen.is_empty();
-        if !accumulate && !(reached && self.whole) {
+        if !(accumulate || reached && self.whole) {
             // Rows beside the own are nobody's concern.
             let here = if reached { place(&own, self.first) } else { 0..0 };
             dx.slice_mut(s![..here.start, .., ..]).fill(T::zero());
