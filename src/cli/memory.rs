@@ -29,7 +29,8 @@ impl MemoryArguments {
         static FREE: OnceLock<usize> = OnceLock::new();
         let free = || free(Path::new("/")).map_or(usize::MAX, |free| (free as f64 * SHARE) as usize);
         match self.memory {
-            Some(memory) => memory,
+            // More would be refused, which ends the process.
+            Some(memory) => address_space(Path::new("/")).map_or(memory, |most| memory.min(most)),
             None if ranks::size() > 1 => *FREE.get_or_init(|| ranks::least(free())),
             None => free(),
         }
@@ -103,19 +104,37 @@ pub(super) fn largest(range: std::ops::RangeInclusive<usize>, does: impl Fn(usiz
 /// Bytes that this process may have, what it has already among them: the least of what the machine has free, what the
 /// container's control groups leave, and what the address space may grow by. `None` where nothing says.
 fn free(root: &Path) -> Option<usize> {
-    let read = |path: &str| std::fs::read_to_string(root.join(path.trim_start_matches('/'))).ok();
-    let status = read("proc/self/status").unwrap_or_default();
-    let (resident, virtual_size) = (field(&status, "VmRSS:").unwrap_or(0), field(&status, "VmSize:").unwrap_or(0));
+    let read = reader(root);
+    let resident = read("proc/self/status").and_then(|status| field(&status, "VmRSS:")).unwrap_or(0);
     let machine = read("proc/meminfo").and_then(|text| field(&text, "MemAvailable:"));
-    let address_space = read("proc/self/limits").and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("Max address space"))?;
-        let limit: usize = line.split_whitespace().nth(3)?.parse().ok()?;
-        // Threads reserve much more than they use.
-        Some(limit.saturating_sub(virtual_size))
-    });
     let groups = read("proc/self/cgroup").unwrap_or_default();
     let group = groups.lines().filter_map(|line| in_group(line, &read)).min();
-    [machine, address_space, group].into_iter().flatten().min().map(|free| free + resident)
+    [machine, group]
+        .into_iter()
+        .flatten()
+        .min()
+        .map(|free| free + resident)
+        .into_iter()
+        .chain(address_space(root))
+        .min()
+}
+
+/// Bytes that this process may have under the limit of its address space, what it has already among them; `None` where there
+/// is no limit.
+fn address_space(root: &Path) -> Option<usize> {
+    let read = reader(root);
+    let limits = read("proc/self/limits")?;
+    let line = limits.lines().find(|line| line.starts_with("Max address space"))?;
+    let limit: usize = line.split_whitespace().nth(3)?.parse().ok()?;
+    let status = read("proc/self/status").unwrap_or_default();
+    let (resident, reserved) = (field(&status, "VmRSS:").unwrap_or(0), field(&status, "VmSize:").unwrap_or(0));
+    // Threads reserve much more than they use.
+    Some(limit.saturating_sub(reserved) + resident)
+}
+
+/// Reads files below a root.
+fn reader(root: &Path) -> impl Fn(&str) -> Option<String> + '_ {
+    move |path| std::fs::read_to_string(root.join(path.trim_start_matches('/'))).ok()
 }
 
 /// What a control group, and those it is in, leave: for a line of `/proc/self/cgroup`.

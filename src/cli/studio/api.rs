@@ -1,5 +1,6 @@
 //! The interface: what openapi.json describes.
 
+use std::io::ErrorKind;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -78,6 +79,8 @@ async fn create(State(queue): Shared, fields: Result<Multipart, MultipartRejecti
 
 /// The record of an upload, without its number.
 fn described(queue: &Queue, folder: &FilePath, mut upload: Upload) -> Result<Record, Response> {
+    // The other job may be taken away meanwhile.
+    let lost = |why: std::io::Error| if why.kind() == ErrorKind::NotFound { no_job() } else { failure(why) };
     if let Some(like) = upload.like {
         let (root, other) = {
             let jobs = queue.jobs();
@@ -85,11 +88,11 @@ fn described(queue: &Queue, folder: &FilePath, mut upload: Upload) -> Result<Rec
             (job.record.folder(&queue.root), job.record.clone())
         };
         if upload.content.is_none() {
-            upload.content = Some(upload::copy(&root, &other.content, folder).map_err(failure)?);
+            upload.content = Some(upload::copy(&root, &other.content, folder).map_err(lost)?);
         }
         if upload.styles.is_empty() {
             let copies = other.styles.iter().map(|style| upload::copy(&root, style, folder));
-            upload.styles = copies.collect::<Result<_, _>>().map_err(failure)?;
+            upload.styles = copies.collect::<Result<_, _>>().map_err(lost)?;
         }
     }
     let content = upload.content.ok_or_else(|| bad("`content` is missing: the picture to repaint"))?;

@@ -8,7 +8,7 @@ use impasto::picture::{Format, Provenance, SaveOptions};
 use impasto::run::{Progress, Run, Stop, Watcher};
 
 use super::keep::Keeper;
-use super::queue::{Frame, Point, Queue};
+use super::queue::{Point, Queue};
 use super::record::State;
 use crate::cli::settings::Settings;
 

@@ -204,7 +204,8 @@ impl Queue {
 
     /// A job is paused, if that is still wished.
     pub(super) fn set_paused(&self, id: u64) {
-        if let Some(job) = self.jobs().get_mut(id).filter(|job| std::mem::take(&mut job.wishes.pause)) {
+        if let Some(job) = self.jobs().get_mut(id).filter(|job| job.wishes.pause) {
+            job.wishes.pause = false;
             job.record.state = State::Paused;
             job.keep(&self.root);
         }
