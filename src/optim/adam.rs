@@ -198,7 +198,7 @@ impl<T: Real> Optimizer<T> for Adam<T> {
             .with_array("v", &self.v);
         match self.mean.as_ref().filter(|mean| mean.count > 0) {
             Some(Mean { count, point, .. }) => state
-                .with_numbers("mean", [f64::from(*count)])
+                .with_numbers("averaged", [f64::from(*count)])
                 .with_array("mean", point.as_slice().expect("in standard layout")),
             None => state,
         }
@@ -213,8 +213,8 @@ impl<T: Real> Optimizer<T> for Adam<T> {
         let [steps, epsilon_scale] = state.take_numbers("adam")?;
         let steps = count("adam", steps)?;
         let (m, v) = (state.take_array("m", len)?, state.take_array("v", len)?);
-        if let (Some(mean), Some([number])) = (&mut self.mean, state.optional_numbers("mean")?) {
-            mean.count = count("mean", number)? as i32;
+        if let (Some(mean), Some([number])) = (&mut self.mean, state.optional_numbers("averaged")?) {
+            mean.count = count("averaged", number)? as i32;
             let point = state.take_array("mean", len)?;
             mean.point = ArrayD::from_shape_vec(shape, point).expect("of that length");
         }

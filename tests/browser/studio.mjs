@@ -182,7 +182,8 @@ try {
     await page.locator("#stage").focus();
     await page.keyboard.press(" ");
     await until(["done", "paused"]);
-    assert.equal(await page.locator("#pause").textContent(), "Resume");
+    // The page hears of it a little later.
+    await page.waitForFunction(() => document.querySelector("#pause").textContent === "Resume");
     await page.locator("#pause").click();
     await until(["done", "running"]);
     await page.locator("#stop").click();

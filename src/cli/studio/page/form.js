@@ -7,6 +7,9 @@ const LEAST_STYLE = 16;
 // Options that have a knob of their own.
 const KNOBS = ["size", "style-size", "strength"];
 
+// What people call options whose names are short for the command line.
+const NAMES = { blend: "Blend of several styles", init: "Start from", lr: "Rate", pool: "Pooling", srgb: "sRGB", "tv-weight": "Smoothness (total variation)", colors: "Colours", "color-map": "Colour map" };
+
 const element = (name, properties = {}, ...children) => {
   const { data, ...rest } = properties;
   const node = Object.assign(document.createElement(name), rest);
@@ -145,7 +148,7 @@ export class Form {
 function field({ name, help, flag, value, values, default: usual }) {
   const id = `option-${name}`;
   const hint = element("p", { className: "hint", id: `${id}-hint`, textContent: help });
-  const words = name.replaceAll("-", " ").replace(/^./, (letter) => letter.toUpperCase());
+  const words = NAMES[name] ?? name.replaceAll("-", " ").replace(/^./, (letter) => letter.toUpperCase());
   const label = element("label", { htmlFor: id, textContent: words });
   let input;
   if (flag) {
