@@ -129,7 +129,7 @@ fn textures_and_inversions() {
         "texture style.png --size 64,96 --seamless --steps 3",
         "invert content.png --layer relu3_1 --steps 4",
         "invert content.png --layer pool2 --steps 3 --optimizer adam --jitter 4 --pool avg --repeats 2",
-        "invert content.png --layer relu4_2 --preset mahendran --steps 3 --crop 3 --channels 1..5",
+        "invert content.png --layer relu4_2 --preset mahendran --lr 1e-5 --steps 3 --crop 3 --channels 1..5",
     ] {
         shop.is_the_same(words);
     }
@@ -164,7 +164,7 @@ fn the_first_speaks_for_all_and_whoever_fails_ends_all() {
 
     let output = of(3, "transfer content.png nothing.png -o out.png");
     assert!(!output.status.success());
-    assert_eq!(stderr(&output).matches("error: cannot open nothing.png").count(), 1, "{}", stderr(&output));
+    assert_eq!(stderr(&output).matches("error: cannot open the picture nothing.png").count(), 1, "{}", stderr(&output));
     let output = of(2, "transfer content.png");
     assert_eq!(stderr(&output).matches("error: ").count(), 1, "{}", stderr(&output));
     let output = of(2, "network");
@@ -194,7 +194,7 @@ fn the_first_speaks_for_all_and_whoever_fails_ends_all() {
     let program = ["sh", "wrapper"].map(OsStr::new);
     let output = shop.command_of(&program, Some(2), &words).output().unwrap();
     assert!(!output.status.success());
-    assert!(stderr(&output).contains("error: rank 1: cannot open gone.png"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("error: rank 1: cannot open the picture gone.png"), "{}", stderr(&output));
     assert!(!shop.path("out.png").exists());
     let left: Vec<_> = shop.new_files().into_iter().filter(|name| name != "wrapper").collect();
     assert!(left.is_empty(), "{left:?}");
