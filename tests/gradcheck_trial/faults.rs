@@ -93,11 +93,14 @@ impl Fault {
                 };
                 (value, Box::new(vjp))
             }
-            Self::OffByOne => (value, changed(vjp, 0, |g| {
-                let mut numbers: Vec<f64> = g.iter().copied().collect();
-                numbers.rotate_right(1);
-                ArrayD::from_shape_vec(g.raw_dim(), numbers).expect("as many")
-            })),
+            Self::OffByOne => (
+                value,
+                changed(vjp, 0, |g| {
+                    let mut numbers: Vec<f64> = g.iter().copied().collect();
+                    numbers.rotate_right(1);
+                    ArrayD::from_shape_vec(g.raw_dim(), numbers).expect("as many")
+                }),
+            ),
             Self::Detached => {
                 // (1 + q(x))·f(x) with the gradient of f alone.
                 let scale = inputs[0].iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
@@ -119,11 +122,14 @@ impl Fault {
                 )
             }
             Self::NotLinear if variant => (value, Box::new(move |x, dy| vjp(x, &dy.mapv(|dy| dy * dy.abs())))),
-            Self::NotLinear => (value, changed(vjp, 0, |g| {
-                let size = g.iter().fold(0.0f64, |largest, g| largest.max(g.abs()));
-                // Clipped to a norm, as optimisers do it.
-                if size > 0.0 { g / size } else { g }
-            })),
+            Self::NotLinear => (
+                value,
+                changed(vjp, 0, |g| {
+                    let size = g.iter().fold(0.0f64, |largest, g| largest.max(g.abs()));
+                    // Clipped to a norm, as optimisers do it.
+                    if size > 0.0 { g / size } else { g }
+                }),
+            ),
             Self::SingleInside if variant => (value, changed(vjp, 0, rounded)),
             Self::SingleInside => {
                 (Box::new(move |x: &[Array]| rounded(value(&x.iter().cloned().map(rounded).collect::<Vec<_>>()))), vjp)
@@ -139,11 +145,14 @@ impl Fault {
                 (Box::new(move |x: &[Array]| value(x) * noise()), vjp)
             }
             Self::Shape if variant => (value, changed(vjp, 0, |g| g.insert_axis(Axis(0)))),
-            Self::Shape => (value, changed(vjp, 0, |g| {
-                let mut numbers: Vec<f64> = g.iter().copied().collect();
-                numbers.push(0.0);
-                ArrayD::from_shape_vec(IxDyn(&[numbers.len()]), numbers).expect("as many")
-            })),
+            Self::Shape => (
+                value,
+                changed(vjp, 0, |g| {
+                    let mut numbers: Vec<f64> = g.iter().copied().collect();
+                    numbers.push(0.0);
+                    ArrayD::from_shape_vec(IxDyn(&[numbers.len()]), numbers).expect("as many")
+                }),
+            ),
         };
         Function { name, inputs, value, vjp, square: None, stretched: None }
     }

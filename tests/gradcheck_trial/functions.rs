@@ -143,48 +143,82 @@ fn of_vectors(n: usize, m: f64) -> Vec<Function> {
         &powers / powers.sum()
     };
     vec![
-        Function::new(name("‖x‖"), [x(0)], move |x| scalar_of(norm(&x[0])), move |x, dy| {
-            vec![&x[0] * (number(dy) / norm(&x[0]))]
-        }),
-        Function::new(name("x/‖x‖"), [x(1)], move |x| &x[0] / norm(&x[0]), move |x, dy| {
-            let (r, along) = (norm(&x[0]), (dy * &x[0]).sum());
-            vec![(dy - &(&x[0] * (along / (r * r)))) / r]
-        }),
-        Function::new(name("softmax"), [x(2)], move |x| softmax(&x[0], m), move |x, dy| {
-            let y = softmax(&x[0], m);
-            let mean = (dy * &y).sum();
-            vec![dy.mapv(|d| d - mean) * &y / m]
-        }),
+        Function::new(
+            name("‖x‖"),
+            [x(0)],
+            move |x| scalar_of(norm(&x[0])),
+            move |x, dy| vec![&x[0] * (number(dy) / norm(&x[0]))],
+        ),
+        Function::new(
+            name("x/‖x‖"),
+            [x(1)],
+            move |x| &x[0] / norm(&x[0]),
+            move |x, dy| {
+                let (r, along) = (norm(&x[0]), (dy * &x[0]).sum());
+                vec![(dy - &(&x[0] * (along / (r * r)))) / r]
+            },
+        ),
+        Function::new(
+            name("softmax"),
+            [x(2)],
+            move |x| softmax(&x[0], m),
+            move |x, dy| {
+                let y = softmax(&x[0], m);
+                let mean = (dy * &y).sum();
+                vec![dy.mapv(|d| d - mean) * &y / m]
+            },
+        ),
         Function::new(
             name("log-sum-exp"),
             [x(3)],
             move |x| scalar_of(x[0].mapv(|x| (x / m).exp()).sum().ln()),
             move |x, dy| vec![softmax(&x[0], m) * (number(dy) / m)],
         ),
-        Function::new(name("variance"), [x(4)], |x| scalar_of(x[0].var(0.0)), move |x, dy| {
-            let mean = x[0].mean().expect("not empty");
-            vec![x[0].mapv(|x| 2.0 / n as f64 * (x - mean)) * number(dy)]
-        }),
-        Function::new(name("cosine"), [x(5), x(6)], move |x| scalar_of((&x[0] * &x[1]).sum() / norm(&x[0]) / norm(&x[1])), {
+        Function::new(
+            name("variance"),
+            [x(4)],
+            |x| scalar_of(x[0].var(0.0)),
             move |x, dy| {
-                let (a, b) = (norm(&x[0]), norm(&x[1]));
-                let cosine = (&x[0] * &x[1]).sum() / a / b;
-                let of = |x: &Array, y: &Array, a: f64, b: f64| (y / (a * b) - &(x * (cosine / (a * a)))) * number(dy);
-                vec![of(&x[0], &x[1], a, b), of(&x[1], &x[0], b, a)]
-            }
-        }),
-        Function::new(name("products of neighbours"), [x(7)], |x| of_neighbours(&x[0], |a, b| a * b), |x, dy| {
-            let mut gradient = Array1::zeros(x[0].len());
-            for (i, (pair, dy)) in vector(&x[0]).windows(2).into_iter().zip(dy).enumerate() {
-                gradient[i] += dy * pair[1];
-                gradient[i + 1] += dy * pair[0];
-            }
-            vec![gradient.into_dyn()]
-        }),
+                let mean = x[0].mean().expect("not empty");
+                vec![x[0].mapv(|x| 2.0 / n as f64 * (x - mean)) * number(dy)]
+            },
+        ),
+        Function::new(
+            name("cosine"),
+            [x(5), x(6)],
+            move |x| scalar_of((&x[0] * &x[1]).sum() / norm(&x[0]) / norm(&x[1])),
+            {
+                move |x, dy| {
+                    let (a, b) = (norm(&x[0]), norm(&x[1]));
+                    let cosine = (&x[0] * &x[1]).sum() / a / b;
+                    let of =
+                        |x: &Array, y: &Array, a: f64, b: f64| (y / (a * b) - &(x * (cosine / (a * a)))) * number(dy);
+                    vec![of(&x[0], &x[1], a, b), of(&x[1], &x[0], b, a)]
+                }
+            },
+        ),
+        Function::new(
+            name("products of neighbours"),
+            [x(7)],
+            |x| of_neighbours(&x[0], |a, b| a * b),
+            |x, dy| {
+                let mut gradient = Array1::zeros(x[0].len());
+                for (i, (pair, dy)) in vector(&x[0]).windows(2).into_iter().zip(dy).enumerate() {
+                    gradient[i] += dy * pair[1];
+                    gradient[i + 1] += dy * pair[0];
+                }
+                vec![gradient.into_dyn()]
+            },
+        ),
         Function::new(
             name("Rosenbrock"),
             [x(8)],
-            move |x| scalar_of(of_neighbours(&x[0], |a, b| (1.0 - a / m).powi(2) + 100.0 * (b / m - (a / m).powi(2)).powi(2)).sum()),
+            move |x| {
+                scalar_of(
+                    of_neighbours(&x[0], |a, b| (1.0 - a / m).powi(2) + 100.0 * (b / m - (a / m).powi(2)).powi(2))
+                        .sum(),
+                )
+            },
             move |x, dy| {
                 let mut gradient = Array1::zeros(x[0].len());
                 for (i, pair) in vector(&x[0]).windows(2).into_iter().enumerate() {
@@ -208,58 +242,108 @@ fn of_matrices(n: usize, m: f64) -> Vec<Function> {
     let name = |name: &str| format!("{name}, n = {n}, x of {m:e}");
     let (square, tall, row) = (vec![n, n], vec![n + 2, n], vec![n]);
     vec![
-        Function::new(name("A·B"), [x(&tall, 0), x(&square, 1)], |x| matrix(&x[0]).dot(&matrix(&x[1])).into_dyn(), |x, dy| {
-            let (a, b, dy) = (matrix(&x[0]), matrix(&x[1]), matrix(dy));
-            vec![dy.dot(&b.t()).into_dyn(), a.t().dot(&dy).into_dyn()]
-        })
+        Function::new(
+            name("A·B"),
+            [x(&tall, 0), x(&square, 1)],
+            |x| matrix(&x[0]).dot(&matrix(&x[1])).into_dyn(),
+            |x, dy| {
+                let (a, b, dy) = (matrix(&x[0]), matrix(&x[1]), matrix(dy));
+                vec![dy.dot(&b.t()).into_dyn(), a.t().dot(&dy).into_dyn()]
+            },
+        )
         .square(1),
-        Function::new(name("tanh(X·W + b)"), [x(&tall, 2), x(&square, 3), x(&row, 4)], move |x| layer(x, m), move |x, dy| {
-            let (a, w) = (matrix(&x[0]), matrix(&x[1]));
-            let d = (dy * &layer(x, m).mapv(|y| (1.0 - y * y) / (m * m))).into_dimensionality::<Ix2>().expect("a matrix");
-            vec![d.dot(&w.t()).into_dyn(), a.t().dot(&d).into_dyn(), d.sum_axis(Axis(0)).into_dyn() * m]
-        })
+        Function::new(
+            name("tanh(X·W + b)"),
+            [x(&tall, 2), x(&square, 3), x(&row, 4)],
+            move |x| layer(x, m),
+            move |x, dy| {
+                let (a, w) = (matrix(&x[0]), matrix(&x[1]));
+                let d = (dy * &layer(x, m).mapv(|y| (1.0 - y * y) / (m * m)))
+                    .into_dimensionality::<Ix2>()
+                    .expect("a matrix");
+                vec![d.dot(&w.t()).into_dyn(), a.t().dot(&d).into_dyn(), d.sum_axis(Axis(0)).into_dyn() * m]
+            },
+        )
         .square(1)
         .stretched(2),
-        Function::new(name("xᵀ·A·x"), [x(&square, 5), x(&row, 6)], |x| scalar_of(vector(&x[1]).dot(&matrix(&x[0]).dot(&vector(&x[1])))), |x, dy| {
-            let (a, v) = (matrix(&x[0]), vector(&x[1]));
-            let outer = v.insert_axis(Axis(1)).dot(&v.insert_axis(Axis(0)));
-            vec![outer.into_dyn() * number(dy), (a.dot(&v) + a.t().dot(&v)).into_dyn() * number(dy)]
-        }),
-        Function::new(name("AᵀA"), [x(&tall, 7)], |x| matrix(&x[0]).t().dot(&matrix(&x[0])).into_dyn(), |x, dy| {
-            vec![matrix(&x[0]).dot(&(&matrix(dy) + &matrix(dy).t())).into_dyn()]
-        }),
-        Function::new(name("A·A"), [x(&square, 8)], |x| matrix(&x[0]).dot(&matrix(&x[0])).into_dyn(), |x, dy| {
-            let (a, dy) = (matrix(&x[0]), matrix(dy));
-            vec![(dy.dot(&a.t()) + a.t().dot(&dy)).into_dyn()]
-        })
+        Function::new(
+            name("xᵀ·A·x"),
+            [x(&square, 5), x(&row, 6)],
+            |x| scalar_of(vector(&x[1]).dot(&matrix(&x[0]).dot(&vector(&x[1])))),
+            |x, dy| {
+                let (a, v) = (matrix(&x[0]), vector(&x[1]));
+                let outer = v.insert_axis(Axis(1)).dot(&v.insert_axis(Axis(0)));
+                vec![outer.into_dyn() * number(dy), (a.dot(&v) + a.t().dot(&v)).into_dyn() * number(dy)]
+            },
+        ),
+        Function::new(
+            name("AᵀA"),
+            [x(&tall, 7)],
+            |x| matrix(&x[0]).t().dot(&matrix(&x[0])).into_dyn(),
+            |x, dy| vec![matrix(&x[0]).dot(&(&matrix(dy) + &matrix(dy).t())).into_dyn()],
+        ),
+        Function::new(
+            name("A·A"),
+            [x(&square, 8)],
+            |x| matrix(&x[0]).dot(&matrix(&x[0])).into_dyn(),
+            |x, dy| {
+                let (a, dy) = (matrix(&x[0]), matrix(dy));
+                vec![(dy.dot(&a.t()) + a.t().dot(&dy)).into_dyn()]
+            },
+        )
         .square(0),
-        Function::new(name("tr(A³)"), [x(&square, 9)], |x| scalar_of(matrix(&x[0]).dot(&matrix(&x[0])).dot(&matrix(&x[0])).diag().sum()), |x, dy| {
-            let a = matrix(&x[0]);
-            vec![(a.dot(&a).t().to_owned() * (3.0 * number(dy))).into_dyn()]
-        })
+        Function::new(
+            name("tr(A³)"),
+            [x(&square, 9)],
+            |x| scalar_of(matrix(&x[0]).dot(&matrix(&x[0])).dot(&matrix(&x[0])).diag().sum()),
+            |x, dy| {
+                let a = matrix(&x[0]);
+                vec![(a.dot(&a).t().to_owned() * (3.0 * number(dy))).into_dyn()]
+            },
+        )
         .square(0),
-        Function::new(name("A⁻¹"), [x(&square, 10) * 0.1 + &diagonal(n, m)], |x| inverse(&matrix(&x[0])).into_dyn(), |x, dy| {
-            let y = inverse(&matrix(&x[0]));
-            vec![(-y.t().dot(&matrix(dy)).dot(&y.t())).into_dyn()]
-        })
+        Function::new(
+            name("A⁻¹"),
+            [x(&square, 10) * 0.1 + &diagonal(n, m)],
+            |x| inverse(&matrix(&x[0])).into_dyn(),
+            |x, dy| {
+                let y = inverse(&matrix(&x[0]));
+                vec![(-y.t().dot(&matrix(dy)).dot(&y.t())).into_dyn()]
+            },
+        )
         .square(0),
-        Function::new(name("rows in proportion to b"), [x(&tall, 11), x(&row, 12)], |x| &x[0] * &x[1] * &x[0], |x, dy| {
-            let of_b = (dy * &x[0] * &x[0]).sum_axis(Axis(0));
-            vec![dy * &x[0] * &x[1] * 2.0, of_b]
-        })
+        Function::new(
+            name("rows in proportion to b"),
+            [x(&tall, 11), x(&row, 12)],
+            |x| &x[0] * &x[1] * &x[0],
+            |x, dy| {
+                let of_b = (dy * &x[0] * &x[0]).sum_axis(Axis(0));
+                vec![dy * &x[0] * &x[1] * 2.0, of_b]
+            },
+        )
         .stretched(1),
-        Function::new(name("(X − c)²"), [x(&tall, 13), x(&row, 14)], |x| (&x[0] - &x[1]).mapv(|d| d * d), |x, dy| {
-            let d = dy * &(&x[0] - &x[1]) * 2.0;
-            vec![d.clone(), -d.sum_axis(Axis(0))]
-        })
+        Function::new(
+            name("(X − c)²"),
+            [x(&tall, 13), x(&row, 14)],
+            |x| (&x[0] - &x[1]).mapv(|d| d * d),
+            |x, dy| {
+                let d = dy * &(&x[0] - &x[1]) * 2.0;
+                vec![d.clone(), -d.sum_axis(Axis(0))]
+            },
+        )
         .stretched(1),
-        Function::new(name("layer normalisation, scaled"), [x(&tall, 15), spread(&row, [0.4, 1.6], 16)], |x| normalised(&x[0]).0 * &x[1], |x, dy| {
-            let (y, deviation) = normalised(&x[0]);
-            let d = dy * &x[1];
-            let mean = d.mean_axis(Axis(1)).expect("not empty").insert_axis(Axis(1));
-            let along = (&d * &y).mean_axis(Axis(1)).expect("not empty").insert_axis(Axis(1));
-            vec![(&d - &mean - &(&y * &along)) / &deviation, (dy * &y).sum_axis(Axis(0))]
-        })
+        Function::new(
+            name("layer normalisation, scaled"),
+            [x(&tall, 15), spread(&row, [0.4, 1.6], 16)],
+            |x| normalised(&x[0]).0 * &x[1],
+            |x, dy| {
+                let (y, deviation) = normalised(&x[0]);
+                let d = dy * &x[1];
+                let mean = d.mean_axis(Axis(1)).expect("not empty").insert_axis(Axis(1));
+                let along = (&d * &y).mean_axis(Axis(1)).expect("not empty").insert_axis(Axis(1));
+                vec![(&d - &mean - &(&y * &along)) / &deviation, (dy * &y).sum_axis(Axis(0))]
+            },
+        )
         .stretched(1),
     ]
 }
@@ -384,9 +468,12 @@ pub fn kinked() -> Vec<Kinked> {
         for (name, f, slope, off) in kinks {
             let name = format!("{name} of {n}, x of {m:e}");
             let of_sum = (weights.clone(), weights.clone());
-            let each = Function::new(name.clone(), [x.clone()], move |x| x[0].mapv(|x| f(x / m)), move |x, dy| {
-                vec![dy * &x[0].mapv(|x| slope(x / m) / m)]
-            });
+            let each = Function::new(
+                name.clone(),
+                [x.clone()],
+                move |x| x[0].mapv(|x| f(x / m)),
+                move |x, dy| vec![dy * &x[0].mapv(|x| slope(x / m) / m)],
+            );
             let sum = Function::new(
                 format!("Σ w·{name}"),
                 [x.clone()],
