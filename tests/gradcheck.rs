@@ -243,7 +243,8 @@ fn ctrl_c_ends_the_program_and_what_it_has_started() {
     let folder = tempfile::tempdir().unwrap();
     let (command, pid) = waits_for_another(folder.path());
     let mut gradcheck = std::process::Command::new(env!("CARGO_BIN_EXE_impasto"));
-    let mut running = gradcheck.args(["gradcheck", "--exec", &command]).spawn().unwrap();
+    let running =
+        gradcheck.args(["gradcheck", "--exec", &command]).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let other = (0..500).find_map(|_| {
         std::thread::sleep(Duration::from_millis(20));
         std::fs::read_to_string(&pid).ok().filter(|pid| pid.ends_with('\n'))
@@ -251,7 +252,8 @@ fn ctrl_c_ends_the_program_and_what_it_has_started() {
     let other = other.expect("the program starts another");
     let interrupt = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status();
     assert!(interrupt.unwrap().success());
-    assert_eq!(running.wait().unwrap().code(), Some(130));
+    let output = running.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), &output.stderr[..]), (Some(130), &b""[..]));
     assert!(!is_alive(other.trim()), "{other} is still there");
 }
 

@@ -389,7 +389,42 @@ impl<S: Subject> Search<'_, S> {
                 }
             }
         }
-        Some(self.check.at_kink())
+        // Many kinks along one line leave much room between the two sides; one alone does not.
+        let k = kinks[number % kinks.len()];
+        let mut unit = ArrayD::zeros(self.output.shape());
+        unit[&places[k][..]] = 1.0;
+        let gradient = self.subject.pull_back(self.inputs, &unit)[self.input].clone();
+        self.calls += 1;
+        Some(self.alone(&unit, &gradient, u).unwrap_or(self.check.at_kink()))
+    }
+
+    /// Finds one input that has a kink by itself, by halving those that move along u, another for each direction.
+    /// [`Verdict::Wrong`] if the VJP's slope does not lie between its sides; `None` if it does, or there is none.
+    fn alone(&mut self, unit: &ArrayD<f64>, gradient: &ArrayD<f64>, u: &ArrayD<f64>) -> Option<Verdict> {
+        let (number, directions) = self.turn;
+        let mut moving: Vec<usize> = (0..u.len()).filter(|&i| flat_at(u, i) != 0.0).collect();
+        let first = moving.len() * number / directions;
+        moving.rotate_left(first);
+        while moving.len() > 1 {
+            let halves = moving.chunks(moving.len().div_ceil(2));
+            let half = halves.map(<[usize]>::to_vec).find(|half| {
+                let slope = self.part(unit, &only(u, half), false);
+                let [left, right] = slope.sides();
+                slope.is_kink(self.check.precision::<S>().relative * left.abs().max(right.abs()))
+            });
+            moving = half?;
+        }
+        let along = only(u, &moving);
+        let slope = self.part(unit, &along, true);
+        let verdict = self.check.verdict::<S>(dot(gradient, &along), &slope, slope.value.abs(), 0.0).0;
+        (verdict == Verdict::Wrong).then_some(verdict)
+    }
+
+    /// The slope of ⟨unit, value⟩ when one input moves along a line.
+    fn part(&mut self, unit: &ArrayD<f64>, along: &ArrayD<f64>, with_care: bool) -> Slope {
+        let found = line(self.subject, self.check, self.inputs, self.input, along, self.output, unit, with_care);
+        self.calls += found.calls;
+        found.slopes[0]
     }
 
     /// The slopes of all components along u, and how large they are.
@@ -428,15 +463,9 @@ impl<S: Subject> Search<'_, S> {
                 return None;
             }
             *lines += 1;
-            let mut along = ArrayD::zeros(u.shape());
-            let flat = along.as_slice_mut().expect("row-major");
-            for &i in part {
-                flat[i] = flat_at(u, i);
-            }
-            let found = line(self.subject, self.check, self.inputs, self.input, &along, self.output, unit, true);
-            self.calls += found.calls;
-            let (slope, analytic) = (&found.slopes[0], dot(gradient, &along));
-            let verdict = self.check.verdict::<S>(analytic, slope, slope.value.abs(), 0.0).0;
+            let along = only(u, part);
+            let (slope, analytic) = (self.part(unit, &along, true), dot(gradient, &along));
+            let verdict = self.check.verdict::<S>(analytic, &slope, slope.value.abs(), 0.0).0;
             match verdict {
                 Verdict::Agrees | Verdict::Coarse | Verdict::Subgradient | Verdict::NotDifferentiable => *seen += 1,
                 _ if part.len() == 1 => return Some(verdict),
@@ -583,6 +612,16 @@ impl GradCheck {
         };
         (verdict, asked.max(if resolved.is_finite() { resolved } else { 0.0 }))
     }
+}
+
+/// A direction with all but some of its elements 0.
+fn only(u: &ArrayD<f64>, elements: &[usize]) -> ArrayD<f64> {
+    let mut part = ArrayD::zeros(u.shape());
+    let flat = part.as_slice_mut().expect("row-major");
+    for &i in elements {
+        flat[i] = flat_at(u, i);
+    }
+    part
 }
 
 /// An array of zeros with a one in it.

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -75,7 +76,12 @@ impl Program {
         let asked = &question["ask"];
         // A program that is gone is found out when its answer is read.
         let _ = self.questions.as_ref().expect("not parted").send(format!("{question}\n"));
-        let line = match self.answers.recv_timeout(self.timeout) {
+        let answer = self.answers.recv_timeout(self.timeout);
+        while INTERRUPTED.load(Ordering::Relaxed) {
+            // Whatever is missing, that is why; the handler is about to end this process.
+            thread::park();
+        }
+        let line = match answer {
             Ok(Ok(line)) => line,
             Ok(Err(why)) => return Err(format!("cannot read from {name}: {why}")),
             Err(RecvTimeoutError::Timeout) => {
@@ -138,12 +144,16 @@ fn kill_group(leader: u32) {
     let _ = leader;
 }
 
+/// Whether Ctrl-C was pressed.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
 /// Lets Ctrl-C end the program too, which the terminal does not do for a group of its own.
 fn end_at_interrupt(child: &Child) {
     if cfg!(unix) {
         let leader = child.id();
         // Where no handler can be set, the program ends when its standard input does.
         let _ = ctrlc::set_handler(move || {
+            INTERRUPTED.store(true, Ordering::Relaxed);
             kill_group(leader);
             std::process::exit(i32::from(interrupt::EXIT_CODE));
         });

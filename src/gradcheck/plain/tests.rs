@@ -109,6 +109,19 @@ fn of_many_kinks_the_wrong_one_is_found() {
 }
 
 #[test]
+fn of_many_kinks_in_one_sum_some_are_looked_at_alone() {
+    let x: Vec<f64> = (0..30_000).map(|i| if i % 3 == 0 { 0.0 } else { f64::from(i % 100) - 40.3 }).collect();
+    let f = |x: &[f64]| x.iter().map(|x| x.max(0.0)).sum::<f64>();
+    let with = |at_zero: f64| {
+        let slope = move |&x: &f64| if x == 0.0 { at_zero } else { f64::from(x > 0.0) };
+        let gradient = move |x: &[f64]| x.iter().map(slope).collect::<Vec<_>>();
+        GradCheck::new().directions(2).check_fn(f, gradient, &x[..]).unwrap_err().verdict()
+    };
+    // Along a random direction the errors of many elements cancel, and their sum lies between the sides.
+    assert_eq!((with(0.5), with(1.5)), (Verdict::NotDifferentiable, Verdict::Wrong));
+}
+
+#[test]
 fn a_gradient_that_rounds_to_f32_is_not_right_in_f64() {
     for x in [[0.3, 1.0, -0.7], [0.2, 0.9, 1.3], [1.7, 0.11, 0.6]] {
         let vjp = |x: &[f64; 3], dy: &[f64; 3]| {
