@@ -358,7 +358,8 @@ impl Cells<'_> {
             hash.update(format!("{:?}", image.rgb.dim()));
             image.rgb.iter().for_each(|value| hash.update(value.to_le_bytes()));
         }
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let digest = hash.finalize();
+        format!("{:016x}", digest.iter().take(8).fold(0u64, |number, &byte| number << 8 | u64::from(byte)))
     }
 
     /// Writes the picture and then its terms: a cell with terms is whole.

@@ -112,7 +112,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
 
 /// The reports of all processes, in the order of the jobs, at the first; those of the others' jobs are there with it.
 fn joined(reports: &[(usize, Value)]) -> Vec<(usize, Value)> {
-    let own = Value::from_iter(reports.iter().map(|(index, line)| json!([index, line])));
+    let own: Value = reports.iter().map(|(index, line)| json!([index, line])).collect();
     let mut all: Vec<(usize, Value)> = Vec::new();
     for bytes in ranks::gather(own.to_string().into_bytes()) {
         let reports: Vec<Value> = serde_json::from_slice(&bytes).unwrap_or_default();

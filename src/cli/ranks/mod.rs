@@ -119,7 +119,9 @@ pub(super) fn stdin_for_all(paths: Vec<&mut PathBuf>) -> Result<Option<NamedTemp
     world.broadcast(0, &mut bytes);
     let mut file = NamedTempFile::new().map_err(failed)?;
     file.write_all(&bytes).map_err(failed)?;
-    paths.iter_mut().for_each(|path| file.path().clone_into(path));
+    for path in paths.iter_mut() {
+        file.path().clone_into(path);
+    }
     Ok(Some(file))
 }
 
