@@ -136,6 +136,19 @@ fn textures_and_inversions() {
 }
 
 #[test]
+fn standard_input_reaches_all() {
+    let Some(shop) = Workshop::new() else { return };
+    let thin = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/vgg19-thin.npz");
+    let words = format!("transfer - style.png --steps 2 --weights {thin} -o out.png --quiet --threads 1");
+    let pictures = [None, Some(2)].map(|ranks| {
+        let content = std::fs::read(shop.path("content.png")).unwrap();
+        shop.command(ranks, &words).write_stdin(content).assert().success();
+        hash(&shop.path("out.png"))
+    });
+    assert_eq!(pictures[0], pictures[1]);
+}
+
+#[test]
 fn a_run_that_goes_on() {
     let Some(shop) = Workshop::new() else { return };
     let words = "transfer content.png style.png --optimizer adam --steps 6";
