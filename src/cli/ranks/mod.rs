@@ -119,7 +119,7 @@ pub(super) fn stdin_for_all(paths: Vec<&mut PathBuf>) -> Result<Option<NamedTemp
     world.broadcast(0, &mut bytes);
     let mut file = NamedTempFile::new().map_err(failed)?;
     file.write_all(&bytes).map_err(failed)?;
-    for path in paths.iter_mut() {
+    for path in &mut paths {
         file.path().clone_into(path);
     }
     Ok(Some(file))
