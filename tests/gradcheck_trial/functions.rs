@@ -236,7 +236,7 @@ fn of_neighbours(x: &Array, f: impl Fn(f64, f64) -> f64) -> Array {
     vector(x).windows(2).into_iter().map(|pair| f(pair[0], pair[1])).collect::<Array1<f64>>().into_dyn()
 }
 
-/// Products, layers and the like of matrices whose elements are of size m.
+/// Products and layers of matrices whose elements are of size m.
 fn of_matrices(n: usize, m: f64) -> Vec<Function> {
     let x = |shape: &[usize], number| spread(shape, [-1.1 * m, 1.7 * m], number);
     let name = |name: &str| format!("{name}, n = {n}, x of {m:e}");
@@ -276,39 +276,6 @@ fn of_matrices(n: usize, m: f64) -> Vec<Function> {
                 vec![outer.into_dyn() * number(dy), (a.dot(&v) + a.t().dot(&v)).into_dyn() * number(dy)]
             },
         ),
-        Function::new(
-            name("rows in proportion to b"),
-            [x(&tall, 11), x(&row, 12)],
-            |x| &x[0] * &x[1] * &x[0],
-            |x, dy| {
-                let of_b = (dy * &x[0] * &x[0]).sum_axis(Axis(0));
-                vec![dy * &x[0] * &x[1] * 2.0, of_b]
-            },
-        )
-        .stretched(1),
-        Function::new(
-            name("(X − c)²"),
-            [x(&tall, 13), x(&row, 14)],
-            |x| (&x[0] - &x[1]).mapv(|d| d * d),
-            |x, dy| {
-                let d = dy * &(&x[0] - &x[1]) * 2.0;
-                vec![d.clone(), -d.sum_axis(Axis(0))]
-            },
-        )
-        .stretched(1),
-        Function::new(
-            name("layer normalisation, scaled"),
-            [x(&tall, 15), spread(&row, [0.4, 1.6], 16)],
-            |x| normalised(&x[0]).0 * &x[1],
-            |x, dy| {
-                let (y, deviation) = normalised(&x[0]);
-                let d = dy * &x[1];
-                let mean = d.mean_axis(Axis(1)).expect("not empty").insert_axis(Axis(1));
-                let along = (&d * &y).mean_axis(Axis(1)).expect("not empty").insert_axis(Axis(1));
-                vec![(&d - &mean - &(&y * &along)) / &deviation, (dy * &y).sum_axis(Axis(0))]
-            },
-        )
-        .stretched(1),
     ]
 }
 
@@ -354,6 +321,48 @@ fn of_one_matrix(n: usize, m: f64) -> Vec<Function> {
             },
         )
         .square(0),
+    ]
+}
+
+/// Functions of a matrix and a row whose elements are of size m.
+fn of_a_matrix_and_a_row(n: usize, m: f64) -> Vec<Function> {
+    let x = |shape: &[usize], number| spread(shape, [-1.1 * m, 1.7 * m], number);
+    let name = |name: &str| format!("{name}, n = {n}, x of {m:e}");
+    let (tall, row) = (vec![n + 2, n], vec![n]);
+    vec![
+        Function::new(
+            name("rows in proportion to b"),
+            [x(&tall, 11), x(&row, 12)],
+            |x| &x[0] * &x[1] * &x[0],
+            |x, dy| {
+                let of_b = (dy * &x[0] * &x[0]).sum_axis(Axis(0));
+                vec![dy * &x[0] * &x[1] * 2.0, of_b]
+            },
+        )
+        .stretched(1),
+        Function::new(
+            name("(X − c)²"),
+            [x(&tall, 13), x(&row, 14)],
+            |x| (&x[0] - &x[1]).mapv(|d| d * d),
+            |x, dy| {
+                let d = dy * &(&x[0] - &x[1]) * 2.0;
+                vec![d.clone(), -d.sum_axis(Axis(0))]
+            },
+        )
+        .stretched(1),
+        Function::new(
+            name("layer normalisation, scaled"),
+            [x(&tall, 15), spread(&row, [0.4, 1.6], 16)],
+            |x| normalised(&x[0]).0 * &x[1],
+            |x, dy| {
+                let (y, deviation) = normalised(&x[0]);
+                let d = dy * &x[1];
+                let mean = d.mean_axis(Axis(1)).expect("not empty").insert_axis(Axis(1));
+                let along = (&d * &y).mean_axis(Axis(1)).expect("not empty").insert_axis(Axis(1));
+                vec![(&d - &mean - &(&y * &along)) / &deviation, (dy * &y).sum_axis(Axis(0))]
+            },
+        )
+        .stretched(1),
     ]
 }
 
@@ -444,6 +453,7 @@ pub fn smooth() -> Vec<Function> {
     for (n, m) in [(2, 1.0), (4, 1e-6), (5, 1e6), (12, 1.0)] {
         functions.extend(of_matrices(n, m));
         functions.extend(of_one_matrix(n, m));
+        functions.extend(of_a_matrix_and_a_row(n, m));
     }
     functions.extend(of_all_sizes());
     functions
