@@ -20,7 +20,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let (_, _, pool5) = Layer::stage(Layer::CONVOLUTIONS - 1);
+    let (_, _, pool5) = Layer::of_convolution(Layer::CONVOLUTIONS - 1);
     let pool5 = pool5.expect("the last block ends in a pooling");
     let weights = arguments.network.find(false)?;
     let network = arguments.network.load(&weights, pool5)?;

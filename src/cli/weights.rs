@@ -161,7 +161,7 @@ fn run_import(arguments: &ImportArguments) -> Result<ExitCode, Error> {
     eprintln!("input: {}", told(&recognised));
     let count = weights.convolutions.len();
     if count < Layer::CONVOLUTIONS {
-        let last = Layer::stage(count - 1).1;
+        let last = Layer::of_convolution(count - 1).1;
         eprintln!("only {count} of {} convolutions are there: layers up to {last} can be used", Layer::CONVOLUTIONS);
     }
     written(&output)?;

@@ -68,7 +68,7 @@ pub(crate) fn registered<T: Real>() -> Vec<Example<T>> {
     let tape = Tape::<T>::new();
     let map = tape.constant(Array3::from_shape_fn((4, 3, 2), |(i, j, c)| T::of((i * 5 + j * 3 + c) as f64 % 7.0)));
     let gram = tape.constant(Array2::from_shape_fn((3, 3), |(a, b)| T::of(10.0 + (a + b) as f64)));
-    let layer = crate::vgg::Layer::stage(0).1;
+    let layer = crate::vgg::Layer::of_convolution(0).1;
     let gram_error = |norm| GramError::new(layer, &[(1.0, Seen { value: gram.clone(), positions: 6.0 })], norm);
     // A target of one colour in two channels: its covariance has no rank to speak of.
     let wide = tape.constant(Array3::from_shape_fn((4, 3, 4), |(i, j, c)| T::of((i * 5 + j * 3 + c * c) as f64 % 7.0)));

@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn is_computed_as_it_is_defined() {
-        let layer = Layer::stage(0).1;
+        let layer = Layer::of_convolution(0).1;
         let (f, p): (Array2<f64>, Array2<f64>) = (random((12, 3), 1), random((20, 3), 2));
         let tape = Tape::new();
         let seen = |f: &Array2<f64>| {

@@ -119,7 +119,7 @@ impl<T: Real> Term<T> for Guided<T> {
 /// Guided terms for gradcheck: half of a map, and little of each position.
 pub(super) fn example<T: Real>(term: Box<dyn Term<T>>, [height, width]: [usize; 2]) -> Guided<T> {
     let weights = Array2::from_shape_fn((height, width), |(i, j)| if j < 2 { (i + 1) as f32 / 8.0 } else { 0.0 });
-    let layer = Layer::stage(0).1;
+    let layer = Layer::of_convolution(0).1;
     Guided::new("left", term, layer, Guide::new(&weights, layer).expect("not empty"))
 }
 
@@ -149,18 +149,18 @@ mod tests {
         let map: Array3<f64> = crate::kernels::testing::random((4, 6, 3), 1);
         let left = map.slice(s![.., ..2, ..]).to_owned();
         let weights = Array2::from_shape_fn((4, 6), |(_, j)| f32::from(u8::from(j < 2)));
-        let guide = Guide::<f64>::new(&weights, Layer::stage(0).1).unwrap();
-        for place in [Place::Gram(Layer::stage(0).1), Place::Moments(Layer::stage(0).1)] {
+        let guide = Guide::<f64>::new(&weights, Layer::of_convolution(0).1).unwrap();
+        for place in [Place::Gram(Layer::of_convolution(0).1), Place::Moments(Layer::of_convolution(0).1)] {
             let seen = guide.seen(&tape.constant(map.clone()), place);
             let cut = tape.constant(left.clone());
             let expected = if matches!(place, Place::Gram(_)) { gram_matrix(&cut) } else { moments(&cut, None) };
             approx::assert_abs_diff_eq!(seen.value.to_array(), expected.to_array(), epsilon = 1e-12);
             assert_eq!(seen.positions, 8.0);
         }
-        assert!(Guide::<f64>::new(&Array2::zeros((4, 6)), Layer::stage(0).1).is_none());
+        assert!(Guide::<f64>::new(&Array2::zeros((4, 6)), Layer::of_convolution(0).1).is_none());
         let gram = Seen { value: gram_matrix(&tape.constant(left)), positions: 8.0 };
-        let term = GramError::new(Layer::stage(0).1, &[(1.0, gram)], GramNorm::Relative);
-        let guided = Guided::new("left", Box::new(term), Layer::stage(0).1, guide);
+        let term = GramError::new(Layer::of_convolution(0).1, &[(1.0, gram)], GramNorm::Relative);
+        let guided = Guided::new("left", Box::new(term), Layer::of_convolution(0).1, guide);
         let score = guided.score(&Seen { value: tape.constant(map), positions: 24.0 }, 1.0).scalar();
         assert!(score < 1e-20 && guided.name() == "relu1_1 left");
     }

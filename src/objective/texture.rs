@@ -51,7 +51,7 @@ pub fn texture_layers() -> LayerWeights {
 /// # Panics
 /// Never: `deepest` is always among them.
 pub fn texture_layers_up_to(deepest: Layer) -> LayerWeights {
-    let relu1_1 = Layer::stage(0).1;
+    let relu1_1 = Layer::of_convolution(0).1;
     let deepest = deepest.max(relu1_1);
     let mut layers: Vec<Layer> = texture_layers().layers().filter(|layer| *layer < deepest).collect();
     layers.push(deepest);

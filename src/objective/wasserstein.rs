@@ -141,7 +141,7 @@ mod tests {
     fn distance(one: (&Array1<f64>, &Array2<f64>), other: (&Array1<f64>, &Array2<f64>)) -> f64 {
         let tape = Tape::new();
         let target = seen(&tape, other.0, other.1);
-        let term = Wasserstein::new(Layer::stage(0).1, &[(1.0, target)], GramNorm::Mean);
+        let term = Wasserstein::new(Layer::of_convolution(0).1, &[(1.0, target)], GramNorm::Mean);
         Term::<f64>::score(&term, &seen(&tape, one.0, one.1), one.0.len() as f64).scalar()
     }
 
@@ -204,7 +204,11 @@ mod tests {
             ([1.0, 1.0, 0.0], [4.0, 4.0, 4.0], [-1.0, -1.0, 1.0]),
             ([1.0, 1.0, 1.0], [0.0, 4.0, 0.0], [1.0, -1.0, 1.0]),
         ] {
-            let term = Wasserstein::new(Layer::stage(0).1, &[(1.0, seen(&tape, &zero, &diagonal(to)))], GramNorm::Mean);
+            let term = Wasserstein::new(
+                Layer::of_convolution(0).1,
+                &[(1.0, seen(&tape, &zero, &diagonal(to)))],
+                GramNorm::Mean,
+            );
             let moments = Moments { mean: zero.clone(), second: diagonal(from) };
             let derived = term.derived(&moments, true);
             approx::assert_abs_diff_eq!(derived.d_second * 3.0, diagonal(expected), epsilon = 1e-12);
@@ -218,7 +222,7 @@ mod tests {
             let tape = Tape::<T>::new();
             let target = tape.constant(target.mapv(T::of));
             let target = Seen { value: crate::ops::moments(&target, None), positions: 12.0 };
-            let term = Wasserstein::new(Layer::stage(0).1, &[(1.0, target)], GramNorm::Relative);
+            let term = Wasserstein::new(Layer::of_convolution(0).1, &[(1.0, target)], GramNorm::Relative);
             let x = tape.variable(features.mapv(|x| T::of(f64::from(x))).insert_axis(Axis(0)));
             let seen = Seen { value: crate::ops::moments(&x, None), positions: 3.0 };
             term.score(&seen, 1.0).backward().take(&x).unwrap().into_array().mapv(Real::to_f64)
@@ -240,7 +244,7 @@ mod tests {
         let features: Array3<f64> = random((3, 4, 1), 1);
         let x = tape.variable(features.clone());
         let target = seen(&tape, &arr1(&[2.0]), &ndarray::arr2(&[[9.0]]));
-        let term = Wasserstein::new(Layer::stage(0).1, &[(1.0, target)], GramNorm::Mean);
+        let term = Wasserstein::new(Layer::of_convolution(0).1, &[(1.0, target)], GramNorm::Mean);
         let seen = Seen { value: crate::ops::moments(&x, None), positions: 12.0 };
         let gradient = term.score(&seen, 1.0).backward().take(&x).unwrap().into_array();
         let (mean, deviation) = (features.mean().unwrap(), features.std(0.0));

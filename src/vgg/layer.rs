@@ -38,8 +38,8 @@ pub struct UnknownLayer {
 impl Layer {
     /// All layers in order of depth.
     pub fn all() -> impl Iterator<Item = Self> {
-        let stages = (0..Self::CONVOLUTIONS).flat_map(|index| {
-            let (conv, relu, pool) = Self::stage(index);
+        let convolutional = (0..Self::CONVOLUTIONS).flat_map(|index| {
+            let (conv, relu, pool) = Self::of_convolution(index);
             [Some(conv), Some(relu), pool].into_iter().flatten()
         });
         let classifier = (6..=8).flat_map(|block| {
@@ -49,7 +49,7 @@ impl Layer {
                 kind,
             })
         });
-        stages.chain(classifier)
+        convolutional.chain(classifier)
     }
 
     /// The number of convolutions.
@@ -59,7 +59,7 @@ impl Layer {
     ///
     /// # Panics
     /// If `index` is 16 or more.
-    pub fn stage(index: usize) -> (Self, Self, Option<Self>) {
+    pub fn of_convolution(index: usize) -> (Self, Self, Option<Self>) {
         let mut within = index;
         for (block, &convolutions) in (1u8..).zip(&BLOCKS) {
             if within < convolutions {

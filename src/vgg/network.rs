@@ -176,7 +176,7 @@ impl<T: Real> Vgg19<T> {
 
     /// The deepest layer that the weights reach.
     pub fn last(&self) -> Layer {
-        let (_, relu, pool) = Layer::stage(self.convolutions.len() - 1);
+        let (_, relu, pool) = Layer::of_convolution(self.convolutions.len() - 1);
         let deepest = pool.unwrap_or(relu);
         // Each fully connected layer but fc8 has a ReLU behind it.
         let classifier = Layer::all().filter(|layer| layer.is_classifier());
@@ -372,7 +372,7 @@ impl<T: Real> Vgg19<T> {
     ) -> Vec<Part> {
         let mut parts = Vec::new();
         for index in convolutions.filter(|&index| index < self.convolutions.len()) {
-            let (conv, relu, pool) = Layer::stage(index);
+            let (conv, relu, pool) = Layer::of_convolution(index);
             if conv > deepest {
                 break;
             }
@@ -415,7 +415,7 @@ impl<T: Real> Vgg19<T> {
         let alike = self.peers.is_none() || self.algorithm != ConvAlgorithm::Im2col;
         alike
             && !self.seamless
-            && convolutions.all(|index| !layers.contains(&Layer::stage(index).0))
+            && convolutions.all(|index| !layers.contains(&Layer::of_convolution(index).0))
             && parts.iter().all(fuses)
     }
 
@@ -514,7 +514,7 @@ impl<T: Real> Vgg19<T> {
     ) -> Option<Var<'t, T>> {
         let tape = x.tape();
         for index in convolutions.filter(|&index| index < self.convolutions.len()) {
-            let (conv, relu, pool) = Layer::stage(index);
+            let (conv, relu, pool) = Layer::of_convolution(index);
             let (weight, bias) = &self.convolutions[index];
             let (weight, bias) = (tape.constant(weight), tape.constant(bias));
             let pool = pool.filter(|_| deepest > relu);

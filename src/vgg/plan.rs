@@ -210,7 +210,7 @@ fn rows_within(bytes: usize, width: usize, block: usize) -> usize {
 
 /// The number of the first convolution of a block.
 fn first_convolution(block: usize) -> usize {
-    let ends = (0..Layer::CONVOLUTIONS).filter(|&index| Layer::stage(index).2.is_some());
+    let ends = (0..Layer::CONVOLUTIONS).filter(|&index| Layer::of_convolution(index).2.is_some());
     std::iter::once(0).chain(ends.map(|index| index + 1)).nth(block).expect("five blocks")
 }
 

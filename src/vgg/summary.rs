@@ -25,7 +25,7 @@ impl<T: Real> Vgg19<T> {
         // The distance in pixels between neighbouring features, and their receptive field.
         let (mut jump, mut field) = (1, 1);
         for (index, shape) in self.weight_shapes().enumerate() {
-            let (conv, relu, pool) = Layer::stage(index);
+            let (conv, relu, pool) = Layer::of_convolution(index);
             let [outputs, inputs, kernel_height, kernel_width] = shape;
             let weights = outputs * inputs * kernel_height * kernel_width;
             field += 2 * jump;

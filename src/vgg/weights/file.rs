@@ -104,7 +104,7 @@ impl WeightsFile {
         let stored = |(index, conv): (usize, Convolution<'_>)| {
             let inputs = conv.kernel.header.len() / (9 * conv.outputs);
             StoredConv {
-                layer: Layer::stage(index).0,
+                layer: Layer::of_convolution(index).0,
                 name: conv.kernel.name.into(),
                 shape: [conv.outputs, inputs, 3, 3],
                 numbers: conv.kernel.header.numbers.to_string(),
@@ -241,7 +241,8 @@ impl WeightsFile {
 
     /// The first `count` convolutions, or as many as there are, their shapes checked against each other.
     fn checked(&self, count: usize) -> Result<Vec<Convolution<'_>>, WeightsError> {
-        let layers: [String; Layer::CONVOLUTIONS] = std::array::from_fn(|index| Layer::stage(index).0.to_string());
+        let layers: [String; Layer::CONVOLUTIONS] =
+            std::array::from_fn(|index| Layer::of_convolution(index).0.to_string());
         let chain = self.chain(&layers, Role::Kernel, Role::Bias)?;
         let mut inputs = 3;
         let mut convolutions = Vec::new();

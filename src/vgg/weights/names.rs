@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn every_scheme_names_all_convolutions() {
         for (index, number) in TORCHVISION.iter().enumerate() {
-            let conv = Layer::stage(index).0.to_string();
+            let conv = Layer::of_convolution(index).0.to_string();
             let block = conv.replace("conv", "block").replacen('_', "_conv", 1);
             let kernels = [
                 format!("{conv}.weight"),

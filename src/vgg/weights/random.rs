@@ -65,7 +65,7 @@ impl Weights {
 
 /// Which block (from 0) a convolution is in.
 fn block_of(convolution: usize) -> usize {
-    (0..convolution).filter(|&earlier| Layer::stage(earlier).2.is_some()).count()
+    (0..convolution).filter(|&earlier| Layer::of_convolution(earlier).2.is_some()).count()
 }
 
 /// Normally distributed values with variance 2/inputs. Every value comes from a 32-bit number of its own at its own

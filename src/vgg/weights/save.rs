@@ -37,7 +37,7 @@ impl Weights {
         write_atomically(path, |file| {
             let mut npz = ZipWriter::new(file);
             for (index, conv) in self.convolutions.iter().enumerate() {
-                let layer = Layer::stage(index).0;
+                let layer = Layer::of_convolution(index).0;
                 let kernel: Vec<f32> = conv.weight.iter().copied().collect();
                 write_kernel(&mut npz, &format!("{layer}.weight"), &kernel, conv.weight.shape(), precision)?;
                 let bias = conv.bias.to_vec();

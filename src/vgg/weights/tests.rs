@@ -23,7 +23,7 @@ fn network() -> Vec<ConvWeights> {
 
 /// The arrays of a network in our naming.
 fn arrays(network: &[ConvWeights]) -> Arrays {
-    let names = |index| format!("conv{}", &Layer::stage(index).0.to_string()[4..]);
+    let names = |index| format!("conv{}", &Layer::of_convolution(index).0.to_string()[4..]);
     let pair = |(index, conv): (usize, &ConvWeights)| {
         let (kernel, bias) = (conv.weight.clone().into_dyn(), conv.bias.clone().into_dyn());
         [array(&format!("{}.weight", names(index)), &kernel), array(&format!("{}.bias", names(index)), &bias)]
