@@ -1,5 +1,6 @@
 //! The command line: a file for each subcommand, which turns arguments into a job and shows its answer.
 
+mod allocator;
 mod arguments;
 mod arrays;
 mod batch;
@@ -115,6 +116,7 @@ impl Command {
 
 /// Parses, runs, and turns what happened into an exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
 pub fn main() -> ExitCode {
+    allocator::give_back();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     ranks::within(|| match parse(&words) {
         Ok((command, invocation)) => run(command, &invocation).unwrap_or_else(|error| error.report()),

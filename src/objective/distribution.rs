@@ -1,18 +1,52 @@
-//! What the distances of distributions have in common: means and second moments of features, and a function of them that is
-//! no sum of operations but comes with its gradient.
+//! Distances of distributions: functions of the means and second moments of features that are no sum of operations but come
+//! with their gradient.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
-use super::Seen;
+use super::{Place, Seen, Term};
 use crate::tape::{Real, Var};
+use crate::vgg::Layer;
+
+/// How far features are from others, told by their moments alone. Each is a [`Term`]; several are computed in parallel.
+pub trait Distance: Send + Sync {
+    /// What the operation on the tape is called.
+    fn operation(&self) -> &'static str;
+
+    /// The layer of the features.
+    fn layer(&self) -> Layer;
+
+    /// The distance, and its derivatives if they are `wanted` (else they may be anything of their shape).
+    fn derived(&self, moments: &Moments, wanted: bool) -> Derived;
+}
+
+impl<T: Real, D: Distance> Term<T> for D {
+    fn name(&self) -> String {
+        self.layer().to_string()
+    }
+
+    fn place(&self) -> Place {
+        Place::Moments(self.layer())
+    }
+
+    fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T> {
+        let derived = self.derived(&Moments::of(seen), seen.value.needs_gradient());
+        derived.on_tape(self.operation(), seen, weight)
+    }
+
+    fn distance<'t>(&self, seen: &Seen<'t, T>) -> Option<(Seen<'t, T>, &dyn Distance)> {
+        Some((Seen { value: seen.value.clone(), positions: seen.positions }, self))
+    }
+}
 
 /// The mean of features and of their products, over positions.
 #[derive(Clone, Debug)]
-pub(super) struct Moments {
+pub struct Moments {
     /// μ, (channels).
-    pub(super) mean: Array1<f64>,
+    pub mean: Array1<f64>,
     /// E[f·fᵀ], (channels, channels), symmetric.
-    pub(super) second: Array2<f64>,
+    pub second: Array2<f64>,
+    /// The number of positions, or the sum of their weights.
+    pub positions: f64,
 }
 
 impl Moments {
@@ -21,7 +55,7 @@ impl Moments {
         let sums = seen.value.value().mapv(|v| Real::to_f64(v) / seen.positions);
         let sums: Array2<f64> = sums.into_dimensionality().expect("a matrix");
         let (second, mean) = sums.view().split_at(Axis(0), sums.ncols());
-        Self { mean: mean.row(0).to_owned(), second: (&second + &second.t()) * 0.5 }
+        Self { mean: mean.row(0).to_owned(), second: (&second + &second.t()) * 0.5, positions: seen.positions }
     }
 
     /// Those of a mixture; weights should sum to 1.
@@ -30,15 +64,19 @@ impl Moments {
     /// If there is nothing, or shapes differ.
     pub(super) fn blended<T: Real>(parts: &[(f64, Seen<'_, T>)]) -> Self {
         let weighted = parts.iter().map(|(weight, seen)| {
-            let Self { mean, second } = Self::of(seen);
-            Self { mean: mean * *weight, second: second * *weight }
+            let Self { mean, second, positions } = Self::of(seen);
+            Self { mean: mean * *weight, second: second * *weight, positions: positions * weight }
         });
-        let sum = weighted.reduce(|a, b| Self { mean: a.mean + b.mean, second: a.second + b.second });
+        let sum = weighted.reduce(|a, b| Self {
+            mean: a.mean + b.mean,
+            second: a.second + b.second,
+            positions: a.positions + b.positions,
+        });
         sum.expect("at least one style")
     }
 
     /// The covariance E[f·fᵀ] − μμᵀ.
-    pub(super) fn covariance(&self) -> Array2<f64> {
+    pub fn covariance(&self) -> Array2<f64> {
         let column = self.mean.view().insert_axis(Axis(1));
         &self.second - &column.dot(&column.t())
     }
@@ -50,10 +88,13 @@ impl Moments {
 }
 
 /// A function's value, and its derivatives with respect to mean and second moments.
-pub(super) struct Derived {
-    pub(super) value: f64,
-    pub(super) d_mean: Array1<f64>,
-    pub(super) d_second: Array2<f64>,
+pub struct Derived {
+    /// The value.
+    pub value: f64,
+    /// With respect to μ, (channels).
+    pub d_mean: Array1<f64>,
+    /// With respect to E[f·fᵀ], (channels, channels), as if its elements were independent of each other.
+    pub d_second: Array2<f64>,
 }
 
 impl Derived {
@@ -73,5 +114,45 @@ impl Derived {
             let dy = dy.first().copied().expect("a scalar");
             inputs.add(0, gradient * dy);
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objective::testing::{image, network};
+    use crate::objective::{
+        Divisor, FeaturesError, GramNorm, MomentsError, Objective, Selection, TotalVariation, Wasserstein,
+    };
+    use crate::tape::Tape;
+
+    #[test]
+    fn an_objective_gives_each_distance_to_its_own_term() {
+        let (network, tape) = (network(), Tape::new());
+        let map = |image: ndarray::Array3<f64>, layer: Layer| {
+            let image = tape.constant(image);
+            network.features(&image, [layer]).unwrap().remove(&layer).unwrap()
+        };
+        let [first, second]: [Layer; 2] = ["relu1_1", "relu2_1"].map(|name| name.parse().unwrap());
+        let targets = |layer| crate::objective::moments(&map(image(9, 8, 2), layer));
+        let terms = || -> Vec<(f64, Box<dyn Term<f64>>)> {
+            let content = map(image(12, 10, 3), second);
+            vec![
+                (0.5, Box::new(Wasserstein::new(second, &targets(second), GramNorm::Relative))),
+                (2.0, Box::new(FeaturesError::new(second, &content, Selection::default(), Divisor::Size))),
+                (3.0, Box::new(MomentsError::new(first, &targets(first), GramNorm::Relative))),
+                (1.0, Box::new(TotalVariation { beta: 2.0, divisor: 9.0 })),
+                (0.25, Box::new(Wasserstein::new(first, &targets(first), GramNorm::Mean))),
+            ]
+        };
+        let x = tape.constant(image(12, 10, 1));
+        let objective = Objective::new().group("all", 1.0, terms());
+        let found = objective.evaluate(&network, &x, &x).unwrap().groups.remove(0).terms;
+        for ((weight, term), (name, value)) in terms().into_iter().zip(found) {
+            let alone = Objective::new().group("alone", 1.0, vec![(weight, term)]);
+            let alone = alone.evaluate(&network, &x, &x).unwrap().groups.remove(0).terms.remove(0);
+            assert_eq!((alone.0, alone.1), (name, value));
+            assert!(value > 0.0);
+        }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::arr0;
+use rayon::prelude::*;
 
-use super::{Place, Seen, Term};
+use super::{Derived, Distance, Moments, Place, Seen, Term};
 use crate::ops::moments;
 use crate::tape::{Real, Var};
 use crate::vgg::{Layer, Measured, NetworkError, Vgg19};
@@ -104,11 +105,15 @@ impl<T: Real> Objective<T> {
         let weights: Vec<f64> = self.groups.iter().zip(&inner).map(|(group, inner)| group.weight / inner).collect();
         let present = self.groups.iter().zip(&weights).filter(|(group, _)| !group.terms.is_empty());
         let factor = normalising(present.map(|(_, weight)| *weight));
+        let mut distances = self.distances(&seen).into_iter();
         let mut groups = Vec::new();
         let mut sum: Option<Var<'t, T>> = None;
         for ((group, inner), weight) in self.groups.iter().zip(inner).zip(weights) {
-            let terms: Vec<_> =
-                group.terms.iter().map(|(weight, term)| term.score(&seen[&term.place()], weight * inner)).collect();
+            let score = |(weight, term): &(f64, Box<dyn Term<T>>)| match distances.next().flatten() {
+                Some((seen, distance, derived)) => derived.on_tape(distance.operation(), &seen, weight * inner),
+                None => term.score(&seen[&term.place()], weight * inner),
+            };
+            let terms: Vec<_> = group.terms.iter().map(score).collect();
             let value = |var: &Var<'t, T>| Real::to_f64(var.scalar()) / inner;
             let values = group.terms.iter().zip(&terms).map(|((_, term), score)| (term.name(), value(score))).collect();
             let total = terms.into_iter().reduce(|a, b| a + b);
@@ -121,6 +126,22 @@ impl<T: Real> Objective<T> {
         }
         let scaled = sum.unwrap_or_else(|| pixels.tape().constant(arr0(T::zero())));
         Ok(Evaluation { total: Real::to_f64(scaled.scalar()) / factor, factor, scaled, groups })
+    }
+
+    /// The terms that are [distances](Distance), each with what it sees and its derivatives, in the order of all terms.
+    fn distances<'t>(&self, seen: &BTreeMap<Place, Seen<'t, T>>) -> Vec<Option<(Seen<'t, T>, &dyn Distance, Derived)>> {
+        let terms = self.groups.iter().flat_map(|group| &group.terms);
+        let distances: Vec<_> = terms.map(|(_, term)| term.distance(&seen[&term.place()])).collect();
+        let mut parts = Vec::new();
+        for (seen, distance) in distances.iter().flatten() {
+            parts.push((*distance, Moments::of(seen), seen.value.needs_gradient()));
+        }
+        // A decomposition of a matrix has one thread; layers are computed beside each other.
+        let derived = parts.into_par_iter().with_max_len(1);
+        let derived = derived.map(|(distance, moments, wanted)| distance.derived(&moments, wanted));
+        let mut derived = derived.collect::<Vec<_>>().into_iter();
+        let mut with = |(seen, distance)| derived.next().map(|derived| (seen, distance, derived));
+        distances.into_iter().map(|distance| distance.and_then(&mut with)).collect()
     }
 }
 

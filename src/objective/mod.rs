@@ -30,6 +30,7 @@ mod testing;
 mod texture;
 mod wasserstein;
 
+pub use distribution::{Derived, Distance, Moments};
 pub use evaluate::{Evaluation, GroupValue, Objective};
 pub use features_error::{Divisor, FeaturesError, Selection};
 pub use gram_error::{GramError, GramNorm};

@@ -3,9 +3,8 @@
 
 use ndarray::{Array1, Zip};
 
-use super::distribution::{Derived, Moments};
-use super::{GramNorm, Place, Seen, Term};
-use crate::tape::{Real, Var};
+use super::{Derived, Distance, GramNorm, Moments, Seen};
+use crate::tape::Real;
 use crate::vgg::Layer;
 
 /// ‖E(ffᵀ)−E₀‖²/a + ‖μ−μ₀‖²/b + ‖σ−σ₀‖²/c, with the means E over positions, σ the standard deviation of each channel, and
@@ -18,6 +17,8 @@ pub struct MomentsError {
     norm: GramNorm,
     target: Moments,
     deviation: Array1<f64>,
+    /// What of a channel's second moment may be rounding, as a share.
+    rounding: f64,
 }
 
 impl MomentsError {
@@ -26,8 +27,8 @@ impl MomentsError {
     /// # Panics
     /// If there are none, or they differ in shape.
     pub fn new<T: Real>(layer: Layer, moments: &[(f64, Seen<'_, T>)], norm: GramNorm) -> Self {
-        let target = Moments::blended(moments);
-        Self { layer, norm, deviation: deviation::<T>(&target), target }
+        let (target, rounding) = (Moments::blended(moments), Moments::rounding::<T>());
+        Self { layer, norm, deviation: deviation(&target, rounding), target, rounding }
     }
 
     /// The divisors of the three parts.
@@ -48,27 +49,25 @@ impl MomentsError {
 }
 
 /// σ of each channel; 0 where the variance may be rounding alone.
-fn deviation<T: Real>(moments: &Moments) -> Array1<f64> {
-    let least = Moments::rounding::<T>();
+fn deviation(moments: &Moments, rounding: f64) -> Array1<f64> {
     Zip::from(moments.second.diag()).and(&moments.mean).map_collect(|second, mean| {
         let variance = second - mean * mean;
-        if variance > least * second { variance.sqrt() } else { 0.0 }
+        if variance > rounding * second { variance.sqrt() } else { 0.0 }
     })
 }
 
-impl<T: Real> Term<T> for MomentsError {
-    fn name(&self) -> String {
-        self.layer.to_string()
+impl Distance for MomentsError {
+    fn operation(&self) -> &'static str {
+        "moments_error"
     }
 
-    fn place(&self) -> Place {
-        Place::Moments(self.layer)
+    fn layer(&self) -> Layer {
+        self.layer
     }
 
-    fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T> {
-        let moments = Moments::of(seen);
-        let sigma = deviation::<T>(&moments);
-        let [a, b, c] = self.divisors(seen.positions);
+    fn derived(&self, moments: &Moments, _: bool) -> Derived {
+        let sigma = deviation(moments, self.rounding);
+        let [a, b, c] = self.divisors(moments.positions);
         let second = &moments.second - &self.target.second;
         let mean = &moments.mean - &self.target.mean;
         let apart = &sigma - &self.deviation;
@@ -82,7 +81,7 @@ impl<T: Real> Term<T> for MomentsError {
         let mut d_second = second * (2.0 / a);
         d_second.diag_mut().zip_mut_with(&d_variance, |d, v| *d += v);
         let d_mean = mean * (2.0 / b) - 2.0 * &moments.mean * &d_variance;
-        Derived { value, d_mean, d_second }.on_tape("moments_error", seen, weight)
+        Derived { value, d_mean, d_second }
     }
 }
 
@@ -92,6 +91,7 @@ mod tests {
 
     use super::*;
     use crate::kernels::testing::random;
+    use crate::objective::Term;
     use crate::ops::moments;
     use crate::tape::Tape;
 

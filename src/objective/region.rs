@@ -3,7 +3,7 @@
 
 use ndarray::{Array2, Axis, s};
 
-use super::{Place, Seen, Term};
+use super::{Distance, Place, Seen, Term};
 use crate::ops::{gram_matrix, moments, mul};
 use crate::tape::{Real, Value, Var};
 use crate::vgg::{Layer, NetworkError};
@@ -113,6 +113,13 @@ impl<T: Real> Term<T> for Guided<T> {
 
     fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T> {
         self.term.score(&self.guide.seen(&seen.value, self.term.place()), weight)
+    }
+
+    fn distance<'t>(&self, seen: &Seen<'t, T>) -> Option<(Seen<'t, T>, &dyn Distance)> {
+        let place = self.term.place();
+        matches!(place, Place::Moments(_))
+            .then(|| self.guide.seen(&seen.value, place))
+            .and_then(|seen| self.term.distance(&seen))
     }
 }
 

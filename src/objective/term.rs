@@ -1,5 +1,6 @@
 //! What an objective is made of: terms, each a small function of what is seen at one place.
 
+use super::Distance;
 use crate::tape::{Real, Var};
 use crate::vgg::Layer;
 
@@ -51,4 +52,10 @@ pub trait Term<T: Real>: Send + Sync {
 
     /// `weight` times the term, a scalar on the tape of `seen`.
     fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T>;
+
+    /// The term as a function of moments, with the moments that it is of, if it is one: those of several terms are computed
+    /// in parallel, in the place of their scores.
+    fn distance<'t>(&self, _seen: &Seen<'t, T>) -> Option<(Seen<'t, T>, &dyn Distance)> {
+        None
+    }
 }

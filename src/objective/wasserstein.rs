@@ -4,11 +4,10 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
-use super::distribution::{Derived, Moments};
-use super::{GramNorm, Place, Seen, Term};
+use super::{Derived, Distance, GramNorm, Moments, Seen};
 use crate::kernels::eigen::symmetric_eigen;
 use crate::kernels::product::matrix_product;
-use crate::tape::{Real, Var};
+use crate::tape::Real;
 use crate::vgg::Layer;
 
 /// W² = ‖μ−ν‖² + tr(Σ + A − 2·(A^½·Σ·A^½)^½) for features of mean μ and covariance Σ, and given ν and A: the least mean squared
@@ -52,32 +51,6 @@ impl Wasserstein {
         Self { layer, mean: target.mean, root, trace, divisor, rounding: Moments::rounding::<T>() }
     }
 
-    /// W², and its derivatives if they are `wanted`.
-    fn derived(&self, moments: &Moments, wanted: bool) -> Derived {
-        let apart = &moments.mean - &self.mean;
-        let covariance = moments.covariance();
-        // BᵀΣB has the eigenvalues of A^½ΣA^½ but for zeros.
-        let inner = product(&self.root.t(), &product(&covariance.view(), &self.root.view()).view());
-        let (values, vectors) = symmetric_eigen(&((&inner + &inner.t()) / 2.0));
-        let axes = product(&self.root.view(), &vectors.view());
-        let values = self.above_rounding(values, &axes, &moments.second.diag());
-        let roots = values.mapv(f64::sqrt);
-        let value =
-            (apart.dot(&apart) + covariance.diag().sum() + self.trace - 2.0 * roots.sum()).max(0.0) / self.divisor;
-        let channels = self.mean.len();
-        if !wanted {
-            return Derived { value, d_mean: Array1::zeros(channels), d_second: Array2::zeros((channels, channels)) };
-        }
-        // T = CCᵀ with C = B·Q·Λ^(−¼).
-        let c = axes * &values.mapv(|v| if v > 0.0 { v.powf(-0.25) } else { 0.0 });
-        let mut d_second = product(&c.view(), &c.t());
-        d_second.mapv_inplace(|t| -t / self.divisor);
-        d_second.diag_mut().mapv_inplace(|d| d + 1.0 / self.divisor);
-        // Σ = E[ffᵀ] − μμᵀ.
-        let d_mean = 2.0 * (apart / self.divisor - d_second.dot(&moments.mean));
-        Derived { value, d_mean, d_second }
-    }
-
     /// The eigenvalues of BᵀΣB with 0 for those that may be rounding: their roots would be no small numbers any more, and
     /// the inverses of these would be large.
     ///
@@ -106,18 +79,38 @@ fn product(a: &ArrayView2<'_, f64>, b: &ArrayView2<'_, f64>) -> Array2<f64> {
     result
 }
 
-impl<T: Real> Term<T> for Wasserstein {
-    fn name(&self) -> String {
-        self.layer.to_string()
+impl Distance for Wasserstein {
+    fn operation(&self) -> &'static str {
+        "wasserstein"
     }
 
-    fn place(&self) -> Place {
-        Place::Moments(self.layer)
+    fn layer(&self) -> Layer {
+        self.layer
     }
 
-    fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T> {
-        let derived = self.derived(&Moments::of(seen), seen.value.needs_gradient());
-        derived.on_tape("wasserstein", seen, weight)
+    fn derived(&self, moments: &Moments, wanted: bool) -> Derived {
+        let apart = &moments.mean - &self.mean;
+        let covariance = moments.covariance();
+        // BᵀΣB has the eigenvalues of A^½ΣA^½ but for zeros.
+        let inner = product(&self.root.t(), &product(&covariance.view(), &self.root.view()).view());
+        let (values, vectors) = symmetric_eigen(&((&inner + &inner.t()) / 2.0));
+        let axes = product(&self.root.view(), &vectors.view());
+        let values = self.above_rounding(values, &axes, &moments.second.diag());
+        let roots = values.mapv(f64::sqrt);
+        let value =
+            (apart.dot(&apart) + covariance.diag().sum() + self.trace - 2.0 * roots.sum()).max(0.0) / self.divisor;
+        let channels = self.mean.len();
+        if !wanted {
+            return Derived { value, d_mean: Array1::zeros(channels), d_second: Array2::zeros((channels, channels)) };
+        }
+        // T = CCᵀ with C = B·Q·Λ^(−¼).
+        let c = axes * &values.mapv(|v| if v > 0.0 { v.powf(-0.25) } else { 0.0 });
+        let mut d_second = product(&c.view(), &c.t());
+        d_second.mapv_inplace(|t| -t / self.divisor);
+        d_second.diag_mut().mapv_inplace(|d| d + 1.0 / self.divisor);
+        // Σ = E[ffᵀ] − μμᵀ.
+        let d_mean = 2.0 * (apart / self.divisor - d_second.dot(&moments.mean));
+        Derived { value, d_mean, d_second }
     }
 }
 
@@ -127,6 +120,7 @@ mod tests {
 
     use super::*;
     use crate::kernels::testing::random;
+    use crate::objective::Term;
     use crate::tape::Tape;
 
     /// Moments as they are seen, of a given mean and covariance.
@@ -209,7 +203,7 @@ mod tests {
                 &[(1.0, seen(&tape, &zero, &diagonal(to)))],
                 GramNorm::Mean,
             );
-            let moments = Moments { mean: zero.clone(), second: diagonal(from) };
+            let moments = Moments { mean: zero.clone(), second: diagonal(from), positions: 1.0 };
             let derived = term.derived(&moments, true);
             approx::assert_abs_diff_eq!(derived.d_second * 3.0, diagonal(expected), epsilon = 1e-12);
             assert_eq!(derived.d_mean, zero);

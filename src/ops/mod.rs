@@ -49,7 +49,7 @@ pub use mse::mse;
 pub use mul::mul;
 pub use relu::relu;
 pub use scale::scale;
-pub(crate) use segment::{Look, Meter, Outline, Portion, Reach, Wanted, divided, own_rows};
+pub(crate) use segment::{Look, Meter, Outline, Portion, Reach, Wanted, divided, gram_work, own_rows};
 pub use segment::{SegmentLink, SegmentMode, SegmentSeen, segment};
 pub use slice::slice;
 pub use square::square;

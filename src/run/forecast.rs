@@ -146,15 +146,25 @@ impl ScaleForecast {
 }
 
 impl Load {
-    fn layers(&self) -> (BTreeSet<Layer>, BTreeSet<Layer>) {
-        let features = self.places.iter().filter(|place| matches!(place, Place::Features(_)));
-        let grams = self.places.iter().filter(|place| !matches!(place, Place::Features(_)));
-        let layers = |places: &mut dyn Iterator<Item = &Place>| places.filter_map(|place| place.layer()).collect();
-        (layers(&mut features.into_iter()), layers(&mut grams.into_iter()))
+    /// The layers of places of some kind.
+    fn layers(&self, is: impl Fn(&Place) -> bool) -> BTreeSet<Layer> {
+        self.places.iter().filter(|place| is(place)).filter_map(|place| place.layer()).collect()
+    }
+
+    /// The layers whose maps are seen, and those of which only Gram matrices are.
+    fn seen(&self) -> (BTreeSet<Layer>, BTreeSet<Layer>) {
+        let is_gram = |place: &Place| matches!(place, Place::Gram(_));
+        (self.layers(|place| !is_gram(place)), self.layers(is_gram))
+    }
+
+    /// The work of moments, which are made of maps that are seen, for an image of that height and width.
+    fn moments_work(&self, size: [usize; 2]) -> f64 {
+        let moments = self.layers(|place| matches!(place, Place::Moments(_)));
+        moments.into_iter().map(|layer| self.network.gram_work(layer, size)).sum()
     }
 
     fn forecast(&self, scale: Scale, held: usize, memory: usize) -> Result<ScaleForecast, MemoryError> {
-        let (features, grams) = self.layers();
+        let (features, grams) = self.seen();
         let pixels = |[height, width]: [usize; 2]| height * width;
         let bytes = |size| 12 * pixels(size);
         let picture = bytes(self.size.map(|side| side + self.margin));
@@ -165,7 +175,8 @@ impl Load {
             Method::Lbfgs => 2 * scale.steps.saturating_sub(1).min(20) + 6,
         };
         // With them are always: canvas, point, optimiser, targets.
-        let targets: usize = features.iter().map(|layer| self.network.map_bytes(*layer, self.size)).sum();
+        let wanted = self.layers(|place| matches!(place, Place::Features(_) | Place::Rows(_)));
+        let targets: usize = wanted.iter().map(|layer| self.network.map_bytes(*layer, self.size)).sum();
         let window = if self.margin > 0 { 2 * picture } else { 0 };
         let always = BASE + self.network.bytes() + held + (2 + vectors) * picture + window + targets;
         let (plan, cost) = self.network.plan_within(self.size, (&features, &grams), memory.saturating_sub(always));
@@ -177,7 +188,7 @@ impl Load {
         let (mut way, mut once) = (0, 0.0);
         for (cost, size) in ways {
             way = way.max(cost.bytes);
-            once += stretched(cost.work, pixels(size));
+            once += stretched(cost.work + self.moments_work(size), pixels(size));
         }
         let before = BASE + self.network.bytes() + held + picture + 2 * examples + 2 * targets + way;
         // And behind: the picture as it is written.
@@ -187,14 +198,15 @@ impl Load {
             return Err(MemoryError { size: self.size, needed, allowed: memory });
         }
         let count = pixels(self.size);
-        let step = stretched(cost.work, count) + (2 * vectors + 6) as f64 * PASS * count as f64;
+        let step = stretched(cost.work + 2.0 * self.moments_work(self.size), count)
+            + (2 * vectors + 6) as f64 * PASS * count as f64;
         Ok(ScaleForecast { scale, size: self.size, plan, memory: needed, buffers: cost.maps + picture, step, once })
     }
 
     /// Measures how fast this machine computes such evaluations: some of a small picture, in about a second.
     pub fn speed(&self) -> Speed {
         const SIDE: usize = 224;
-        let (features, grams) = self.layers();
+        let (features, grams) = self.seen();
         let network = &self.network.clone().alone();
         let image =
             Array3::from_shape_fn((SIDE, SIDE, 3), |(i, j, c)| ((i * 31 + j * 17 + c * 7) % 13) as f32 / 6.0 - 1.0);

@@ -427,9 +427,19 @@ impl<T: Real> Vgg19<T> {
 
     /// Bytes of the features at a layer of an image of that height and width.
     pub(crate) fn map_bytes(&self, layer: Layer, size: [usize; 2]) -> usize {
-        let Some(index) = layer.convolution() else { return 0 };
-        let channels = self.convolutions.get(index).map_or(0, |(weight, _)| weight.shape()[0]);
-        size.iter().map(|side| side / layer.stride()).product::<usize>() * channels * size_of::<T>()
+        self.map_shape(layer, size).iter().product::<usize>() * size_of::<T>()
+    }
+
+    /// The work of the Gram matrix of the features at a layer of such an image, or of its gradient, as in [`Cost::work`].
+    pub(crate) fn gram_work(&self, layer: Layer, size: [usize; 2]) -> f64 {
+        ops::gram_work(self.map_shape(layer, size))
+    }
+
+    /// The shape of the features at a layer of an image of that height and width; without channels where it has none.
+    fn map_shape(&self, layer: Layer, [height, width]: [usize; 2]) -> [usize; 3] {
+        let weight = layer.convolution().and_then(|index| self.convolutions.get(index));
+        let channels = weight.map_or(0, |(weight, _)| weight.shape()[0]);
+        [height / layer.stride(), width / layer.stride(), channels]
     }
 
     /// The fastest plan that does with so many bytes, or the one that does with the fewest.

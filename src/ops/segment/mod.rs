@@ -25,7 +25,7 @@ use crate::kernels::{Buffers, ConvAlgorithm, Pooling};
 use crate::tape::{Real, Tensor, Value, Var};
 use chain::{Band, Link, Memory};
 pub(crate) use divided::{Portion, Wanted, divided, own_rows};
-pub(crate) use outline::{Look, Meter, Outline};
+pub(crate) use outline::{Look, Meter, Outline, gram_work};
 pub(crate) use schedule::Reach;
 use schedule::Schedule;
 

@@ -49,6 +49,11 @@ impl Meter {
     }
 }
 
+/// The work of the Gram matrix of a map, or of its gradient.
+pub fn gram_work([height, width, channels]: [usize; 3]) -> f64 {
+    (height * width * channels * channels) as f64 * 2.0 / 160e9
+}
+
 /// Bytes of an element: plans are made for single precision.
 const ELEMENT: usize = size_of::<f32>();
 
@@ -199,9 +204,7 @@ impl Outline {
                 work += convolution * times;
             }
             if self.looks[map - 1].gram {
-                let [height, width, channels] = self.shapes[map];
-                let gram = (height * width * channels * channels) as f64 * 2.0 / 160e9;
-                work += gram * if gradient { 2.0 } else { 1.0 };
+                work += gram_work(self.shapes[map]) * if gradient { 2.0 } else { 1.0 };
             }
         }
         work
