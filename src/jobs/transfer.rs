@@ -185,9 +185,9 @@ impl Job for Scaled<'_> {
             let own = picture.height().max(picture.width());
             picture.fitted_size(self.longest(own, self.scales[index].side))
         };
-        // What is seen by regions, and moments, are made of whole maps.
+        // What is seen by regions is made of whole maps, as moments are.
         let whole = masks.is_some() || content.alpha.is_some() || recipe.style_loss != StyleLoss::Gram;
-        let style_place = if whole { Place::Features } else { Place::Gram };
+        let style_place = if whole { Place::Moments } else { Place::Gram };
         let content = scaled(content);
         Load {
             size: content,

@@ -84,10 +84,10 @@ impl Speed {
 }
 
 /// The process without pictures, weights and maps: code, threads, and what BLAS holds.
-const BASE: usize = 14 << 20;
+const BASE: usize = 8 << 20;
 
-/// Seconds that steps lose to small maps, as a number of pixels: so many more seem to be computed.
-const LOST: f64 = 13_000.0;
+/// What the allocator takes beside what it was asked for, as a share: measured.
+const HOLES: f64 = 0.03;
 
 /// Passes over picture and optimiser's state, per pixel and vector.
 const PASS: f64 = 2e-9;
@@ -179,7 +179,8 @@ impl Load {
         let targets: usize = wanted.iter().map(|layer| self.network.map_bytes(*layer, self.size)).sum();
         let window = if self.margin > 0 { 2 * picture } else { 0 };
         let always = BASE + self.network.bytes() + held + (2 + vectors) * picture + window + targets;
-        let (plan, cost) = self.network.plan_within(self.size, (&features, &grams), memory.saturating_sub(always));
+        let usable = (memory as f64 / (1.0 + HOLES)) as usize;
+        let (plan, cost) = self.network.plan_within(self.size, (&features, &grams), usable.saturating_sub(always));
         let evaluation = always + cost.bytes;
 
         // Before: the examples at this size, as pictures and as inputs, and the way to the targets.
@@ -188,18 +189,17 @@ impl Load {
         let (mut way, mut once) = (0, 0.0);
         for (cost, size) in ways {
             way = way.max(cost.bytes);
-            once += stretched(cost.work + self.moments_work(size), pixels(size));
+            once += cost.work + self.moments_work(size);
         }
         let before = BASE + self.network.bytes() + held + picture + 2 * examples + 2 * targets + way;
         // And behind: the picture as it is written.
         let behind = BASE + self.network.bytes() + held + (5 + vectors) * picture;
-        let needed = evaluation.max(before).max(behind);
+        let needed = (evaluation.max(before).max(behind) as f64 * (1.0 + HOLES)) as usize;
         if needed > memory {
             return Err(MemoryError { size: self.size, needed, allowed: memory });
         }
-        let count = pixels(self.size);
-        let step = stretched(cost.work + 2.0 * self.moments_work(self.size), count)
-            + (2 * vectors + 6) as f64 * PASS * count as f64;
+        let passes = (2 * vectors + 6) as f64 * PASS * pixels(self.size) as f64;
+        let step = cost.work + 2.0 * self.moments_work(self.size) + passes;
         Ok(ScaleForecast { scale, size: self.size, plan, memory: needed, buffers: cost.maps + picture, step, once })
     }
 
@@ -234,7 +234,7 @@ impl Load {
         }
         let size = [SIDE, SIDE];
         let cost = network.cost(&Plan::fastest(size), size, (&features, &grams), true);
-        Speed(best / stretched(cost.work, SIDE * SIDE))
+        Speed(best / cost.work)
     }
 }
 
@@ -242,11 +242,6 @@ impl Load {
 fn small_error(value: Var<'_, f32>) -> Var<'_, f32> {
     let zero = value.tape().constant(ndarray::ArrayD::zeros(value.shape()));
     scale(&squared_error(&value, &zero), 1e-9)
-}
-
-/// The time for work on so many pixels.
-fn stretched(work: f64, pixels: usize) -> f64 {
-    work * (1.0 + LOST / pixels.max(1) as f64)
 }
 
 /// An amount of memory as people write it: 512 MB, 1.5 GB, in units of 1024.

@@ -199,7 +199,7 @@ impl Outline {
                 // 650 GFLOP/s by the definition, or for a first layer what writing its result takes; the filters are
                 // transformed for each band.
                 let convolution =
-                    positions * (pair * 18.0 / 650e9).max(self.shapes[map][2] as f64 * 4e-10) + bands * pair * 1.5e-8;
+                    positions * (pair * 18.0 / 650e9).max(self.shapes[map][2] as f64 * 4e-10) + bands * pair * 7.5e-9;
                 let times = 1.0 + if gradient { 1.0 + f64::from(u8::from(map <= again)) } else { 0.0 };
                 work += convolution * times;
             }
