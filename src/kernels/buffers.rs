@@ -49,7 +49,7 @@ impl<T: Real> Buffers<T> {
         vec![T::zero(); len]
     }
 
-    /// Lets unused buffers go rather than hold more than so many bytes, those that are lent among them.
+    /// Lets unused buffers and masks go rather than hold more than so many bytes, those that are lent among them.
     pub fn limit(&self, bytes: usize) {
         self.limit.store(bytes, Relaxed);
     }
@@ -74,17 +74,29 @@ impl<T: Real> Buffers<T> {
         let _ = self.lent.fetch_update(Relaxed, Relaxed, |lent| Some(lent.saturating_sub(bytes)));
     }
 
-    /// Lets the largest unused buffers go until all that are held, with those just lent, keep to the limit.
+    /// Lets the largest unused buffers and masks go until all that are held, with those just lent, keep to the limit.
     fn make_room(&self) {
         let limit = self.limit.load(Relaxed);
         if limit == 0 {
             return;
         }
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = |free: &Vec<Vec<T>>| free.iter().map(|buffer| buffer.capacity() * size_of::<T>()).sum::<usize>();
-        while held(&free) + self.lent.load(Relaxed) > limit {
-            let Some((index, _)) = free.iter().enumerate().max_by_key(|(_, buffer)| buffer.capacity()) else { break };
-            free.swap_remove(index);
+        let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
+        let size = |buffer: &Vec<T>| buffer.capacity() * size_of::<T>();
+        loop {
+            let held = free.iter().map(size).sum::<usize>() + masks.iter().map(BitMask::bytes).sum::<usize>();
+            if held + self.lent.load(Relaxed) <= limit {
+                return;
+            }
+            let largest = free.iter().map(size).enumerate().max_by_key(|(_, bytes)| *bytes);
+            let mask = masks.iter().map(BitMask::bytes).enumerate().max_by_key(|(_, bytes)| *bytes);
+            match (largest, mask) {
+                (Some((index, bytes)), mask) if mask.is_none_or(|(_, mask)| mask <= bytes) => {
+                    drop(free.swap_remove(index))
+                }
+                (_, Some((index, _))) => drop(masks.swap_remove(index)),
+                (_, None) => return,
+            }
         }
     }
 
@@ -105,8 +117,11 @@ impl<T: Real> Buffers<T> {
         let found = smallest.or_else(|| (0..masks.len()).max_by_key(|&i| masks[i].bytes()));
         let mut mask = found.map(|i| masks.swap_remove(i)).unwrap_or_default();
         drop(masks);
-        mask.reshape(height, width, channels);
         self.lend(bytes);
+        if mask.bytes() < bytes {
+            self.make_room();
+        }
+        mask.reshape(height, width, channels);
         mask
     }
 
@@ -187,6 +202,23 @@ mod tests {
         buffers.forget(0);
         assert_eq!(buffers.most(), 4 * 90_000);
         assert_eq!(buffers.bytes(), 4 * 100_000);
+    }
+
+    #[test]
+    fn unused_masks_make_room_too() {
+        let buffers = Buffers::<f32>::new();
+        buffers.limit(4 * 75_000);
+        buffers.put_mask(BitMask::new(100, 100, 64));
+        buffers.put_mask(BitMask::new(100, 100, 96));
+        let a = buffers.take(20_000);
+        assert_eq!(buffers.take_mask(100, 100, 64).bytes(), 80_000, "both are there");
+        buffers.put_mask(BitMask::new(100, 100, 64));
+        // The larger mask goes first.
+        let b = buffers.take(20_000);
+        assert_eq!(buffers.masks.lock().unwrap().iter().map(BitMask::bytes).collect::<Vec<_>>(), [80_000]);
+        let c = buffers.take(20_000);
+        assert!(buffers.masks.lock().unwrap().is_empty());
+        drop((a, b, c));
     }
 
     #[test]

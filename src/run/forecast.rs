@@ -87,7 +87,10 @@ impl Speed {
 const BASE: usize = 8 << 20;
 
 /// What the allocator takes beside what it was asked for, as a share: measured.
-const HOLES: f64 = 0.03;
+const HOLES: f64 = 0.04;
+
+/// Matrices in f64 that a distance of moments takes: targets, moments, derivatives.
+const MATRICES: usize = 6;
 
 /// Passes over picture and optimiser's state, per pixel and vector.
 const PASS: f64 = 2e-9;
@@ -157,10 +160,14 @@ impl Load {
         (self.layers(|place| !is_gram(place)), self.layers(is_gram))
     }
 
+    /// The layers of moments.
+    fn moments(&self) -> BTreeSet<Layer> {
+        self.layers(|place| matches!(place, Place::Moments(_)))
+    }
+
     /// The work of moments, which are made of maps that are seen, for an image of that height and width.
     fn moments_work(&self, size: [usize; 2]) -> f64 {
-        let moments = self.layers(|place| matches!(place, Place::Moments(_)));
-        moments.into_iter().map(|layer| self.network.gram_work(layer, size)).sum()
+        self.moments().into_iter().map(|layer| self.network.gram_work(layer, size)).sum()
     }
 
     fn forecast(&self, scale: Scale, held: usize, memory: usize) -> Result<ScaleForecast, MemoryError> {
@@ -169,8 +176,9 @@ impl Load {
         let bytes = |size| 12 * pixels(size);
         let picture = bytes(self.size.map(|side| side + self.margin));
         let vectors = match self.method {
-            Method::Adam => 2,
-            Method::Momentum => 1,
+            // With the last picture whose value is known.
+            Method::Adam => 3,
+            Method::Momentum => 2,
             // Pairs of differences, and the points of a line search.
             Method::Lbfgs => 2 * scale.steps.saturating_sub(1).min(20) + 6,
         };
@@ -178,7 +186,9 @@ impl Load {
         let wanted = self.layers(|place| matches!(place, Place::Features(_) | Place::Rows(_)));
         let targets: usize = wanted.iter().map(|layer| self.network.map_bytes(*layer, self.size)).sum();
         let window = if self.margin > 0 { 2 * picture } else { 0 };
-        let always = BASE + self.network.bytes() + held + (2 + vectors) * picture + window + targets;
+        let matrices = |layer| MATRICES * size_of::<f64>() * self.network.channels(layer).pow(2);
+        let moments: usize = self.moments().into_iter().map(matrices).sum();
+        let always = BASE + self.network.bytes() + held + (2 + vectors) * picture + window + targets + moments;
         let usable = (memory as f64 / (1.0 + HOLES)) as usize;
         let (plan, cost) = self.network.plan_within(self.size, (&features, &grams), usable.saturating_sub(always));
         let evaluation = always + cost.bytes;

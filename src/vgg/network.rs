@@ -437,9 +437,13 @@ impl<T: Real> Vgg19<T> {
 
     /// The shape of the features at a layer of an image of that height and width; without channels where it has none.
     fn map_shape(&self, layer: Layer, [height, width]: [usize; 2]) -> [usize; 3] {
+        [height / layer.stride(), width / layer.stride(), self.channels(layer)]
+    }
+
+    /// The channels of the features at a layer; 0 where the weights do not reach it.
+    pub(crate) fn channels(&self, layer: Layer) -> usize {
         let weight = layer.convolution().and_then(|index| self.convolutions.get(index));
-        let channels = weight.map_or(0, |(weight, _)| weight.shape()[0]);
-        [height / layer.stride(), width / layer.stride(), channels]
+        weight.map_or(0, |(weight, _)| weight.shape()[0])
     }
 
     /// The fastest plan that does with so many bytes, or the one that does with the fewest.

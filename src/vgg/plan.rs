@@ -148,13 +148,12 @@ impl Cost {
     }
 }
 
-/// Bytes of the scratch memory of kernels: transformed filters and tiles, as `kernels::winograd` has them, and what BLAS
-/// packs the features of Gram matrices into.
+/// Bytes of the scratch memory of kernels: transformed filters and tiles, as `kernels::winograd` has them.
 fn scratch(segments: &[(Outline, bool)]) -> usize {
     /// Transformed elements of a tile, in bytes for each channel.
     const TILE: usize = 36 * 4;
     let threads = rayon::current_num_threads();
-    let (mut filters, mut tiles, mut widest, mut grams) = (0, 0, 0, 0);
+    let (mut filters, mut tiles, mut widest) = (0, 0, 0);
     for (outline, _) in segments {
         for map in (1..=outline.last()).filter(|&map| outline.reaches[map - 1] != Reach::Pooling) {
             let [height, width, inputs] = outline.shapes[map - 1];
@@ -165,10 +164,8 @@ fn scratch(segments: &[(Outline, bool)]) -> usize {
             tiles = tiles.max(if count <= 784 { (TILE * inputs.max(outputs) * count).min(20 << 20) } else { 0 });
             widest = widest.max(inputs.max(outputs));
         }
-        grams += outline.looks.iter().filter(|look| look.gram).count();
     }
-    let blas = if grams > 0 { 6 << 20 } else { 0 };
-    filters + tiles + threads * (TILE * 64 * widest + (1 << 20) + blas)
+    filters + tiles + threads * (TILE * 64 * widest + (1 << 20))
 }
 
 /// Says it in words: blocks 1 to 2 in bands of 64 rows, block 3 as a whole.
