@@ -540,8 +540,11 @@ fn a_vjp_that_is_not_linear_is_named() {
 fn sign<'t, T: crate::tape::Real>(x: &Var<'t, T>, more: fn(T) -> T) -> Var<'t, T> {
     let kept = x.value().clone();
     x.tape().record("sign", &[x], x.value().mapv(|x| x / (x * x).sqrt()), 0, move |dy, inputs| {
-        let slope = |x: T| T::one() / (x * x).sqrt() - x / (x * x).sqrt() * x / (x * x);
-        inputs.add(0, &*dy * &kept.mapv(slope) + dy.mapv(more));
+        let gradient = |&dy: &T, &x: &T| {
+            let of_root = dy * x / (x * x);
+            dy / (x * x).sqrt() - of_root * x / (x * x).sqrt() + more(dy)
+        };
+        inputs.add(0, ndarray::Zip::from(&*dy).and(&*kept).map_collect(gradient));
     })
 }
 
@@ -550,8 +553,8 @@ fn on_the_tape_too_rounding_is_no_error() {
     let x = [array![0.3, -1.234, 0.017, 5.1].into_dyn()];
     GradCheck::new().check(|_, x| sign(&x[0], |_| 0.0), &x).unwrap();
     GradCheck::new().check_with_f32(|_, x| sign(&x[0], |_| 0.0), |_, x| sign(&x[0], |_| 0.0), &x).unwrap();
-    // What is rounding in f64 is to be rounding in f32, and not twice the slope.
-    let other = GradCheck::new().check_with_f32(|_, x| sign(&x[0], |_| 0.0), |_, x| sign(&x[0], |dy| dy * 1e-2), &x);
+    // What is rounding in f64 is to be rounding in f32 too.
+    let other = GradCheck::new().check_with_f32(|_, x| sign(&x[0], |_| 0.0), |_, x| sign(&x[0], |dy| dy * 10.0), &x);
     assert!(matches!(other, Err(Failure::SinglePrecision(_))), "{other:?}");
     let failure = GradCheck::new().check(|_, x| sign(&x[0], |dy| 1e-15 * dy * dy), &x).unwrap_err();
     let is_named = matches!(failure, Failure::Vjp { operation: "sign", node: 1, input: 0, rule: Rule::Combines(_) });
