@@ -1,9 +1,18 @@
 //! Numeric gradient testing: is this gradient the derivative of that function?
 //!
 //! A wrong gradient does not crash. It makes an optimiser a little worse, and nobody knows why. This module compares what
-//! a gradient says with what the values do: it moves the inputs a little and looks at the slope. It works for plain
-//! closures, for functions on a [`Tape`], whether their operations are this crate's or your own, and, by the command
-//! `impasto gradcheck --exec`, for programs in any language (docs/gradcheck-protocol.md).
+//! a gradient says with what the values do: it moves the inputs a little and looks at the slope.
+//!
+//! | what there is | what to call |
+//! |---|---|
+//! | f, which gives a number, and its gradient | [`check_fn`] |
+//! | f, which gives an array, and its vector-Jacobian product (VJP) | [`GradCheck::check_vjp`] |
+//! | a function on a [`Tape`], of this crate's operations or your own | [`GradCheck::check`], [`GradCheck::check_with_f32`] |
+//! | a gradient, and a product with the Hessian | [`check_hessian_vector`] |
+//! | no gradient, but the wish for one | [`numeric_gradient`], [`numeric_jacobian`], [`hessian_vector`] |
+//! | a program in another language | the command `impasto gradcheck --exec` (docs/gradcheck-protocol.md) |
+//!
+//! The free functions take the usual options; [`GradCheck`] has the same as methods, with options of your own.
 //!
 //! # A plain function
 //!
@@ -20,7 +29,10 @@
 //! # Ok::<_, impasto::gradcheck::Failure>(())
 //! ```
 //!
-//! A function that gives an array has a Jacobian, and what is checked is a vector-Jacobian product (VJP):
+//! In a test `check_fn(f, gradient, &x).unwrap()` is enough: where something is wrong the panic prints what.
+//!
+//! A function that gives an array has a Jacobian, and what is checked is a vector-Jacobian product: `vjp(x, dy)` is the
+//! gradient of ⟨dy, f(x)⟩ by x.
 //!
 //! ```
 //! use impasto::gradcheck::GradCheck;
@@ -35,7 +47,7 @@
 //!
 //! # When it is wrong
 //!
-//! The error lists the slopes that do not agree, the worst first:
+//! The error is a [`Failure`]. Printed, it is a table of the slopes that do not agree, the worst first:
 //!
 //! ```
 //! use impasto::gradcheck::{Verdict, check_fn};
@@ -44,9 +56,14 @@
 //! let f = |x: &Array2<f64>| x[[0, 1]].powi(3) + 2.0 * x[[1, 0]];
 //! let transposed = |x: &Array2<f64>| array![[0.0, 2.0], [3.0 * x[[0, 1]].powi(2), 0.0]];
 //! let failure = check_fn(f, transposed, &array![[1.0, 2.0], [0.3, -0.7]]).unwrap_err();
-//! assert!(failure.to_string().starts_with("wrong gradient: 2 of 4 slopes"));
-//! assert_eq!(failure.verdict(), Verdict::Wrong);
-//! assert_eq!(failure.entries().len(), 2);
+//! println!("{failure}");
+//! // wrong gradient: 2 of 4 slopes
+//! //   where                        analytic        numeric     error   allowed
+//! //   input 0[0,1]              2.0000000e0    1.2000000e1     1.0e1    1.2e-7
+//! //   input 0[1,0]              1.2000000e1    2.0000000e0     1.0e1    1.2e-7
+//! assert!(failure.to_string().starts_with("wrong gradient: 2 of 4 slopes\n  where "));
+//! // For programs:
+//! assert_eq!((failure.verdict(), failure.entries().len()), (Verdict::Wrong, 2));
 //! ```
 //!
 //! # A function on the tape
@@ -69,10 +86,21 @@
 //! assert!(failure.to_string().contains("the sign is wrong"));
 //! ```
 //!
-//! # Kinks
+//! # What is said, and what to do
 //!
-//! Where the slopes to the left and to the right differ (|x| at 0, a tie in a maximum) there is no gradient, and the
-//! message is "not differentiable here", not "wrong". With [`GradCheck::subgradients`] any slope between the two is right.
+//! | [`Verdict`] | what it means | what to do |
+//! |---|---|---|
+//! | [`Agrees`](Verdict::Agrees) | both slopes are the same, as far as the tolerance and rounding let anybody see | |
+//! | [`Wrong`](Verdict::Wrong) | they do not | mend the gradient |
+//! | [`NotDifferentiable`](Verdict::NotDifferentiable) | a kink, with the gradient between the slopes to the left and to the right | move the point, or accept it as below |
+//! | [`Subgradient`](Verdict::Subgradient) | a kink that was accepted | |
+//! | [`Coarse`](Verdict::Coarse) | an f32 inside: right within what the values' rounding leaves | compute in f64, or loosen [`GradCheck::rtol`] |
+//! | [`Undecided`](Verdict::Undecided) | no step gives a slope that is worth a verdict | another point, [`GradCheck::eps`], or a looser tolerance |
+//!
+//! All but `Agrees` and `Subgradient` make a check fail, so that what nobody could see does not pass for right.
+//!
+//! A kink is a place without a gradient: |x| at 0, a tie in a maximum. With [`GradCheck::subgradients`] any slope between the
+//! two sides is right there:
 //!
 //! ```
 //! use impasto::gradcheck::{GradCheck, Verdict, check_fn};
@@ -84,6 +112,20 @@
 //! assert!(GradCheck::new().subgradients(true).check_fn(|x: &f64| x.abs(), |_: &f64| 1.5, &0.0).is_err());
 //! # Ok::<_, impasto::gradcheck::Failure>(())
 //! ```
+//!
+//! # Functions in f32
+//!
+//! They are held to what f32 can tell, some four digits:
+//!
+//! ```
+//! use impasto::gradcheck::check_fn;
+//!
+//! check_fn(|x: &[f32]| x[0].sin() * x[1], |x: &[f32]| vec![x[0].cos() * x[1], x[0].sin()], &[0.3, 1.2][..])?;
+//! # Ok::<_, impasto::gradcheck::Failure>(())
+//! ```
+//!
+//! Where the function is generic over the type, check it in f64, and that f32 gives the same
+//! ([`GradCheck::check_with_f32`]).
 //!
 //! # Without a gradient
 //!
@@ -109,25 +151,27 @@
 //!
 //! # What is checked
 //!
-//! 1. on the tape, every operation's VJP by itself (the module `nodes`): gradients have their inputs' shapes, a second
-//!    call gives the same bits, a cotangent of zero gives zero, a sum of cotangents the sum of the gradients,
-//!    contributions are added to those of others;
-//! 2. the value is finite, and the same bits when it is evaluated again;
-//! 3. the whole gradient: the shape, the same bits twice, though the function was evaluated elsewhere in between, and
-//!    linear in the cotangent;
-//! 4. slopes: every element of the Jacobian, or vᵀJu for random directions u and v where it is large;
-//! 5. where asked for, that the gradient in f32 is that in f64 ([`GradCheck::check_with_f32`]), or that a product with a
-//!    Hessian is symmetric.
+//! 1. On the tape, every operation's VJP by itself: gradients have their inputs' shapes, a second call gives the same
+//!    bits, a cotangent of zero gives zero, a sum of cotangents the sum of the gradients, and contributions are added to those
+//!    of others.
+//! 2. The value is finite, and the same bits when it is evaluated again.
+//! 3. The whole gradient: its shape, the same bits twice, though the function was evaluated elsewhere in between, and
+//!    that it is linear in the cotangent.
+//! 4. Slopes: every element of the Jacobian, or vᵀJu for random directions u and v where it is large.
+//! 5. Where asked for, that the gradient in f32 is that in f64, or that a product with a Hessian is symmetric.
 //!
-//! Numeric slopes are extrapolated and come with an estimate of their error (the module `slope`), so the tolerances
-//! are tight: relative 1e-8 by default, of each slope's own size. A slope that seems wrong is measured once more, with
-//! steps of all sizes and with the noise of the values measured (the module `noise`), before anything is said of it.
-//! Where the values are rounded more coarsely than f64 rounds, the message says so and names the operation
-//! ([`Verdict::Coarse`]); and where nothing can be seen for rounding it says "undecided" ([`Verdict::Undecided`]).
+//! Numeric slopes are central differences at steps that shrink, extrapolated (Ridders 1982), with an estimate of their
+//! error, so the tolerances are tight: relative 1e-8 by default, of each slope's own size. A slope that seems wrong is
+//! measured once more, with steps of all sizes and with the noise of the values measured (Moré & Wild 2011), before anything
+//! is said of it.
+//! Where all terms of a gradient cancel, what is left of it is rounding; how much that is, the gradient itself tells, as it is
+//! called with other multiples of the same cotangent.
+//!
 //! docs/testing.md has a trial of this checker, and of others, on some five hundred functions.
 
 mod check;
 mod compare;
+mod linear;
 mod nodes;
 mod noise;
 mod numeric;
@@ -140,7 +184,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{Array1, ArrayD, IxDyn};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -167,4 +211,12 @@ fn direction(shape: &[usize], rng: &mut ChaCha8Rng) -> ArrayD<f64> {
 /// Σ aᵢ·bᵢ.
 fn dot(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// One array as it is; several as one list.
+fn joined(mut arrays: Vec<ArrayD<f64>>) -> ArrayD<f64> {
+    if arrays.len() == 1 {
+        return arrays.remove(0);
+    }
+    arrays.into_iter().flatten().collect::<Array1<f64>>().into_dyn()
 }

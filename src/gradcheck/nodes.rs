@@ -4,7 +4,9 @@ use ndarray::ArrayD;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::compare::{COARSE, COMBINATIONS, NONLINEAR, nonlinearity, same_bits};
+use super::compare::same_bits;
+use super::linear::{COMBINATIONS, NONLINEAR, nonlinearity, rounding};
+use super::noise::COARSE;
 use super::report::{Culprit, Failure, Fault, Rule};
 use super::slope::{Precision, Slope, Steps, careful};
 use super::{Function, direction, dot};
@@ -52,9 +54,18 @@ pub(super) fn check_rules(f: &impl Function, inputs: &[ArrayD<f64>], seed: u64) 
             }
             for ((a, b), of_sum) in COMBINATIONS.into_iter().zip(&of_sums) {
                 let (Some(other), Some(sum)) = (&of_other[node][input], &of_sum[node][input]) else { continue };
-                let off = nonlinearity(a, gradient, b, other, sum);
-                if off > NONLINEAR {
-                    return Err(fails(input, Rule::Combines(off)));
+                let off = |rounding| nonlinearity([(a, gradient), (b, other)], sum, rounding);
+                let hidden = || {
+                    let pull =
+                        |cotangent: &ArrayD<f64>| gradient_of(f, inputs, [node, input], cotangent, gradient.shape());
+                    let known = [
+                        (Start::cotangent(seed, node, operation), gradient),
+                        (Start::other(seed, node, operation), other),
+                    ];
+                    rounding(pull, known.iter().map(|(start, gradient)| (&*start.cotangent, &***gradient)))
+                };
+                if off(0.0) > NONLINEAR && off(hidden()) > NONLINEAR {
+                    return Err(fails(input, Rule::Combines(off(0.0))));
                 }
             }
             let before = &Start::filled(seed, node, operation).gradients[input];
@@ -144,6 +155,22 @@ fn pulled(
         gradients.push(pulled);
     }
     Ok((gradients, operations))
+}
+
+/// What the VJP of one node gives one of its inputs, of shape `shape`; zeros if it gives nothing.
+fn gradient_of(
+    f: &impl Function,
+    inputs: &[ArrayD<f64>],
+    [node, input]: [usize; 2],
+    cotangent: &ArrayD<f64>,
+    shape: &[usize],
+) -> ArrayD<f64> {
+    let start = |number, operation: &Operation<f64>| match Start::zero(operation) {
+        start if number == node => Start { cotangent: cotangent.clone().into(), ..start },
+        start => start,
+    };
+    let pulled = pulled(f, inputs, start).ok().and_then(|(mut gradients, _)| gradients[node][input].take());
+    pulled.map_or_else(|| ArrayD::zeros(shape), Tensor::into_array)
 }
 
 /// One evaluation of `f` on a traced tape, and what it recorded; an error where its value is not finite.

@@ -3,12 +3,12 @@
 use std::borrow::Borrow;
 use std::marker::PhantomData;
 
-use ndarray::{Array, Array1, ArrayD, Dimension, IxDyn};
+use ndarray::{Array, ArrayD, Dimension, IxDyn};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::compare::Run;
 use super::subject::Subject;
-use super::{Failure, GradCheck, Report};
+use super::{Failure, GradCheck, Report, joined};
 use crate::tape::Real;
 
 /// Numbers in some shape: what a plain function takes and gives. A number, a slice, a `Vec`, an array of the language,
@@ -383,14 +383,6 @@ fn of_product<'a, X: Point + ?Sized, G: Numbers, H: Numbers>(
 ) -> impl Subject {
     let pull = |x: &X, v: &ArrayD<f64>| product(x, x.with(&split(v, &x.arrays())).borrow()).arrays();
     Plain { point: x, f: gradient, pull, gives: PhantomData }
-}
-
-/// One array as it is; several as one list.
-fn joined(mut arrays: Vec<ArrayD<f64>>) -> ArrayD<f64> {
-    if arrays.len() == 1 {
-        return arrays.remove(0);
-    }
-    arrays.into_iter().flatten().collect::<Array1<f64>>().into_dyn()
 }
 
 /// What [`joined`] has made one, in the shapes of `like`.

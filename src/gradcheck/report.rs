@@ -93,8 +93,8 @@ pub struct SinglePrecision {
     pub double: f64,
     /// Its gradient in f32.
     pub single: f64,
-    /// Their difference, divided by the largest element of the input's f64 gradient for any of the cotangents tried; infinite
-    /// where one of them is NaN.
+    /// Their difference, divided by the largest element of the input's f64 gradient for any of the cotangents tried, or, where
+    /// that is nothing but the rounding of terms that cancel, by the size of these terms; infinite where one of them is NaN.
     pub relative_error: f64,
     /// The relative error that was allowed.
     pub tolerance: f64,

@@ -5,6 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::check::gradient;
+use super::linear::rounding;
 use super::{Function, SinglePrecision, direction};
 use crate::tape::{Real, Tape, Var};
 
@@ -12,9 +13,9 @@ use crate::tape::{Real, Tape, Var};
 /// rounding is large.
 const COTANGENTS: usize = 4;
 
-/// The worst element of the f32 gradient for some random cotangents, in units of the input's largest element for any of them.
-/// Both functions are evaluated at the inputs rounded to f32, and with cotangents that f32 holds exactly. `None` where there
-/// are no elements.
+/// The worst element of the f32 gradient for some random cotangents, in units of the input's largest element for any of them;
+/// where terms cancel and that is nothing but their rounding, in units of the terms. Both functions are evaluated at the inputs
+/// rounded to f32, and with cotangents that f32 holds exactly. `None` where there are no elements.
 pub(super) fn compare(
     double: impl Function,
     single: impl for<'t> Fn(&'t Tape<f32>, &[Var<'t, f32>]) -> Var<'t, f32>,
@@ -33,19 +34,33 @@ pub(super) fn compare(
     let gradients = (0..COTANGENTS).map(|_| {
         let cotangent = direction(&shape, &mut rng).mapv(f32::of);
         let of_single = gradient(&single, &singles, &cotangent);
-        (of_single, gradient(&double, &rounded, &cotangent.mapv(f64::from)))
+        let cotangent = cotangent.mapv(f64::from);
+        let of_double = gradient(&double, &rounded, &cotangent);
+        (cotangent, of_single, of_double)
     });
     let gradients: Vec<_> = gradients.collect();
 
     let mut worst: Option<SinglePrecision> = None;
     for input in 0..inputs.len() {
-        let elements = gradients.iter().flat_map(|(_, double)| double[input].iter());
-        let largest = elements.fold(0.0f64, |largest, g| largest.max(g.abs()));
-        let pairs = gradients.iter().flat_map(|(single, double)| single[input].indexed_iter().zip(&double[input]));
-        for ((index, &single), &double) in pairs {
+        let pairs =
+            || gradients.iter().flat_map(|(_, single, double)| single[input].indexed_iter().zip(&double[input]));
+        let largest = pairs().fold(0.0f64, |largest, (_, g)| largest.max(g.abs()));
+        let is_off = pairs().any(|((_, &single), &double)| (f64::from(single) - double).abs() > tolerance * largest);
+        let known = || gradients.iter().map(|(cotangent, _, double)| (cotangent, &double[input]));
+        let of_double = |cotangent: &ArrayD<f64>| gradient(&double, &rounded, cotangent).swap_remove(input);
+        let unit = if is_off && largest <= rounding(of_double, known()) {
+            let of_single = |cotangent: &ArrayD<f64>| {
+                gradient(&single, &singles, &cotangent.mapv(f32::of)).swap_remove(input).mapv(f64::from)
+            };
+            let known: Vec<_> = known().map(|(cotangent, _)| (cotangent, of_single(cotangent))).collect();
+            rounding(of_single, known.iter().map(|(cotangent, single)| (*cotangent, single))) / f64::from(f32::EPSILON)
+        } else {
+            largest
+        };
+        for ((index, &single), &double) in pairs() {
             let single = f64::from(single);
             let error = (single - double).abs();
-            let relative_error = match error / largest {
+            let relative_error = match error / unit {
                 _ if error == 0.0 => 0.0,
                 error if error.is_nan() => f64::INFINITY,
                 error => error,

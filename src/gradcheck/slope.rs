@@ -16,7 +16,7 @@
 //! an extrapolation from large steps only if the small steps do not contradict it (1/x has a pole that large steps
 //! jump over).
 
-use super::noise;
+use super::noise::{self, COARSE};
 
 /// By what the step shrinks from one row of the table to the next.
 const RATIO: f64 = 4.0;
@@ -29,6 +29,9 @@ const LEAST: usize = 3;
 
 /// Rows within which a smooth function becomes precise; what needs more is looked at with care.
 const SWIFT: usize = 6;
+
+/// The coarsest unit of rounding there is, in units of a number: that of bfloat16.
+const GRAIN: f64 = 1.0 / 128.0;
 
 /// The slope of one component of a function along a line.
 #[derive(Clone, Copy, Debug)]
@@ -145,22 +148,27 @@ pub(super) fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps
     for (component, noise) in noise.iter_mut().enumerate() {
         let here = at_zero[component];
         let rounding = steps.unit / 2.0 * here.abs();
-        if let Some((flat, away)) = plateau(&rows, component, here).filter(|_| *noise > rounding) {
-            let (kink, more) = noise::leaves_by_a_kink(&mut |s| f(s)[component], here, flat, away);
+        if let Some((flat, away)) = plateau(&rows, component, here) {
+            let (jump, more) = noise::jump(&mut |s| f(s)[component], here, flat, away);
             calls += more;
-            if kink {
-                *noise = rounding;
+            // A higher jump is one of the function, and none of its rounding.
+            if jump == 0.0 {
+                noise.near = rounding;
+            } else if jump <= GRAIN * here.abs() {
+                noise.near = noise.near.max(jump / 2.0);
             }
         }
     }
     let slopes = (0..at_zero.len())
         .map(|component| {
-            let here = at_zero[component];
+            let (here, noise) = (at_zero[component], &noise[component]);
+            let is_coarse = noise.near > COARSE * here.abs();
             let (mut central, mut difference) = (Table::new(2), Table::new(1));
             for (step, left, right) in &rows {
                 let (left, right) = (left[component], right[component]);
                 let size = left.abs().max(right.abs()).max(here.abs());
-                let rounding = (steps.unit * size).max(2.0 * noise[component]) / step;
+                let noise = if is_coarse { noise.at(*step) } else { noise.near };
+                let rounding = (steps.unit * size).max(2.0 * noise) / step;
                 central.push((right - left) / (2.0 * step), rounding);
                 difference.push(((right - here) - (here - left)) / step, 4.0 * rounding);
             }
@@ -168,7 +176,7 @@ pub(super) fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps
             // A kink shows in the differences themselves; an extrapolated jump alone may come of bends nearby.
             let jump_error = jump_error.max(difference.settled());
             let natural = here.abs() / (100.0 * steps.first);
-            let noise = if here == 0.0 { 0.0 } else { noise[component] / here.abs() };
+            let noise = if here == 0.0 { 0.0 } else { noise.near / here.abs() };
             Slope { value, error, jump, jump_error, noise, natural }
         })
         .collect();
@@ -183,7 +191,7 @@ fn plateau(rows: &[(f64, Vec<f64>, Vec<f64>)], component: usize, here: f64) -> O
     let ((away, left, right), (inside, ..)) =
         (rows.iter().rev().nth(flat)?, rows.iter().rev().nth(flat.checked_sub(1)?)?);
     let moved = |value: &[f64]| value[component] != here && value[component].is_finite();
-    match (flat >= 3, moved(right), moved(left)) {
+    match (flat >= 2, moved(right), moved(left)) {
         (true, true, _) => Some((*inside, *away)),
         (true, _, true) => Some((-inside, -away)),
         _ => None,

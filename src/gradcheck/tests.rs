@@ -536,6 +536,32 @@ fn a_vjp_that_is_not_linear_is_named() {
     assert_eq!(culprit(&failure).operation, "double");
 }
 
+/// x/√x², which is ±1, with a VJP of which nothing is left but rounding; and what is added to that.
+fn sign<'t, T: crate::tape::Real>(x: &Var<'t, T>, more: fn(T) -> T) -> Var<'t, T> {
+    let kept = x.value().clone();
+    x.tape().record("sign", &[x], x.value().mapv(|x| x / (x * x).sqrt()), 0, move |dy, inputs| {
+        let gradient = |&dy: &T, &x: &T| {
+            let of_root = dy * x / (x * x);
+            dy / (x * x).sqrt() - of_root * x / (x * x).sqrt() + more(dy)
+        };
+        inputs.add(0, ndarray::Zip::from(&*dy).and(&*kept).map_collect(gradient));
+    })
+}
+
+#[test]
+fn on_the_tape_too_rounding_is_no_error() {
+    let x = [array![0.3, -1.234, 0.017, 5.1].into_dyn()];
+    GradCheck::new().check(|_, x| sign(&x[0], |_| 0.0), &x).unwrap();
+    GradCheck::new().check_with_f32(|_, x| sign(&x[0], |_| 0.0), |_, x| sign(&x[0], |_| 0.0), &x).unwrap();
+    // What is rounding in f64 is to be rounding in f32 too.
+    let other = GradCheck::new().check_with_f32(|_, x| sign(&x[0], |_| 0.0), |_, x| sign(&x[0], |dy| dy * 10.0), &x);
+    assert!(matches!(other, Err(Failure::SinglePrecision(_))), "{other:?}");
+    let failure = GradCheck::new().check(|_, x| sign(&x[0], |dy| 1e-15 * dy * dy), &x).unwrap_err();
+    let is_named = matches!(failure, Failure::Vjp { operation: "sign", node: 1, input: 0, rule: Rule::Combines(_) });
+    assert!(is_named, "{failure}");
+    assert_eq!(GradCheck::new().check(|_, x| sign(&x[0], |dy| 1e-6 * dy), &x).unwrap_err().operations(), ["sign"]);
+}
+
 #[test]
 fn directions_through_several_kinks_are_judged_kink_by_kink() {
     let relu = |x: f64| x.max(0.0);

@@ -19,7 +19,8 @@ pub struct Function {
 }
 
 impl Function {
-    fn new(
+    /// A function without a square matrix and without a stretched row.
+    pub fn new(
         name: impl Into<String>,
         inputs: impl Into<Vec<Array>>,
         value: impl Fn(&[Array]) -> Array + Send + Sync + 'static,
@@ -45,7 +46,7 @@ impl Function {
 
 /// Numbers spread over an interval, without two that are the same or a simple fraction of it; another sequence for each
 /// `number`.
-fn spread(shape: &[usize], [low, high]: [f64; 2], number: usize) -> Array {
+pub fn spread(shape: &[usize], [low, high]: [f64; 2], number: usize) -> Array {
     let mut at = 0.137 + 0.271_3 * number as f64;
     ArrayD::from_shape_simple_fn(IxDyn(shape), || {
         at = (at + 0.618_033_988_749_894_9).fract();
@@ -117,11 +118,13 @@ fn sum(scalar: Scalar, n: usize, m: f64, s: f64) -> Function {
     )
 }
 
-fn scalar_of(x: f64) -> Array {
+/// An array of one number.
+pub fn scalar_of(x: f64) -> Array {
     arr0(x).into_dyn()
 }
 
-fn number(x: &Array) -> f64 {
+/// The number in an array of one.
+pub fn number(x: &Array) -> f64 {
     x[IxDyn(&[])]
 }
 
@@ -397,7 +400,7 @@ fn inverse(a: &ArrayView2<'_, f64>) -> Array2<f64> {
 }
 
 /// Rows less their mean, divided by their standard deviation; and that.
-fn normalised(x: &Array) -> (Array, Array) {
+pub fn normalised(x: &Array) -> (Array, Array) {
     let mean = x.mean_axis(Axis(1)).expect("not empty").insert_axis(Axis(1));
     let deviation = x.std_axis(Axis(1), 0.0).insert_axis(Axis(1));
     ((x - &mean) / &deviation, deviation)

@@ -132,6 +132,58 @@ fn a_gradient_that_rounds_to_f32_is_not_right_in_f64() {
     }
 }
 
+/// Two numbers less their mean, in units of their deviation: ±1, whatever they are.
+fn normalised(x: &[f64; 2]) -> [f64; 2] {
+    let (mean, deviation) = (f64::midpoint(x[0], x[1]), (x[0] - x[1]).abs() / 2.0);
+    x.map(|x| (x - mean) / deviation)
+}
+
+/// Its Jacobian times v, which is 0 but for rounding.
+fn of_normalised(x: &[f64; 2], v: &[f64; 2]) -> [f64; 2] {
+    let (y, deviation) = (normalised(x), (x[0] - x[1]).abs() / 2.0);
+    let (mean, along) = (f64::midpoint(v[0], v[1]), f64::midpoint(v[0] * y[0], v[1] * y[1]));
+    std::array::from_fn(|i| (v[i] - mean - y[i] * along) / deviation)
+}
+
+#[test]
+fn a_gradient_that_is_nothing_but_rounding_is_right() {
+    for x in [[0.3, 1.234], [1e-9, 7e-10], [-1e6, 3e6], [0.1, 0.7]] {
+        GradCheck::new().check_vjp(normalised, of_normalised, &x).unwrap();
+        GradCheck::new().directions(3).check_vjp(normalised, of_normalised, &x).unwrap();
+        // As a gradient, with the product as that with its Hessian, which is symmetric as far as can be seen.
+        check_hessian_vector(normalised, of_normalised, &x).unwrap();
+        let size = x[0].abs().max(x[1].abs());
+        let more = |v: &[f64; 2]| of_normalised(&x, v).map(|g| g + 1e-6 / size * v[0]);
+        let failure = GradCheck::new().check_vjp(normalised, |_: &[f64; 2], v: &[f64; 2]| more(v), &x).unwrap_err();
+        assert_eq!(failure.verdict(), Verdict::Wrong);
+        let failure = check_hessian_vector(normalised, |_: &[f64; 2], v: &[f64; 2]| more(v), &x).unwrap_err();
+        assert!(matches!(failure, Failure::Gradient { rule: Rule::Symmetric(_), .. }), "{failure}");
+        let squared = |_: &[f64; 2], v: &[f64; 2]| of_normalised(&x, v).map(|g| g + 1e-14 / size * v[0] * v[0]);
+        let failure = GradCheck::new().check_vjp(normalised, squared, &x).unwrap_err();
+        assert!(matches!(failure, Failure::Gradient { rule: Rule::Combines(_), .. }), "{failure}");
+    }
+}
+
+#[test]
+fn values_that_f32_rounds_are_coarse_though_few_steps_of_it_are_seen() {
+    // The slopes by the second number are too small to leave a step of f32, or leave a few.
+    for small in [1e-3, 1e-5, 1e-6, 1e-7] {
+        let f = |x: &[f64; 2]| f64::from((3.0 + x[0].sin() + small * x[1].cos()) as f32);
+        let with = |factor: f64| {
+            let gradient = |x: &[f64; 2]| [factor * x[0].cos(), -small * x[1].sin()];
+            check_fn(f, gradient, &[0.7, 1.1]).unwrap_err().verdict()
+        };
+        assert_eq!((with(1.0), with(-1.0)), (Verdict::Coarse, Verdict::Wrong), "{small}");
+    }
+    // Rounding grows with the values: a square near its root.
+    let f = |x: &[f64; 2]| x.map(|x| f64::from(((x as f32) - 1.0e6).powi(2)));
+    let vjp = |x: &[f64; 2], dy: &[f64; 2]| [0, 1].map(|i| dy[i] * 2.0 * (x[i] - 1.0e6));
+    let failure = GradCheck::new().check_vjp(f, vjp, &[1_002_212.3, 930_000.7]).unwrap_err();
+    assert_eq!(failure.verdict(), Verdict::Coarse, "{failure}");
+    let lost = |x: &[f64; 2], dy: &[f64; 2]| vjp(x, dy).map(|g| -g);
+    assert_eq!(GradCheck::new().check_vjp(f, lost, &[1_002_212.3, 930_000.7]).unwrap_err().verdict(), Verdict::Wrong);
+}
+
 #[test]
 fn many_bends_nearby_are_no_kink() {
     let x: Vec<f64> = (0..30_000).map(|i| 0.3 + 1.5 * (f64::from(i) * 0.618_034).fract()).collect();
