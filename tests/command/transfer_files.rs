@@ -51,12 +51,12 @@ fn wide_colours_are_painted_as_they_are_meant_and_written_in_their_profile() {
     for name in ["out.png", "out.webp", "out.tiff"] {
         let (own, seen, stored) = painted(name, "");
         assert_eq!(own, profile, "{name}");
-        assert!(levels_apart(&seen, &plain) <= 2, "{name}: {}", levels_apart(&seen, &plain));
+        assert!(levels_apart(&seen, &plain) <= 4, "{name}: {}", levels_apart(&seen, &plain));
         assert!(levels_apart(&stored, &plain) > 10, "{name}");
     }
     let (own, _, stored) = painted("out.png", "--srgb");
     assert_eq!(own, None);
-    assert!(levels_apart(&stored, &plain) <= 2, "{}", levels_apart(&stored, &plain));
+    assert!(levels_apart(&stored, &plain) <= 4, "{}", levels_apart(&stored, &plain));
 }
 
 #[test]
