@@ -327,6 +327,13 @@ fn bad_inputs() -> Vec<(String, Vec<u8>, &'static str)> {
         }
         all.push((format!("header-{i}.jpg"), other, ""));
     }
+    // A colour profile of nearly 4 GiB, in a file without it.
+    let mut webp = b"RIFF\xf0\xff\xff\xffWEBPVP8X\x0a\0\0\0\x20\0\0\0".to_vec();
+    let (width, height) = content().dimensions();
+    webp.extend([width - 1, height - 1].iter().flat_map(|side| side.to_le_bytes()[..3].to_vec()));
+    webp.extend(&wholes[2].1[12..]);
+    webp.extend(b"ICCP\0\0\0\xf0");
+    all.push(("profile.webp".into(), webp, "more metadata"));
     // What is no picture at all.
     for (i, (bytes, said)) in [
         (&b""[..], "empty"),

@@ -2,9 +2,12 @@
 
 use image::codecs::png::PngEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, Rgba, RgbaImage};
+use impasto::Picture;
+use impasto::picture::{Depth, SaveOptions};
+use moxcms::ColorProfile;
 use predicates::str::contains;
 
-use crate::support::{Workshop, content};
+use crate::support::{Workshop, content, levels_apart};
 
 #[test]
 fn every_format_goes_in_and_out() {
@@ -25,6 +28,35 @@ fn every_format_goes_in_and_out() {
         shop.transfer("-o again.png --steps 1 --quiet").assert().success();
         assert_eq!(shop.rgb("again.png").dimensions(), (32, 24), "{extension}");
     }
+}
+
+/// Stored in Display P3, the same pictures are painted alike, and the result has the content's profile and its numbers.
+#[test]
+fn wide_colours_are_painted_as_they_are_meant_and_written_in_their_profile() {
+    let shop = Workshop::new();
+    let plain = shop.picture("");
+    let profile = ColorProfile::new_display_p3().encode().ok();
+    for name in ["content.png", "style.png"] {
+        let picture = Picture { profile: profile.clone(), ..Picture::open(shop.path(name)).unwrap() };
+        let options = SaveOptions { depth: Depth::Sixteen, ..SaveOptions::default() };
+        picture.save_with(shop.path(name), &options).unwrap();
+    }
+    let painted = |name: &str, words: &str| {
+        shop.transfer(&format!("-o {name} --steps 3 --quiet {words}")).assert().success();
+        let seen = Picture::open(shop.path(name)).unwrap();
+        let options = SaveOptions { srgb: true, ..SaveOptions::default() };
+        seen.save_with(shop.path("seen.png"), &options).unwrap();
+        (seen.profile, shop.rgb("seen.png"), shop.rgb(name))
+    };
+    for name in ["out.png", "out.webp", "out.tiff"] {
+        let (own, seen, stored) = painted(name, "");
+        assert_eq!(own, profile, "{name}");
+        assert!(levels_apart(&seen, &plain) <= 4, "{name}: {}", levels_apart(&seen, &plain));
+        assert!(levels_apart(&stored, &plain) > 10, "{name}");
+    }
+    let (own, _, stored) = painted("out.png", "--srgb");
+    assert_eq!(own, None);
+    assert!(levels_apart(&stored, &plain) <= 4, "{}", levels_apart(&stored, &plain));
 }
 
 #[test]

@@ -4,14 +4,13 @@ use heifer::{Options, decode_rgba8, decode_srgb_rgba8, read_metadata};
 
 use super::input::Stream;
 use super::target::{Extras, Layout, Opacity, Target};
-use super::{Colour, Fault, LARGEST, bytes};
+use super::{Colour, Fault, LARGEST, bytes, whole};
 
 /// Bytes for a pixel within the decoder: RGBA, and the planes it is made from.
 const BYTES: u64 = 8;
 
-pub(super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
-    let mut file = Vec::new();
-    stream.read_to_end(&mut file)?;
+pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+    let file = whole(stream)?;
     let options = Options { max_threads: 0, max_pixels: LARGEST / BYTES };
     let metadata = read_metadata(&file).map_err(fault)?;
     // Without a profile, the container's or the video's own words for colours count; those of high dynamic range are

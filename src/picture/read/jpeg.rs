@@ -11,7 +11,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::input::Stream;
 use super::target::{Extras, Layout, Opacity, Target};
-use super::{Colour, Fault, bytes};
+use super::{Colour, Fault, bytes, whole};
 
 /// One bits, as entropy-coded data: a byte of them is followed by a zero byte.
 const ONES: [u8; 64] = {
@@ -41,9 +41,8 @@ const APP1: u8 = 0xe1;
 const APP2: u8 = 0xe2;
 const APP14: u8 = 0xee;
 
-pub(super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
-    let mut file = Vec::new();
-    stream.read_to_end(&mut file)?;
+pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+    let file = whole(stream)?;
     let sorted = Sorted::new(&file)?;
     drop(file);
     let frame = &sorted.frame;
@@ -63,11 +62,11 @@ pub(super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<E
         .jpeg_set_max_scans(1000)
         .jpeg_set_out_colorspace(to);
     let row_len = width * colour.count();
-    let mut whole = super::reserve::<u8>(height * row_len, [height, width])?;
+    let mut pixels = super::reserve::<u8>(height * row_len, [height, width])?;
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&sorted.clean), options);
-    decoder.decode_into(&mut whole).map_err(|error| fault(&error, sorted.ended))?;
+    decoder.decode_into(&mut pixels).map_err(|error| fault(&error, sorted.ended))?;
     let mut row = Vec::with_capacity(row_len);
-    for data in whole.chunks_exact_mut(row_len) {
+    for data in pixels.chunks_exact_mut(row_len) {
         if to == ColorSpace::YCCK {
             data.as_chunks_mut::<4>().0.iter_mut().for_each(ycck_to_cmyk);
         }

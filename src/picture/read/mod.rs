@@ -14,7 +14,7 @@ mod target;
 mod tiff;
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use self::input::Stream;
@@ -25,8 +25,8 @@ use super::error::{Fault, PictureError, reserve};
 use super::{Picture, provenance};
 
 /// The most bytes of pixels that a file may decode to, so that a damaged or malicious one cannot exhaust the memory:
-/// 358 million pixels of 8-bit RGB.
-pub(super) const LARGEST: u64 = 1 << 30;
+/// 358 million pixels of 8-bit RGB. When fuzzed it is less, as large pictures take long and show nothing more.
+pub(super) const LARGEST: u64 = if cfg!(fuzzing) { 1 << 24 } else { 1 << 30 };
 
 impl Picture {
     /// Reads a PNG, JPEG, WebP, TIFF, BMP, GIF (its first frame) or HEIC file; `-` is standard input.
@@ -101,6 +101,20 @@ pub(super) fn guarded_text(mut file: BufReader<File>) -> Result<Option<String>, 
         Kind::Tiff => provenance::of_tiff(file),
         Kind::Bmp | Kind::Gif | Kind::Heic => Ok(None),
     })
+}
+
+/// All bytes of a file that is decoded from memory.
+///
+/// # Errors
+/// If there are more than any picture that is accepted has.
+fn whole(mut stream: Box<dyn Stream>) -> Result<Vec<u8>, Fault> {
+    if stream.seek(SeekFrom::End(0))? > LARGEST {
+        return Err(Fault::damaged(format!("its file is larger than {} MiB", LARGEST >> 20)));
+    }
+    stream.rewind()?;
+    let mut file = Vec::new();
+    stream.read_to_end(&mut file)?;
+    Ok(file)
 }
 
 /// 8-bit samples as numbers from 0 to 1.

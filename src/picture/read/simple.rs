@@ -1,14 +1,31 @@
-//! WebP, BMP and GIF: decoded whole by the crate `image`.
+//! WebP, BMP and GIF: decoded whole by the crates `image-webp` and `image`.
 
-use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, webp::WebPDecoder};
+use image::codecs::{bmp::BmpDecoder, gif::GifDecoder};
 use image::{ColorType, ImageDecoder, ImageError, Limits};
+use image_webp::{DecodingError, WebPDecoder};
 
 use super::input::Stream;
 use super::target::{Extras, Layout, Opacity, Target};
 use super::{Colour, Fault, LARGEST, bytes};
 
+/// The most bytes of a WebP's colour profile, or of its EXIF: they are allocated as the file claims them.
+const LONGEST_CHUNK: usize = 16 << 20;
+
 pub(super) fn webp(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
-    give(WebPDecoder::new(stream).map_err(fault)?, target)
+    let mut decoder = WebPDecoder::new(stream).map_err(webp_fault)?;
+    decoder.set_memory_limit(LONGEST_CHUNK);
+    let (width, height) = decoder.dimensions();
+    let size = [height as usize, width as usize];
+    let opacity = if decoder.has_alpha() { Opacity::Straight } else { Opacity::None };
+    let layout = Layout { colour: Colour::Rgb, opacity };
+    target.begin(size, layout, 1)?;
+    let extras = Extras {
+        profile: decoder.icc_profile().map_err(webp_fault)?,
+        exif: decoder.exif_metadata().ok().flatten(),
+        orientation: None,
+    };
+    rows(size, layout, target, |pixels| decoder.read_image(pixels).map_err(webp_fault))?;
+    Ok(extras)
 }
 
 pub(super) fn bmp(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
@@ -21,7 +38,7 @@ pub(super) fn gif(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras
 
 fn give(mut decoder: impl ImageDecoder, target: &mut Target) -> Result<Extras, Fault> {
     let (width, height) = decoder.dimensions();
-    let (height, width) = (height as usize, width as usize);
+    let size = [height as usize, width as usize];
     let (colour, opacity) = match decoder.color_type() {
         ColorType::L8 => (Colour::Grey, Opacity::None),
         ColorType::La8 => (Colour::Grey, Opacity::Straight),
@@ -30,7 +47,7 @@ fn give(mut decoder: impl ImageDecoder, target: &mut Target) -> Result<Extras, F
         other => return Err(Fault::unsupported(format!("pixels of the kind {other:?}"))),
     };
     let layout = Layout { colour, opacity };
-    target.begin([height, width], layout, 1)?;
+    target.begin(size, layout, 1)?;
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(2 * LARGEST);
     decoder.set_limits(limits).map_err(fault)?;
@@ -39,16 +56,36 @@ fn give(mut decoder: impl ImageDecoder, target: &mut Target) -> Result<Extras, F
         exif: decoder.exif_metadata().ok().flatten(),
         orientation: None,
     };
-    let row_len = width * layout.samples();
-    let mut whole = super::reserve::<u8>(height * row_len, [height, width])?;
-    decoder.read_image(&mut whole).map_err(fault)?;
+    rows(size, layout, target, |pixels| decoder.read_image(pixels).map_err(fault))?;
+    Ok(extras)
+}
+
+/// Has all pixels decoded, and hands over their rows.
+fn rows(
+    size: [usize; 2],
+    layout: Layout,
+    target: &mut Target,
+    decode: impl FnOnce(&mut [u8]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let row_len = size[1] * layout.samples();
+    let mut whole = super::reserve::<u8>(size[0] * row_len, size)?;
+    decode(&mut whole)?;
     let mut row = Vec::with_capacity(row_len);
     for data in whole.chunks_exact(row_len) {
         row.clear();
         bytes(data, &mut row);
         target.row(&row);
     }
-    Ok(extras)
+    Ok(())
+}
+
+fn webp_fault(error: DecodingError) -> Fault {
+    match error {
+        DecodingError::IoError(error) => error.into(),
+        DecodingError::UnsupportedFeature(what) => Fault::Unsupported(what),
+        DecodingError::MemoryLimitExceeded => Fault::damaged("it claims more metadata than any picture has"),
+        error => Fault::damaged(error),
+    }
 }
 
 fn fault(error: ImageError) -> Fault {

@@ -22,6 +22,30 @@ fn a_header_that_claims_a_huge_picture_is_an_error_before_anything_is_allocated(
     assert!(error.to_string().contains("60000×60000"), "{error}");
 }
 
+#[test]
+fn a_file_of_gibibytes_is_not_read_into_memory() {
+    let folder = tempdir().unwrap();
+    for (name, start) in [("a.jpg", &b"\xff\xd8\xff\xe0"[..]), ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0heic")] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, start).unwrap();
+        // A hole takes no room.
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+        let error = Picture::open(&path).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("larger than 1024 MiB"), "{error}");
+    }
+}
+
+#[test]
+fn a_webp_that_claims_a_huge_colour_profile_is_refused_before_it_is_allocated() {
+    let mut plain = Vec::new();
+    let encoder = image::codecs::webp::WebPEncoder::new_lossless(&mut plain);
+    encoder.encode(&[9; 18], 3, 2, image::ExtendedColorType::Rgb8).unwrap();
+    // Extended, with a profile, 3×2 pixels; the picture; a profile that is not there.
+    let extended = b"RIFF\xf0\xff\xff\xffWEBPVP8X\x0a\0\0\0\x20\0\0\0\x02\0\0\x01\0\0";
+    let error = read(&[&extended[..], &plain[12..], b"ICCP\0\0\0\xf0"].concat()).unwrap_err();
+    assert!(error.to_string().contains("more metadata"), "{error}");
+}
+
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
