@@ -92,7 +92,7 @@ impl<T: Real> Buffers<T> {
             let mask = masks.iter().map(BitMask::bytes).enumerate().max_by_key(|(_, bytes)| *bytes);
             match (largest, mask) {
                 (Some((index, bytes)), mask) if mask.is_none_or(|(_, mask)| mask <= bytes) => {
-                    drop(free.swap_remove(index))
+                    drop(free.swap_remove(index));
                 }
                 (_, Some((index, _))) => drop(masks.swap_remove(index)),
                 (_, None) => return,
