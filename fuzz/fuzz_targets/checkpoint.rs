@@ -24,7 +24,8 @@ const METHODS: [Method; 3] = [Method::Lbfgs, Method::Adam, Method::Momentum];
 fn run(method: Method) -> Run<'static> {
     static OF: OnceLock<(Picture, Vgg19<f32>)> = OnceLock::new();
     let (picture, network) = OF.get_or_init(|| {
-        let picture = Picture::new(Array3::from_shape_fn((3, 4, 3), |(i, j, c)| ((i * 7 + j * 3 + c) % 8) as f32 / 7.0));
+        let picture =
+            Picture::new(Array3::from_shape_fn((3, 4, 3), |(i, j, c)| ((i * 7 + j * 3 + c) % 8) as f32 / 7.0));
         let layer = "relu1_1".parse().expect("a layer");
         (picture, Vgg19::new(Weights::random_with_widths([4; 5], 1, Some(layer))))
     });

@@ -82,7 +82,6 @@ impl<T: Real> Buffers<T> {
         }
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = |buffer: &Vec<T>| buffer.capacity() * size_of::<T>();
         loop {
             let held = free.iter().map(size).sum::<usize>() + masks.iter().map(BitMask::bytes).sum::<usize>();
             if held + self.lent.load(Relaxed) <= limit {
@@ -139,7 +138,7 @@ impl<T: Real> Buffers<T> {
     /// Bytes of buffers held for later use.
     pub fn bytes(&self) -> usize {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        free.iter().map(|buffer| buffer.capacity() * size_of::<T>()).sum()
+        free.iter().map(size).sum()
     }
 
     /// The smallest free buffer that holds `len` elements and wastes less than half as many: the maps of neighbouring
@@ -151,6 +150,11 @@ impl<T: Real> Buffers<T> {
             free.iter().enumerate().filter(|(_, buffer)| fits(buffer)).min_by_key(|(_, buffer)| buffer.capacity())?;
         Some(free.swap_remove(index))
     }
+}
+
+/// The bytes that a buffer holds.
+fn size<T>(buffer: &Vec<T>) -> usize {
+    buffer.capacity() * size_of::<T>()
 }
 
 #[cfg(test)]

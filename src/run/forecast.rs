@@ -188,7 +188,8 @@ impl Load {
         let window = if self.margin > 0 { 2 * picture } else { 0 };
         let matrices = |layer| MATRICES * size_of::<f64>() * self.network.channels(layer).pow(2);
         let moments: usize = self.moments().into_iter().map(matrices).sum();
-        let always = BASE + self.network.bytes() + held + (2 + vectors) * picture + window + targets + moments;
+        let fixed = BASE + self.network.bytes() + held;
+        let always = fixed + (2 + vectors) * picture + window + targets + moments;
         let usable = (memory as f64 / (1.0 + HOLES)) as usize;
         let (plan, cost) = self.network.plan_within(self.size, (&features, &grams), usable.saturating_sub(always));
         let evaluation = always + cost.bytes;
@@ -201,9 +202,9 @@ impl Load {
             way = way.max(cost.bytes);
             once += cost.work + self.moments_work(size);
         }
-        let before = BASE + self.network.bytes() + held + picture + 2 * examples + 2 * targets + way;
+        let before = fixed + picture + 2 * examples + 2 * targets + way;
         // And behind: the picture as it is written.
-        let behind = BASE + self.network.bytes() + held + (5 + vectors) * picture;
+        let behind = fixed + (5 + vectors) * picture;
         let needed = (evaluation.max(before).max(behind) as f64 * (1.0 + HOLES)) as usize;
         if needed > memory {
             return Err(MemoryError { size: self.size, needed, allowed: memory });

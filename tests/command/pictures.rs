@@ -334,6 +334,11 @@ fn bad_inputs() -> Vec<(String, Vec<u8>, &'static str)> {
     webp.extend(&wholes[2].1[12..]);
     webp.extend(b"ICCP\0\0\0\xf0");
     all.push(("profile.webp".into(), webp, "more metadata"));
+    // A text of 4 GiB, in place of the first number.
+    let mut tiff = wholes[3].1.clone();
+    let directory = u32::from_le_bytes(tiff[4..8].try_into().unwrap()) as usize;
+    tiff[directory + 4..directory + 10].copy_from_slice(&[2, 0, 255, 255, 255, 255]);
+    all.push(("text.tiff".into(), tiff, "a text in it is longer than the file"));
     // What is no picture at all.
     for (i, (bytes, said)) in [
         (&b""[..], "empty"),

@@ -11,7 +11,8 @@ const BYTES: u64 = 8;
 
 pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
     let file = whole(stream)?;
-    let options = Options { max_threads: 0, max_pixels: LARGEST / BYTES };
+    // On this thread, where a panic is caught without a word.
+    let options = Options { max_threads: 1, max_pixels: LARGEST / BYTES };
     let metadata = read_metadata(&file).map_err(fault)?;
     // Without a profile, the container's or the video's own words for colours count; those of high dynamic range are
     // refused.

@@ -3,6 +3,7 @@
 //! Decoders hand over rows, which are brought to the working size as they come: a large photograph costs what its
 //! decoder needs (a row of a PNG; of a JPEG the decoded bytes) and the picture at the working size.
 
+mod directory;
 mod guard;
 mod heic;
 mod input;
@@ -17,6 +18,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use self::directory::Directory;
 use self::input::Stream;
 use self::kind::Kind;
 use self::target::Target;
@@ -98,7 +100,11 @@ pub(super) fn guarded_text(mut file: BufReader<File>) -> Result<Option<String>, 
         Kind::Png => provenance::of_png(file),
         Kind::Jpeg => provenance::of_jpeg(file),
         Kind::WebP => provenance::of_webp(file),
-        Kind::Tiff => provenance::of_tiff(file),
+        Kind::Tiff => {
+            Directory::first(&mut file)?;
+            file.rewind()?;
+            provenance::of_tiff(file)
+        }
         Kind::Bmp | Kind::Gif | Kind::Heic => Ok(None),
     })
 }

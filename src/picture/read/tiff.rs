@@ -11,6 +11,7 @@ use tiff::tags::Tag;
 use tiff::{TiffError, TiffFormatError};
 
 use super::super::metadata::from_texts;
+use super::directory::Directory;
 use super::input::Stream;
 use super::kind::RAW;
 use super::target::{Extras, Layout, Opacity, Target};
@@ -34,8 +35,8 @@ const DNG_VERSION: Tag = Tag::Unknown(0xc612);
 const BEYOND_WHITE: f32 = 1.5;
 
 pub(super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
-    let len = stream.seek(SeekFrom::End(0))?;
     let (photometric, place) = photometric(&mut stream)?;
+    let len = stream.seek(SeekFrom::End(0))?;
     stream.rewind()?;
     let patch = matches!(photometric, PALETTE | WHITE_IS_ZERO).then_some(place);
     let stream = Patched { stream, patch };
@@ -333,35 +334,12 @@ fn fault(error: TiffError) -> Fault {
 /// The first picture's PhotometricInterpretation, and where in the file its value stands with which bytes would make
 /// it BLACK_IS_ZERO.
 fn photometric(stream: &mut impl Read2) -> Result<(u16, (u64, [u8; 2])), Fault> {
-    let mut header = [0; 16];
-    stream.rewind()?;
-    stream.read_exact(&mut header[..8])?;
-    let little = header[0] == b'I';
-    let number = |bytes: &[u8]| {
-        let most_first = |n: u64, byte: &u8| n << 8 | u64::from(*byte);
-        if little { bytes.iter().rev().fold(0, most_first) } else { bytes.iter().fold(0, most_first) }
-    };
-    let big = number(&header[2..4]) == 43;
-    if big {
-        stream.read_exact(&mut header[8..])?;
-    }
-    let directory = if big { number(&header[8..16]) } else { number(&header[4..8]) };
-    stream.seek(SeekFrom::Start(directory))?;
-    let mut count = [0; 8];
-    let count = &mut count[..if big { 8 } else { 2 }];
-    stream.read_exact(count)?;
-    let (entry, value) = if big { (20, 12) } else { (12, 8) };
-    let start = directory + count.len() as u64;
-    for i in 0..number(count) {
-        let mut bytes = [0; 20];
-        stream.read_exact(&mut bytes[..entry])?;
-        if number(&bytes[..2]) == 262 {
-            let patch = if little { [1, 0] } else { [0, 1] };
-            let place = start + i * entry as u64 + value as u64;
-            return Ok((number(&bytes[value..value + 2]) as u16, (place, patch)));
-        }
-    }
-    Err(Fault::damaged("it does not say what its colours are"))
+    let Directory { little, entries } = Directory::first(stream)?;
+    let entry = entries.iter().find(|entry| entry.tag == Tag::PhotometricInterpretation.to_u16());
+    let entry = entry.ok_or_else(|| Fault::damaged("it does not say what its colours are"))?;
+    let [one, other] = entry.value;
+    let value = if little { u16::from_le_bytes([one, other]) } else { u16::from_be_bytes([one, other]) };
+    Ok((value, (entry.place, if little { [1, 0] } else { [0, 1] })))
 }
 
 trait Read2: Read + Seek {}

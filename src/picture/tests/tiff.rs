@@ -213,6 +213,11 @@ fn what_would_come_out_wrong_is_refused() {
     assert!(read(&lab.bytes()).unwrap_err().to_string().contains("L*a*b*"));
     let twelve = Made { bits: 12, chunks: vec![vec![1; 6]], ..MADE };
     assert!(read(&twelve.bytes()).unwrap_err().to_string().contains("bits"));
+    // The first number made a text of 4 GiB, of which the crate `tiff` prints something.
+    let mut text = Made { chunks: vec![vec![1, 2]], ..MADE }.bytes();
+    let directory = u32::from_le_bytes(text[4..8].try_into().unwrap()) as usize;
+    text[directory + 4..directory + 10].copy_from_slice(&[2, 0, 255, 255, 255, 255]);
+    assert!(read(&text).unwrap_err().to_string().contains("longer than the file"));
     let short = Made { photometric: 3, bits: 8, palette: &[1, 2, 3], chunks: vec![vec![0, 1]], ..MADE };
     assert!(read(&short.bytes()).unwrap_err().to_string().contains("palette"));
 }
