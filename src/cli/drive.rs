@@ -40,9 +40,13 @@ pub(super) struct OptimizerArguments {
     #[arg(long, value_name = "R", value_parser = rate)]
     pub(super) lr: Option<f64>,
 
-    /// Keep pixels within black and white while they move, not only when the picture is written
+    /// Keep pixels within black and white while they move, not only when the picture is written [default: the preset's]
+    #[arg(long, conflicts_with = "no_clamp")]
+    clamp: bool,
+
+    /// Let pixels go beyond black and white while they move [default: the preset's]
     #[arg(long)]
-    pub(super) clamp: bool,
+    no_clamp: bool,
 }
 
 /// What is written while a run is under way.
@@ -112,6 +116,11 @@ impl OptimizerArguments {
             ));
         }
         Ok(method)
+    }
+
+    /// Whether pixels are kept within black and white, if that was said.
+    pub(super) fn clamp(self) -> Option<bool> {
+        (self.clamp || self.no_clamp).then_some(self.clamp)
     }
 
     /// The rate asked for, or the job's own.

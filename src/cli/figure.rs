@@ -142,7 +142,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             seed: arguments.seed,
             method,
             rate: arguments.optimizer.lr,
-            clamp: arguments.optimizer.clamp,
+            clamp: arguments.optimizer.clamp(),
             memory: arguments.memory.budget(),
         },
         quiet: arguments.verbosity.quiet,
@@ -351,7 +351,7 @@ impl Cells<'_> {
     /// A name made of everything that the cell depends on.
     fn key(&self, cell: &Cell<'_>) -> String {
         let CellSettings { steps, seed, method, rate, clamp, memory: _ } = self.settings;
-        let settings = format!("{steps} {seed} {method} {rate:?} {clamp}");
+        let settings = format!("{steps} {seed} {method} {rate:?} {clamp:?}");
         let mut hash = Sha256::new();
         hash.update(format!("{} {} {settings}", self.common, cell.description()));
         for image in cell.images() {

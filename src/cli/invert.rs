@@ -338,7 +338,7 @@ impl Arguments {
             method,
             rate: self.rate(method),
             steps: self.steps()?.unwrap_or(default.steps),
-            clamp: self.run.optimizer.clamp,
+            clamp: self.run.optimizer.clamp().unwrap_or(default.clamp),
             jitter: usize::from(self.jitter),
             seed: self.run.seed,
             ..default

@@ -175,7 +175,7 @@ impl Arguments {
             rate: self.run.optimizer.rate(default.rate),
             scales: self.scales.clone().unwrap_or(default.scales),
             steps: self.run.steps.clone().unwrap_or(default.steps),
-            clamp: self.run.optimizer.clamp,
+            clamp: self.run.optimizer.clamp().unwrap_or(default.clamp),
             seed: self.run.seed,
             ..default
         })

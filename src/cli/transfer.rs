@@ -262,10 +262,10 @@ impl Arguments {
             eprintln!("optimizer {method}, {pooling} pooling, {formula:?} formula");
         }
         let side = content.width().max(content.height());
-        let (clamp, seed) = (self.run.optimizer.clamp, self.run.seed);
+        let seed = self.run.seed;
         let (colours, masks, paint_transparent) =
             (self.colours()?.unwrap_or_default(), self.masks()?, self.paint_transparent);
-        Ok(Ready { content, styles, side, method, colours, masks, paint_transparent, start, clamp, seed, memory })
+        Ok(Ready { content, styles, side, method, colours, masks, paint_transparent, start, seed, memory })
     }
 
     /// The pictures in the files: the content and the styles.
@@ -299,6 +299,7 @@ impl Arguments {
         let mut recipe = self.recipe.recipe(weights.source.is_trained());
         recipe.method = self.run.method(recipe.method)?;
         recipe.rate = self.run.optimizer.rate(recipe.rate);
+        recipe.clamp = self.run.optimizer.clamp().unwrap_or(recipe.clamp);
         recipe.pooling = self.network.pool.unwrap_or(recipe.pooling);
         recipe.scales = self.scales.clone().unwrap_or(recipe.scales);
         recipe.steps = self.run.steps.clone().unwrap_or(recipe.steps);
@@ -320,9 +321,9 @@ impl Arguments {
         let styles = styles.map(stand_in).collect::<Result<_, _>>()?;
         let content = pictures.content.stand_in(small)?;
         let memory = self.run.memory.budget();
-        let (start, clamp, seed) = (Start::Content, self.run.optimizer.clamp, self.run.seed);
+        let (start, seed) = (Start::Content, self.run.seed);
         let (colours, masks, paint_transparent) = (Colours::Style, None, self.paint_transparent);
-        Ok(Ready { content, styles, side, method, colours, masks, paint_transparent, start, clamp, seed, memory })
+        Ok(Ready { content, styles, side, method, colours, masks, paint_transparent, start, seed, memory })
     }
 }
 
@@ -391,7 +392,6 @@ pub(super) struct Ready {
     masks: Option<Masks>,
     paint_transparent: bool,
     start: Start,
-    clamp: bool,
     seed: u64,
     memory: usize,
 }
@@ -425,7 +425,6 @@ impl Ready {
             masks: self.masks.clone(),
             paint_transparent: self.paint_transparent,
             start: self.start.clone(),
-            clamp: self.clamp,
             seed: self.seed,
             targets: Some(&self.method.targets),
         }

@@ -71,8 +71,8 @@ pub struct CellSettings {
     pub method: Method,
     /// Its rate, in units of the network's input, of inversions as [`Invert::rate`]; `None` for the usual one.
     pub rate: Option<f64>,
-    /// Whether pixels are kept in 0..1 while they move.
-    pub clamp: bool,
+    /// Whether pixels are kept in 0..1 while they move; `None` for what the job does by itself.
+    pub clamp: Option<bool>,
     /// Bytes of memory to do with.
     pub memory: usize,
 }
@@ -130,11 +130,13 @@ impl Cell<'_> {
             steps: Steps::last(steps),
             method,
             rate: rate.map_or(recipe.rate, Rate::OfInput),
+            clamp: clamp.unwrap_or(recipe.clamp),
             ..recipe.clone()
         };
         let invert = |layer: Layer| {
             let plain = Invert::new(self.image, network, layer);
             let usual = if method == Method::Momentum { Invert::PUBLISHED_RATE } else { plain.rate };
+            let clamp = clamp.unwrap_or(plain.clamp);
             Invert { method, rate: rate.unwrap_or(usual), clamp, steps, seed, ..plain }
         };
         match &self.job {
@@ -147,19 +149,19 @@ impl Cell<'_> {
             CellJob::Texture { layers } => {
                 let plain = Texture::new(self.image, network);
                 let (layers, steps) = (layers.clone(), Steps::last(steps));
-                let rate = rate.map_or(plain.rate, Rate::OfInput);
+                let (rate, clamp) = (rate.map_or(plain.rate, Rate::OfInput), clamp.unwrap_or(plain.clamp));
                 Texture { layers, method, rate, steps, clamp, seed, ..plain }.run_within(memory)
             }
             CellJob::Transfer { style, recipe: own } => {
                 let plain = Transfer::new(self.image, style, network, Preset::Gatys);
-                Transfer { recipe: recipe(own), start: Start::Noise, clamp, seed, ..plain }.run_within(memory)
+                Transfer { recipe: recipe(own), start: Start::Noise, seed, ..plain }.run_within(memory)
             }
             CellJob::Painted(Painted { styles, recipe: own, colours, masks }) => {
                 let share = 1.0 / styles.len() as f64;
                 let styles = styles.iter().map(|style| (*style, share)).collect();
                 let (colours, masks) = (*colours, masks.clone());
                 let plain = Transfer::new(self.image, self.image, network, Preset::Balanced);
-                Transfer { styles, recipe: recipe(own), colours, masks, clamp, seed, ..plain }.run_within(memory)
+                Transfer { styles, recipe: recipe(own), colours, masks, seed, ..plain }.run_within(memory)
             }
         }
         .map(Some)

@@ -98,6 +98,7 @@ pub fn weights<'a>(
                 content_weight: ratio,
                 style_weight: 1.0,
                 pooling,
+                clamp: false,
                 scales: Scales::Count(1),
                 ..Preset::Balanced.recipe(true)
             };

@@ -44,8 +44,6 @@ pub struct Transfer<'a> {
     pub paint_transparent: bool,
     /// Where the pixels start.
     pub start: Start,
-    /// Whether pixels are kept in 0..1 while they move; otherwise they are clamped from scale to scale and at the end.
-    pub clamp: bool,
     /// The seed of all random numbers: of [`Start::Noise`].
     pub seed: u64,
     /// Where what was seen of styles is kept for further transfers; `None` to keep nothing.
@@ -65,7 +63,6 @@ impl<'a> Transfer<'a> {
             masks: None,
             paint_transparent: false,
             start: Start::Content,
-            clamp: false,
             seed: 0,
             targets: None,
         }
@@ -142,8 +139,7 @@ impl Job for Scaled<'_> {
     }
 
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
-        let Transfer { content, styles, recipe, colours, masks, paint_transparent, start, clamp, seed, .. } =
-            &self.transfer;
+        let Transfer { content, styles, recipe, colours, masks, paint_transparent, start, seed, .. } = &self.transfer;
         let network = self.transfer.network.clone().with_pooling(recipe.pooling);
         let Scale { side, steps } = self.scales[index];
         let scaled = |picture: &Picture| {
@@ -174,8 +170,11 @@ impl Job for Scaled<'_> {
         let targets = self.transfer.targets.unwrap_or(&none);
         let objective = style_transfer_with(&recipe_here, &network, content, styles, &regions, targets);
         let objective = objective.map_err(MasksError::from)?;
-        let optimizer =
-            recipe.method.optimizer(recipe.rate.for_spread(network.spread()), steps, clamp.then(|| canvas.bounds()));
+        let optimizer = recipe.method.optimizer(
+            recipe.rate.for_spread(network.spread()),
+            steps,
+            recipe.clamp.then(|| canvas.bounds()),
+        );
         Ok(Stage { optimizer, ..Stage::new(canvas, objective, network, steps) })
     }
 

@@ -102,6 +102,8 @@ pub struct Recipe {
     pub method: Method,
     /// The method's rate.
     pub rate: Rate,
+    /// Whether pixels are kept in 0..1 while they move; otherwise they are clamped from scale to scale and at the end.
+    pub clamp: bool,
     /// The sizes that are painted one after the other.
     pub scales: Scales,
     /// How many iterations at each of them.
@@ -157,6 +159,7 @@ impl Preset {
             // For torchvision's networks. Where the input is in grey levels of 0..255, a thousand steps of 0.003 would change
             // a pixel by three levels.
             rate: Rate::OfSpread(0.003),
+            clamp: false,
             scales: Scales::Count(1),
             steps: Steps::last(1000),
         };
@@ -181,10 +184,11 @@ impl Preset {
                     content_layers: LayerWeights::given([("relu4_1", 1.0)]),
                     style_layers: LayerWeights::given(falling),
                     content_weight: 1.0,
-                    style_weight: 200.0,
+                    style_weight: 220.0,
                     reference_side: Some(512),
                     method: Method::Lbfgs,
                     rate: Rate::OfSpread(0.02),
+                    clamp: true,
                     scales: Scales::Auto,
                     steps: Steps::Auto,
                     ..notebook

@@ -32,7 +32,7 @@ fn run<'a>(kind: usize, content: &'a Picture, style: &'a Picture, network: &'a V
             job.recipe.style_layers = layers("relu1_1,relu2_1");
             job.recipe.method = [Method::Lbfgs, Method::Adam, Method::Momentum, Method::Lbfgs][kind];
             (job.recipe.scales, job.recipe.steps) = (Scales::Sides(vec![16, 20]), Steps::Given(vec![4, 5]));
-            job.clamp = kind == 3;
+            job.recipe.clamp = kind == 3;
             job.run().unwrap()
         }
         4 | 5 => {
@@ -234,6 +234,7 @@ fn a_run_that_becomes_infinite_keeps_the_last_sound_picture_and_names_the_term()
         job.recipe.style_layers = "relu1_1,relu2_1".parse().unwrap();
         (job.recipe.method, job.recipe.rate) = (Method::Adam, crate::recipe::Rate::OfInput(1e12));
         (job.recipe.scales, job.recipe.steps) = (Scales::Count(1), Steps::last(9));
+        job.recipe.clamp = false;
         job.run().unwrap()
     };
     /// Looks at the picture that each iteration has evaluated.

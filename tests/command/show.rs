@@ -57,7 +57,7 @@ fn the_line_makes_the_picture_again_to_the_bit() {
                 "preset balanced",
                 "optimizer lbfgs",
                 "content-layers relu4_1=1",
-                "style-weight 200",
+                "style-weight 220",
                 "seed 0",
             ],
         ),

@@ -3,7 +3,7 @@
 use predicates::prelude::*;
 use predicates::str::{contains, is_match};
 
-use crate::support::{Workshop, content, data, levels_apart, number, style};
+use crate::support::{Workshop, content, data, fails, levels_apart, number, style};
 
 #[test]
 fn the_loss_falls_and_the_log_tells_of_every_iteration() {
@@ -45,6 +45,22 @@ fn what_it_says() {
     shop.transfer("-o out.png --steps 2").assert().success().stdout("").stderr(plain.unwrap());
     let verbose = contains("content 32×24, style 28×28").and(contains("iteration 2:")).and(contains("style: relu1_1 "));
     shop.transfer("-o out.png --steps 3 --verbose").assert().success().stdout("").stderr(verbose);
+}
+
+#[test]
+fn balanced_keeps_pixels_within_black_and_white_and_the_sources_presets_do_not() {
+    let shop = Workshop::new();
+    for (preset, own, other) in [
+        ("balanced", "--clamp", "--no-clamp"),
+        ("gatys", "--no-clamp", "--clamp"),
+        ("notebook", "--no-clamp", "--clamp"),
+    ] {
+        // Steps that go far beyond.
+        let picture = |words: &str| shop.picture(&format!("--preset {preset} --lr 1 {words}"));
+        assert_eq!(picture(""), picture(own), "{preset}");
+        assert_ne!(picture(""), picture(other), "{preset}");
+    }
+    fails(&shop, "transfer content.png style.png -o out.png --clamp --no-clamp", 2, &["--clamp", "--no-clamp"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::cli::error::Error;
 use crate::cli::settings::{self, Settings};
 
 /// Options of `transfer` that a job may have: none names a file, and none is about the machine.
-const OFFERED: [&str; 28] = [
+const OFFERED: [&str; 29] = [
     "size",
     "style-size",
     "scales",
@@ -18,6 +18,7 @@ const OFFERED: [&str; 28] = [
     "tolerance",
     "average",
     "clamp",
+    "no-clamp",
     "seed",
     "depth",
     "srgb",
