@@ -8,7 +8,7 @@ const LEAST_STYLE = 16;
 const KNOBS = ["size", "style-size", "strength"];
 
 // What people call options whose names are short for the command line.
-const NAMES = { blend: "Blend of several styles", init: "Start from", lr: "Rate", pool: "Pooling", srgb: "sRGB", "tv-weight": "Smoothness (total variation)", colors: "Colours", "color-map": "Colour map" };
+const NAMES = { blend: "Blend of several styles", clamp: "Keep within black and white", "no-clamp": "Let go beyond black and white", init: "Start from", lr: "Rate", pool: "Pooling", srgb: "sRGB", "tv-weight": "Smoothness (total variation)", colors: "Colours", "color-map": "Colour map" };
 
 const element = (name, properties = {}, ...children) => {
   const { data, ...rest } = properties;
