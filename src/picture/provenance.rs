@@ -10,6 +10,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::error::{Fault, PictureError};
+use super::read::jpeg::{APP1, SOS as START_OF_SCAN, next_marker, segment};
 
 /// The name of PNG's text.
 pub(super) const KEYWORD: &str = "impasto";
@@ -127,13 +128,13 @@ pub(super) fn of_jpeg(file: BufReader<File>) -> Result<Option<String>, Fault> {
     let mut bytes = Vec::new();
     file.take(LONGEST).read_to_end(&mut bytes)?;
     let mut at = 2;
-    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4).and_then(|head| head.first_chunk::<4>()) {
-        let len = usize::from(u16::from_be_bytes([high, low]));
-        let body = bytes.get(at + 4..at + 2 + len).unwrap_or_default();
-        match body.strip_prefix(XMP_SEGMENT) {
-            Some(packet) if marker == 0xe1 => return Ok(in_xmp(packet)),
-            _ if marker == 0xda => break,
-            _ => at += 2 + len,
+    while let Some(marker) = next_marker(&bytes, &mut at).filter(|&marker| marker != START_OF_SCAN) {
+        let Some(body) = segment(&bytes, &mut at) else { break };
+        // Other programs may have put packets of their own before it.
+        if marker == APP1
+            && let Some(text) = body.strip_prefix(XMP_SEGMENT).and_then(in_xmp)
+        {
+            return Ok(Some(text));
         }
     }
     Ok(None)

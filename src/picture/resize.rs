@@ -53,7 +53,7 @@ impl Picture {
         let (rgb, alpha) = filter.finish();
         let rgb = Array3::from_shape_vec((height, width, 3), rgb).expect("as asked");
         let alpha = alpha.map(|alpha| Array2::from_shape_vec((height, width), alpha).expect("as asked"));
-        Self { rgb, alpha, profile: self.profile, exif: self.exif }
+        Self { rgb, alpha, ..self }
     }
 }
 

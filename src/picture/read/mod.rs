@@ -3,12 +3,13 @@
 //! Decoders hand over rows, which are brought to the working size as they come: a large photograph costs what its
 //! decoder needs (a row of a PNG; of a JPEG the decoded bytes) and the picture at the working size.
 
+mod bmp;
 mod chunks;
 mod directory;
 mod guard;
 mod heic;
 mod input;
-mod jpeg;
+pub(super) mod jpeg;
 mod kind;
 mod png;
 mod simple;

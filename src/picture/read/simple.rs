@@ -4,7 +4,9 @@ use image::codecs::{bmp::BmpDecoder, gif::GifDecoder};
 use image::{ColorType, ImageDecoder, ImageError, Limits};
 use image_webp::{DecodingError, WebPDecoder};
 
+use super::super::colour::Declared;
 use super::super::metadata::orientation;
+use super::bmp;
 use super::input::Stream;
 use super::target::{Extras, Layout, Opacity, Target};
 use super::{Colour, Fault, LARGEST, bytes};
@@ -45,16 +47,18 @@ pub(super) fn webp(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extra
     let layout = Layout { colour: Colour::Rgb, opacity };
     target.begin(size, layout, 1)?;
     let extras = Extras {
-        profile: decoder.icc_profile().map_err(webp_fault)?,
+        colours: decoder.icc_profile().map_err(webp_fault)?.map(Declared::Profile).into_iter().collect(),
         exif: decoder.exif_metadata().ok().flatten(),
-        orientation: None,
+        ..Extras::default()
     };
     rows(size, layout, target, |pixels| decoder.read_image(pixels).map_err(webp_fault))?;
     Ok(extras)
 }
 
-pub(super) fn bmp(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
-    give(BmpDecoder::new(stream).map_err(fault)?, target)
+pub(super) fn bmp(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+    let colours = bmp::colours(&mut stream)?;
+    let extras = give(BmpDecoder::new(stream).map_err(fault)?, target)?;
+    Ok(Extras { colours, ..extras })
 }
 
 pub(super) fn gif(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
@@ -76,9 +80,9 @@ fn give(mut decoder: impl ImageDecoder, target: &mut Target) -> Result<Extras, F
     limits.max_alloc = Some(2 * LARGEST);
     decoder.set_limits(limits).map_err(fault)?;
     let extras = Extras {
-        profile: decoder.icc_profile().ok().flatten(),
+        colours: decoder.icc_profile().ok().flatten().map(Declared::Profile).into_iter().collect(),
         exif: decoder.exif_metadata().ok().flatten(),
-        orientation: None,
+        ..Extras::default()
     };
     rows(size, layout, target, |pixels| decoder.read_image(pixels).map_err(fault))?;
     Ok(extras)

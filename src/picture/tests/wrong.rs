@@ -209,3 +209,34 @@ fn mutated_files_are_pictures_or_errors() {
         }
     }
 }
+
+/// Every byte of what makes a PNG's pixels, and of its checksums.
+#[test]
+fn a_png_with_a_changed_byte_of_data_is_an_error() {
+    let large = Picture::new(Array3::from_shape_fn((40, 50, 3), |(i, j, c)| ((i * j * 3 + c) % 256) as f32 / 255.0));
+    let palette = {
+        let mut out = Vec::new();
+        let mut encoder = png::Encoder::new(&mut out, 4, 2);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_palette(vec![9, 8, 7, 200, 100, 50]);
+        encoder.set_trns(vec![255, 7]);
+        encoder.write_header().unwrap().write_image_data(&[0, 1, 0, 1, 1, 1, 0, 0]).unwrap();
+        out
+    };
+    let mut changed = 0;
+    for whole in [large.encoded(Format::Png, &SaveOptions::default()).unwrap(), palette] {
+        let mut at = 8;
+        while &whole[at + 4..at + 8] != b"IEND" {
+            let end = at + 12 + u32::from_be_bytes(*whole[at..].first_chunk().unwrap()) as usize;
+            let pixels = [b"IHDR", b"PLTE", b"tRNS", b"IDAT"].iter().any(|kind| *kind == &whole[at + 4..at + 8]);
+            for place in (at + 8..end).step_by(7).filter(|_| pixels) {
+                let mut file = whole.clone();
+                file[place] ^= 0x10;
+                assert!(read(&file).is_err(), "{place}");
+                changed += 1;
+            }
+            at = end;
+        }
+    }
+    assert!(changed > 50, "{changed}");
+}
