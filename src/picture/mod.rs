@@ -3,6 +3,7 @@
 mod colour;
 mod colour_map;
 mod error;
+mod formats;
 mod histogram;
 mod metadata;
 mod oklab;
@@ -16,13 +17,14 @@ mod write;
 
 pub use colour_map::ColourMap;
 pub use error::{Fault, PictureError};
+pub use formats::Format;
 pub use histogram::match_histogram;
 pub use oklab::coloured_like;
 pub use provenance::Provenance;
 pub use read::shape;
 pub use regions::{RegionColour, Regions};
 pub(crate) use resize::resize_linear;
-pub use write::{Depth, Format, SaveOptions};
+pub use write::{Depth, SaveOptions};
 
 use ndarray::{Array2, Array3};
 

@@ -1,9 +1,15 @@
-//! What a BMP says of its colours: its header's fourth and fifth version (BITMAPV4HEADER, BITMAPV5HEADER of Windows).
+//! BMP, by the crate `image`; what it says of its colours in its header's fourth and fifth version (BITMAPV4HEADER,
+//! BITMAPV5HEADER of Windows) is read here.
 
 use std::io::{Read, Seek, SeekFrom};
 
+use image::codecs::bmp::BmpDecoder;
+
 use super::super::colour::{Calibrated, Declared};
 use super::Fault;
+use super::input::Stream;
+use super::target::{Extras, Target};
+use super::whole::{fault, give, size};
 
 /// Bytes before the header, which begins with its own length.
 const FILE_HEADER: u64 = 14;
@@ -21,8 +27,19 @@ const PROFILE: usize = 112;
 /// The most bytes of a profile.
 const LONGEST_PROFILE: u32 = 16 << 20;
 
+/// Height and width.
+pub(in super::super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
+    Ok((size(&BmpDecoder::new(stream).map_err(fault)?), None))
+}
+
+pub(in super::super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+    let colours = colours(&mut stream)?;
+    let extras = give(BmpDecoder::new(stream).map_err(fault)?, target)?;
+    Ok(Extras { colours, ..extras })
+}
+
 /// What the file says of its colours; the stream is at its start afterwards.
-pub(super) fn colours(stream: &mut (impl Read + Seek)) -> Result<Vec<Declared>, Fault> {
+fn colours(stream: &mut (impl Read + Seek)) -> Result<Vec<Declared>, Fault> {
     stream.seek(SeekFrom::Start(FILE_HEADER))?;
     let mut header = Vec::new();
     stream.by_ref().take(u64::from(V5)).read_to_end(&mut header)?;

@@ -12,7 +12,7 @@ use super::{Colour, Fault, LARGEST, bytes, whole};
 /// Bytes for a pixel within the decoder: RGBA, and the planes it is made from.
 const BYTES: u64 = 8;
 
-pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
     let file = whole(stream)?;
     // On this thread, where a panic is caught without a word.
     let options = Options { max_threads: 1, max_pixels: LARGEST / BYTES };
@@ -55,9 +55,9 @@ pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extra
     Ok(Extras { colours, exif: metadata.exif, notes, orientation: Some(1) })
 }
 
-/// Height and width as seen.
-pub(super) fn shape(stream: Box<dyn Stream>) -> Result<[usize; 2], Fault> {
-    size(&whole(stream)?)
+/// Height and width as seen: the container's own turn is applied.
+pub(in super::super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
+    Ok((size(&whole(stream)?)?, None))
 }
 
 /// Height and width of the primary picture, after its cropping and turns (ISO/IEC 23008-12, 6.5).

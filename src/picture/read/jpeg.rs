@@ -82,16 +82,16 @@ const DHT: u8 = 0xc4;
 const DAC: u8 = 0xcc;
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
-pub(in super::super) const SOS: u8 = 0xda;
+pub(super) const SOS: u8 = 0xda;
 const DQT: u8 = 0xdb;
 const DNL: u8 = 0xdc;
 const DRI: u8 = 0xdd;
 const APP0: u8 = 0xe0;
-pub(in super::super) const APP1: u8 = 0xe1;
+pub(super) const APP1: u8 = 0xe1;
 const APP2: u8 = 0xe2;
 const APP14: u8 = 0xee;
 
-pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
     let file = whole(stream)?;
     let sorted = Sorted::new(&file)?;
     drop(file);
@@ -134,7 +134,7 @@ pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extra
 }
 
 /// Height and width as stored, and which way is up.
-pub(super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
+pub(in super::super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
     let sorted = Sorted::new(&whole(stream)?)?;
     Ok(([sorted.frame.height, sorted.frame.width], sorted.exif.as_deref().and_then(orientation)))
 }
@@ -282,7 +282,7 @@ fn joined(mut parts: Vec<(u8, u8, &[u8])>) -> Option<Declared> {
 }
 
 /// Moves behind the next marker; fill bytes may stand before it (T.81 B.1.1.2).
-pub(in super::super) fn next_marker(file: &[u8], at: &mut usize) -> Option<u8> {
+pub(super) fn next_marker(file: &[u8], at: &mut usize) -> Option<u8> {
     loop {
         *at += file.get(*at..)?.iter().position(|&byte| byte == 0xff)?;
         while *file.get(*at)? == 0xff {
@@ -296,7 +296,7 @@ pub(in super::super) fn next_marker(file: &[u8], at: &mut usize) -> Option<u8> {
 }
 
 /// Moves behind a segment with a length.
-pub(in super::super) fn segment<'a>(file: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
+pub(super) fn segment<'a>(file: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
     let len = usize::from(u16::from_be_bytes([*file.get(*at)?, *file.get(*at + 1)?]));
     let body = file.get(*at + 2..*at + len)?;
     *at += len;

@@ -9,7 +9,7 @@ use super::target::{Extras, Layout, Opacity, Target};
 use super::{Colour, Fault, LARGEST, bytes, words};
 
 /// Height and width as stored, and which way is up.
-pub(super) fn shape(mut stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
+pub(in super::super) fn shape(mut stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
     let chunks = Chunks::walk(&mut stream, false)?;
     let mut decoder = decoder(&chunks, stream);
     let info = decoder.read_header_info().map_err(fault)?;
@@ -21,7 +21,7 @@ fn decoder(chunks: &Chunks, stream: Box<dyn Stream>) -> Decoder<Pixels<'static>>
     Decoder::new_with_limits(chunks.pixels(stream), Limits { bytes: LARGEST as usize })
 }
 
-pub(super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+pub(in super::super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
     let chunks = Chunks::walk(&mut stream, true)?;
     let mut decoder = decoder(&chunks, stream);
     decoder.set_transformations(Transformations::EXPAND);

@@ -9,7 +9,7 @@ use super::{Colour, Fault, LARGEST, Picture};
 
 /// Whether pixels have an opacity after their colours, and what it did to these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Opacity {
+pub(in super::super) enum Opacity {
     None,
     /// Colours are what they are.
     Straight,
@@ -19,7 +19,7 @@ pub(super) enum Opacity {
 
 /// What a pixel's numbers are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
+pub(in super::super) struct Layout {
     pub(super) colour: Colour,
     pub(super) opacity: Opacity,
 }
@@ -32,7 +32,7 @@ impl Layout {
 
 /// What a file says beside its pixels.
 #[derive(Default)]
-pub(super) struct Extras {
+pub(in super::super) struct Extras {
     /// What it says of its colours; the first that can be used counts.
     pub(super) colours: Vec<Declared>,
     /// EXIF, as a TIFF file.
@@ -44,7 +44,7 @@ pub(super) struct Extras {
 }
 
 /// Takes a picture's rows, brings them to the size they are used at, and makes a picture of them.
-pub(super) struct Target {
+pub(in super::super) struct Target {
     longest: Option<usize>,
     begun: Option<Begun>,
     row: Vec<f32>,

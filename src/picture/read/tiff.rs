@@ -78,12 +78,12 @@ impl Opened {
 }
 
 /// Height and width as stored, and which way is up.
-pub(super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
+pub(in super::super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
     let mut opened = Opened::new(stream)?;
     Ok((opened.picture.size, Some(opened.orientation()?)))
 }
 
-pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
     let mut opened = Opened::new(stream)?;
     let Opened { decoder, picture, .. } = &mut opened;
     let [height, width] = picture.size;
