@@ -137,7 +137,8 @@ def main():
         torch.manual_seed(0)
         name, attributes, shape = sys.argv[1], json.loads(sys.argv[2]), tuple(map(int, sys.argv[3].split(",")))
         inputs = inputs_for(attributes, shape)
-        np.savez(HERE / f"{name}.npz", **inputs, **answer(attributes, inputs))
+        arrays = {**inputs, **answer(attributes, inputs)}
+        np.savez(HERE / f"{name}.npz", **{name: np.array(value, order="C") for name, value in arrays.items()})
         (HERE / f"{name}.json").write_text(json.dumps(attributes, indent=1) + "\n")
     else:
         sys.exit(__doc__)
