@@ -53,6 +53,10 @@ pub(super) fn check_rules(f: OfVariables<'_, f64>, inputs: &[ArrayD<f64>], seed:
             if let Some(&g) = nonzero {
                 return Err(fails(input, Rule::Linear(g)));
             }
+            if let Some((index, &value)) = gradient.indexed_iter().find(|(_, g)| !g.is_finite()) {
+                let index = ndarray::Dimension::slice(&index).to_vec();
+                return Err(fails(input, Rule::Finite { index, value }));
+            }
             for ((a, b), of_sum) in COMBINATIONS.into_iter().zip(&of_sums) {
                 let (Some(other), Some(sum)) = (&of_other[node][input], &of_sum[node][input]) else { continue };
                 let off = |rounding| nonlinearity([(a, gradient), (b, other)], sum, rounding);

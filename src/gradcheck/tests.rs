@@ -237,8 +237,8 @@ fn nan_in_the_gradient_is_wrong() {
             &input(),
         )
         .unwrap_err();
-    assert_eq!(failure.entries()[0].verdict, Verdict::Wrong);
-    assert_eq!(failure.operations(), ["odd"]);
+    assert!(matches!(failure, Failure::Vjp { rule: Rule::Finite { .. }, .. }), "{failure:?}");
+    assert_eq!((failure.verdict(), failure.operations()), (Verdict::Wrong, vec!["odd"]));
 }
 
 #[test]
@@ -455,8 +455,8 @@ fn a_gradient_that_changes_later_is_told() {
                     &x[0],
                     |x| x,
                     |_, dy, inputs| {
-                        // The rules take eight evaluations.
-                        let changed = CALLS.fetch_add(1, Ordering::Relaxed) > 8;
+                        // The rules take eight evaluations, and whether all is finite one.
+                        let changed = CALLS.fetch_add(1, Ordering::Relaxed) > 9;
                         inputs.add(0, dy.mapv(|dy| if changed { 2.0 * dy } else { dy }));
                     },
                 )
