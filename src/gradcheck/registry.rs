@@ -549,8 +549,9 @@ mod tests {
         // Operations are functions; the types beside them are their arguments.
         let names = names.filter(|name| name.starts_with(char::is_lowercase));
         let terms = objective::registered::<f64>().into_iter().map(|example| example.name.to_owned());
-        let objectives = ["style_transfer", "texture", "inversion"].map(String::from);
-        let exist: BTreeSet<String> = names.chain(terms).chain(objectives).collect();
+        // Objectives, and the operation by which the network is executed.
+        let others = ["style_transfer", "texture", "inversion", "segment"].map(String::from);
+        let exist: BTreeSet<String> = names.chain(terms).chain(others).collect();
         let listed: BTreeSet<String> = operations().into_iter().map(String::from).collect();
         assert_eq!(listed, exist);
         assert_eq!(operations().len(), listed.len(), "cases of one operation stand together");
