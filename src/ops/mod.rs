@@ -13,7 +13,6 @@ mod conv2d;
 mod conv2d_relu;
 mod div;
 mod elementwise;
-mod error_of_rows;
 mod exp;
 mod gram_matrix;
 mod linear;
@@ -29,7 +28,6 @@ mod operators;
 mod relu;
 mod reshape;
 mod scale;
-mod segment;
 mod sigmoid;
 mod slice;
 mod sqrt;
@@ -51,7 +49,6 @@ pub use circular_pad::circular_pad;
 pub use conv2d::conv2d;
 pub use conv2d_relu::conv2d_relu;
 pub use div::div;
-pub(crate) use error_of_rows::error_of_rows;
 pub use exp::exp;
 pub use gram_matrix::gram_matrix;
 pub use linear::linear;
@@ -66,8 +63,6 @@ pub use mul::mul;
 pub use relu::relu;
 pub use reshape::reshape;
 pub use scale::scale;
-pub(crate) use segment::{Look, Meter, Outline, Portion, Reach, Wanted, divided, gram_work, own_rows};
-pub use segment::{SegmentLink, SegmentMode, SegmentSeen, segment};
 pub use sigmoid::sigmoid;
 pub use slice::slice;
 pub use sqrt::sqrt;
@@ -86,12 +81,12 @@ use crate::kernels::PoolGeometry;
 use crate::tape::{Real, Tensor};
 
 /// A tensor of three axes as what it is.
-fn feature_map<T: Real>(tensor: &Tensor<T>) -> ArrayView3<'_, T> {
+pub(crate) fn feature_map<T: Real>(tensor: &Tensor<T>) -> ArrayView3<'_, T> {
     tensor.view().into_dimensionality::<Ix3>().expect("three axes")
 }
 
 /// The same, to write into.
-fn feature_map_mut<T: Real>(tensor: &mut Tensor<T>) -> ArrayViewMut3<'_, T> {
+pub(crate) fn feature_map_mut<T: Real>(tensor: &mut Tensor<T>) -> ArrayViewMut3<'_, T> {
     tensor.view_mut().into_dimensionality::<Ix3>().expect("three axes")
 }
 
