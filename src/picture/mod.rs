@@ -4,6 +4,7 @@ mod colour;
 mod colour_map;
 mod error;
 mod formats;
+mod hidden;
 mod histogram;
 mod metadata;
 mod oklab;

@@ -7,7 +7,7 @@ use super::Picture;
 use super::error::{Fault, reserve};
 
 /// Below this opacity, half a level of 8 bits, a pixel has no colour of its own.
-const INVISIBLE: f32 = 0.5 / 255.0;
+pub(super) const INVISIBLE: f32 = 0.5 / 255.0;
 
 /// Rows that are filtered together.
 const BAND: usize = 32;
