@@ -157,7 +157,8 @@ impl Job for Scaled<'_> {
         };
         let styles: Vec<_> = styles.iter().map(|(style, share)| (coloured(scaled(style)), *share)).collect();
         let size = [content.height(), content.width()];
-        let resized = |picture: &Picture| Canvas::painted(picture.clone().with_hidden_filled(), size, &network, Units::Input, 0);
+        let resized =
+            |picture: &Picture| Canvas::painted(picture.clone().with_hidden_filled(), size, &network, Units::Input, 0);
         let canvas = match (so_far, start) {
             (Some(canvas), _) => canvas.resized(size),
             (None, Start::Content) => Canvas::of(&content, &network),

@@ -69,7 +69,8 @@ impl Level {
         let [_, width] = self.size;
         for (at, pixel) in self.pixels.iter_mut().enumerate().filter(|(_, pixel)| pixel[3] == 0.0) {
             let near = |place: usize, side: usize| {
-                let other = if place % 2 == 0 { (place / 2).saturating_sub(1) } else { (place / 2 + 1).min(side - 1) };
+                let other =
+                    if place.is_multiple_of(2) { (place / 2).saturating_sub(1) } else { (place / 2 + 1).min(side - 1) };
                 [(place / 2, 0.75), (other, 0.25)]
             };
             *pixel = [0.0, 0.0, 0.0, 1.0];

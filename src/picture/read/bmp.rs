@@ -72,7 +72,7 @@ fn calibrated(number: impl Fn(usize) -> u32) -> Option<Calibrated> {
     let endpoints = [0, 1, 2].map(endpoint);
     let sums = endpoints.map(|xyz| xyz.iter().sum::<f64>());
     let gammas = gammas.iter().all(|&gamma| gamma > 0.0).then_some(gammas);
-    if sums.iter().any(|&sum| sum == 0.0) {
+    if sums.contains(&0.0) {
         return gammas.map(|_| Calibrated { gammas, chromaticities: Calibrated::BT709 });
     }
     let chromaticity = |xyz: [f64; 3]| [xyz[0], xyz[1]].map(|value| value / xyz.iter().sum::<f64>());

@@ -125,7 +125,7 @@ impl Chunks {
 
     /// The file with the chunks that make the pixels, and an end.
     pub(super) fn pixels<'a>(&self, stream: Box<dyn Stream + 'a>) -> Pixels<'a> {
-        Pixels { source: BufReader::new(Parts { stream, parts: self.pixels.clone(), at: 0 }.chain(Cursor::new(END))) }
+        Pixels { source: BufReader::new(Parts { stream, places: self.pixels.clone(), at: 0 }.chain(Cursor::new(END))) }
     }
 }
 
@@ -164,15 +164,15 @@ fn checksum_of(kind: [u8; 4], body: &[u8]) -> u32 {
 /// Some parts of a file, one after the other.
 struct Parts<'a> {
     stream: Box<dyn Stream + 'a>,
-    /// Start and end of each that is left, the one being read first.
-    parts: Vec<(u64, u64)>,
+    /// Start and end of what is left of each.
+    places: Vec<(u64, u64)>,
     /// Which is read.
     at: usize,
 }
 
 impl Read for Parts<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while let Some((start, end)) = self.parts.get_mut(self.at) {
+        while let Some((start, end)) = self.places.get_mut(self.at) {
             if *start >= *end {
                 self.at += 1;
                 continue;

@@ -101,7 +101,7 @@ fn more_text_than_a_format_holds_is_left_out_with_a_note() {
         made.arguments.push("x".repeat(len));
         made
     };
-    let copyright = |len: usize| crate::picture::metadata::from_texts(&[(0x8298, vec![b'c'; len])]);
+    let copyright = |len: usize| metadata::from_texts(&[(0x8298, vec![b'c'; len])]);
     for (name, format) in
         [("a.jpg", Format::Jpeg), ("a.png", Format::Png), ("a.webp", Format::WebP), ("a.tiff", Format::Tiff)]
     {
