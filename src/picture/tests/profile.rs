@@ -115,7 +115,7 @@ fn a_profile_that_cannot_be_used_is_passed_over_with_a_note() {
 }
 
 /// A PNG of one grey pixel of half the level, with chunks.
-fn with_chunks(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+pub(super) fn with_chunks(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     image::codecs::png::PngEncoder::new(&mut out).write_image(&[128; 3], 1, 1, ExtendedColorType::Rgb8).unwrap();
     let mut more = Vec::new();
@@ -188,7 +188,7 @@ fn what_a_png_declares_counts_in_the_standard_s_order() {
 }
 
 /// A BMP of one pixel of half the level with a header of the fourth (108) or fifth (124) version.
-fn bmp(len: u32, kind: [u8; 4], endpoints: [[f64; 3]; 3], gamma: f64, profile: &[u8]) -> Vec<u8> {
+pub(super) fn bmp(len: u32, kind: [u8; 4], endpoints: [[f64; 3]; 3], gamma: f64, profile: &[u8]) -> Vec<u8> {
     let fixed = |value: f64, one: f64| ((value * one).round() as u32).to_le_bytes();
     let mut file = [&b"BM\0\0\0\0\0\0\0\0"[..], &(14 + len).to_le_bytes(), &len.to_le_bytes()].concat();
     file.extend([1_i32, 1].map(i32::to_le_bytes).concat());

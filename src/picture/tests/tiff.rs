@@ -229,7 +229,7 @@ fn an_orientation_stored_as_a_long_is_applied() {
 }
 
 /// A TIFF of several pages of one colour each: sides, NewSubfileType, level.
-fn pages(pages: &[([u32; 2], Option<u32>, u8)]) -> Vec<u8> {
+pub(super) fn pages(pages: &[([u32; 2], Option<u32>, u8)]) -> Vec<u8> {
     let mut out = std::io::Cursor::new(Vec::new());
     let mut encoder = ::tiff::encoder::TiffEncoder::new(&mut out).unwrap();
     for &([height, width], kind, level) in pages {
