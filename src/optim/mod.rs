@@ -59,8 +59,8 @@ pub trait Optimizer<T: Real>: Send {
 
     /// The best point if the caller stops now; `x` is what the last [`step`](Self::step) left.
     ///
-    /// Adam (unless it [averages](Self::average)) and momentum keep `x` itself. L-BFGS keeps the last iterate it accepted, or a lower point of the line search
-    /// under way: `x` is then a trial that nobody has evaluated yet.
+    /// For Adam (unless it [averages](Self::average)) and momentum this is `x` itself. For L-BFGS it is the last accepted iterate,
+    /// or a lower point of the current line search: `x` is then a trial that has not been evaluated.
     fn result<'a>(&'a self, x: &'a ArrayD<T>) -> &'a ArrayD<T> {
         x
     }
