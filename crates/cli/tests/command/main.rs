@@ -9,7 +9,6 @@ mod colours;
 mod features;
 mod figure;
 mod finish;
-mod formats;
 mod golden;
 mod help;
 mod interrupt;
