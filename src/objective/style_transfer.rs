@@ -1,11 +1,10 @@
-//! The objective of neural style transfer: L = α·L_content + β·L_style (Gatys, Ecker & Bethge 2016, equation 7), and a
-//! total variation term where one is asked for.
+//! The objective of neural style transfer: L = α·L_content + β·L_style (Gatys, Ecker & Bethge 2016, equation 7), and an
+//! optional total variation term.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array2, Array3};
 
-use super::evaluate::see;
 use super::region::Guide;
 use super::{
     Divisor, FeaturesError, GramError, GramNorm, Guided, MomentsError, Objective, Place, Region, RegionError, Seen,
@@ -13,16 +12,16 @@ use super::{
 };
 use crate::recipe::{Formula, LayerWeights, Recipe, StyleLoss};
 use crate::tape::{Real, Tape};
-use crate::vgg::{Layer, NetworkError, Vgg19};
+use crate::vgg::{Execution, Layer, NetworkError, Request, Vgg19};
 
-/// The objective of a recipe: groups `content`, `style` and `tv`.
+/// The objective of a recipe, with the groups `content`, `style` and `tv`.
 ///
 /// Targets are computed from `content` and from `styles`, normalised images (height, width, 3) of any size; the Gram
 /// matrices of several styles are blended with the weights beside them, which should sum to 1. The objective is for images
 /// of the content's size.
 ///
 /// # Errors
-/// If the network has not all layers that the recipe names, or an image is too small for them.
+/// If the network lacks a layer of the recipe, or an image is too small for one.
 ///
 /// # Panics
 /// If there is no style.
@@ -39,12 +38,11 @@ pub fn style_transfer<T: Real>(
     })
 }
 
-/// The same for a picture whose regions have styles of their own: in each, what is seen of the picture's region is compared
-/// with what is seen of the styles' parts, and a region's weight is its share of the picture. One region that is everything
-/// is the same as none, to the bit.
+/// [`style_transfer`] for a picture with regions that have their own styles. Each region is compared with its parts of the styles,
+/// and its weight is its share of the picture. A single region that covers the whole picture gives the same bits as none.
 ///
 /// # Errors
-/// Likewise, or if nothing of a region is left at a layer.
+/// As [`style_transfer`], or if a region vanishes at a layer.
 ///
 /// # Panics
 /// If there is no style for a region.
@@ -55,20 +53,20 @@ pub fn style_transfer_by_regions<T: Real>(
     styles: Vec<(Array3<T>, f64)>,
     regions: &[Region],
 ) -> Result<Objective<T>, RegionError> {
-    style_transfer_with(recipe, network, content, styles, regions, &Targets::default())
+    style_transfer_by(recipe, (&Execution::default(), network), content, styles, regions, &Targets::default())
 }
 
-/// The same, with what was seen of whole styles before.
-pub(crate) fn style_transfer_with<T: Real>(
+/// [`style_transfer`] with the caller's way of executing the network, and with cached features of whole styles.
+pub(crate) fn style_transfer_by<T: Real>(
     recipe: &Recipe,
-    network: &Vgg19<T>,
+    (execution, network): (&Execution, &Vgg19<T>),
     content: Array3<T>,
     styles: Vec<(Array3<T>, f64)>,
     regions: &[Region],
     targets: &Targets<T>,
 ) -> Result<Objective<T>, RegionError> {
     let elements = content.len() as f64;
-    let content = content_terms(recipe, network, content)?;
+    let content = content_terms(recipe, (execution, network), content)?;
     let size = elements / 3.0;
     let area = |region: &Region| region.picture.as_ref().map_or(size, |part| part.iter().map(|&w| f64::from(w)).sum());
     let areas: f64 = regions.iter().map(area).sum();
@@ -77,7 +75,7 @@ pub(crate) fn style_transfer_with<T: Real>(
     for region in regions {
         let parts: Vec<_> =
             region.styles.iter().map(|(index, part)| (&styles[*index].0, styles[*index].1, part)).collect();
-        let terms = style_terms(&recipe.style_layers, loss, norm, network, &parts, &region.name, targets)?;
+        let terms = style_terms(&recipe.style_layers, loss, norm, (execution, network), &parts, &region.name, targets)?;
         for ((weight, term), layer) in terms.into_iter().zip(recipe.style_layers.layers()) {
             let term = match &region.picture {
                 None => term,
@@ -102,26 +100,30 @@ pub(crate) fn style_transfer_with<T: Real>(
 
 type Terms<T> = Vec<(f64, Box<dyn Term<T>>)>;
 
-fn content_terms<T: Real>(recipe: &Recipe, network: &Vgg19<T>, content: Array3<T>) -> Result<Terms<T>, NetworkError> {
+fn content_terms<T: Real>(
+    recipe: &Recipe,
+    (execution, network): (&Execution, &Vgg19<T>),
+    content: Array3<T>,
+) -> Result<Terms<T>, NetworkError> {
     let (tape, layers) = (Tape::new(), &recipe.content_layers);
     let image = tape.constant(content);
-    let seen = see(network, &layers.layers().map(Place::Features).collect(), &image, &image)?;
+    let seen = execution.observe(network, &image, &Request::new(layers.layers(), []))?.features;
     let term = |(layer, weight): (Layer, f64)| -> (f64, Box<dyn Term<T>>) {
-        let features = &seen[&Place::Features(layer)].value;
+        let features = &seen[&layer];
         let divisor = recipe.formula.content_divisor();
         let term = FeaturesError::new(layer, features, Selection::default(), divisor);
-        (weight, Box::new(term.among(network)))
+        (weight, Box::new(term))
     };
     Ok(layers.iter().map(term).collect())
 }
 
-/// A term for each layer that compares what the style loss does with that of the examples, blended: images with their
-/// shares, and how much of their pixels is meant. Shares are taken relative to their sum.
+/// A term for each layer that compares the picture with the blended examples: images with their shares and their pixels' weights.
+/// Shares are relative to their sum.
 pub(super) fn style_terms<T: Real>(
     layers: &LayerWeights,
     loss: StyleLoss,
     norm: GramNorm,
-    network: &Vgg19<T>,
+    (execution, network): (&Execution, &Vgg19<T>),
     examples: &[(&Array3<T>, f64, &Option<Array2<f32>>)],
     region: &str,
     targets: &Targets<T>,
@@ -132,11 +134,12 @@ pub(super) fn style_terms<T: Real>(
     let mut seen = Vec::new();
     for (example, share, part) in examples {
         let seen_here = match part {
-            None => targets.see(network, &places, example, &tape)?,
+            None => targets.see((execution, network), &places, example, &tape)?,
             Some(part) => {
                 let image = tape.constant((*example).clone());
                 let mut sums = BTreeMap::new();
-                for (layer, features) in network.features(&image, layers.layers())? {
+                let request = Request::new(layers.layers(), []);
+                for (layer, features) in execution.observe(network, &image, &request)?.features {
                     let empty = || RegionError::Empty { region: region.into(), place: "of the style", layer };
                     let guide = Guide::new(part, layer).ok_or_else(empty)?;
                     sums.insert(loss.place(layer), guide.seen(&features, loss.place(layer)));
@@ -144,7 +147,7 @@ pub(super) fn style_terms<T: Real>(
                 sums
             }
         };
-        // Shares that sum to 1 already stay what they are.
+        // Shares that sum to 1 stay unchanged.
         seen.push((if (sum - 1.0).abs() < 1e-9 { *share } else { share / sum }, seen_here));
     }
     let term = |(layer, weight): (Layer, f64)| -> (f64, Box<dyn Term<T>>) {
@@ -158,7 +161,7 @@ pub(super) fn style_terms<T: Real>(
 }
 
 impl StyleLoss {
-    /// Where a term looks.
+    /// The place that a term observes.
     fn place(self, layer: Layer) -> Place {
         match self {
             Self::Gram => Place::Gram(layer),
@@ -166,7 +169,7 @@ impl StyleLoss {
         }
     }
 
-    /// The term for a layer, after what is seen there of the styles.
+    /// The term for a layer, from the observations of the styles there.
     fn term<T: Real>(self, layer: Layer, styles: &[(f64, Seen<'_, T>)], norm: GramNorm) -> Box<dyn Term<T>> {
         match self {
             Self::Gram => Box::new(GramError::new(layer, styles, norm)),

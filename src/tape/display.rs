@@ -1,6 +1,8 @@
-//! The tape in print, a line for each node.
+//! Prints the tape, one line for each node.
 
 use std::fmt;
+
+use unit_prefix::NumberPrefix;
 
 use super::{Real, Tape};
 
@@ -26,7 +28,10 @@ fn listed(items: impl Iterator<Item = String>) -> String {
 }
 
 fn human_bytes(bytes: usize) -> String {
-    indicatif::BinaryBytes(bytes as u64).to_string()
+    match NumberPrefix::binary(bytes as f64) {
+        NumberPrefix::Standalone(bytes) => format!("{bytes} B"),
+        NumberPrefix::Prefixed(prefix, number) => format!("{number:.2} {prefix}B"),
+    }
 }
 
 #[cfg(test)]

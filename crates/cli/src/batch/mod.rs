@@ -1,0 +1,268 @@
+//! `impasto batch`: many pictures, one after the other.
+
+mod list;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+use impasto::picture::Provenance;
+use impasto::run::Ended;
+use serde_json::{Value, json};
+
+use self::list::Job;
+use super::arguments::Networks;
+use super::drive::Driver;
+use super::error::Error;
+use super::interrupt;
+use super::ranks;
+use super::record::Record;
+use super::settings::{self, Settings, TransferOptions};
+
+/// Repaint many pictures
+///
+/// Either every CONTENT in every STYLE, where both are pictures, folders of them, or patterns such as 'photos/*.jpg'; or the
+/// jobs of a CSV, whose first line names its columns: content, style, output, and options of `transfer` by their names
+/// without dashes. Options on the command line hold for all, a CSV's for its line.
+///
+/// Goes on after a failure, and tells of all at the end. A picture that is there already, made by this version with the
+/// same settings from the same files, is left as it is. Each picture is the one that `impasto transfer` makes.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Pictures to repaint, or one CSV of jobs
+    #[arg(required = true, value_name = "CONTENT|JOBS.csv")]
+    contents: Vec<String>,
+
+    /// Pictures whose style to take
+    #[arg(long = "style", value_name = "STYLE", num_args = 1..)]
+    styles: Vec<String>,
+
+    /// The folder to write to, which is made if it is not there: CONTENT-STYLE.png, unless a CSV names the output
+    #[arg(short, long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+
+    /// Only tell what would be done
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print a JSON object for each picture on standard output: content, style, output, state (painted, present, planned or
+    /// failed), seconds, error
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    options: TransferOptions,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    let jobs = arguments.jobs()?;
+    list::check(&jobs)?;
+    if let Some(folder) = arguments.output.as_deref().filter(|_| !arguments.dry_run) {
+        std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
+    }
+    let quiet = arguments.options.0.contains_key("quiet");
+    // Of several processes each takes its turn, and the first tells of all in the end.
+    let (rank, size) = (ranks::rank(), ranks::size());
+    let (networks, mut reports) = (Networks::default(), Vec::new());
+    for (index, job) in jobs.iter().enumerate().skip(rank).step_by(size) {
+        let number = format!("{} of {}", index + 1, jobs.len());
+        let name = format!("{} with {}", job.content, job.styles.join(" and "));
+        if !quiet {
+            eprintln!("{number}: {name}");
+        }
+        let begin = Instant::now();
+        let (state, error) = match arguments.paint(job, &networks) {
+            Ok(State::Interrupted) if size == 1 => {
+                eprintln!("interrupted at {number}; the same command goes on from there");
+                return Ok(ExitCode::from(interrupt::EXIT_CODE));
+            }
+            Ok(state) => (state, None),
+            Err(Error::Usage(why) | Error::Failure(why)) => (State::Failed, Some(why)),
+        };
+        if state == State::Present && !quiet {
+            eprintln!("{}: already there", job.output.display());
+        }
+        let mut line = json!({
+            "content": job.content,
+            "style": job.styles,
+            "output": job.output.to_string_lossy(),
+            "state": state.name(),
+            "seconds": begin.elapsed().as_secs_f64(),
+        });
+        if let Some(error) = error {
+            line["error"] = Value::from(error);
+        }
+        if arguments.json && size == 1 {
+            println!("{line}");
+        }
+        reports.push((index, line));
+        if state == State::Interrupted {
+            break;
+        }
+    }
+    if size > 1 {
+        reports = joined(&reports);
+        for (_, line) in reports.iter().filter(|_| arguments.json) {
+            println!("{line}");
+        }
+    }
+    Ok(arguments.conclude(&reports, quiet))
+}
+
+/// The reports of all processes, in the order of the jobs, at the first; those of the others' jobs are there with it.
+fn joined(reports: &[(usize, Value)]) -> Vec<(usize, Value)> {
+    let own: Value = reports.iter().map(|(index, line)| json!([index, line])).collect();
+    let mut all: Vec<(usize, Value)> = Vec::new();
+    for bytes in ranks::gather(own.to_string().into_bytes()) {
+        let reports: Vec<Value> = serde_json::from_slice(&bytes).unwrap_or_default();
+        all.extend(
+            reports.into_iter().map(|mut report| (report[0].as_u64().unwrap_or_default() as usize, report[1].take())),
+        );
+    }
+    all.sort_by_key(|(index, _)| *index);
+    all
+}
+
+/// What became of a job.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    /// The picture was painted.
+    Made,
+    /// It would be.
+    Planned,
+    /// The very picture was there.
+    Present,
+    /// There is none.
+    Failed,
+    /// Ctrl-C was pressed.
+    Interrupted,
+}
+
+impl Arguments {
+    fn jobs(&self) -> Result<Vec<Job>, Error> {
+        let extension = self.options.0.get("format").and_then(Value::as_str).unwrap_or("png");
+        let csv = |name: &String| Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+        match (self.contents.iter().find(|name| csv(name)), self.output.as_deref()) {
+            (Some(_), _) if self.contents.len() > 1 => {
+                Err(Error::Usage("a CSV names all jobs; give it alone, without other pictures".into()))
+            }
+            (Some(_), _) if !self.styles.is_empty() => {
+                Err(Error::Usage("a CSV names its styles; leave --style out".into()))
+            }
+            (Some(csv), folder) => list::rows(Path::new(csv), folder, extension),
+            (None, _) if self.styles.is_empty() => {
+                Err(Error::Usage("--style is missing: name the pictures whose style to take".into()))
+            }
+            (None, None) => Err(Error::Usage("--output is missing: name the folder to write to".into())),
+            (None, Some(folder)) => {
+                let quiet = self.options.0.contains_key("quiet");
+                list::pairs((&self.contents, &self.styles), folder, extension, quiet)
+            }
+        }
+    }
+
+    /// Says nothing while it goes.
+    pub(super) fn mute(&mut self) {
+        self.options.0.retain(|name, _| !["verbose", "preview"].contains(&name.as_str()));
+        self.options.0.insert("quiet".into(), true.into());
+    }
+
+    /// Tells what became of the jobs, and gives the exit code.
+    fn conclude(&self, reports: &[(usize, Value)], quiet: bool) -> ExitCode {
+        let count = |wanted: State| reports.iter().filter(|(_, line)| line["state"] == wanted.name()).count();
+        if count(State::Interrupted) > 0 {
+            eprintln!("interrupted; the same command goes on from there");
+            return ExitCode::from(interrupt::EXIT_CODE);
+        }
+        if !quiet {
+            let made = if self.dry_run {
+                format!("{} to paint", count(State::Planned))
+            } else {
+                format!("{} painted", count(State::Made))
+            };
+            eprintln!("{made}, {} already there, {} failed", count(State::Present), count(State::Failed));
+        }
+        for (_, line) in reports {
+            if let Some(error) = line["error"].as_str() {
+                let styles: Vec<&str> =
+                    line["style"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                eprintln!(
+                    "error: {} with {}: {error}",
+                    line["content"].as_str().unwrap_or_default(),
+                    styles.join(" and ")
+                );
+            }
+        }
+        if count(State::Failed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    /// Makes a picture, unless it is there or nothing is to be done but to look.
+    fn paint(&self, job: &Job, networks: &Networks) -> Result<State, Error> {
+        let mut settings = self.options.0.clone();
+        settings.extend(job.settings.clone());
+        let output = job.output.to_str().ok_or_else(|| Error::file("write", &job.output, "the name is not UTF-8"))?;
+        let words = |settings: &Settings| -> Result<Vec<String>, Error> {
+            let pictures = std::iter::once(&job.content).chain(&job.styles).map(|path| settings::path_word(path));
+            let output = ["-o".to_owned(), settings::path_word(output)];
+            Ok(pictures.chain(output).chain(settings::words(settings)?).collect())
+        };
+        let line = words(&settings)?;
+        let transfer = settings::parse(&line)?;
+        // As the parser gives them back, equal settings are equal.
+        settings = settings::of_words(&line)?;
+        settings.retain(|name, _| !NOT_IN_THE_PICTURE.contains(&name.as_str()));
+        let provenance = Record::of_transfer(&transfer, words(&settings)?, settings)?.provenance()?;
+        if is_there(transfer.output(), &provenance) {
+            return Ok(State::Present);
+        }
+        if self.dry_run {
+            return Ok(State::Planned);
+        }
+        let inputs = transfer.inputs()?;
+        let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+        let driver = Driver::new(None, transfer.run_arguments(), transfer.output(), &inputs)?;
+        let mut driver = driver.made_by(provenance);
+        if let Some(picture) = transfer.recoloured()? {
+            driver.write(&picture)?;
+            return Ok(State::Made);
+        }
+        let ready = transfer.ready(networks)?;
+        let in_threads = || {
+            let mut run = ready.run()?;
+            let ended = driver.drive(&mut run, None, None)?;
+            if ended == Ended::Stopped {
+                // Not written: it would be taken for the whole picture.
+                return Ok(State::Interrupted);
+            }
+            driver.write(&run.finished())?;
+            driver.end(ended, &run)?;
+            Ok(State::Made)
+        };
+        transfer.network_arguments().in_threads(in_threads)?
+    }
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Made => "painted",
+            Self::Planned => "planned",
+            Self::Present => "present",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Options on which the picture does not depend.
+const NOT_IN_THE_PICTURE: [&str; 8] =
+    ["output", "memory", "preview", "quiet", "verbose", "threads", "save-every", "log"];
+
+/// Whether a picture is there that was made so.
+fn is_there(path: &Path, wanted: &Provenance) -> bool {
+    let same = |made: &Provenance| {
+        (&made.version, &made.settings, &made.weights) == (&wanted.version, &wanted.settings, &wanted.weights)
+    };
+    matches!(Provenance::read(path), Ok(Some(made)) if same(&made))
+}

@@ -1,0 +1,499 @@
+//! The one driver of all commands that iterate: shows, logs, saves, stops, and ends.
+
+use std::fmt::Display;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use clap::Args;
+use impasto::optim::Method;
+use impasto::picture::{Format, Provenance, SaveOptions};
+use impasto::recipe::{Rate, Scale, Steps};
+use impasto::run::{Ended, Progress, Run, Stop, Watcher};
+use impasto::{Picture, WeightSource};
+
+use super::arguments::{names, rate};
+use super::checkpoint::{CheckpointArguments, Keeper};
+use super::error::Error;
+use super::interrupt;
+use super::invocation::Invocation;
+use super::log::Log;
+use super::memory::MemoryArguments;
+use super::output::OutputArguments;
+use super::preview::Preview;
+use super::progress::{Display as Bar, Verbosity};
+use super::ranks;
+use super::record::Record;
+
+/// What moves the pixels.
+#[derive(Args, Clone, Copy)]
+pub(super) struct OptimizerArguments {
+    /// What moves the pixels: adam, lbfgs or momentum [default: the preset's]
+    #[arg(long, value_name = "NAME", value_parser = names::<Method>(), hide_possible_values = true)]
+    optimizer: Option<Method>,
+
+    /// The rate of adam or momentum, in units of the network's input; of inversions in levels of 0..255, momentum's times
+    /// σ² [default: the preset's]
+    #[arg(long, value_name = "R", value_parser = rate)]
+    pub(super) lr: Option<f64>,
+
+    /// Keep pixels within black and white while they move, not only when the picture is written [default: the preset's]
+    #[arg(long, conflicts_with = "no_clamp")]
+    clamp: bool,
+
+    /// Let pixels go beyond black and white while they move [default: the preset's]
+    #[arg(long)]
+    no_clamp: bool,
+}
+
+/// What is written while a run is under way.
+#[derive(Args)]
+pub(super) struct OnTheWayArguments {
+    /// Write the picture so far every N iterations, numbered, beside OUT
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    save_every: Option<u32>,
+
+    /// Write one JSON object per iteration: iteration, scale (longer side in pixels), elapsed (seconds), total, and the
+    /// terms
+    #[arg(long, value_name = "FILE.jsonl")]
+    log: Option<PathBuf>,
+}
+
+/// Options of a run.
+#[derive(Args)]
+pub(super) struct RunArguments {
+    /// How many iterations: of the last scale, or of each from small to large [default: the preset's]
+    #[arg(long, value_name = "N|A,B,C")]
+    pub(super) steps: Option<Steps>,
+
+    #[command(flatten)]
+    pub(super) optimizer: OptimizerArguments,
+
+    /// Be done with a scale when its loss falls by less than this share in ten iterations, as in 0.01 [default: go through all]
+    #[arg(long, value_name = "X", value_parser = share)]
+    tolerance: Option<f64>,
+
+    /// Write the mean of adam's last pictures, of about a hundred, in place of its very last: less grain
+    #[arg(long)]
+    average: bool,
+
+    /// Seed of all random numbers
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) seed: u64,
+
+    #[command(flatten)]
+    on_the_way: OnTheWayArguments,
+
+    /// Show the picture in the terminal as it comes (kitty, iTerm, sixel, or coloured blocks)
+    #[arg(long)]
+    preview: bool,
+
+    #[command(flatten)]
+    pub(super) verbosity: Verbosity,
+
+    #[command(flatten)]
+    output: OutputArguments,
+
+    #[command(flatten)]
+    checkpoint: CheckpointArguments,
+
+    #[command(flatten)]
+    pub(super) memory: MemoryArguments,
+}
+
+impl OptimizerArguments {
+    /// The method asked for, or the job's own; a rate for a method that has none is wrong usage.
+    pub(super) fn method(self, own: Method) -> Result<Method, Error> {
+        let method = self.optimizer.unwrap_or(own);
+        if self.lr.is_some() && method == Method::Lbfgs {
+            return Err(Error::Usage(
+                "--lr is the rate of adam or momentum; lbfgs chooses its step lengths itself; give --optimizer adam, or leave \
+                 --lr out"
+                    .into(),
+            ));
+        }
+        Ok(method)
+    }
+
+    /// Whether pixels are kept within black and white, if that was said.
+    pub(super) fn clamp(self) -> Option<bool> {
+        (self.clamp || self.no_clamp).then_some(self.clamp)
+    }
+
+    /// The rate asked for, or the job's own.
+    pub(super) fn rate(self, own: Rate) -> Rate {
+        self.lr.map_or(own, Rate::OfInput)
+    }
+}
+
+impl OnTheWayArguments {
+    /// The log, which is to be none of the other files.
+    fn log(&self, others: &[&Path]) -> Result<Option<Log>, Error> {
+        let log = self.log.as_deref().map(Log::new).transpose()?;
+        if let Some(log) = &self.log {
+            Error::unless_apart("--log", log, others)?;
+        }
+        Ok(log)
+    }
+}
+
+impl RunArguments {
+    /// Says, shows and writes nothing on the way: another process does.
+    pub(super) fn mute(&mut self) {
+        self.verbosity = Verbosity { quiet: true, verbose: false };
+        self.preview = false;
+        self.on_the_way = OnTheWayArguments { save_every: None, log: None };
+    }
+
+    /// The method asked for, or the job's own; what does not go with it is wrong usage.
+    pub(super) fn method(&self, own: Method) -> Result<Method, Error> {
+        let method = self.optimizer.method(own)?;
+        if self.average && method != Method::Adam {
+            return Err(Error::Usage(format!(
+                "--average is the mean of adam's pictures, and {method} leaves the best of its own; give --optimizer adam, or \
+                 leave --average out"
+            )));
+        }
+        Ok(method)
+    }
+
+    /// Whether a checkpoint is kept.
+    pub(super) fn keeps_checkpoint(&self) -> bool {
+        self.checkpoint.file().is_some()
+    }
+
+    /// A checkpoint is of one run.
+    pub(super) fn check_checkpoint(&self, runs: u16) -> Result<(), Error> {
+        if runs > 1 && self.checkpoint.file().is_some() {
+            let why =
+                "--checkpoint keeps one run, and --repeats makes several; give each its own command with its --seed";
+            return Err(Error::Usage(why.into()));
+        }
+        Ok(())
+    }
+
+    /// How the picture is written.
+    #[cfg(feature = "studio")]
+    pub(super) fn save_options(&self) -> SaveOptions {
+        self.output.options()
+    }
+
+    /// How runs end.
+    pub(super) fn finish(&self) -> Finish {
+        Finish { tolerance: self.tolerance, average: self.average }
+    }
+}
+
+/// How much an iterate counts in `--average`, as a share of the one after it.
+const AVERAGE: f64 = 0.99;
+
+/// How a run ends: `--tolerance` and `--average`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Finish {
+    tolerance: Option<f64>,
+    average: bool,
+}
+
+impl Finish {
+    /// Tells a run that has not begun.
+    pub(super) fn apply(self, run: &mut Run<'_>) {
+        run.tolerate(self.tolerance.unwrap_or(0.0));
+        if self.average {
+            run.average(AVERAGE);
+        }
+    }
+}
+
+/// A share: a number above 0 and below 1.
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        _ => Err("give a number between 0 and 1, as in 0.01".into()),
+    }
+}
+
+/// Runs jobs as the options say.
+pub(super) struct Driver<'a> {
+    output: &'a Path,
+    options: SaveOptions,
+    save_every: Option<u32>,
+    verbosity: Verbosity,
+    preview: Option<Preview>,
+    log: Option<Log>,
+    /// What the picture is made of; `None` if nobody is to know.
+    record: Option<Record>,
+    checkpoints: Option<Keeper>,
+    finish: Finish,
+    interrupted: Arc<AtomicBool>,
+    begin: Instant,
+}
+
+impl<'a> Driver<'a> {
+    /// Sets up Ctrl-C, the log and checkpoints, and checks that the output can be written and is none of the inputs.
+    /// Without an invocation, the picture does not say how it was made, unless [`made_by`](Self::made_by) tells.
+    pub(super) fn new(
+        invocation: Option<&Invocation>,
+        arguments: &RunArguments,
+        output: &'a Path,
+        inputs: &[&Path],
+    ) -> Result<Self, Error> {
+        let options = arguments.output.options();
+        if ranks::writes() {
+            options.check(output, [1, 1], inputs)?;
+        }
+        let preview = arguments.preview.then(Preview::new).transpose()?;
+        let checkpoint = arguments.checkpoint.file();
+        let others: Vec<&Path> = inputs.iter().copied().chain([output]).chain(checkpoint).collect();
+        let log = arguments.on_the_way.log(&others)?;
+        let checkpoints = match invocation {
+            Some(invocation) => Keeper::new(&arguments.checkpoint, invocation, output, inputs)?,
+            None if arguments.checkpoint.file().is_some() => {
+                return Err(Error::Usage(
+                    "--checkpoint keeps one run, and cannot be given for several pictures".into(),
+                ));
+            }
+            None => None,
+        };
+        let (save_every, verbosity) = (arguments.on_the_way.save_every, arguments.verbosity);
+        let record = invocation.map(Record::new);
+        let own = Self::with(options, verbosity, output);
+        Ok(Self { save_every, preview, log, record, checkpoints, finish: arguments.finish(), ..own })
+    }
+
+    /// The same, for a picture that was not made by this command line.
+    pub(super) fn made_by(mut self, provenance: Provenance) -> Self {
+        self.options.provenance = Some(provenance);
+        self
+    }
+
+    /// For the cells of a sheet, which says nothing of how it was made.
+    pub(super) fn of_cells(
+        arguments: &OnTheWayArguments,
+        verbosity: Verbosity,
+        output: &'a Path,
+        inputs: &[&Path],
+    ) -> Result<Self, Error> {
+        Format::of(output)?;
+        let others: Vec<&Path> = inputs.iter().copied().chain([output]).collect();
+        let log = arguments.log(&others)?;
+        let own = Self::with(SaveOptions::default(), verbosity, output);
+        Ok(Self { log, save_every: arguments.save_every, ..own })
+    }
+
+    fn with(options: SaveOptions, verbosity: Verbosity, output: &'a Path) -> Self {
+        let (interrupted, begin) = (interrupt::watch(), Instant::now());
+        let (save_every, preview, log, record, checkpoints) = (None, None, None, None, None);
+        Self {
+            output,
+            options,
+            save_every,
+            verbosity,
+            preview,
+            log,
+            record,
+            checkpoints,
+            finish: Finish::default(),
+            interrupted,
+            begin,
+        }
+    }
+
+    /// Notes what a setting came to that the command line leaves open, for the picture and for checkpoints.
+    pub(super) fn note(&mut self, name: &str, value: impl Display) {
+        if let Some(record) = &mut self.record {
+            record.set(name, value);
+        }
+    }
+
+    /// Notes the weights.
+    pub(super) fn note_weights(&mut self, source: &WeightSource) {
+        if let Some(record) = &mut self.record {
+            record.set_weights(source);
+        }
+    }
+
+    /// Whether Ctrl-C was pressed, at any of several processes.
+    pub(super) fn interrupted(&self) -> bool {
+        ranks::any(self.interrupted.load(Ordering::Relaxed))
+    }
+
+    /// Makes all iterations of a run. `number` names it where it is one of several; `also` watches too.
+    pub(super) fn drive(
+        &mut self,
+        run: &mut Run<'_>,
+        number: Option<(&str, usize)>,
+        also: Option<&mut dyn Watcher>,
+    ) -> Result<Ended, Error> {
+        // All that the format allows is known before the first step.
+        let side = run.scales().last().map_or(1, |scale| scale.side);
+        if ranks::writes() {
+            self.options.check(self.output, [side, side], &[])?;
+        }
+        self.finish.apply(run);
+        self.prepare(run)?;
+        agree_on_begin(run)?;
+        let display = Bar::new(self.verbosity, self.preview.as_mut(), run);
+        let mut watchers: Vec<Box<dyn Watcher + '_>> = vec![Box::new(display)];
+        if let Some(log) = &mut self.log {
+            watchers.push(Box::new(log.of(number)));
+        }
+        if let Some(every) = self.save_every {
+            let output =
+                number.map_or_else(|| self.output.into(), |(name, of)| ending(self.output, &format!("{name}{of}")));
+            watchers.push(Box::new(Frames { every: every as usize, output, options: &self.options }));
+        }
+        if let Some(also) = also {
+            watchers.push(Box::new(Other(also)));
+        }
+        // After those whose files are to be as far as it, at least.
+        if let Some(keeper) = self.checkpoints.as_mut().filter(|_| ranks::writes()) {
+            watchers.push(Box::new(keeper));
+        }
+        watchers.push(Box::new(CtrlC(&self.interrupted)));
+        let ended = run.finish(&mut watchers);
+        drop(watchers);
+        match self.checkpoints.as_mut().filter(|_| ranks::writes()) {
+            // What led to a NaN is of no use, and the checkpoint before it was written already.
+            Some(keeper) if run.iterations() > 0 && run.ended() != Some(Ended::NotFinite) => {
+                let written = keeper.write(run);
+                // The first failure is the one to tell.
+                let ended = ended?;
+                written.map(|()| ended)
+            }
+            _ => Ok(ended?),
+        }
+    }
+
+    /// Notes what is only known of the run itself, and brings it to where a checkpoint left it.
+    fn prepare(&mut self, run: &mut Run<'_>) -> Result<(), Error> {
+        let Some(record) = &mut self.record else { return Ok(()) };
+        let each = |number: fn(&Scale) -> usize| {
+            run.scales().iter().map(|scale| number(scale).to_string()).collect::<Vec<_>>().join(",")
+        };
+        record.set("scales", each(|scale| scale.side));
+        record.set("steps", each(|scale| scale.steps));
+        self.options.provenance = Some(record.provenance()?);
+        let Some(keeper) = &mut self.checkpoints else { return Ok(()) };
+        if keeper.go_on(record, run)? {
+            if !self.verbosity.quiet {
+                eprintln!("going on from {} after iteration {}", keeper.file().display(), run.iterations());
+            }
+            if let Some(log) = &mut self.log {
+                log.go_on_after(run.iterations())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drives a run, writes its picture whatever happens, and tells how it ended.
+    pub(super) fn complete(mut self, mut run: Run<'_>) -> Result<ExitCode, Error> {
+        let ended = self.drive(&mut run, None, None);
+        ranks::part(ended.is_err());
+        if run.iterations() > 0 {
+            self.write(&run.finished())?;
+        }
+        self.end(ended?, &run)
+    }
+
+    /// Writes the result, with which several processes have done what they do together.
+    pub(super) fn write(&self, picture: &Picture) -> Result<(), Error> {
+        ranks::part(false);
+        if !ranks::writes() {
+            return Ok(());
+        }
+        picture.save_with(self.output, &self.options)?;
+        let format = self.options.format.or_else(|| Format::by_extension(self.output));
+        let left_out = format.map_or_else(Vec::new, |format| picture.left_out(format, &self.options));
+        for note in left_out.iter().filter(|_| !self.verbosity.quiet) {
+            eprintln!("note: {}: {note}", self.output.display());
+        }
+        if !self.verbosity.quiet {
+            let (seconds, size) = (self.begin.elapsed().as_secs_f64(), (picture.width(), picture.height()));
+            eprintln!("{}: {}×{} pixels, {seconds:.1} s", self.output.display(), size.0, size.1);
+        }
+        Ok(())
+    }
+
+    /// The exit code for how a job ended, its picture being written already. `run` is its last run.
+    pub(super) fn end(&self, ended: Ended, run: &Run<'_>) -> Result<ExitCode, Error> {
+        let (output, iteration) = (self.output.display(), run.iterations());
+        match ended {
+            Ended::NotFinite => Err(Error::Failure(format!(
+                "{} became infinite or NaN at iteration {iteration}; {output} holds the last picture before that; a \
+                 smaller --lr or smaller weights help",
+                run.not_finite().unwrap_or("the loss")
+            ))),
+            Ended::Stopped => {
+                let checkpoint = self.checkpoints.as_ref().map_or_else(String::new, |keeper| {
+                    format!("; `impasto resume {}` goes on", keeper.file().display())
+                });
+                if ranks::writes() {
+                    eprintln!("interrupted after iteration {iteration}; the picture so far is in {output}{checkpoint}");
+                }
+                Ok(ExitCode::from(interrupt::EXIT_CODE))
+            }
+            Ended::Complete | Ended::Converged | Ended::Settled => Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+/// Several processes must begin at the same iteration.
+fn agree_on_begin(run: &Run<'_>) -> Result<(), Error> {
+    let least = ranks::least(run.iterations());
+    if ranks::any(run.iterations() != least) {
+        return Err(Error::Failure(format!(
+            "the processes have different checkpoints: some begin after iteration {least}, others later; put the checkpoint \
+             where all hosts read the same file"
+        )));
+    }
+    Ok(())
+}
+
+/// Saves the pictures on the way.
+struct Frames<'a> {
+    every: usize,
+    output: PathBuf,
+    options: &'a SaveOptions,
+}
+
+impl Watcher for Frames<'_> {
+    fn see(&mut self, run: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
+        let due = progress.iteration.is_multiple_of(self.every) && progress.iteration < progress.iterations;
+        let path = ending(&self.output, &format!("{:04}", progress.iteration));
+        if due && let Err(why) = run.finished().save_with(path, self.options) {
+            return ControlFlow::Break(Stop::Failed(why.into()));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Stops the run after Ctrl-C.
+struct CtrlC<'a>(&'a AtomicBool);
+
+impl Watcher for CtrlC<'_> {
+    fn see(&mut self, _: &Run<'_>, _: &Progress) -> ControlFlow<Stop> {
+        if ranks::any(self.0.load(Ordering::Relaxed)) {
+            ControlFlow::Break(Stop::Asked)
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+/// A watcher that somebody else owns.
+struct Other<'a>(&'a mut dyn Watcher);
+
+impl Watcher for Other<'_> {
+    fn see(&mut self, run: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
+        self.0.see(run, progress)
+    }
+}
+
+/// `out.png` → `out-0100.png`.
+fn ending(path: &Path, end: &str) -> PathBuf {
+    let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(format!("{}-{end}.{}", part(path.file_stem()), part(path.extension())))
+}

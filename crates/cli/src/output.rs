@@ -1,0 +1,59 @@
+//! How pictures are written.
+
+use clap::Args;
+use impasto::picture::{Depth, Format, SaveOptions};
+
+/// Options of the picture that is written.
+#[derive(Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArguments {
+    /// The format, where OUT's name does not say it, as for `-o -`: png, jpeg, webp, tiff or bmp
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    format: Option<Format>,
+
+    /// Bits of each colour, 8 by default; 16 for PNG and TIFF
+    #[arg(long, value_name = "8|16", value_parser = depth)]
+    depth: Option<Depth>,
+
+    /// Write sRGB, whatever colour profile the picture came with
+    #[arg(long)]
+    srgb: bool,
+
+    /// Leave out how the picture was made, and what its photograph told of itself
+    #[arg(long)]
+    no_metadata: bool,
+
+    /// Keep where the photograph was taken, which is left out otherwise
+    #[arg(long)]
+    keep_location: bool,
+}
+
+impl OutputArguments {
+    /// The options, without the way that the picture was made.
+    pub(super) fn options(&self) -> SaveOptions {
+        SaveOptions {
+            format: self.format,
+            depth: self.depth.unwrap_or_default(),
+            srgb: self.srgb,
+            no_metadata: self.no_metadata,
+            keep_location: self.keep_location,
+            provenance: None,
+        }
+    }
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    text.parse().map_err(|()| {
+        let written = Format::ALL.iter().filter(|format| format.is_written());
+        let names: Vec<_> = written.map(|format| format.to_string().to_lowercase()).collect();
+        format!("give one of {}", names.join(", "))
+    })
+}
+
+fn depth(text: &str) -> Result<Depth, String> {
+    match text {
+        "8" => Ok(Depth::Eight),
+        "16" => Ok(Depth::Sixteen),
+        _ => Err("give 8 or 16".into()),
+    }
+}

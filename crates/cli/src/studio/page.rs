@@ -1,0 +1,50 @@
+//! The page: files that are within the program.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+
+use impasto::picture::Format;
+
+use super::answer::{bytes, refusal};
+
+/// Path, kind and text of each file.
+const FILES: [(&str, &str, &str); 10] = [
+    ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+    ("/studio.css", "text/css; charset=utf-8", include_str!("page/studio.css")),
+    ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+    ("/studio.js", SCRIPT, include_str!("page/studio.js")),
+    ("/form.js", SCRIPT, include_str!("page/form.js")),
+    ("/forecast.js", SCRIPT, include_str!("page/forecast.js")),
+    ("/view.js", SCRIPT, include_str!("page/view.js")),
+    ("/curve.js", SCRIPT, include_str!("page/curve.js")),
+    ("/lists.js", SCRIPT, include_str!("page/lists.js")),
+    ("/api.js", SCRIPT, include_str!("page/api.js")),
+];
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+pub(super) fn routes() -> Router {
+    let mut routes = Router::new();
+    for (path, kind, text) in FILES {
+        let text = &*Box::leak(with_formats(text).into_boxed_str());
+        routes = routes.route(path, get(move || async move { bytes(kind, text) }));
+    }
+    routes
+}
+
+/// A page whose choosers of files offer all formats that are read.
+fn with_formats(page: &str) -> String {
+    let extensions = Format::ALL.iter().flat_map(|format| format.extensions()).map(|end| format!(".{end}"));
+    let accepted = format!("accept=\"image/*,{}\"", extensions.collect::<Vec<_>>().join(","));
+    let mut parts = page.split("accept=\"");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |page, part| page + &accepted + part.split_once('"').map_or("", |(_, rest)| rest))
+}
+
+/// What is answered where there is nothing.
+pub(super) fn with_fallbacks(routes: Router) -> Router {
+    let nothing = || async { refusal(StatusCode::NOT_FOUND, "there is nothing at this address") };
+    let otherwise = || async { refusal(StatusCode::METHOD_NOT_ALLOWED, "this address does not know this method") };
+    routes.fallback(nothing).method_not_allowed_fallback(otherwise)
+}
