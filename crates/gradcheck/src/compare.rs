@@ -786,8 +786,7 @@ impl GradCheck {
 /// along it. So no slope of a value is called wrong or undecided for what the rounding of that value may have done.
 fn coarse_throughout(entries: &mut [Entry]) {
     let value = |entry: &Entry| match &entry.place {
-        Place::Element { output, .. } => output.clone(),
-        Place::Joint { output, .. } => output.clone(),
+        Place::Element { output, .. } | Place::Joint { output, .. } => output.clone(),
         Place::Direction(_) => Vec::new(),
     };
     let mut noise = BTreeMap::<Vec<usize>, f64>::new();
@@ -795,7 +794,8 @@ fn coarse_throughout(entries: &mut [Entry]) {
         let least = noise.entry(value(entry)).or_insert(f64::INFINITY);
         *least = least.min(entry.noise);
     }
-    for entry in entries.iter_mut().filter(|entry| matches!(entry.verdict, Verdict::Undecided | Verdict::Wrong)) {
+    let open = |verdict| matches!(verdict, Verdict::Undecided | Verdict::Wrong | Verdict::NotDifferentiable);
+    for entry in entries.iter_mut().filter(|entry| open(entry.verdict)) {
         let Some(noise) = noise.get(&value(entry)) else { continue };
         let [left, right] = entry.sides;
         // Steps that balance noise and bends leave the root of the noise.

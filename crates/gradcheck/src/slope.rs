@@ -192,7 +192,8 @@ fn confirmed(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], slopes: &[Slop
             let difference = (right - left) / (2.0 * probe);
             let allowed = PROBED * slope.value.abs() + slope.error + 8.0 * steps.unit * size / probe;
             // NaN is no confirmation.
-            if !((difference - slope.value).abs() <= allowed) {
+            let off = (difference - slope.value).abs();
+            if off.is_nan() || off > allowed {
                 return (false, calls);
             }
         }
