@@ -129,7 +129,7 @@ impl OptimizerArguments {
 }
 
 impl OnTheWayArguments {
-    /// The log, which is to be none of the other files.
+    /// The log, which must be none of the other files.
     fn log(&self, others: &[&Path]) -> Result<Option<Log>, Error> {
         let log = self.log.as_deref().map(Log::new).transpose()?;
         if let Some(log) = &self.log {

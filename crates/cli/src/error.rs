@@ -25,7 +25,7 @@ impl Error {
         Self::Failure(format!("cannot {what} {}: {why}", path.display()))
     }
 
-    /// A file that is to be written must have a folder to be in, and not be one: better known before the work than after.
+    /// Checks, before the work, that an output's folder exists and that the output is not a folder itself.
     pub(super) fn unless_writable(what: &str, path: &Path) -> Result<(), Self> {
         match path.parent() {
             _ if path.is_dir() => Err(Self::file(what, path, "it is a folder; give the name of a file")),

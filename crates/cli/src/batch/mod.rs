@@ -197,7 +197,7 @@ impl Arguments {
         if count(State::Failed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// Makes a picture, unless it is there or nothing is to be done but to look.
+    /// Makes a picture, unless it exists or this is a dry run.
     fn paint(&self, job: &Job, networks: &Networks) -> Result<State, Error> {
         let mut settings = self.options.0.clone();
         settings.extend(job.settings.clone());
