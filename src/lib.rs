@@ -25,8 +25,6 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`demo`] | two pictures to try things on |
-//! | [`figure`] | the papers' figures: sheets of jobs, and plots |
 //! | [`jobs`] | [`Transfer`], [`Texture`], [`Invert`] |
 //! | [`run`] | the loop of all jobs, the canvas, those who watch |
 //! | [`gradcheck`] | numeric gradient testing, of your own operations too |
@@ -37,20 +35,18 @@
 //! | [`vgg`] | the network: its layers, its weights, the features of an image |
 //! | [`ops`] | differentiable operations, one file each |
 //! | [`tape`] | reverse-mode automatic differentiation |
-//! | [`peers`] | processes that compute one picture together |
+//! | [`comm`] | communicators: processes that compute one picture together |
 //! | [`kernels`] | arrays in, arrays out: convolution, products, pooling |
 
 mod atomic_file;
-pub mod demo;
+pub mod comm;
 mod error;
-pub mod figure;
 pub mod gradcheck;
 pub mod jobs;
 pub mod kernels;
 pub mod objective;
 pub mod ops;
 pub mod optim;
-pub mod peers;
 pub mod picture;
 pub mod recipe;
 pub mod run;

@@ -1,0 +1,309 @@
+//! Options that several subcommands share.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, Once, PoisonError};
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use impasto::kernels::ConvAlgorithm;
+use impasto::objective::Targets;
+use impasto::picture::Picture;
+use impasto::recipe::{LayerWeights, Preset, Recipe, StyleLoss};
+use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
+use strum::VariantNames;
+
+use super::error::Error;
+
+/// Options that choose the network.
+#[derive(Args)]
+#[command(next_help_heading = "Network")]
+pub(super) struct NetworkArguments {
+    /// VGG19's weights: a file (see weights/README.md), or random[:SEED] for the embedded random network
+    ///
+    /// Without this option: $IMPASTO_WEIGHTS, weights/vgg19.npz, vgg19.npz in the user's cache folder for impasto, and
+    /// at last the embedded random network.
+    #[arg(long, value_name = "PATH|random[:SEED]")]
+    pub(super) weights: Option<WeightSource>,
+
+    /// How the network's poolings summarise their windows [default: max; avg for textures and with --preset gatys]
+    #[arg(long, value_name = "max|avg", value_parser = names::<Pooling>(), hide_possible_values = true)]
+    pub(super) pool: Option<Pooling>,
+
+    /// How convolutions are computed; all give the same picture: auto (the fastest for each layer), direct (the definition,
+    /// in plain loops), im2col (patches as matrix rows, and BLAS) or winograd (minimal filtering)
+    #[arg(
+        long,
+        value_name = "ALGORITHM",
+        default_value = "auto",
+        value_parser = names::<ConvAlgorithm>(),
+        hide_possible_values = true
+    )]
+    pub(super) conv: ConvAlgorithm,
+
+    /// How many threads compute; results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
+}
+
+impl NetworkArguments {
+    /// The weights' file, if the words name one, and other files.
+    pub(super) fn files<'a>(&'a self, others: &[&'a Path]) -> Vec<&'a Path> {
+        let weights = match &self.weights {
+            Some(WeightSource::File(path)) => Some(&**path),
+            _ => None,
+        };
+        others.iter().copied().chain(weights).collect()
+    }
+
+    /// Finds the weights. Tells once on standard error, unless `quiet`, when there are none but random ones that nobody asked
+    /// for, and what would be better.
+    pub(super) fn find(&self, quiet: bool) -> Result<FoundWeights, Error> {
+        let found = FoundWeights::find(self.weights.clone()).map_err(|error| Error::Usage(error.to_string()))?;
+        static TOLD: Once = Once::new();
+        if found.origin == WeightsOrigin::Embedded && !quiet {
+            TOLD.call_once(|| {
+                eprintln!(
+                    "note: no trained weights were found, so the embedded random network is used; it sees textures, but \
+                     hardly what a picture shows. `impasto weights fetch` gets trained ones, once and for all."
+                );
+            });
+        }
+        Ok(found)
+    }
+
+    /// Loads the network, as deep as `deepest`, with the pooling asked for.
+    pub(super) fn load(&self, found: &FoundWeights, deepest: Layer) -> Result<Vgg19<f32>, Error> {
+        self.load_with(found, deepest, Pooling::default())
+    }
+
+    /// The same with another pooling by default.
+    pub(super) fn load_with(
+        &self,
+        found: &FoundWeights,
+        deepest: Layer,
+        pooling: Pooling,
+    ) -> Result<Vgg19<f32>, Error> {
+        let weights = Weights::load(&found.source, Some(deepest)).map_err(impasto::Error::from)?;
+        Ok(Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling)).with_algorithm(self.conv))
+    }
+
+    /// Runs `work` on as many threads as asked for.
+    pub(super) fn in_threads<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, Error> {
+        let mut pool = rayon::ThreadPoolBuilder::new();
+        if let Some(threads) = self.threads {
+            pool = pool.num_threads(usize::from(threads));
+        }
+        let pool = pool.build().map_err(|why| Error::Failure(format!("cannot start the threads: {why}")))?;
+        Ok(pool.install(work))
+    }
+}
+
+/// The network that was loaded last, and what it saw of styles: the next job, if it needs the same, need not read or compute
+/// it again.
+#[derive(Default)]
+pub(super) struct Networks {
+    loaded: Mutex<Option<Loaded>>,
+    pub(super) targets: Arc<Targets<f32>>,
+}
+
+/// A network, from where, and as deep as what.
+struct Loaded {
+    source: WeightSource,
+    deepest: Layer,
+    network: Vgg19<f32>,
+}
+
+impl Networks {
+    /// The network as deep as `deepest`, with the pooling and the algorithm asked for.
+    pub(super) fn load(
+        &self,
+        arguments: &NetworkArguments,
+        found: &FoundWeights,
+        deepest: Layer,
+    ) -> Result<Vgg19<f32>, Error> {
+        // Whoever needs it while it is loaded waits for it.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let network = match &*loaded {
+            Some(last) if (&last.source, last.deepest) == (&found.source, deepest) => last.network.clone(),
+            _ => {
+                *loaded = None;
+                let network = arguments.load(found, deepest)?;
+                *loaded = Some(Loaded { source: found.source.clone(), deepest, network: network.clone() });
+                network
+            }
+        };
+        Ok(network.with_pooling(arguments.pool.unwrap_or_default()).with_algorithm(arguments.conv))
+    }
+}
+
+/// Reads the names of a list of the library's, and shows them as the possible values.
+pub(super) fn names<T>() -> impl TypedValueParser<Value = T>
+where
+    T: FromStr + VariantNames + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(T::VARIANTS).map(|name| name.parse().ok().expect("one of its names"))
+}
+
+/// Options that choose the objective.
+#[derive(Args)]
+#[command(next_help_heading = "Objective")]
+pub(super) struct RecipeArguments {
+    /// The recipe to start from, of which everything can be changed: balanced (weights mean the same at every size), gatys
+    /// (Gatys, Ecker & Bethge 2016) or notebook (the PyTorch notebook's, exactly)
+    #[arg(
+        long,
+        value_name = "PRESET",
+        default_value = "balanced",
+        value_parser = names::<Preset>(),
+        hide_possible_values = true
+    )]
+    preset: Preset,
+
+    /// What makes a style: gram (Gram matrices), moments (those, means and standard deviations) or wasserstein (the distance
+    /// between Gaussians) [default: the preset's]
+    #[arg(long, value_name = "NAME", value_parser = names::<StyleLoss>(), hide_possible_values = true)]
+    style_loss: Option<StyleLoss>,
+
+    /// How freely to paint, from 0 (hardly touched) to 1; 0.5 by default
+    ///
+    /// Sets the ratio of the weights of style and content, which --style-weight and --content-weight override.
+    #[arg(long, value_name = "0..1", value_parser = strength)]
+    strength: Option<f64>,
+
+    /// Layers that keep the content, with their weights [default: relu4_1 for the balanced preset, relu3_1 on random weights; relu4_2 for the others]
+    #[arg(long, value_name = "LAYER[=W],…")]
+    content_layers: Option<LayerWeights>,
+
+    /// Layers that give the style, with their weights [default: relu1_1, 2_1, 3_1, 4_1 and 5_1, as the preset has them; shallower ones for the balanced preset on random weights]
+    #[arg(long, value_name = "LAYER[=W],…")]
+    style_layers: Option<LayerWeights>,
+
+    /// Weight of the content [default: the preset's]
+    #[arg(long, value_name = "X", value_parser = weight)]
+    content_weight: Option<f64>,
+
+    /// Weight of the style [default: the preset's]
+    #[arg(long, value_name = "X", value_parser = weight)]
+    style_weight: Option<f64>,
+
+    /// Weight of the total variation, which smooths [default: the preset's]
+    #[arg(long, value_name = "X", value_parser = weight)]
+    tv_weight: Option<f64>,
+}
+
+impl RecipeArguments {
+    /// The preset's recipe with the changes asked for.
+    pub(super) fn recipe(&self, trained: bool) -> Recipe {
+        let preset = self.preset.recipe(trained).with_strength(self.strength.unwrap_or(0.5));
+        Recipe {
+            style_loss: self.style_loss.unwrap_or(preset.style_loss),
+            content_layers: self.content_layers.clone().unwrap_or(preset.content_layers),
+            style_layers: self.style_layers.clone().unwrap_or(preset.style_layers),
+            content_weight: self.content_weight.unwrap_or(preset.content_weight),
+            style_weight: self.style_weight.unwrap_or(preset.style_weight),
+            // A weight that was given is meant as it is.
+            reference_side: preset
+                .reference_side
+                .filter(|_| self.style_weight.is_none() && self.content_weight.is_none()),
+            tv_weight: self.tv_weight.unwrap_or(preset.tv_weight),
+            ..preset
+        }
+    }
+}
+
+/// A strength: a number from 0 to 1.
+fn strength(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(strength) if (0.0..=1.0).contains(&strength) => Ok(strength),
+        _ => Err("give a number from 0 to 1, as in 0.7".into()),
+    }
+}
+
+/// A weight: a finite number of 0 or more.
+pub(super) fn weight(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(weight) if weight.is_finite() && weight >= 0.0 => Ok(weight),
+        _ => Err("give a number of 0 or more, as in 0.5 or 1e6".into()),
+    }
+}
+
+/// A rate: a finite number above 0.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("give a number above 0, as in 0.02".into()),
+    }
+}
+
+/// The images' longer side where nobody says otherwise.
+const DEFAULT_SIZE: usize = 512;
+
+/// The size at which images are used.
+#[derive(Args, Clone, Copy)]
+pub(super) struct SizeArguments {
+    /// The images' longer side in pixels, 512 by default; 0 keeps every image at its own size; max, for transfer and invert,
+    /// is the largest that there is memory for
+    #[arg(long, value_name = "N|max")]
+    size: Option<Side>,
+}
+
+/// What `--size` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Every picture's own.
+    Own,
+    /// So many pixels.
+    Pixels(usize),
+    /// As many as there is memory for.
+    Max,
+}
+
+impl FromStr for Side {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<u32>() {
+            _ if text == "max" => Ok(Self::Max),
+            Ok(0) => Ok(Self::Own),
+            Ok(side @ ..=65_536) => Ok(Self::Pixels(side as usize)),
+            _ => Err("give a number of pixels from 0 to 65536, or max".into()),
+        }
+    }
+}
+
+impl SizeArguments {
+    /// Reads a picture and brings it to the size.
+    pub(super) fn open(self, path: &Path) -> Result<Picture, Error> {
+        Ok(match self.side() {
+            Side::Own => Picture::open(path)?,
+            Side::Pixels(size) => Picture::open_fitted(path, size)?,
+            Side::Max => {
+                return Err(Error::Usage("--size max is for transfer and invert; give a number of pixels".into()));
+            }
+        })
+    }
+
+    /// What was asked for.
+    pub(super) fn side(self) -> Side {
+        self.size.unwrap_or(Side::Pixels(DEFAULT_SIZE))
+    }
+
+    /// The same with another size.
+    pub(super) fn with(side: usize) -> Self {
+        Self { size: Some(Side::Pixels(side)) }
+    }
+
+    /// The same, where nobody gave a size, with another one by default.
+    pub(super) fn unless(self, other: Option<usize>) -> Self {
+        Self { size: self.size.or(other.map(Side::Pixels)) }
+    }
+}
+
+/// Where arrays are written.
+#[derive(Args)]
+pub(super) struct ArraysOutput {
+    /// The npz file to write
+    #[arg(short, long, value_name = "OUT.npz")]
+    pub(super) output: PathBuf,
+}

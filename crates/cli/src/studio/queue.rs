@@ -1,0 +1,388 @@
+//! The jobs: what the server shows of them and the worker does with them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use impasto::run::Speed;
+use rand::RngExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use super::record::{Record, State};
+use super::training::Training;
+use super::trash;
+use super::votes::Votes;
+use crate::arguments::Networks;
+use crate::settings::Settings;
+
+/// All jobs, in a folder.
+pub(super) struct Queue {
+    /// The folder.
+    pub(super) root: PathBuf,
+    jobs: Mutex<Jobs>,
+    /// See [`Queue::files`].
+    files: Mutex<()>,
+    /// Wakes the worker.
+    news: Condvar,
+    /// The network, for painting and for forecasts.
+    pub(super) networks: Networks,
+    /// How fast this machine was last, once that is known.
+    pub(super) speed: Mutex<Option<Speed>>,
+    /// Of this start of the program alone: events have it in their names.
+    pub(super) session: String,
+    /// What is wrong with jobs that could not be read.
+    pub(super) unreadable: Vec<String>,
+    pub(super) training: Training,
+    pub(super) votes: Votes,
+}
+
+/// How the folders begin that are not, or no longer, jobs.
+const COMING: &str = ".coming-";
+pub(super) const GOING: &str = ".going-";
+
+/// The jobs by their numbers.
+pub(super) struct Jobs {
+    pub(super) by_id: BTreeMap<u64, Job>,
+    /// Those that were deleted, and can come back.
+    pub(super) trash: BTreeMap<u64, Job>,
+    last_id: u64,
+    /// Whether the program is to end.
+    pub(super) ending: bool,
+}
+
+/// A job and what is told of it while it is painted.
+pub(super) struct Job {
+    pub(super) record: Record,
+    /// One for each iteration since the program started.
+    pub(super) points: Vec<Point>,
+    /// The latest picture on the way.
+    pub(super) frame: Option<Frame>,
+    /// What was asked of it while it is painted.
+    pub(super) requests: Requests,
+    /// Tells those who look on that there is something new.
+    changed: watch::Sender<()>,
+}
+
+/// One iteration.
+#[derive(Clone, Debug)]
+pub(super) struct Point {
+    pub(super) iteration: usize,
+    pub(super) iterations: usize,
+    /// Longer side in pixels.
+    pub(super) scale: usize,
+    /// The share of the work that is done.
+    pub(super) done: f64,
+    /// Seconds.
+    pub(super) elapsed: f64,
+    /// Seconds.
+    pub(super) left: Option<f64>,
+    pub(super) total: f64,
+    /// Groups of terms by name.
+    pub(super) terms: Vec<(String, f64)>,
+}
+
+/// A picture on the way.
+#[derive(Clone)]
+pub(super) struct Frame {
+    /// Which one, from 1.
+    pub(super) number: u64,
+    /// The iteration that it shows.
+    pub(super) iteration: usize,
+    pub(super) jpeg: Bytes,
+}
+
+/// What is asked of a job that is being painted, until the worker has done it. They are independent of each other.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    /// Hold before the next iteration.
+    pub(super) pause: bool,
+    /// Keep the picture so far, and be done.
+    pub(super) stop: bool,
+    /// Go on from the picture so far with other settings.
+    pub(super) change: Option<Settings>,
+}
+
+impl Point {
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "iteration": self.iteration,
+            "iterations": self.iterations,
+            "scale": self.scale,
+            "done": self.done,
+            "elapsed": self.elapsed,
+            "left": self.left,
+            "total": self.total,
+            "terms": self.terms.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect::<Settings>(),
+        })
+    }
+}
+
+impl Job {
+    fn new(record: Record) -> Self {
+        Self { record, points: Vec::new(), frame: None, requests: Requests::default(), changed: watch::Sender::new(()) }
+    }
+
+    /// For those who look on.
+    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Tells those who look on.
+    pub(super) fn tell(&self) {
+        self.changed.send_replace(());
+    }
+
+    /// Shows a picture on the way, after so many iterations.
+    pub(super) fn show(&mut self, iteration: usize, jpeg: Bytes) {
+        let number = self.frame.as_ref().map_or(0, |frame| frame.number) + 1;
+        self.frame = Some(Frame { number, iteration, jpeg });
+        self.tell();
+    }
+
+    /// The job as the interface shows it.
+    pub(super) fn to_json(&self, queue: &Queue) -> Value {
+        let Record { id, state, content, styles, settings, created, seconds, size, error, changed, .. } = &self.record;
+        let command = self.record.words(&queue.root).map(|words| {
+            impasto::picture::Provenance::new(std::iter::once("transfer".to_owned()).chain(words)).as_command()
+        });
+        json!({
+            "id": id,
+            "state": state,
+            "content": content,
+            "styles": styles,
+            "settings": settings,
+            "command": command.ok(),
+            "created": created,
+            "deleted": self.record.deleted,
+            "favourite": self.record.favourite,
+            "group": self.record.group,
+            "regions": self.record.content_mask.is_some(),
+            "seconds": seconds,
+            "size": size,
+            "error": error,
+            "changed": changed,
+            "picture": size.is_some() || self.frame.is_some(),
+            "name": self.record.picture,
+            "progress": self.points.last().map(Point::to_json),
+        })
+    }
+}
+
+impl Queue {
+    /// The queue of a folder. Jobs that cannot be read are left where they are, and told of in `unreadable`.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub(super) fn open(root: PathBuf) -> io::Result<Self> {
+        sweep(&root);
+        let (records, mut unreadable) = Record::load_all(&root)?;
+        let (trash, unreadable_trash) = trash::load(&root)?;
+        unreadable.extend(unreadable_trash);
+        let jobs = |records: Vec<Record>| records.into_iter().map(|record| (record.id, Job::new(record))).collect();
+        let last_id = trash::last_number(&root)?;
+        let jobs = Mutex::new(Jobs { by_id: jobs(records), trash: jobs(trash), last_id, ending: false });
+        let (networks, speed) = (Networks::default(), Mutex::new(None));
+        let session = format!("{:x}", rand::rng().random::<u32>());
+        let (files, training, votes) = (Mutex::new(()), Training::default(), Votes::default());
+        Ok(Self { root, jobs, files, news: Condvar::new(), networks, speed, session, unreadable, training, votes })
+    }
+
+    /// The jobs. The server's thread waits for this lock: hold it for moments, and do no file work meanwhile.
+    pub(super) fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        // Nobody leaves them half changed.
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to write and move files of jobs, and to change what is kept of them. It is taken before [`Queue::jobs`], and
+    /// never on the server's thread.
+    pub(super) fn files(&self) -> MutexGuard<'_, ()> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the worker.
+    pub(super) fn wake(&self) {
+        self.news.notify_all();
+    }
+
+    /// Lets go of the jobs until somebody wakes the worker.
+    pub(super) fn wait<'a>(&self, jobs: MutexGuard<'a, Jobs>) -> MutexGuard<'a, Jobs> {
+        self.news.wait(jobs).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is kept of a job on disk, then in memory: what is shown outlives the program. If it cannot be written it
+    /// is changed in memory all the same when `anyway`. `_files` is [`Queue::files`].
+    ///
+    /// # Errors
+    /// Those of writing the record.
+    pub(super) fn save(
+        &self,
+        _files: &MutexGuard<'_, ()>,
+        id: u64,
+        anyway: bool,
+        change: impl Fn(&mut Record),
+    ) -> io::Result<()> {
+        let Some(mut record) = self.jobs().get(id).map(|job| job.record.clone()) else { return Ok(()) };
+        change(&mut record);
+        let saved = record.save(&self.root);
+        if (anyway || saved.is_ok())
+            && let Some(job) = self.jobs().get_mut(id)
+        {
+            // Losses may have been added meanwhile, so the record as a whole is not put back.
+            change(&mut job.record);
+            job.tell();
+        }
+        saved
+    }
+
+    /// The worker changes what is kept of a job. The work goes on if it cannot be written.
+    pub(super) fn set(&self, id: u64, change: impl Fn(&mut Record)) {
+        self.set_with(&self.files(), id, change);
+    }
+
+    fn set_with(&self, files: &MutexGuard<'_, ()>, id: u64, change: impl Fn(&mut Record)) {
+        if let Err(why) = self.save(files, id, true, change) {
+            eprintln!("job {id} cannot be saved for the next start: {why}");
+        }
+    }
+
+    /// A job is paused, if that is still asked.
+    pub(super) fn set_paused(&self, id: u64) {
+        let files = self.files();
+        if self.jobs().get(id).is_some_and(|job| job.requests.pause) {
+            self.set_with(&files, id, |record| record.state = State::Paused);
+            if let Some(job) = self.jobs().get_mut(id) {
+                job.requests.pause = false;
+            }
+        }
+    }
+
+    /// Ends a job, unless it is to go on with the settings that are then given back.
+    pub(super) fn finish(&self, id: u64, end: impl Fn(&mut Record)) -> Option<Settings> {
+        let files = self.files();
+        {
+            let mut jobs = self.jobs();
+            let requests = &mut jobs.get_mut(id)?.requests;
+            if let Some(settings) = requests.change.take().filter(|_| !requests.stop) {
+                return Some(settings);
+            }
+        }
+        self.set_with(&files, id, end);
+        if let Some(job) = self.jobs().get_mut(id).filter(|job| job.record.size.is_some()) {
+            // The file is there.
+            job.frame = None;
+        }
+        None
+    }
+
+    /// The job that the worker paints next: it is running from now on. `None` when the program is to end.
+    pub(super) fn next(&self) -> Option<u64> {
+        loop {
+            let id = {
+                let mut jobs = self.jobs();
+                loop {
+                    if jobs.ending {
+                        return None;
+                    }
+                    match jobs.next() {
+                        Some(id) => break id,
+                        None => jobs = self.wait(jobs),
+                    }
+                }
+            };
+            let files = self.files();
+            // It may have been stopped or deleted meanwhile.
+            if self.jobs().next() == Some(id) {
+                let begin = |record: &mut Record| {
+                    if record.state == State::Waiting {
+                        record.state = State::Running;
+                    }
+                };
+                self.set_with(&files, id, begin);
+                return Some(id);
+            }
+        }
+    }
+
+    /// Notes how fast the machine is, if that is known.
+    pub(super) fn learn(&self, speed: Option<Speed>) {
+        // A measurement under way need not be waited for.
+        if let Ok(mut known) = self.speed.try_lock() {
+            *known = speed.or(*known);
+        }
+    }
+
+    /// A folder for the files of a job that is not there yet. It goes when it is dropped.
+    ///
+    /// # Errors
+    /// Those of making it.
+    pub(super) fn coming_folder(&self) -> io::Result<TempDir> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(COMING);
+        #[cfg(unix)]
+        {
+            // As any other new folder: readable by whom the user's umask allows.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(std::fs::Permissions::from_mode(0o777));
+        }
+        builder.tempdir_in(&self.root)
+    }
+
+    /// Adds a job whose files are in the folder, and gives it a number. If that fails the folder stays as it was.
+    ///
+    /// # Errors
+    /// Those of writing its record.
+    pub(super) fn add(&self, mut record: Record, folder: &Path) -> io::Result<u64> {
+        let _files = self.files();
+        let is_free =
+            |id: &u64| !Record::folder_of(&self.root, *id).exists() && !trash::folder_of(&self.root, *id).exists();
+        let last = self.jobs().last_id;
+        // Folders of these names may be somebody else's.
+        let id = (last + 1..).find(is_free).expect("numbers without end");
+        record.id = id;
+        record.save_in(folder)?;
+        std::fs::rename(folder, record.folder(&self.root))?;
+        let mut jobs = self.jobs();
+        jobs.last_id = id;
+        jobs.by_id.insert(id, Job::new(record));
+        drop(jobs);
+        self.wake();
+        Ok(id)
+    }
+}
+
+impl Jobs {
+    pub(super) fn get(&self, id: u64) -> Option<&Job> {
+        self.by_id.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Job> {
+        self.by_id.get_mut(&id)
+    }
+
+    pub(super) fn all(&self) -> impl DoubleEndedIterator<Item = &Job> {
+        self.by_id.values()
+    }
+
+    /// The next job: one that the program's end had interrupted, or the one that waits longest.
+    fn next(&self) -> Option<u64> {
+        let interrupted = self.all().find(|job| job.record.state.is_under_way());
+        let next = interrupted.or_else(|| self.all().find(|job| job.record.state == State::Waiting));
+        Some(next?.record.id)
+    }
+}
+
+/// Deletes what a killed program has left of jobs that were coming or going.
+fn sweep(root: &Path) {
+    for entry in root.read_dir().into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if [COMING, GOING].iter().any(|start| name.starts_with(start)) {
+            // What cannot be deleted is in nobody's way.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! `impasto texture`: more of a texture.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use clap::Args;
+use impasto::jobs::{Texture, TextureError};
+use impasto::objective::{texture_layers, texture_layers_up_to};
+use impasto::optim::Method;
+use impasto::picture::Picture;
+use impasto::recipe::{LayerWeights, Scales};
+use impasto::run::{Forecast, Load};
+use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
+
+use super::arguments::NetworkArguments;
+use super::drive::{Driver, RunArguments};
+use super::error::Error;
+use super::invocation::Invocation;
+use super::memory::{LEAST, largest};
+use super::ranks;
+
+/// Make a picture from noise that looks like EXAMPLE in every part
+///
+/// Gatys, Ecker & Bethge 2015: the picture's Gram matrices come to agree with EXAMPLE's. Poolings average unless --pool
+/// says otherwise.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The picture to write: .png, .jpg, .webp, .tiff or .bmp
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+
+    /// The picture whose texture to take
+    example: PathBuf,
+
+    /// Size of the texture in pixels, N×N or WIDTH×HEIGHT [default: as EXAMPLE is used]
+    #[arg(long, value_name = "N|WIDTH,HEIGHT")]
+    size: Option<Size>,
+
+    /// The longer side at which EXAMPLE is used, in pixels; 0 keeps its own
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(..=65_536))]
+    example_size: u32,
+
+    /// Make a texture that tiles: its right edge goes on at its left one, its lower at its upper
+    #[arg(long)]
+    seamless: bool,
+
+    /// Leave the colours as they came out, without matching their histogram to EXAMPLE's
+    #[arg(long)]
+    no_histogram: bool,
+
+    /// Layers whose Gram matrices agree, with their weights [default: relu1_1,pool1,pool2,pool3,pool4, equally]
+    #[arg(long, value_name = "LAYER[=W],…", conflicts_with = "up_to")]
+    layers: Option<LayerWeights>,
+
+    /// The default layers as deep as LAYER, and LAYER: conv1_1, pool1, pool2, … as in the paper
+    #[arg(long, value_name = "LAYER")]
+    up_to: Option<Layer>,
+
+    /// Make it small first: auto, how many scales, or each one's longer side in pixels [default: 1]
+    #[arg(long, value_name = "auto|N|A,B,C")]
+    scales: Option<Scales>,
+
+    #[command(flatten)]
+    run: RunArguments,
+
+    #[command(flatten)]
+    network: NetworkArguments,
+}
+
+/// `N` or `WIDTH,HEIGHT`.
+#[derive(Clone, Copy)]
+struct Size {
+    width: usize,
+    height: usize,
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (width, height) = text.split_once(',').unwrap_or((text, text));
+        let side = |text: &str| text.trim().parse().ok().filter(|n| (1..=65_536).contains(n));
+        match (side(width), side(height)) {
+            (Some(width), Some(height)) => Ok(Self { width, height }),
+            _ => Err("give pixels from 1 to 65536, as in 256 or 512,256".into()),
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
+    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &[&arguments.example])?;
+    let method = arguments.run.method(Method::Lbfgs)?;
+    let (example, (network, weights)) = (arguments.example()?, arguments.ready()?);
+    let memory = arguments.memory();
+    driver.note_weights(&weights);
+    driver.note("layers", arguments.layers());
+    driver.note("optimizer", method);
+    driver.note("pool", arguments.network.pool.unwrap_or(Pooling::Average));
+    arguments.network.in_threads(|| {
+        let texture = arguments.texture(&example, &network)?;
+        let run = texture.clone().run_within(memory).map_err(|error| with_advice(error, &texture))?;
+        driver.complete(run)
+    })?
+}
+
+/// Where the memory does not do, what would.
+fn with_advice(error: impasto::Error, job: &Texture<'_>) -> Error {
+    let impasto::Error::Memory(error) = error else { return error.into() };
+    let does = |side| job.clone().forecast(side, error.allowed).is_ok();
+    super::memory::advice(&error, largest(LEAST..=error.size[0].max(error.size[1]), does))
+}
+
+impl Arguments {
+    /// The example's path.
+    pub(super) fn example_mut(&mut self) -> &mut PathBuf {
+        &mut self.example
+    }
+
+    /// Options of the run.
+    pub(super) fn run_arguments_mut(&mut self) -> &mut RunArguments {
+        &mut self.run
+    }
+
+    /// Options of the network.
+    pub(super) fn network_arguments(&self) -> &NetworkArguments {
+        &self.network
+    }
+
+    /// Bytes that may be used.
+    pub(super) fn memory(&self) -> usize {
+        self.run.memory.budget()
+    }
+
+    pub(super) fn example(&self) -> Result<Picture, Error> {
+        Ok(match self.example_size {
+            0 => Picture::open(&self.example)?,
+            longest => Picture::open_fitted(&self.example, longest as usize)?,
+        })
+    }
+
+    fn layers(&self) -> LayerWeights {
+        match (&self.layers, self.up_to) {
+            (Some(layers), _) => layers.clone(),
+            (None, Some(deepest)) => texture_layers_up_to(deepest),
+            (None, None) => texture_layers(),
+        }
+    }
+
+    /// The network, and where its weights come from.
+    pub(super) fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
+        let found = self.network.find(self.run.verbosity.quiet)?;
+        let deepest = self.layers().layers().max().expect("lists of layers are not empty");
+        Ok((self.network.load_with(&found, deepest, Pooling::Average)?, found.source))
+    }
+
+    pub(super) fn forecast(
+        &self,
+        example: &Picture,
+        network: &Vgg19<f32>,
+        memory: usize,
+    ) -> Result<(Forecast, Load), Error> {
+        let job = self.texture(example, network)?;
+        let side = job.size[0].max(job.size[1]);
+        job.clone().forecast(side, memory).map_err(|error| with_advice(error, &job))
+    }
+
+    fn texture<'a>(&self, example: &'a Picture, network: &'a Vgg19<f32>) -> Result<Texture<'a>, Error> {
+        let default = Texture::new(example, network);
+        Ok(Texture {
+            layers: self.layers(),
+            size: self.size.map_or(default.size, |size| [size.height, size.width]),
+            seamless: self.seamless,
+            histogram: !self.no_histogram,
+            method: self.run.method(Method::Lbfgs)?,
+            rate: self.run.optimizer.rate(default.rate),
+            scales: self.scales.clone().unwrap_or(default.scales),
+            steps: self.run.steps.clone().unwrap_or(default.steps),
+            clamp: self.run.optimizer.clamp().unwrap_or(default.clamp),
+            seed: self.run.seed,
+            execution: ranks::execution(),
+            ..default
+        })
+    }
+}
+
+/// What is wrong with a texture, and what helps.
+pub(super) fn advice(error: &TextureError) -> String {
+    let TextureError::Seam { stride, width, height, .. } = error;
+    let up = |side: &usize| side.next_multiple_of(*stride);
+    format!("{error}; give --size {},{}", up(width), up(height))
+}

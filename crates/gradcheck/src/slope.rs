@@ -1,0 +1,426 @@
+//! Numeric slopes by central differences and Richardson extrapolation, with estimates of their own error.
+//!
+//! For a smooth f the central difference (f(h) − f(−h))/2h is f′(0) + a₂h² + a₄h⁴ + …; from values at steps that
+//! shrink by a constant ratio, Neville's scheme removes one power of h after the other, and neighbouring entries of
+//! its table tell the error (Ridders 1982, "Accurate computation of F′(x) and F′(x)F″(x)"; Press et al., *Numerical
+//! Recipes*, section 5.7). Truncation shrinks with the step, rounding grows: the entry with the least estimate of
+//! both wins.
+//!
+//! The same table, over the odd powers, extrapolates (f(h) − 2f(0) + f(−h))/h: the right slope minus the left one. It
+//! is 0 where f is smooth, and what is left at a kink is the jump of the slope.
+//!
+//! There are two ways through the steps. [`quick`] begins with the largest, stops as soon as all is precise, and takes
+//! rounding to be that of f64. That is enough to say that a gradient is right: a slope that is fooled does not agree to
+//! eight digits. Before anything else is said, [`careful`] looks at steps of all sizes; measures how much noise the
+//! values carry (a function that computes in f32 inside is flat over small steps, and has no slope there); and believes
+//! an extrapolation from large steps only if the small steps do not contradict it (1/x has a pole that large steps
+//! jump over).
+
+use crate::noise::{self, COARSE};
+
+/// By what the step shrinks from one row of the table to the next.
+const RATIO: f64 = 4.0;
+
+/// Rows of the table at most: from the first step down to a four-millionth of it.
+const ROWS: usize = 12;
+
+/// Rows before the table is believed: two rows of a steep function may agree by chance.
+const LEAST: usize = 3;
+
+/// Rows within which a smooth function becomes precise; what needs more is looked at with care.
+const SWIFT: usize = 6;
+
+/// The coarsest unit of rounding there is, in units of a number: that of bfloat16.
+const GRAIN: f64 = 1.0 / 128.0;
+
+/// The slope of one component of a function along a line.
+#[derive(Clone, Copy, Debug)]
+pub struct Slope {
+    /// The mean of the slopes to the left and to the right; NaN where no step gave finite values.
+    pub value: f64,
+    /// Estimate of the error of `value`.
+    pub error: f64,
+    /// The slope to the right minus that to the left.
+    pub jump: f64,
+    /// Estimate of the error of `jump`.
+    pub jump_error: f64,
+    /// The noise of the values, in units of their size; 0 where it was not measured.
+    pub noise: f64,
+    /// Size of the values divided by the size of the point: what the slope is small or large against.
+    pub natural: f64,
+}
+
+impl Slope {
+    const UNKNOWN: Self = Self {
+        value: f64::NAN,
+        error: f64::INFINITY,
+        jump: f64::NAN,
+        jump_error: f64::INFINITY,
+        noise: 0.0,
+        natural: 0.0,
+    };
+
+    /// The slopes to the left and to the right.
+    pub fn sides(&self) -> [f64; 2] {
+        [self.value - self.jump / 2.0, self.value + self.jump / 2.0]
+    }
+
+    /// Whether the two sides differ by more than what the estimates and `tolerance` allow.
+    pub fn is_kink(&self, tolerance: f64) -> bool {
+        self.jump.abs() > 2.0 * (self.jump_error + tolerance)
+    }
+}
+
+/// What precision is asked of a slope.
+#[derive(Clone, Copy, Debug)]
+pub struct Precision {
+    /// The error that is allowed in any case.
+    pub absolute: f64,
+    /// The error that is allowed for a slope of 1.
+    pub relative: f64,
+}
+
+/// The steps that make sense along a line.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps {
+    /// The first step of [`quick`].
+    pub first: f64,
+    /// A small step: a hundredth of the smallest number that moves. Careful steps go on far below it.
+    pub smallest: f64,
+    /// The rounding unit of the function's numbers.
+    pub unit: f64,
+}
+
+impl Steps {
+    /// For lines along which both kinds of steps make sense.
+    pub fn smaller(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), smallest: self.smallest.min(other.smallest), ..self }
+    }
+}
+
+/// What was found along a line.
+pub struct Found {
+    /// The slopes at 0, component by component.
+    pub slopes: Vec<Slope>,
+    /// How often the function was called.
+    pub calls: usize,
+    /// Whether the steps stopped early, with all components precise.
+    pub swift: bool,
+}
+
+/// The slopes at 0 of all components of `f`, whose value there is `at_zero`. The steps begin with the first and
+/// shrink until all components are precise enough, or no step is left.
+pub(crate) fn quick(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps, precision: Precision) -> Found {
+    let mut tables = vec![(Table::new(2), Table::new(1)); at_zero.len()];
+    let mut best = vec![Slope::UNKNOWN; at_zero.len()];
+    let mut step = steps.first;
+    for row in 1..=ROWS {
+        let (left, right) = (f(-step), f(step));
+        for (component, (central, difference)) in tables.iter_mut().enumerate() {
+            let (left, here, right) = (left[component], at_zero[component], right[component]);
+            let size = left.abs().max(right.abs()).max(here.abs());
+            let rounding = steps.unit * size / step;
+            central.push((right - left) / (2.0 * step), rounding);
+            difference.push(((right - here) - (here - left)) / step, 4.0 * rounding);
+            let ((value, error), (jump, jump_error)) = (central.best, difference.best);
+            let natural = here.abs() / (100.0 * steps.first);
+            best[component] = Slope { value, error, jump, jump_error, noise: 0.0, natural };
+        }
+        if row >= LEAST && all_precise(&best, precision) {
+            return Found { slopes: best, calls: 2 * row, swift: row <= SWIFT };
+        }
+        step /= RATIO;
+    }
+    Found { slopes: best, calls: 2 * ROWS, swift: false }
+}
+
+/// The same, from steps of all sizes and with the noise of the values measured.
+pub fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps) -> Found {
+    // Not the steps of `quick`, whose accidents are not to happen again; but powers of two where those must be.
+    let larger = if steps.unit > f64::EPSILON { 8.0 } else { 11.3 };
+    let mut step = larger * steps.first.max(steps.smallest);
+    let mut rows = Vec::new();
+    while rows.len() < 60 && (rows.len() < ROWS || step > steps.smallest / 4096.0) {
+        rows.push((step, f(-step), f(step)));
+        step /= RATIO;
+    }
+    let (mut noise, mut calls) = noise::measure(f, at_zero, steps);
+    for (component, noise) in noise.iter_mut().enumerate() {
+        let here = at_zero[component];
+        let rounding = steps.unit / 2.0 * here.abs();
+        if let Some((flat, away)) = plateau(&rows, component, here) {
+            let (jump, more) = noise::jump(&mut |s| f(s)[component], here, flat, away);
+            calls += more;
+            // A higher jump is one of the function, and none of its rounding.
+            if jump == 0.0 {
+                noise.near = rounding;
+            } else if jump <= GRAIN * here.abs() {
+                noise.near = noise.near.max(jump / 2.0);
+            }
+        }
+    }
+    let slopes = (0..at_zero.len())
+        .map(|component| {
+            let (here, noise) = (at_zero[component], &noise[component]);
+            let is_coarse = noise.near > COARSE * here.abs();
+            let (mut central, mut difference) = (Table::new(2), Table::new(1));
+            for (step, left, right) in &rows {
+                let (left, right) = (left[component], right[component]);
+                let size = left.abs().max(right.abs()).max(here.abs());
+                let noise = if is_coarse { noise.at(*step) } else { noise.near };
+                let rounding = (steps.unit * size).max(2.0 * noise) / step;
+                central.push((right - left) / (2.0 * step), rounding);
+                difference.push(((right - here) - (here - left)) / step, 4.0 * rounding);
+            }
+            let ((value, error), (jump, jump_error)) = (central.consistent(), difference.consistent());
+            // A kink shows in the differences themselves; an extrapolated jump alone may come of bends nearby.
+            let jump_error = jump_error.max(difference.settled());
+            let natural = here.abs() / (100.0 * steps.first);
+            let noise = if here == 0.0 { 0.0 } else { noise.near / here.abs() };
+            Slope { value, error, jump, jump_error, noise, natural }
+        })
+        .collect();
+    Found { slopes, calls: 2 * rows.len() + calls, swift: false }
+}
+
+/// Of a component that is `here` at 0 and does not change over the last steps: the largest step, to the one side or the
+/// other, within which it does not, and the next one, where it is something else. `None` for other components.
+fn plateau(rows: &[(f64, Vec<f64>, Vec<f64>)], component: usize, here: f64) -> Option<(f64, f64)> {
+    let is_flat = |(_, left, right): &&(f64, Vec<f64>, Vec<f64>)| left[component] == here && right[component] == here;
+    let flat = rows.iter().rev().take_while(is_flat).count();
+    let ((away, left, right), (inside, ..)) =
+        (rows.iter().rev().nth(flat)?, rows.iter().rev().nth(flat.checked_sub(1)?)?);
+    let moved = |value: &[f64]| value[component] != here && value[component].is_finite();
+    match (flat >= 2, moved(right), moved(left)) {
+        (true, true, _) => Some((*inside, *away)),
+        (true, _, true) => Some((-inside, -away)),
+        _ => None,
+    }
+}
+
+/// Root mean square; 0 of nothing. Sizes whose squares overflow or vanish do no harm.
+pub(crate) fn root_mean_square(values: impl IntoIterator<Item = f64> + Clone) -> f64 {
+    let largest = values.clone().into_iter().fold(0.0f64, |largest, v| largest.max(v.abs()));
+    if largest == 0.0 || !largest.is_finite() {
+        return largest;
+    }
+    let squares = values.into_iter().fold((0.0, 0.0), |(count, sum), v| (count + 1.0, sum + (v / largest).powi(2)));
+    largest * f64::sqrt(squares.1 / squares.0)
+}
+
+/// Estimates are to be a few times smaller than the tolerance, so that they do not decide a verdict.
+fn all_precise(slopes: &[Slope], precision: Precision) -> bool {
+    let size = root_mean_square(slopes.iter().map(|slope| slope.value));
+    slopes.iter().all(|slope| {
+        let tolerance = precision.absolute + precision.relative * size.max(slope.value.abs());
+        // A slope of 0 is precise as soon as rounding hides what it might be.
+        let zero = slope.value.abs() <= 4.0 * slope.error && slope.error <= 1e-9 * slope.natural;
+        zero || (slope.error <= tolerance / 4.0 && slope.jump_error <= tolerance)
+    })
+}
+
+/// Neville's scheme for a quantity with an expansion in h^p, h^(p+2), h^(p+4), …
+#[derive(Clone)]
+struct Table {
+    first_power: i32,
+    /// The last row: entry m has m powers removed.
+    row: Vec<f64>,
+    /// The value with the least error estimate so far, and that estimate.
+    best: (f64, f64),
+    /// For each row its best value with the estimate of its error; its first entry, with how far that may be off.
+    rows: Vec<[(f64, f64); 2]>,
+}
+
+impl Table {
+    fn new(first_power: i32) -> Self {
+        Self { first_power, row: Vec::new(), best: (f64::NAN, f64::INFINITY), rows: Vec::new() }
+    }
+
+    /// Adds the row that begins with `entry`, which carries an error of about `rounding`.
+    fn push(&mut self, entry: f64, rounding: f64) {
+        let mut row = vec![entry];
+        let mut best = (f64::NAN, f64::INFINITY);
+        for (m, above) in self.row.iter().take(ROWS).enumerate() {
+            let before = row[m];
+            let factor = RATIO.powi(self.first_power + 2 * m as i32);
+            let next = before + (before - above) / (factor - 1.0);
+            let error = (next - before).abs().max((next - above).abs()) + rounding;
+            if error < best.1 {
+                best = (next, error);
+            }
+            row.push(next);
+        }
+        if best.1 < self.best.1 {
+            self.best = best;
+        }
+        // What the step to the next row changes is most of the first entry's truncation.
+        let truncation = self.row.first().map_or(f64::INFINITY, |above| (entry - above).abs());
+        self.rows.push([best, (entry, 4.0 * rounding + truncation)]);
+        self.row = row;
+    }
+
+    /// How well the first entries alone say what they tend to: twice in turn, as two may agree by chance.
+    fn settled(&self) -> f64 {
+        let offs = self.rows.windows(2).map(|rows| rows[0][1].1.max(rows[1][1].1));
+        offs.filter(|off| off.is_finite()).fold(f64::INFINITY, f64::min)
+    }
+
+    /// The best value that no smaller step contradicts, and its error.
+    fn consistent(&self) -> (f64, f64) {
+        let mut best = (f64::NAN, f64::INFINITY);
+        for (number, [candidate, _]) in self.rows.iter().enumerate() {
+            let fits = |[_, (entry, off)]: &[(f64, f64); 2]| {
+                !off.is_finite() || (entry - candidate.0).abs() <= 4.0 * candidate.1 + off
+            };
+            if candidate.1 < best.1 && self.rows[number + 1..].iter().all(fits) {
+                best = *candidate;
+            }
+        }
+        best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slope(f: impl Fn(f64) -> f64, step: f64) -> (Slope, usize) {
+        let precision = Precision { absolute: 1e-12, relative: 1e-9 };
+        let found = quick(&mut |s| vec![f(s)], &[f(0.0)], steps(step), precision);
+        (found.slopes[0], found.calls)
+    }
+
+    fn steps(first: f64) -> Steps {
+        Steps { first, smallest: first, unit: f64::EPSILON }
+    }
+
+    fn with_care(f: impl Fn(f64) -> f64, steps: Steps) -> Slope {
+        careful(&mut |s| vec![f(s)], &[f(0.0)], steps).slopes[0]
+    }
+
+    #[test]
+    fn smooth_functions_are_exact_to_ten_digits_and_the_estimate_holds() {
+        let cases: [(fn(f64) -> f64, f64); 6] = [
+            (|s| (1.0 + s).exp(), 1f64.exp()),
+            (|s| (0.3 + s).sin() * 100.0, 100.0 * 0.3f64.cos()),
+            (|s| (1.0 + s).powi(7), 7.0),
+            (|s| 1.0 / (2.0 + s), -0.25),
+            (|s| (50.0 * (s + 0.1)).cos(), -50.0 * 5f64.sin()),
+            (|s| 3.0 - 2.0 * s, -2.0),
+        ];
+        for (f, exact) in cases {
+            let (slope, calls) = slope(f, 1e-2);
+            let error = (slope.value - exact).abs();
+            assert!(error <= 1e-10 * exact.abs() && error <= 2.0 * slope.error, "{slope:?} of {exact}");
+            assert!(4.0 * slope.error <= 1e-12 + 1e-9 * exact.abs(), "{slope:?} of {exact}");
+            assert!(!slope.is_kink(0.0) && calls <= 12, "{slope:?} after {calls}");
+        }
+    }
+
+    #[test]
+    fn a_constant_has_slope_zero_after_the_least_rows() {
+        let (slope, calls) = slope(|_| 5.0, 1e-2);
+        assert_eq!((slope.value, slope.jump, calls), (0.0, 0.0, 2 * LEAST.max(calls / 2)));
+        assert!(slope.error < 1e-12);
+    }
+
+    #[test]
+    fn zero_everywhere_is_no_kink_even_with_no_tolerance() {
+        let (slope, _) = slope(|_| 0.0, 1e-2);
+        assert!((slope.jump, slope.jump_error) == (0.0, 0.0) && !slope.is_kink(0.0), "{slope:?}");
+    }
+
+    #[test]
+    fn a_slope_is_precise_at_a_quarter_of_the_tolerance_and_a_jump_within_it() {
+        let precision = Precision { absolute: 0.2, relative: 0.1 };
+        // The tolerance is 0.2 + 0.1·8 = 1.
+        let precise = |error, jump_error| {
+            all_precise(&[Slope { value: 8.0, error, jump: 0.0, jump_error, ..Slope::UNKNOWN }], precision)
+        };
+        assert!(precise(0.24, 0.99) && !precise(0.26, 0.99) && !precise(0.24, 1.01));
+    }
+
+    #[test]
+    fn a_kink_shows_both_slopes() {
+        let (relu, calls) = slope(|s| s.max(0.0), 1e-2);
+        assert_eq!((relu.sides(), calls), ([0.0, 1.0], 2 * LEAST));
+        assert!(relu.is_kink(1e-9));
+        let (curved, _) = slope(|s| if s < 0.0 { s.exp() } else { 1.0 + 3.0 * s.sin() }, 1e-2);
+        // Their mean has an odd power of h too, which the table does not remove; the estimate knows.
+        let allowed = 2.0 * (curved.error + curved.jump_error);
+        let [left, right] = curved.sides();
+        assert!(allowed < 1e-6 && (left - 1.0).abs() < allowed && (right - 3.0).abs() < allowed, "{curved:?}");
+        assert!(curved.is_kink(1e-9));
+    }
+
+    #[test]
+    fn a_kink_beside_the_point_only_costs_steps() {
+        let (slope, calls) = slope(|s| if s > 1e-5 { (s - 1e-5).mul_add(7.0, s) } else { s }, 1e-2);
+        assert!((slope.value - 1.0).abs() < 1e-9 && !slope.is_kink(1e-9), "{slope:?}");
+        assert!(calls > 12);
+    }
+
+    #[test]
+    fn a_jump_of_the_value_is_no_slope() {
+        let (slope, calls) = slope(|s| if s > 0.0 { 1.0 } else { 0.0 }, 1e-2);
+        assert!(slope.is_kink(1e-9) || slope.error > 1.0, "{slope:?}");
+        assert_eq!(calls, 2 * ROWS);
+    }
+
+    #[test]
+    fn steps_out_of_the_domain_are_passed_over() {
+        let (log, _) = slope(|s| (1e-4 + s).ln(), 1e-2);
+        assert!((log.value / 1e4 - 1.0).abs() < 1e-8, "{log:?}");
+        let (nowhere, _) = slope(|_| f64::NAN, 1e-2);
+        assert!(nowhere.value.is_nan() && nowhere.error.is_infinite());
+    }
+
+    #[test]
+    fn steps_stop_only_when_every_component_is_precise() {
+        let precision = Precision { absolute: 1e-12, relative: 1e-9 };
+        let f = |s: f64| vec![s, (300.0 * s).sin()];
+        let both = quick(&mut { f }, &[0.0, 0.0], steps(1e-2), precision);
+        assert!((both.slopes[1].value - 300.0).abs() < 1e-6 && both.calls > 2 * LEAST, "{:?}", both.slopes);
+    }
+
+    #[test]
+    fn with_care_a_pole_is_not_jumped_over() {
+        let steps = Steps { first: 7.0, smallest: 1e-8, unit: f64::EPSILON };
+        let slope = with_care(|s| 1.0 / (1e-6 + s), steps);
+        assert!((slope.value / -1e12 - 1.0).abs() < 1e-9 && slope.error < 1e4 && !slope.is_kink(1e4), "{slope:?}");
+    }
+
+    #[test]
+    fn with_care_small_steps_over_a_staircase_are_not_believed() {
+        let slope = with_care(|s| f64::from(((0.3 + s) as f32).sin()), steps(3e-3));
+        let error = (slope.value - 0.3f64.cos()).abs();
+        assert!(error <= 2.0 * slope.error && slope.error < 1e-3 && slope.noise > 1e-9, "{slope:?}");
+        let flat = with_care(|s| ((0.3 + s) * 50.0).round() / 50.0, steps(3e-3));
+        assert!(flat.error > 0.1, "{flat:?}");
+    }
+
+    #[test]
+    fn with_care_smooth_functions_and_kinks_are_as_before() {
+        let smooth = with_care(|s| (1.0 + s).exp(), steps(1e-2));
+        assert!((smooth.value - 1f64.exp()).abs() < 1e-10 && smooth.error < 1e-9, "{smooth:?}");
+        let kink = with_care(|s| s.max(0.0), steps(1e-2));
+        assert!(kink.is_kink(1e-9) && kink.sides()[0].abs() < 1e-9 && kink.noise == 0.0, "{kink:?}");
+        let beside = with_care(|s| s + (s - 1e-5).max(0.0), steps(1e-2));
+        assert!((beside.value - 1.0).abs() <= 4.0 * beside.error && beside.error < 1e-8, "{beside:?}");
+    }
+
+    #[test]
+    fn with_care_kinks_beside_a_flat_piece_are_no_noise() {
+        let kinks = |s: f64| (s - 2e-3).max(0.0) + 40.0 * (s - 0.06).max(0.0) - 3.0 * (-s - 1e-2).max(0.0);
+        for shift in [0.0, 5.0] {
+            let slope = with_care(|s| shift + kinks(s), steps(1e-2));
+            assert!(slope.value == 0.0 && slope.error < 1e-9 && slope.noise < 1e-15, "{slope:?}");
+        }
+    }
+
+    #[test]
+    fn the_root_mean_square_of_nothing_is_zero() {
+        assert_eq!(root_mean_square([]), 0.0);
+        assert_eq!(root_mean_square([3.0, 4.0, 0.0, 0.0]), 2.5);
+    }
+}

@@ -1,0 +1,206 @@
+//! A segment by its shapes: what is requested of it, which maps are held whole, and what memory and work follow from that.
+
+use super::schedule::{Dependency, Schedule};
+use super::{Requested, Tiling};
+use crate::kernels::gram::Cells;
+
+/// A segment's shapes and how it is computed.
+#[derive(Clone, Debug)]
+pub struct SegmentModel {
+    /// Of the input and the maps: (height, width, channels).
+    pub shapes: Vec<[usize; 3]>,
+    pub dependencies: Vec<Dependency>,
+    /// Of each map behind the input.
+    pub requested: Vec<Requested>,
+    pub tiling: Tiling,
+    /// Whether the last map is an output.
+    pub wanted: bool,
+}
+
+/// Bytes in use, and their peak.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemoryMeter {
+    live: usize,
+    peak: usize,
+}
+
+impl MemoryMeter {
+    /// Allocates.
+    pub fn allocate(&mut self, bytes: usize) {
+        self.live += bytes;
+        self.peak = self.peak.max(self.live);
+    }
+
+    /// Frees.
+    pub fn free(&mut self, bytes: usize) {
+        self.live -= bytes;
+    }
+
+    /// The most bytes in use at one time.
+    pub fn peak(&self) -> usize {
+        self.peak
+    }
+}
+
+/// The work of the Gram matrix of a map, or of its gradient.
+pub fn gram_work([height, width, channels]: [usize; 3]) -> f64 {
+    (height * width * channels * channels) as f64 * 2.0 / 160e9
+}
+
+/// Bytes of an element: plans are made for single precision.
+const ELEMENT: usize = size_of::<f32>();
+
+impl SegmentModel {
+    /// The number of the last map.
+    pub fn last(&self) -> usize {
+        self.dependencies.len()
+    }
+
+    /// Whether map number `map` is held whole during the forward pass, and perhaps kept.
+    pub fn whole(&self, map: usize, masked: bool) -> bool {
+        let Requested { features, gram } = self.requested[map - 1];
+        features || self.wanted && map == self.last() || self.tiling == Tiling::Whole && gram && masked
+    }
+
+    /// The last map that has to be computed again, for a gradient of its Gram matrix; only those `wanted` have one.
+    pub fn again(&self, wanted: impl Fn(usize) -> bool) -> Option<usize> {
+        (1..=self.last()).rev().find(|&map| self.requested[map - 1].gram && wanted(map) && !self.whole(map, true))
+    }
+
+    /// The schedule of the maps up to number `last`.
+    pub fn schedule(&self, last: usize, again: usize) -> Schedule {
+        let rows = match self.tiling {
+            Tiling::Whole => self.shapes[0][0],
+            Tiling::Bands(rows) => rows,
+        };
+        let maps: Vec<_> = self.shapes[..=last].iter().map(|shape| (shape[0], shape[1])).collect();
+        Schedule::new(&maps, &self.dependencies[..last], rows, again)
+    }
+
+    /// In how many steps it is computed.
+    pub fn bands(&self) -> usize {
+        match self.tiling {
+            Tiling::Whole => 1,
+            Tiling::Bands(rows) => self.shapes[0][0].div_ceil(rows.max(1)).max(1),
+        }
+    }
+
+    pub fn cells(&self, map: usize) -> Cells {
+        Cells::of(self.shapes[map][0], self.shapes[map][1])
+    }
+
+    /// Bytes of so many rows of a map.
+    fn rows(&self, map: usize, rows: usize) -> usize {
+        rows * self.shapes[map][1] * self.shapes[map][2] * ELEMENT
+    }
+
+    /// Bytes of a map.
+    pub fn bytes(&self, map: usize) -> usize {
+        self.rows(map, self.shapes[map][0])
+    }
+
+    /// Bytes of what the link to a map keeps.
+    fn memory(&self, map: usize) -> usize {
+        let [height, width, _] = self.shapes[map - 1];
+        match self.dependencies[map - 1] {
+            Dependency::Convolution { .. } => height * width * self.shapes[map][2].div_ceil(8),
+            Dependency::Pooling => self.bytes(map) / ELEMENT,
+        }
+    }
+
+    /// The forward pass: allocates what is needed, and frees what does not stay. The last map stays if it is an output, and
+    /// so do requested features and, if there is to be a gradient, what is kept for it.
+    pub fn forward(&self, meter: &mut MemoryMeter, masked: bool) {
+        let schedule = self.schedule(self.last(), 0);
+        let mut held = 0;
+        for map in 1..=self.last() {
+            let whole = self.whole(map, masked);
+            let bytes = if whole { self.bytes(map) } else { self.rows(map, schedule.most_forward(map)) };
+            meter.allocate(bytes + if masked { self.memory(map) } else { 0 });
+            // In one step the map before is let go as soon as this one is there.
+            if schedule.steps() == 1 {
+                meter.free(std::mem::take(&mut held));
+            }
+            held += if whole { 0 } else { bytes };
+        }
+        meter.free(held);
+    }
+
+    /// Whether the input is kept for the backward pass.
+    pub fn keeps_input(&self) -> bool {
+        self.again(|_| true).is_some()
+    }
+
+    /// Whether a map stays after the forward pass; the last one, whether for a reason of its own and not only as the next
+    /// segment's input.
+    pub fn stays(&self, map: usize, masked: bool) -> bool {
+        let Requested { features, gram } = self.requested[map - 1];
+        self.whole(map, masked) && (features || gram && masked)
+    }
+
+    /// The backward pass, from the gradient of the last map, if it is an output, to that of the input, which is allocated
+    /// first.
+    pub fn backward(&self, meter: &mut MemoryMeter) {
+        let (last, again) = (self.last(), self.again(|_| true).unwrap_or(0));
+        let schedule = self.schedule(last, again);
+        meter.allocate(self.bytes(0));
+        let (mut behind, mut all, mut beside) = (0, 0, 0);
+        for map in (1..=last).rev() {
+            let Requested { features, gram } = self.requested[map - 1];
+            let kept = gram && self.whole(map, true);
+            let cotangent = self.wanted && map == last;
+            let mut own = 0;
+            if kept || features || cotangent {
+                // The features that were kept, or the gradient that was given, become the gradient.
+                let tensors = usize::from(kept) + usize::from(features) + usize::from(cotangent);
+                if kept && features {
+                    // The gradient of the requested features cannot take the place of what is kept.
+                    meter.allocate(self.bytes(map));
+                }
+                own += tensors * self.bytes(map);
+            }
+            if !kept && (map <= again || !(features || cotangent)) {
+                let bytes = self.rows(map, schedule.most_backward(map));
+                meter.allocate(bytes);
+                own += bytes;
+            }
+            // A pooling's gradient is added to one that is there from a copy of its own.
+            if self.dependencies.get(map) == Some(&Dependency::Pooling) && (features || gram) {
+                beside = beside.max(self.rows(map, schedule.most_pulled(map)));
+            }
+            if schedule.steps() == 1 {
+                meter.allocate(beside);
+                meter.free(std::mem::take(&mut beside));
+                meter.free(std::mem::replace(&mut behind, own + self.memory(map)));
+            } else {
+                all += own + self.memory(map);
+            }
+        }
+        meter.allocate(beside);
+        meter.free(beside + behind + all);
+    }
+
+    /// How much work one evaluation is, in seconds of the machine that this was measured on; only ratios matter.
+    pub fn work(&self, gradient: bool) -> f64 {
+        let again = self.again(|_| true).unwrap_or(0);
+        let bands = self.bands() as f64;
+        let mut work = 0.0;
+        for map in 1..=self.last() {
+            let [height, width, inputs] = self.shapes[map - 1];
+            let positions = (height * width) as f64;
+            if let Dependency::Convolution { .. } = self.dependencies[map - 1] {
+                let pair = (inputs * self.shapes[map][2]) as f64;
+                // 650 GFLOP/s by the definition, or for a first layer what writing its result takes; the filters are
+                // transformed for each band.
+                let convolution =
+                    positions * (pair * 18.0 / 650e9).max(self.shapes[map][2] as f64 * 4e-10) + bands * pair * 7.5e-9;
+                let times = 1.0 + if gradient { 1.0 + f64::from(u8::from(map <= again)) } else { 0.0 };
+                work += convolution * times;
+            }
+            if self.requested[map - 1].gram {
+                work += gram_work(self.shapes[map]) * if gradient { 2.0 } else { 1.0 };
+            }
+        }
+        work
+    }
+}
