@@ -10,7 +10,7 @@ use impasto::picture::{Format, Picture};
 use impasto::run::{Ended, Progress, Run, Stop, Watcher};
 use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
 use impasto::write_atomically;
-use impasto_drawing::{self, Cell, CellSettings, Curve, Sheet, Tile};
+use impasto_drawing::{self as figure, Cell, CellSettings, Curve, Sheet, Tile};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 

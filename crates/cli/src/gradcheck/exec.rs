@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use impasto::gradcheck::{Failure, Float, GradCheck, Numbers, Report};
 use impasto::picture::Format;
-use impasto_drawing;
+use impasto_drawing as figure;
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
 
