@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use axum::response::Response;
 use impasto::Picture;
-use impasto_drawing::demo;
 use impasto::picture::{Format, SaveOptions};
+use impasto_drawing::demo;
 
 use super::answer::{disk, failure};
 use super::names;

@@ -85,6 +85,7 @@ pub(super) fn described() -> Value {
             _ if settings::is_flag(arg) => Vec::new(),
             _ => arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
         };
+        let (help, otherwise) = without_default(&arg.get_help().map(ToString::to_string).unwrap_or_default());
         let label = LABELS
             .iter()
             .find(|(known, _)| *known == name)
@@ -93,13 +94,22 @@ pub(super) fn described() -> Value {
             "name": name,
             "label": label,
             "group": arg.get_help_heading().unwrap_or("Painting"),
-            "help": arg.get_help().map(ToString::to_string),
+            "help": help,
             "kind": kind(arg, &values),
             "values": values,
             "default": arg.get_default_values().first().map(|value| value.to_string_lossy()).filter(|_| !settings::is_flag(arg)),
+            "otherwise": otherwise,
         })
     };
     offered().map(describe).collect()
+}
+
+/// A sentence of the help, and what it says of the default where that depends on other options.
+fn without_default(help: &str) -> (String, Option<String>) {
+    match help.rsplit_once(" [default: ").and_then(|(help, rest)| Some((help, rest.strip_suffix(']')?))) {
+        Some((help, default)) => (help.to_owned(), Some(default.to_owned())),
+        None => (help.to_owned(), None),
+    }
 }
 
 /// A name as a label: `content-layers` is "Content layers".

@@ -737,11 +737,16 @@ fn the_document_describes_every_answer() {
                         studio.ask(&method, &filled, &[], body.as_bytes())
                     }
                     "/api/jobs" if method == "POST" => studio.send(&filled, &[text("like", &id.to_string())]),
-                    path => studio.ask(&method, path, &[], match method.as_str() {
-                        "PATCH" => br#"{"seed": 1}"#,
-                        _ if path.starts_with("/api/votes/") => br#"{"better": "left"}"#,
-                        _ => &[],
-                    }),
+                    path => studio.ask(
+                        &method,
+                        path,
+                        &[],
+                        match method.as_str() {
+                            "PATCH" => br#"{"seed": 1}"#,
+                            _ if path.starts_with("/api/votes/") => br#"{"better": "left"}"#,
+                            _ => &[],
+                        },
+                    ),
                 };
                 let described = &operation["responses"][reply.status.to_string()];
                 assert!(described.is_object(), "{method} {filled} answers {}", reply.status);
@@ -935,9 +940,7 @@ fn what_cannot_be_saved_is_refused_and_changes_nothing() {
     let kept = std::fs::read(&record).unwrap();
     std::fs::remove_file(&record).unwrap();
     std::fs::create_dir_all(record.join("in the way")).unwrap();
-    for (method, path, body) in
-        [("POST", "/stop", ""), ("PATCH", "", "{\"seed\": 3}"), ("PUT", "/favourite", "")]
-    {
+    for (method, path, body) in [("POST", "/stop", ""), ("PATCH", "", "{\"seed\": 3}"), ("PUT", "/favourite", "")] {
         let reply = studio.ask(method, &format!("/api/jobs/{waiting}{path}"), &[], body.as_bytes());
         assert_eq!(reply.status, 500, "{method} {path}");
         assert!(reply.error().contains("cannot be saved"), "{}", reply.error());
@@ -1062,8 +1065,11 @@ fn regions_are_painted_as_the_command_paints_them() {
     let [photo, style, other] =
         ["content.png", "style.png", "other.png"].map(|name| std::fs::read(shop.path(name)).unwrap());
     let settings = text("settings", r#"{"size": 0, "steps": 3}"#);
-    let pictures =
-        [file("content", "content.png", &photo), file("style", "style.png", &style), file("style", "other.png", &other)];
+    let pictures = [
+        file("content", "content.png", &photo),
+        file("style", "style.png", &style),
+        file("style", "other.png", &other),
+    ];
     let masks = [
         file("content-mask", "regions.png", &both),
         file("style-mask", "1.png", &first),
@@ -1075,7 +1081,9 @@ fn regions_are_painted_as_the_command_paints_them() {
     assert_eq!(studio.wait_for(id, "done")["regions"], true);
     let thin = data("vgg19-thin.npz");
     let words = "--content-mask both.png --style-mask first.png,second.png --size 0 --steps 3 --quiet";
-    shop.impasto(&format!("transfer content.png style.png other.png -o out.png {words} --weights {thin}")).assert().success();
+    shop.impasto(&format!("transfer content.png style.png other.png -o out.png {words} --weights {thin}"))
+        .assert()
+        .success();
     let painted = studio.get(&format!("/api/jobs/{id}/picture")).body;
     assert_eq!(image::load_from_memory(&painted).unwrap().into_rgb8(), shop.rgb("out.png"));
     // The same pictures again have the same regions.
@@ -1148,8 +1156,11 @@ fn a_blind_test_tells_no_names_and_keeps_the_answers() {
     let columns: Vec<usize> = ["left", "right", "better"]
         .map(|name| votes.headers().unwrap().iter().position(|column| column == name).unwrap())
         .to_vec();
-    let kept: Vec<_> =
-        votes.records().map(|row| row.unwrap()).map(|row| [0, 1, 2].map(|index| row[columns[index]].to_owned())).collect();
+    let kept: Vec<_> = votes
+        .records()
+        .map(|row| row.unwrap())
+        .map(|row| [0, 1, 2].map(|index| row[columns[index]].to_owned()))
+        .collect();
     assert_eq!(kept, expected);
     let lefts: BTreeSet<_> = kept.iter().map(|row| &row[0]).collect();
     assert_eq!(lefts.len(), 2, "in random order: one run in eight million has but one");

@@ -54,7 +54,7 @@ export class Options {
   }
 }
 
-function field({ name, label: words, help, kind, values, default: usual }) {
+function field({ name, label: words, help, kind, values, default: usual, otherwise }) {
   const id = `option-${name}`;
   const hint = element("p", { className: "hint", id: `${id}-hint`, textContent: help });
   const label = element("label", { htmlFor: id, textContent: words });
@@ -63,11 +63,11 @@ function field({ name, label: words, help, kind, values, default: usual }) {
     input = element("input", { type: "checkbox" });
   } else if (kind === "choice") {
     input = element("select", {});
-    if (!usual) input.append(element("option", { value: "", textContent: "default" }));
+    if (!usual) input.append(element("option", { value: "", textContent: otherwise ? `default: ${otherwise}` : "default" }));
     input.append(...values.map((one) => element("option", { value: one, textContent: one === usual ? `${one} (default)` : one, selected: one === usual })));
   } else {
     input = element("input", { type: kind === "text" ? "text" : "number", step: kind === "integer" ? 1 : "any", autocomplete: "off", spellcheck: false });
-    input.placeholder = usual ? `default: ${usual}` : "default";
+    input.placeholder = usual ?? otherwise ? `default: ${usual ?? otherwise}` : "default";
   }
   Object.assign(input, { id, name });
   input.setAttribute("aria-describedby", hint.id);

@@ -17,10 +17,12 @@ export async function coloursOf(url) {
     const { data } = pen.getImageData(0, 0, SIDE, SIDE);
     const pixels = Array.from({ length: SIDE * SIDE }, (_, index) => [...data.subarray(4 * index, 4 * index + 3)]);
     const light = ([red, green, blue]) => 0.3 * red + 0.59 * green + 0.11 * blue;
+    const chroma = (pixel) => Math.max(...pixel) - Math.min(...pixel);
     pixels.sort((one, other) => light(one) - light(other));
     const part = pixels.length / 4;
     return [0, 1, 2, 3].map((index) => {
-      const some = pixels.slice(index * part, (index + 1) * part);
+      // The most colourful of them: a mean of all is grey.
+      const some = pixels.slice(index * part, (index + 1) * part).sort((one, other) => chroma(other) - chroma(one)).slice(0, part / 5);
       const mean = (channel) => Math.round(some.reduce((sum, pixel) => sum + pixel[channel], 0) / some.length);
       return `rgb(${mean(0)}, ${mean(1)}, ${mean(2)})`;
     });

@@ -71,6 +71,7 @@ export class Regions {
   }
 
   remember() {
+    $("mask-problem").textContent = "";
     this.past.push(this.pen.getImageData(0, 0, this.canvas.width, this.canvas.height));
     if (this.past.length > MOST_UNDO) this.past.shift();
     this.tell();
