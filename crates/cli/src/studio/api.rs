@@ -168,7 +168,7 @@ fn described(queue: &Queue, folder: &FilePath, mut upload: Upload) -> Result<Rec
         favourite: false,
         group: upload.group,
     };
-    if record.content_mask.is_some() != !record.style_masks.is_empty() {
+    if record.content_mask.is_some() == record.style_masks.is_empty() {
         return Err(bad("regions need `content-mask` and one `style-mask` for each style"));
     }
     if record.content_mask.is_some() && queue.root.to_string_lossy().contains(',') {
@@ -206,7 +206,7 @@ async fn change(State(queue): Shared, Path(id): Path<String>, body: Result<Bytes
         let state = record.state;
         check(&Record { settings: settings.clone(), ..record }, &owner)?;
         match state {
-            JobState::Waiting => Ok(Effect::Save(Box::new(move |record| record.settings = settings.clone()))),
+            JobState::Waiting => Ok(Effect::Save(Box::new(move |record| record.settings.clone_from(&settings)))),
             state if state.is_under_way() => {
                 Ok(Effect::Request(Box::new(move |requests| requests.change = Some(settings))))
             }
