@@ -30,7 +30,7 @@ mod upload;
 mod votes;
 mod worker;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -137,25 +137,28 @@ fn announce(address: SocketAddr, token: Option<&str>) -> String {
     let url = |address: SocketAddr| format!("http://{address}/{query}");
     let here = url(addresses::here(address));
     let elsewhere = addresses::elsewhere(address);
+    // All in one write, and not lost with its reader: a program that starts the studio may read the first line and close the pipe.
+    let print = |text: String| drop(std::io::stdout().write_all(text.as_bytes()));
     let [first, others @ ..] = elsewhere.as_slice() else {
-        println!("impasto studio: {here}");
+        print(format!("impasto studio: {here}\n"));
         if token.is_some() && !address.ip().is_loopback() {
             eprintln!("note: this machine is in no network, so no other can open the page");
         }
         return here;
     };
-    println!("impasto studio: {}", url(*first));
+    let mut text = format!("impasto studio: {}\n", url(*first));
     for other in others {
-        println!("also at {}", url(*other));
+        text += &format!("also at {}\n", url(*other));
     }
     if addresses::here(address) != *first {
-        println!("on this machine {here}");
+        text += &format!("on this machine {here}\n");
     }
     if std::io::stdout().is_terminal()
         && let Some(code) = addresses::qr_code(&url(*first))
     {
-        println!("{code}\nScan the code to open the page on a phone in the same network.");
+        text += &format!("{code}\nScan the code to open the page on a phone in the same network.\n");
     }
+    print(text);
     here
 }
 
