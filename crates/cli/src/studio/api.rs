@@ -197,7 +197,7 @@ enum Effect {
 async fn change(State(queue): Shared, Path(id): Path<String>, body: Result<Bytes, BytesRejection>) -> Answer {
     let body = body.map_err(|why| refusal(why.status(), why.body_text()))?;
     let given: Settings =
-        serde_json::from_slice(&body).map_err(|why| bad(&format!("this is no JSON object of settings: {why}")))?;
+        serde_json::from_slice(&body).map_err(|why| bad(&format!("this is not a JSON object of settings: {why}")))?;
     let owner = Arc::clone(&queue);
     with_job(queue, &id, move |record, pending| {
         let mut settings = pending.unwrap_or_else(|| record.settings.clone());

@@ -16,7 +16,7 @@ use super::queue::Queue;
 use super::upload::{bad, copy, preview_of, save_preview};
 
 /// The sides of the demo's pictures, in pixels.
-const DEMO: usize = 512;
+const DEMO: usize = 384;
 
 /// A picture that the studio has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -45,6 +45,7 @@ pub(super) fn without_panics<T>(work: impl FnOnce() -> Result<T, Error>) -> Resu
 }
 
 /// From where a stretch of painting begins.
+#[expect(clippy::large_enum_variant, reason = "a job has one of it")]
 enum Beginning {
     /// Where the job stood when the program ended, if it did.
     Kept,
@@ -141,7 +142,7 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
             Some(found) => {
                 let (iterations, scale) = (found.iterations, found.state.scale);
                 if let Err(why) = run.restore(found.state) {
-                    eprintln!("job {id} begins anew: {why}");
+                    eprintln!("job {id} starts again: {why}");
                     onlooker.forget();
                     return Ok(None);
                 }
