@@ -43,6 +43,7 @@
 mod atomic_file;
 pub mod demo;
 mod error;
+mod file_identity;
 pub mod figure;
 pub mod gradcheck;
 pub mod jobs;
@@ -59,6 +60,7 @@ pub mod vgg;
 
 pub use atomic_file::{check_writable, remove_left_behind, write_atomically};
 pub use error::Error;
+pub use file_identity::{Clash, first_clash, same_file};
 pub use jobs::{Invert, Texture, Transfer};
 pub use picture::Picture;
 pub use recipe::{LayerWeights, Preset, Recipe};
