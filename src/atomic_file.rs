@@ -56,9 +56,7 @@ pub fn write_atomically<E: From<io::Error>>(
     }
     match temporary.persist(path) {
         Ok(_) => Ok(()),
-        Err(refused) if path.is_file() => {
-            Ok(write_in_place(path, refused.file.path()).map_err(|_| refused.error)?)
-        }
+        Err(refused) if path.is_file() => Ok(write_in_place(path, refused.file.path()).map_err(|_| refused.error)?),
         Err(refused) => Err(refused.error.into()),
     }
 }

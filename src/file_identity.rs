@@ -205,7 +205,9 @@ mod tests {
         }
         fs::hard_link(at("a/new.png"), at("hard.png")).unwrap();
         assert!(same_file(&at("hard.png"), &at("linked/dangling.png")));
-        assert!(!same_file(Path::new("/dev/null"), Path::new("/dev/null")) && !same_file(Path::new("-"), Path::new("-")));
+        assert!(
+            !same_file(Path::new("/dev/null"), Path::new("/dev/null")) && !same_file(Path::new("-"), Path::new("-"))
+        );
     }
 
     #[test]

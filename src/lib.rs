@@ -43,8 +43,8 @@
 mod atomic_file;
 pub mod demo;
 mod error;
-mod file_identity;
 pub mod figure;
+mod file_identity;
 pub mod gradcheck;
 pub mod jobs;
 pub mod kernels;

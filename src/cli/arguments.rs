@@ -14,6 +14,7 @@ use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, W
 use strum::VariantNames;
 
 use super::error::Error;
+use super::print::note;
 use super::ranks;
 
 /// Options that choose the network.
@@ -64,10 +65,10 @@ impl NetworkArguments {
         static TOLD: Once = Once::new();
         if found.origin == WeightsOrigin::Embedded && !quiet {
             TOLD.call_once(|| {
-                eprintln!(
+                note(format_args!(
                     "note: no trained weights were found, so the embedded random network is used; it sees textures, but \
                      hardly what a picture shows. `impasto weights fetch` gets trained ones, once and for all."
-                );
+                ));
             });
         }
         Ok(found)

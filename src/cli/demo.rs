@@ -7,6 +7,7 @@ use clap::Args;
 use impasto::demo;
 
 use super::error::Error;
+use super::print::note;
 
 /// Draw two pictures and repaint one in the style of the other
 ///
@@ -24,8 +25,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let [content, style, out] = ["content.png", "style.png", "out.png"].map(|name| folder.join(name));
     demo::content(384, 512).save(&content)?;
     demo::style(512).save(&style)?;
-    eprintln!("drew {} and {}", content.display(), style.display());
-    eprintln!("impasto transfer {} {} -o {}", content.display(), style.display(), out.display());
+    note(format_args!("drew {} and {}", content.display(), style.display()));
+    note(format_args!("impasto transfer {} {} -o {}", content.display(), style.display(), out.display()));
     let words =
         ["transfer".into(), content.into_os_string(), style.into_os_string(), "-o".into(), out.into_os_string()];
     let (command, invocation) = super::parse(&words)?;

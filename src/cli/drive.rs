@@ -24,6 +24,7 @@ use super::log::Log;
 use super::memory::MemoryArguments;
 use super::output::OutputArguments;
 use super::preview::Preview;
+use super::print::note;
 use super::progress::{Display as Bar, Verbosity};
 use super::ranks;
 use super::record::Record;
@@ -379,7 +380,7 @@ impl<'a> Driver<'a> {
         let Some(keeper) = &mut self.checkpoints else { return Ok(()) };
         if keeper.go_on(record, run)? {
             if !self.verbosity.quiet {
-                eprintln!("going on from {} after iteration {}", keeper.file().display(), run.iterations());
+                note(format_args!("going on from {} after iteration {}", keeper.file().display(), run.iterations()));
             }
             if let Some(log) = &mut self.log {
                 log.go_on_after(run.iterations())?;
@@ -407,7 +408,7 @@ impl<'a> Driver<'a> {
         picture.save_with(self.output, &self.options)?;
         if !self.verbosity.quiet {
             let (seconds, size) = (self.begin.elapsed().as_secs_f64(), (picture.width(), picture.height()));
-            eprintln!("{}: {}×{} pixels, {seconds:.1} s", self.output.display(), size.0, size.1);
+            note(format_args!("{}: {}×{} pixels, {seconds:.1} s", self.output.display(), size.0, size.1));
         }
         Ok(())
     }
@@ -426,7 +427,9 @@ impl<'a> Driver<'a> {
                     format!("; `impasto resume {}` goes on", keeper.file().display())
                 });
                 if ranks::writes() {
-                    eprintln!("interrupted after iteration {iteration}; the picture so far is in {output}{checkpoint}");
+                    note(format_args!(
+                        "interrupted after iteration {iteration}; the picture so far is in {output}{checkpoint}"
+                    ));
                 }
                 Ok(ExitCode::from(interrupt::EXIT_CODE))
             }

@@ -1,5 +1,6 @@
 //! Errors as the user sees them: one paragraph that begins with `error:`.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,6 +9,7 @@ use impasto::objective::{InversionError, RegionError};
 use impasto::picture::PictureError;
 use impasto::vgg::NetworkError;
 
+use super::print::{Results, note};
 use super::ranks;
 
 /// Why a command ends early.
@@ -73,13 +75,18 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
     }
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     match error.kind() {
-        DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand => {
-            // A closed pipe (`impasto --help | head`) is no error.
+        DisplayHelp | DisplayVersion => {
+            // A failure is kept for the end.
+            let _ = Results.write_all(error.render().ansi().to_string().as_bytes());
+            ExitCode::SUCCESS
+        }
+        DisplayHelpOnMissingArgumentOrSubcommand => {
+            // The help of a command that was not told what to do, in its colours; nobody else's words are in it.
             let _ = error.print();
-            ExitCode::from(u8::from(error.use_stderr()) * 2)
+            ExitCode::from(2)
         }
         _ => {
-            eprintln!("{} (`impasto --help` and `impasto COMMAND --help` tell the usage)", paragraph(error));
+            note(format_args!("{} (`impasto --help` and `impasto COMMAND --help` tell the usage)", paragraph(error)));
             ExitCode::from(2)
         }
     }

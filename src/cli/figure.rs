@@ -19,6 +19,7 @@ use super::drive::{Driver, OnTheWayArguments, OptimizerArguments};
 use super::error::Error;
 use super::interrupt;
 use super::memory::MemoryArguments;
+use super::print::note;
 use super::progress::{Verbosity, plain};
 
 /// Draw a figure of the papers, as a labelled sheet
@@ -157,7 +158,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         let mut line = Vec::new();
         for cell in row {
             let Some(tile) = arguments.network.in_threads(|| cells.tile(cell, done + 1, count))?? else {
-                eprintln!("interrupted after {done} of {count} cells; the same command goes on from there");
+                note(format_args!("interrupted after {done} of {count} cells; the same command goes on from there"));
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             };
             line.push(tile);
@@ -334,7 +335,7 @@ impl Cells<'_> {
             return Ok(Some(tile));
         }
         if !self.quiet {
-            eprintln!("cell {number} of {count}: {}", cell.label);
+            note(format_args!("cell {number} of {count}: {}", cell.label));
         }
         let mut lowest = Lowest { total: f64::INFINITY, terms: Vec::new() };
         let picture = match cell.run(self.network, &self.settings)? {

@@ -22,6 +22,7 @@ mod network;
 mod output;
 mod plan;
 mod preview;
+mod print;
 mod progress;
 mod ranks;
 mod record;
@@ -118,10 +119,10 @@ impl Command {
 pub fn main() -> ExitCode {
     allocator::give_back();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    ranks::within(|| match parse(&words) {
+    print::finish(ranks::within(|| match parse(&words) {
         Ok((command, invocation)) => run(command, &invocation).unwrap_or_else(|error| error.report()),
         Err(error) => error::usage(&error),
-    })
+    }))
 }
 
 /// Parses the words after `impasto`.

@@ -10,6 +10,7 @@ use impasto::run::{Progress, Run, Stop, Watcher};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::preview::Preview;
+use super::print::{escaped, note};
 
 /// Plain lines come no closer than this.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -65,8 +66,8 @@ impl<'a> Display<'a> {
             preview.leave();
         }
         match &self.bar {
-            Some(bar) => bar.println(line),
-            None if !self.verbosity.quiet => eprintln!("{line}"),
+            Some(bar) => bar.println(escaped(line)),
+            None if !self.verbosity.quiet => note(format_args!("{line}")),
             None => {}
         }
     }

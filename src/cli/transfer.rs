@@ -19,6 +19,7 @@ use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
 use super::memory::{LEAST, SMALL, STAND_IN, advice, largest, picture_side};
+use super::print::note;
 use super::styles::StyleArguments;
 
 /// Repaint a picture in another's style
@@ -257,9 +258,9 @@ impl Arguments {
             let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
             let styles: Vec<_> =
                 styles.iter().map(|(style, share)| format!("style {} by {share}", pixels(style))).collect();
-            eprintln!("content {}, {}", pixels(&content), styles.join(", "));
+            note(format_args!("content {}, {}", pixels(&content), styles.join(", ")));
             let Recipe { method, pooling, formula, .. } = &method.recipe;
-            eprintln!("optimizer {method}, {pooling} pooling, {formula:?} formula");
+            note(format_args!("optimizer {method}, {pooling} pooling, {formula:?} formula"));
         }
         let side = content.width().max(content.height());
         let seed = self.run.seed;

@@ -16,6 +16,7 @@ use super::arguments::Networks;
 use super::drive::Driver;
 use super::error::Error;
 use super::interrupt;
+use super::print::{json_line, note, result};
 use super::ranks;
 use super::record::Record;
 use super::settings::{self, Settings, TransferOptions};
@@ -69,19 +70,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         let number = format!("{} of {}", index + 1, jobs.len());
         let name = format!("{} with {}", job.content, job.styles.join(" and "));
         if !quiet {
-            eprintln!("{number}: {name}");
+            note(format_args!("{number}: {name}"));
         }
         let begin = Instant::now();
         let (state, error) = match arguments.paint(job, &networks) {
             Ok(State::Interrupted) if size == 1 => {
-                eprintln!("interrupted at {number}; the same command goes on from there");
+                note(format_args!("interrupted at {number}; the same command goes on from there"));
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
             Ok(state) => (state, None),
             Err(Error::Usage(why) | Error::Failure(why)) => (State::Failed, Some(why)),
         };
         if state == State::Present && !quiet {
-            eprintln!("{}: already there", job.output.display());
+            note(format_args!("{}: already there", job.output.display()));
         }
         let mut line = json!({
             "content": job.content,
@@ -94,7 +95,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             line["error"] = Value::from(error);
         }
         if arguments.json && size == 1 {
-            println!("{line}");
+            result(json_line(&line));
         }
         reports.push((index, line));
         if state == State::Interrupted {
@@ -104,7 +105,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     if size > 1 {
         reports = joined(&reports);
         for (_, line) in reports.iter().filter(|_| arguments.json) {
-            println!("{line}");
+            result(json_line(line));
         }
     }
     Ok(arguments.conclude(&reports, quiet))
@@ -169,7 +170,7 @@ impl Arguments {
     fn conclude(&self, reports: &[(usize, Value)], quiet: bool) -> ExitCode {
         let count = |wanted: State| reports.iter().filter(|(_, line)| line["state"] == wanted.name()).count();
         if count(State::Interrupted) > 0 {
-            eprintln!("interrupted; the same command goes on from there");
+            note(format_args!("interrupted; the same command goes on from there"));
             return ExitCode::from(interrupt::EXIT_CODE);
         }
         if !quiet {
@@ -178,17 +179,17 @@ impl Arguments {
             } else {
                 format!("{} painted", count(State::Made))
             };
-            eprintln!("{made}, {} already there, {} failed", count(State::Present), count(State::Failed));
+            note(format_args!("{made}, {} already there, {} failed", count(State::Present), count(State::Failed)));
         }
         for (_, line) in reports {
             if let Some(error) = line["error"].as_str() {
                 let styles: Vec<&str> =
                     line["style"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                eprintln!(
+                note(format_args!(
                     "error: {} with {}: {error}",
                     line["content"].as_str().unwrap_or_default(),
                     styles.join(" and ")
-                );
+                ));
             }
         }
         if count(State::Failed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -14,6 +14,7 @@ use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
 
 use super::super::error::Error;
+use super::super::print::Results;
 use super::program::{Program, array, array_of_shape, nested};
 use super::{Arguments, Outcome, as_json, printed, verdict, wrapped, write_json};
 
@@ -49,7 +50,7 @@ fn print(
     result: &Result<Report, Failure>,
     as_object: bool,
 ) -> io::Result<Outcome> {
-    let mut out = anstream::stdout().lock();
+    let mut out = Results;
     if as_object {
         let shapes: Vec<_> = inputs.iter().map(ArrayD::shape).collect();
         let mut object = json!({ "program": command, "shapes": shapes });
