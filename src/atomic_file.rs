@@ -145,7 +145,7 @@ pub fn remove_left_behind(path: &Path) -> io::Result<()> {
                 .is_some_and(|rest| rest.len() == RANDOM && rest.chars().all(char::is_alphanumeric))
         });
         if is_left && entry.file_type()?.is_file() {
-            std::fs::remove_file(entry.path())?;
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())
@@ -207,7 +207,7 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
     {
         // As any other new file: readable by whom the user's umask allows.
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(folder(path)).map_err(|error| {
         // The file's own error names it; what the system says is within.

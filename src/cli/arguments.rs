@@ -49,13 +49,13 @@ pub(super) struct NetworkArguments {
 }
 
 impl NetworkArguments {
-    /// The weights' file, if the words name one, and other files.
-    pub(super) fn files<'a>(&'a self, others: &[&'a Path]) -> Vec<&'a Path> {
-        let weights = match &self.weights {
-            Some(WeightSource::File(path)) => Some(&**path),
+    /// The weights' file, if they come from one, and other files: all that a command reads.
+    pub(super) fn files(&self, others: &[impl AsRef<Path>]) -> Vec<PathBuf> {
+        let weights = match self.find(true) {
+            Ok(FoundWeights { source: WeightSource::File(path), .. }) => Some(path),
             _ => None,
         };
-        others.iter().copied().chain(weights).collect()
+        others.iter().map(|path| path.as_ref().to_owned()).chain(weights).collect()
     }
 
     /// Finds the weights. Tells once on standard error, unless `quiet`, when there are none but random ones that nobody asked

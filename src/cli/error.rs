@@ -27,31 +27,6 @@ impl Error {
         Self::Failure(format!("cannot {what} {}: {why}", path.display()))
     }
 
-    /// A file that is to be written must have a folder to be in, and not be one: better known before the work than after.
-    pub(super) fn unless_writable(what: &str, path: &Path) -> Result<(), Self> {
-        match path.parent() {
-            _ if path.is_dir() => Err(Self::file(what, path, "it is a folder; give the name of a file")),
-            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                Err(Self::file(what, path, format!("there is no folder {}", folder.display())))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A file that is written must be none of the others of the command. `option` names it.
-    pub(super) fn unless_apart(option: &str, path: &Path, others: &[&Path]) -> Result<(), Self> {
-        let is_special = path.exists() && !path.is_file();
-        let real = path.canonicalize().ok();
-        let same = |other: &&&Path| **other == path || real.is_some() && other.canonicalize().ok() == real;
-        match others.iter().find(same) {
-            Some(other) if !is_special => {
-                let (path, other) = (path.display(), other.display());
-                Err(Self::Usage(format!("{option} {path} would overwrite {other}; give it another name")))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// What is wrong.
     pub(super) fn into_message(self) -> String {
         let (Self::Usage(message) | Self::Failure(message)) = self;

@@ -7,10 +7,12 @@ mod batch;
 mod checkpoint;
 mod completions;
 mod demo;
+mod distinct;
 mod drive;
 mod error;
 mod features;
 mod figure;
+mod frame_names;
 mod gradcheck;
 mod interrupt;
 mod invert;
@@ -26,6 +28,7 @@ mod print;
 mod progress;
 mod ranks;
 mod record;
+mod rescue;
 mod resume;
 mod settings;
 mod show;
@@ -118,6 +121,7 @@ impl Command {
 /// Parses, runs, and turns what happened into an exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
 pub fn main() -> ExitCode {
     allocator::give_back();
+    interrupt::outlive_full_files();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     print::finish(ranks::within(|| match parse(&words) {
         Ok((command, invocation)) => run(command, &invocation).unwrap_or_else(|error| error.report()),

@@ -153,7 +153,7 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
     let inputs = arguments.inputs()?;
     let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &inputs)?;
+    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.network, &arguments.output, &inputs)?;
     if let Some(picture) = arguments.recoloured()? {
         driver.write(&picture)?;
         return Ok(ExitCode::SUCCESS);

@@ -225,6 +225,7 @@ fn output(chosen: Option<&Path>, inputs: &[&Path]) -> Result<PathBuf, Error> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
         }
+        super::arrays::check(&path, inputs)?;
         return Ok(path);
     };
     super::arrays::check(path, inputs)?;

@@ -58,7 +58,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let jobs = arguments.jobs()?;
-    list::check(&jobs)?;
+    let read = arguments.read(&jobs);
+    list::check(&jobs, &read)?;
+    // What the pictures on the way of one job must not overwrite.
+    let files: Vec<PathBuf> = read.into_iter().chain(jobs.iter().map(|job| job.output.clone())).collect();
     if let Some(folder) = arguments.output.as_deref().filter(|_| !arguments.dry_run) {
         std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
     }
@@ -73,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             note(format_args!("{number}: {name}"));
         }
         let begin = Instant::now();
-        let (state, error) = match arguments.paint(job, &networks) {
+        let (state, error) = match arguments.paint(job, &files, &networks) {
             Ok(State::Interrupted) if size == 1 => {
                 note(format_args!("interrupted at {number}; the same command goes on from there"));
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
@@ -195,22 +198,36 @@ impl Arguments {
         if count(State::Failed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// Makes a picture, unless it is there or nothing is to be done but to look.
-    fn paint(&self, job: &Job, networks: &Networks) -> Result<State, Error> {
+    /// The options of a job: its own, and those of all.
+    fn settings(&self, job: &Job) -> Settings {
         let mut settings = self.options.0.clone();
         settings.extend(job.settings.clone());
-        let output = job.output.to_str().ok_or_else(|| Error::file("write", &job.output, "the name is not UTF-8"))?;
-        let words = |settings: &Settings| -> Result<Vec<String>, Error> {
-            let pictures = std::iter::once(&job.content).chain(&job.styles).map(|path| settings::path_word(path));
-            let output = ["-o".to_owned(), settings::path_word(output)];
-            Ok(pictures.chain(output).chain(settings::words(settings)?).collect())
+        settings
+    }
+
+    /// All files that are read: the pictures, masks and weights of the jobs, and the CSV. Where a job's options are wrong,
+    /// which it says itself when its turn comes, those that its words name.
+    fn read(&self, jobs: &[Job]) -> Vec<PathBuf> {
+        let of_job = |job: &Job| {
+            let inputs = words(job, &self.settings(job)).and_then(settings::parse);
+            let inputs = inputs.and_then(|transfer| Ok(transfer.network_arguments().files(&transfer.inputs()?)));
+            let named = || job.styles.iter().chain([&job.content]).map(PathBuf::from).collect();
+            inputs.unwrap_or_else(|_| named())
         };
-        let line = words(&settings)?;
+        self.contents.iter().map(PathBuf::from).chain(jobs.iter().flat_map(of_job)).collect()
+    }
+
+    /// Makes a picture, unless it is there or nothing is to be done but to look.
+    fn paint(&self, job: &Job, files: &[PathBuf], networks: &Networks) -> Result<State, Error> {
+        let mut settings = self.settings(job);
+        let line = words(job, &settings)?;
         let transfer = settings::parse(&line)?;
         // As the parser gives them back, equal settings are equal.
         settings = settings::of_words(&line)?;
-        settings.retain(|name, _| !NOT_IN_THE_PICTURE.contains(&name.as_str()));
-        let provenance = Record::of_transfer(&transfer, words(&settings)?, settings)?.provenance()?;
+        // The largest picture that there is memory for is another with other memory.
+        let is_largest = settings.get("size").is_some_and(|size| size == "max");
+        settings.retain(|name, _| !NOT_IN_THE_PICTURE.contains(&name.as_str()) || is_largest && name == "memory");
+        let provenance = Record::of_transfer(&transfer, words(job, &settings)?, settings)?.provenance()?;
         if is_there(transfer.output(), &provenance) {
             return Ok(State::Present);
         }
@@ -219,8 +236,10 @@ impl Arguments {
         }
         let inputs = transfer.inputs()?;
         let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-        let driver = Driver::new(None, transfer.run_arguments(), transfer.output(), &inputs)?;
-        let mut driver = driver.made_by(provenance);
+        let network = transfer.network_arguments();
+        let driver = Driver::new(None, transfer.run_arguments(), network, transfer.output(), &inputs)?;
+        let others = files.iter().filter(|path| **path != job.output).cloned();
+        let mut driver = driver.made_by(provenance).beside(others);
         if let Some(picture) = transfer.recoloured()? {
             driver.write(&picture)?;
             return Ok(State::Made);
@@ -239,6 +258,14 @@ impl Arguments {
         };
         transfer.network_arguments().in_threads(in_threads)?
     }
+}
+
+/// The words after `transfer` that make a job with these settings.
+fn words(job: &Job, settings: &Settings) -> Result<Vec<String>, Error> {
+    let output = job.output.to_str().ok_or_else(|| Error::file("write", &job.output, "the name is not UTF-8"))?;
+    let pictures = std::iter::once(&job.content).chain(&job.styles).map(|path| settings::path_word(path));
+    let output = ["-o".to_owned(), settings::path_word(output)];
+    Ok(pictures.chain(output).chain(settings::words(settings)?).collect())
 }
 
 impl State {

@@ -13,6 +13,7 @@ use impasto::tape::Real;
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
 
+use super::super::distinct::{Written, ensure_distinct};
 use super::super::error::Error;
 use super::super::print::Results;
 use super::program::{Program, array, array_of_shape, nested};
@@ -22,6 +23,8 @@ pub(super) fn run(command: &str, arguments: &Arguments) -> Result<ExitCode, Erro
     let options = &arguments.program;
     if let Some(path) = &options.picture {
         Format::of(path)?;
+        // The program and what its command line names are read.
+        ensure_distinct(&[Written::picture("--picture", path)], &shlex::split(command).unwrap_or_default())?;
     }
     let program = Program::start(command, Duration::from_secs_f64(options.timeout)).map_err(Error::Failure)?;
     let subject = Subject::meet(program, arguments.seed).map_err(Error::Failure)?;

@@ -63,7 +63,10 @@ impl SaveOptions {
     }
 
     /// The format asked for, or that of the name.
-    fn format_for(&self, path: &Path) -> Result<Format, PictureError> {
+    ///
+    /// # Errors
+    /// If the name tells none.
+    pub fn format_for(&self, path: &Path) -> Result<Format, PictureError> {
         self.format.map_or_else(|| Format::named(path), Ok)
     }
 
