@@ -2,12 +2,13 @@
 //!
 //! The command `impasto gradcheck` goes through this list, and a test holds it to what exists.
 
+use impasto_gradcheck::parts::direction;
 use ndarray::{Array3, ArrayD, IxDyn};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strum::VariantArray;
 
-use super::{Failure, GradCheck, Report, direction};
+use super::{Failure, GradCheck, Report, TapeCheck};
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
 use crate::objective::{self, Objective, Place, Priors, Selection};
 use crate::ops::{self, SegmentLink, SegmentMode};
