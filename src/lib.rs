@@ -43,6 +43,7 @@
 mod atomic_file;
 pub mod demo;
 mod error;
+mod escape;
 pub mod figure;
 mod file_identity;
 pub mod gradcheck;
@@ -60,6 +61,7 @@ pub mod vgg;
 
 pub use atomic_file::{check_writable, remove_left_behind, write_atomically};
 pub use error::Error;
+pub use escape::{escaped, is_hostile};
 pub use file_identity::{Clash, first_clash, same_file};
 pub use jobs::{Invert, Texture, Transfer};
 pub use picture::Picture;

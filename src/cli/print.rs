@@ -8,17 +8,20 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
+use impasto::{escaped, is_hostile};
+
 /// Why a result could not be printed, first of all.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// Prints a line on standard error, if that can be.
+/// Prints a line on standard error, if that can be. Names of files and texts in pictures may hold anything: what commands a
+/// terminal is escaped.
 pub(super) fn note(line: impl Display) {
     let line = escaped(&line.to_string()) + "\n";
     // There is no other place to say it.
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
-/// Prints a line on standard output.
+/// Prints a line on standard output, escaped as a note is.
 pub(super) fn result(line: impl Display) {
     let line = escaped(&line.to_string()) + "\n";
     // A failure is kept for the end.
@@ -68,28 +71,6 @@ pub(super) fn finish(code: ExitCode) -> ExitCode {
     }
 }
 
-/// Text in one line in which nothing commands a terminal or deceives a reader: names of files and texts in pictures may
-/// hold anything. Line ends, other control characters, and those that reverse the direction of text are written as in
-/// Rust, such as `\n` and `\u{1b}`.
-pub(super) fn escaped(text: &str) -> String {
-    if !text.contains(is_hostile) {
-        return text.to_owned();
-    }
-    let escape = |c: char| if is_hostile(c) { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escape).collect()
-}
-
-/// Whether a character does something else than to be seen.
-fn is_hostile(c: char) -> bool {
-    matches!(
-        c,
-        // Marks, embeddings, overrides and isolates of direction (Unicode Standard Annex 9), and line ends.
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        // What cannot be seen at all.
-        | '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
-    ) || c.is_control()
-}
-
 /// A JSON value in one line, which stays the same value: hostile characters stand within strings alone.
 pub(super) fn json_line(value: &serde_json::Value) -> String {
     let mut units = [0; 2];
@@ -103,22 +84,6 @@ pub(super) fn json_line(value: &serde_json::Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_commands_a_terminal_is_escaped_and_nothing_else() {
-        let plain = "Größe 512×384, 日本語 naïve \u{301} 👩\u{200d}🎨 \\ 'q' \"d\"";
-        assert_eq!(escaped(plain), plain);
-        let cases = [
-            ("a\nb\r\tc", r"a\nb\r\tc"),
-            ("\u{1b}[31mred", r"\u{1b}[31mred"),
-            ("\u{9b}31m\u{7f}\0", r"\u{9b}31m\u{7f}\u{0}"),
-            ("\u{202e}gnp.exe\u{2069}", r"\u{202e}gnp.exe\u{2069}"),
-            ("x\u{2028}y\u{e0041}", r"x\u{2028}y\u{e0041}"),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(escaped(text), expected);
-        }
-    }
 
     #[test]
     fn json_is_the_same_value_in_harmless_characters() {

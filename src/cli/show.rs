@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use impasto::escaped;
 use impasto::picture::Provenance;
 use serde_json::Value;
 
 use super::error::Error;
-use super::print::{escaped, result};
+use super::print::result;
 
 /// Tell how a picture was made that impasto wrote
 ///
