@@ -25,8 +25,6 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`demo`] | two pictures to try things on |
-//! | [`figure`] | the papers' figures: sheets of jobs, and plots |
 //! | [`jobs`] | [`Transfer`], [`Texture`], [`Invert`] |
 //! | [`run`] | the loop of all jobs, the canvas, those who watch |
 //! | [`gradcheck`] | numeric gradient testing, of your own operations too |
@@ -41,10 +39,8 @@
 //! | [`kernels`] | arrays in, arrays out: convolution, products, pooling |
 
 mod atomic_file;
-pub mod demo;
 mod error;
 mod escape;
-pub mod figure;
 mod file_identity;
 pub mod gradcheck;
 pub mod jobs;
