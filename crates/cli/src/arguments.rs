@@ -13,9 +13,9 @@ use impasto::recipe::{LayerWeights, Preset, Recipe, StyleLoss};
 use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
 use strum::VariantNames;
 
+use super::address_space;
 use super::error::Error;
 use super::print::note;
-use super::ranks;
 
 /// Options that choose the network.
 #[derive(Args)]
@@ -86,9 +86,14 @@ impl NetworkArguments {
         deepest: Layer,
         pooling: Pooling,
     ) -> Result<Vgg19<f32>, Error> {
+        self.ensure_threads()?;
         let weights = Weights::load(&found.source, Some(deepest)).map_err(impasto::Error::from)?;
-        let network = Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling)).with_algorithm(self.conv);
-        Ok(ranks::divided(network))
+        Ok(Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling)).with_algorithm(self.conv))
+    }
+
+    /// Makes sure that the threads fit into the address space.
+    fn ensure_threads(&self) -> Result<(), Error> {
+        address_space::ensure(self.threads.map_or_else(address_space::default_threads, usize::from))
     }
 
     /// Runs `work` on as many threads as asked for.
@@ -97,6 +102,7 @@ impl NetworkArguments {
         if let Some(threads) = self.threads {
             pool = pool.num_threads(usize::from(threads));
         }
+        self.ensure_threads()?;
         let pool = pool.build().map_err(|why| Error::Failure(format!("cannot start the threads: {why}")))?;
         Ok(pool.install(work))
     }

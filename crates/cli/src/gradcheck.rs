@@ -13,6 +13,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use impasto::gradcheck::{Entry, Failure, Place, Report, Verdict};
 use serde_json::{Value, json};
 
+use super::address_space;
 use super::error::Error;
 
 /// Check the gradients of every operation and objective, or of your own program, against finite differences
@@ -78,6 +79,7 @@ struct ProgramArguments {
 
 /// Checks what is asked for and prints what was found.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    address_space::ensure(address_space::default_threads())?;
     match &arguments.program.exec {
         Some(command) => exec::run(command, arguments),
         None => list::run(arguments),

@@ -3,6 +3,7 @@
 // What is printed goes through `print`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod address_space;
 mod allocator;
 mod arguments;
 mod arrays;
