@@ -11,6 +11,7 @@ mod figure;
 mod finish;
 mod golden;
 mod help;
+mod hostile;
 mod interrupt;
 mod invert;
 mod loss;

