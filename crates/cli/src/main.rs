@@ -54,7 +54,7 @@ use self::error::Error;
 use self::invocation::Invocation;
 use self::ranks::Mode;
 
-/// Neural style transfer with VGG19, on CPUs alone.
+/// Neural style transfer with VGG19 on the CPU.
 #[derive(Parser)]
 #[command(name = "impasto", version, max_term_width = 100, disable_help_subcommand = true)]
 struct Cli {
@@ -102,7 +102,7 @@ impl Command {
             _ => false,
         };
         match self {
-            // Whoever is to go on needs a file, and is told so.
+            // Resuming needs a file; the message says so.
             _ if keeps_checkpoint => Vec::new(),
             Self::Transfer(arguments) => arguments.pictures_mut(),
             Self::Texture(arguments) => vec![arguments.example_mut()],

@@ -54,7 +54,7 @@ impl Keeper {
             let about = checkpoint.about();
             if about.get("made") != Some(&told(made)) {
                 note(format_args!(
-                    "{} is of other settings, weights or pictures: the job begins anew",
+                    "{} is of other settings, weights or pictures: the job starts again",
                     self.file.display()
                 ));
                 return Ok(None);
@@ -63,7 +63,7 @@ impl Keeper {
             Ok(Some(Found { state: checkpoint.state()?, from: number("from"), iterations: number("iterations") }))
         };
         read().unwrap_or_else(|why| {
-            note(format_args!("{}; the job begins anew", Failure::from(why)));
+            note(format_args!("{}; the job starts again", Failure::from(why)));
             None
         })
     }
