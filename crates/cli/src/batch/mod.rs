@@ -220,7 +220,7 @@ impl Arguments {
         self.contents.iter().map(PathBuf::from).chain(jobs.iter().flat_map(of_job)).collect()
     }
 
-    /// Makes a picture, unless it is there or nothing is to be done but to look.
+    /// Makes a picture, unless it exists or this is a dry run.
     fn paint(&self, job: &Job, files: &[PathBuf], networks: &Networks) -> Result<State, Error> {
         let mut settings = self.settings(job);
         let line = words(job, &settings)?;

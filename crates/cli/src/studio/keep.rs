@@ -8,6 +8,8 @@ use impasto::run::{Checkpoint, CheckpointError, Run, State};
 use impasto::{Error as Failure, remove_left_behind};
 use serde_json::{Map, Value, json};
 
+use crate::print::note;
+
 /// The name of the file. Those that are sent do not begin with a dot.
 const FILE: &str = ".checkpoint";
 
@@ -106,4 +108,3 @@ impl Keeper {
 fn told(made: &Provenance) -> Value {
     json!({"version": made.version, "settings": made.settings, "weights": made.weights})
 }
-use crate::print::note;
