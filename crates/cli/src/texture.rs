@@ -90,7 +90,8 @@ impl FromStr for Size {
 }
 
 pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &[&arguments.example])?;
+    let mut driver =
+        Driver::new(Some(invocation), &arguments.run, &arguments.network, &arguments.output, &[&arguments.example])?;
     let method = arguments.run.method(Method::Lbfgs)?;
     let (example, (network, weights)) = (arguments.example()?, arguments.ready()?);
     let memory = arguments.memory();
