@@ -98,8 +98,8 @@ const MATRICES: usize = 6;
 const PASS: f64 = 2e-9;
 
 impl Forecast {
-    /// The forecast of a job that does with so much memory: by size what it takes there, with `held` bytes of pictures
-    /// besides; at each the fastest plan.
+    /// The forecast of a job under a memory limit, with `held` bytes of pictures in memory: at each scale the fastest plan that
+    /// fits, with its time and memory.
     ///
     /// # Errors
     /// If the memory does not do for all sizes; of several, the one that needs most.
