@@ -38,7 +38,7 @@ impl<'a, T> Shared<'a, T> {
     ///
     /// # Panics
     /// If it ends before.
-    pub fn from(self, offset: usize) -> Self {
+    pub fn skip(self, offset: usize) -> Self {
         assert!(offset <= self.len, "an offset of {offset} into {} values", self.len);
         Self { data: self.data.wrapping_add(offset), len: self.len - offset, borrow: PhantomData }
     }

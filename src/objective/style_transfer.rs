@@ -31,33 +31,24 @@ pub fn style_transfer<T: Real>(
     content: Array3<T>,
     styles: Vec<(Array3<T>, f64)>,
 ) -> Result<Objective<T>, NetworkError> {
-    let whole = Region::whole(styles.len());
-    style_transfer_by_regions(recipe, network, content, styles, &[whole]).map_err(|error| match error {
+    let (whole, none) = ([Region::whole(styles.len())], Targets::default());
+    let network = (&Execution::default(), network);
+    style_transfer_by(recipe, network, content, styles, &whole, &none).map_err(|error| match error {
         RegionError::Network(error) => error,
         RegionError::Empty { .. } => unreachable!("all of a picture is not empty"),
     })
 }
 
-/// The same for a picture whose regions have styles of their own: in each, what is seen of the picture's region is compared
-/// with what is seen of the styles' parts, and a region's weight is its share of the picture. One region that is everything
-/// is the same as none, to the bit.
+/// The same with the network executed in a way of the caller's, with what was seen of whole styles before, and for a picture
+/// whose regions have styles of their own: in each, what is seen of the picture's region is compared with what is seen of the
+/// styles' parts, and a region's weight is its share of the picture. One region that is everything is the same as none, to the
+/// bit.
 ///
 /// # Errors
-/// Likewise, or if nothing of a region is left at a layer.
+/// As [`style_transfer`], or if nothing of a region is left at a layer.
 ///
 /// # Panics
 /// If there is no style for a region.
-pub fn style_transfer_by_regions<T: Real>(
-    recipe: &Recipe,
-    network: &Vgg19<T>,
-    content: Array3<T>,
-    styles: Vec<(Array3<T>, f64)>,
-    regions: &[Region],
-) -> Result<Objective<T>, RegionError> {
-    style_transfer_by(recipe, (&Execution::default(), network), content, styles, regions, &Targets::default())
-}
-
-/// The same with the network executed in a way of the caller's, and with what was seen of whole styles before.
 pub(crate) fn style_transfer_by<T: Real>(
     recipe: &Recipe,
     (execution, network): (&Execution, &Vgg19<T>),

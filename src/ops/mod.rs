@@ -53,9 +53,9 @@ pub use sub::sub;
 pub use sum::sum;
 pub use total_variation::total_variation;
 
+pub use crate::kernels::{ConvAlgorithm, ConvGeometry, Padding, PoolGeometry, Pooling};
 use ndarray::{ArrayView3, ArrayViewMut3, Ix3};
 
-use crate::kernels::PoolGeometry;
 use crate::tape::{Real, Tensor};
 
 /// A tensor of three axes as what it is.

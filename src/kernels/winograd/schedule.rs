@@ -269,7 +269,7 @@ impl<T: Real> Convolution<'_, T> {
             let channels = (channel, BLOCK.min(inputs - channel));
             let at = panel * layout.len() + channel * self.vectors(panel) * T::lanes(self.set);
             // SAFETY: tasks differ in the panel or in the input channels, and `u` has room for all.
-            unsafe { self.transform_filters(panel, channels, (shared.from(at), layout)) };
+            unsafe { self.transform_filters(panel, channels, (shared.skip(at), layout)) };
         });
         (u, layout)
     }

@@ -18,6 +18,7 @@ const LONGEST_TABLE: usize = 256;
 
 /// How exactly numbers are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Precision {
     /// As they are, in the fewest bytes that do so.
     Exact,
