@@ -1,8 +1,9 @@
-//! Differentiable operations: one file each, with the forward computation, its vector-Jacobian product (VJP) beside it,
-//! and its tests.
+//! Differentiable operations. Each file holds one operation: the forward computation, its vector-Jacobian product (VJP) and
+//! its tests.
 //!
-//! Feature maps are (height, width, channels). Where an operation has no gradient at a point (ReLU at 0, a tie in a
-//! maximum), it takes the one that `PyTorch` takes, and its docstring says which.
+//! Feature maps are (height, width, channels). Where an operation is not differentiable (ReLU at 0, a tie in a maximum), it
+//! uses `PyTorch`'s subgradient, which its docstring states. VJPs receive `dy`, the gradient with respect to the output y, and
+//! compute dx for each input x. "Keeps x" means that the tape holds x until the backward pass.
 
 mod add;
 mod alpha_norm;
@@ -11,25 +12,36 @@ mod broadcast;
 mod circular_pad;
 mod conv2d;
 mod conv2d_relu;
+mod div;
 mod elementwise;
+mod exp;
 mod gram_matrix;
 mod linear;
+mod ln;
+mod matmul;
 mod max_pool2d;
 mod mean;
+mod mean_axis;
 mod moments;
 mod mse;
 mod mul;
 mod operators;
 mod relu;
+mod reshape;
 mod scale;
+mod sigmoid;
 mod slice;
+mod sqrt;
 mod square;
 mod squared_error;
 mod sub;
 mod sum;
+mod sum_axis;
+mod tanh;
 #[cfg(test)]
 mod testing;
 mod total_variation;
+mod transpose;
 
 pub use add::add;
 pub use alpha_norm::alpha_norm;
@@ -37,33 +49,44 @@ pub use avg_pool2d::avg_pool2d;
 pub use circular_pad::circular_pad;
 pub use conv2d::conv2d;
 pub use conv2d_relu::conv2d_relu;
+pub use div::div;
+pub use exp::exp;
 pub use gram_matrix::gram_matrix;
 pub use linear::linear;
+pub use ln::ln;
+pub use matmul::matmul;
 pub use max_pool2d::max_pool2d;
 pub use mean::mean;
+pub use mean_axis::mean_axis;
 pub use moments::moments;
 pub use mse::mse;
 pub use mul::mul;
 pub use relu::relu;
+pub use reshape::reshape;
 pub use scale::scale;
+pub use sigmoid::sigmoid;
 pub use slice::slice;
+pub use sqrt::sqrt;
 pub use square::square;
 pub use squared_error::squared_error;
 pub use sub::sub;
 pub use sum::sum;
+pub use sum_axis::sum_axis;
+pub use tanh::tanh;
 pub use total_variation::total_variation;
+pub use transpose::transpose;
 
 pub use crate::kernels::{ConvAlgorithm, ConvGeometry, Padding, PoolGeometry, Pooling};
 use ndarray::{ArrayView3, ArrayViewMut3, Ix3};
 
 use crate::tape::{Real, Tensor};
 
-/// A tensor of three axes as what it is.
+/// A tensor of three axes as a view of that rank.
 pub(crate) fn feature_map<T: Real>(tensor: &Tensor<T>) -> ArrayView3<'_, T> {
     tensor.view().into_dimensionality::<Ix3>().expect("three axes")
 }
 
-/// The same, to write into.
+/// A tensor of three axes as a mutable view of that rank.
 pub(crate) fn feature_map_mut<T: Real>(tensor: &mut Tensor<T>) -> ArrayViewMut3<'_, T> {
     tensor.view_mut().into_dimensionality::<Ix3>().expect("three axes")
 }

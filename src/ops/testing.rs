@@ -28,6 +28,7 @@ pub(super) fn reference(name: &str) -> Reference {
         let entry = archive.by_index(index).unwrap();
         let array = entry.name().unwrap().trim_end_matches(".npy").to_string();
         let npy = NpyFile::new(entry).unwrap();
+        assert_eq!(npy.order(), npyz::Order::C, "{name}: {array} is not in row-major order");
         let shape: Vec<usize> = npy.shape().iter().map(|&n| n as usize).collect();
         arrays.insert(array, ArrayD::from_shape_vec(IxDyn(&shape), npy.into_vec::<f64>().unwrap()).unwrap());
     }
@@ -69,8 +70,8 @@ impl Reference {
     }
 }
 
-/// Holds `operation` on the named inputs, and its gradients, to the case: 1e-9 of the largest element in f64, 1e-4 in
-/// f32.
+/// Asserts that `operation` on the named inputs and its gradients agree with the case: to 1e-9 of the largest element in f64,
+/// to 1e-4 in f32.
 pub(super) fn agrees<T: Real>(
     case: &Reference,
     inputs: &[&str],
