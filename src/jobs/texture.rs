@@ -164,7 +164,7 @@ impl Job for Scaled<'_> {
 
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
         let Texture { example, network, layers, seamless, method, rate, clamp, seed, execution, .. } = &self.texture;
-        let example = (*example).clone().fitted(self.example_side(index));
+        let example = (*example).clone().fitted(self.example_side(index)).with_hidden_filled();
         let objective = texture_by(execution, network, network.normalise(&example.rgb.view()), layers)?;
         let network = if *seamless { (*network).clone().seamless() } else { (*network).clone() };
         let size = self.size(index);

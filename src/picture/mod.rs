@@ -3,6 +3,8 @@
 mod colour;
 mod colour_map;
 mod error;
+mod formats;
+mod hidden;
 mod histogram;
 mod metadata;
 mod oklab;
@@ -16,13 +18,14 @@ mod write;
 
 pub use colour_map::ColourMap;
 pub use error::{Fault, PictureError};
+pub use formats::Format;
 pub use histogram::match_histogram;
 pub use oklab::coloured_like;
 pub use provenance::Provenance;
 pub use read::{is_decoding, shape};
 pub use regions::{RegionColour, Regions};
 pub(crate) use resize::resize_linear;
-pub use write::{Depth, Format, SaveOptions};
+pub use write::{Depth, SaveOptions};
 
 use ndarray::{Array2, Array3};
 
@@ -38,6 +41,8 @@ pub struct Picture {
     pub profile: Option<Vec<u8>>,
     /// What the file told of its photograph (EXIF). What still holds is written again, see [`SaveOptions`].
     pub exif: Option<Vec<u8>>,
+    /// What of the file was passed over when it was read, and why: each as in "its colour profile is passed over: …".
+    pub notes: Vec<String>,
 }
 
 impl Picture {
@@ -47,7 +52,7 @@ impl Picture {
     /// If the last axis is not 3.
     pub fn new(rgb: Array3<f32>) -> Self {
         assert!(rgb.dim().2 == 3, "a picture has three channels, but the shape is {:?}", rgb.shape());
-        Self { rgb, alpha: None, profile: None, exif: None }
+        Self { rgb, alpha: None, profile: None, exif: None, notes: Vec::new() }
     }
 
     /// This picture in other colours of the same size: opacity, profile and EXIF stay.
@@ -56,7 +61,7 @@ impl Picture {
     /// If the size differs.
     pub fn recoloured(&self, rgb: Array3<f32>) -> Self {
         assert!(rgb.dim() == self.rgb.dim(), "a picture of shape {:?} recoloured by {:?}", self.rgb.dim(), rgb.dim());
-        Self { rgb, alpha: self.alpha.clone(), profile: self.profile.clone(), exif: self.exif.clone() }
+        Self { rgb, ..self.clone() }
     }
 
     /// Height in pixels.

@@ -21,6 +21,7 @@ use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
 use super::memory::{LEAST, SMALL, STAND_IN, advice, largest, picture_side};
+use super::pictures;
 use super::ranks;
 
 /// Find a picture with the same features at a layer
@@ -316,11 +317,10 @@ impl Arguments {
 
     /// The picture at a longer side; 0 for its own.
     fn picture(&self, side: usize) -> Result<Picture, Error> {
-        Ok(match side {
-            _ if self.layer.is_classifier() => Picture::open(&self.image)?.resized(224, 224),
-            0 => Picture::open(&self.image)?,
-            side => Picture::open_fitted(&self.image, side)?,
-        })
+        let classifier = self.layer.is_classifier();
+        let longest = (side > 0 && !classifier).then_some(side);
+        let picture = pictures::open(&self.image, longest, self.run.verbosity.quiet)?;
+        Ok(if classifier { picture.resized(224, 224) } else { picture })
     }
 
     fn invert<'a>(&self, image: &'a Picture, network: &'a Vgg19<f32>) -> Result<Invert<'a>, Error> {

@@ -1,6 +1,7 @@
 //! A decoder's panic is an error like any other.
 
 use std::cell::Cell;
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Fault;
@@ -16,7 +17,7 @@ pub fn is_decoding() -> bool {
 }
 
 /// Runs a decoder of the named format. If it panics, as other people's decoders do on some damaged files, that is an error.
-pub(super) fn without_panics<T>(format: &str, decode: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+pub(super) fn without_panics<T>(format: impl Display, decode: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     let before = GUARDED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(decode));
     GUARDED.set(before);
