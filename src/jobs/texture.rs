@@ -41,6 +41,7 @@ pub struct Texture<'a> {
 
 /// A texture that cannot be made.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[non_exhaustive]
 pub enum TextureError {
     /// The poolings would crop pixels at a seamless edge.
     #[error(
