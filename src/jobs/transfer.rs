@@ -4,11 +4,11 @@ use ndarray::Axis;
 
 use super::masks::{Masks, MasksError, regions};
 use crate::error::Error;
-use crate::objective::{Place, Targets, style_transfer_with};
+use crate::objective::{Place, Targets, style_transfer_by};
 use crate::picture::{ColourMap, Picture, coloured_like};
 use crate::recipe::{Preset, Recipe, Scale, Scales, StyleLoss};
 use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Start, Units, forecast_and_load};
-use crate::vgg::Vgg19;
+use crate::vgg::{Execution, Vgg19};
 
 /// Whose colours the picture gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Transfer<'a> {
     pub start: Start,
     /// The seed of all random numbers: of [`Start::Noise`].
     pub seed: u64,
+    /// How the network is executed; its plan follows from the memory that may be used.
+    pub execution: Execution,
     /// Where what was seen of styles is kept for further transfers; `None` to keep nothing.
     pub targets: Option<&'a Targets<f32>>,
 }
@@ -64,6 +66,7 @@ impl<'a> Transfer<'a> {
             paint_transparent: false,
             start: Start::Content,
             seed: 0,
+            execution: Execution::default(),
             targets: None,
         }
     }
@@ -139,7 +142,8 @@ impl Job for Scaled<'_> {
     }
 
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
-        let Transfer { content, styles, recipe, colours, masks, paint_transparent, start, seed, .. } = &self.transfer;
+        let Transfer { content, styles, recipe, colours, masks, paint_transparent, start, seed, execution, .. } =
+            &self.transfer;
         let network = self.transfer.network.clone().with_pooling(recipe.pooling);
         let Scale { side, steps } = self.scales[index];
         let scaled = |picture: &Picture| {
@@ -168,18 +172,18 @@ impl Job for Scaled<'_> {
         let recipe_here = recipe.clone().at_side(side);
         let (content, none) = (normalised(&content), Targets::default());
         let targets = self.transfer.targets.unwrap_or(&none);
-        let objective = style_transfer_with(&recipe_here, &network, content, styles, &regions, targets);
+        let objective = style_transfer_by(&recipe_here, (execution, &network), content, styles, &regions, targets);
         let objective = objective.map_err(MasksError::from)?;
         let optimizer = recipe.method.optimizer(
             recipe.rate.for_spread(network.spread()),
             steps,
             recipe.clamp.then(|| canvas.bounds()),
         );
-        Ok(Stage { optimizer, ..Stage::new(canvas, objective, network, steps) })
+        Ok(Stage { optimizer, execution: execution.clone(), ..Stage::new(canvas, objective, network, steps) })
     }
 
     fn load(&self, index: usize) -> Load {
-        let Transfer { content, styles, recipe, masks, network, .. } = &self.transfer;
+        let Transfer { content, styles, recipe, masks, network, execution, .. } = &self.transfer;
         let scaled = |picture: &Picture| {
             let own = picture.height().max(picture.width());
             picture.fitted_size(self.longest(own, self.scales[index].side))
@@ -200,6 +204,7 @@ impl Job for Scaled<'_> {
                 .collect(),
             method: recipe.method,
             network: (*network).clone().with_pooling(recipe.pooling),
+            ranks: execution.ranks(),
         }
     }
 

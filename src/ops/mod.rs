@@ -12,7 +12,6 @@ mod circular_pad;
 mod conv2d;
 mod conv2d_relu;
 mod elementwise;
-mod error_of_rows;
 mod gram_matrix;
 mod linear;
 mod max_pool2d;
@@ -23,7 +22,6 @@ mod mul;
 mod operators;
 mod relu;
 mod scale;
-mod segment;
 mod slice;
 mod square;
 mod squared_error;
@@ -39,7 +37,6 @@ pub use avg_pool2d::avg_pool2d;
 pub use circular_pad::circular_pad;
 pub use conv2d::conv2d;
 pub use conv2d_relu::conv2d_relu;
-pub(crate) use error_of_rows::error_of_rows;
 pub use gram_matrix::gram_matrix;
 pub use linear::linear;
 pub use max_pool2d::max_pool2d;
@@ -49,8 +46,6 @@ pub use mse::mse;
 pub use mul::mul;
 pub use relu::relu;
 pub use scale::scale;
-pub(crate) use segment::{Look, Meter, Outline, Portion, Reach, Wanted, divided, gram_work, own_rows};
-pub use segment::{SegmentLink, SegmentMode, SegmentSeen, segment};
 pub use slice::slice;
 pub use square::square;
 pub use squared_error::squared_error;
@@ -64,12 +59,12 @@ use crate::kernels::PoolGeometry;
 use crate::tape::{Real, Tensor};
 
 /// A tensor of three axes as what it is.
-fn feature_map<T: Real>(tensor: &Tensor<T>) -> ArrayView3<'_, T> {
+pub(crate) fn feature_map<T: Real>(tensor: &Tensor<T>) -> ArrayView3<'_, T> {
     tensor.view().into_dimensionality::<Ix3>().expect("three axes")
 }
 
 /// The same, to write into.
-fn feature_map_mut<T: Real>(tensor: &mut Tensor<T>) -> ArrayViewMut3<'_, T> {
+pub(crate) fn feature_map_mut<T: Real>(tensor: &mut Tensor<T>) -> ArrayViewMut3<'_, T> {
     tensor.view_mut().into_dimensionality::<Ix3>().expect("three axes")
 }
 
