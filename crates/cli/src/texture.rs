@@ -8,16 +8,16 @@ use clap::Args;
 use impasto::jobs::{Texture, TextureError};
 use impasto::objective::{texture_layers, texture_layers_up_to};
 use impasto::optim::Method;
-use impasto::picture::Picture;
+use impasto::picture::{Dimensions, Picture};
 use impasto::recipe::{LayerWeights, Scales};
-use impasto::run::{Forecast, Load};
+use impasto::run::{Forecast, Work};
 use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
 
 use super::arguments::NetworkArguments;
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
-use super::memory::{LEAST, largest};
+use super::memory::{dimensions, forecast};
 use super::ranks;
 
 /// Make a picture from noise that looks like EXAMPLE in every part
@@ -99,16 +99,10 @@ pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<Exit
     driver.note("pool", arguments.network.pool.unwrap_or(Pooling::Average));
     arguments.network.in_threads(|| {
         let texture = arguments.texture(&example, &network)?;
-        let run = texture.clone().run_within(memory).map_err(|error| with_advice(error, &texture))?;
-        driver.complete(run)
+        let side = texture.size[0].max(texture.size[1]);
+        forecast(|side| arguments.at(&texture, side), side, memory)?;
+        driver.complete(texture.run_within(memory)?)
     })?
-}
-
-/// Where the memory does not do, what would.
-fn with_advice(error: impasto::Error, job: &Texture<'_>) -> Error {
-    let impasto::Error::Memory(error) = error else { return error.into() };
-    let does = |side| job.clone().forecast(side, error.allowed).is_ok();
-    super::memory::advice(&error, largest(LEAST..=error.size[0].max(error.size[1]), does))
 }
 
 impl Arguments {
@@ -154,18 +148,18 @@ impl Arguments {
         Ok((self.network.load_with(&found, deepest, Pooling::Average)?, found.source))
     }
 
-    pub(super) fn forecast(
-        &self,
-        example: &Picture,
-        network: &Vgg19<f32>,
-        memory: usize,
-    ) -> Result<(Forecast, Load), Error> {
-        let job = self.texture(example, network)?;
-        let side = job.size[0].max(job.size[1]);
-        job.clone().forecast(side, memory).map_err(|error| with_advice(error, &job))
+    /// What the job takes where the longer side of the texture is `side`.
+    fn at<P: Copy + Into<Dimensions>>(&self, texture: &Texture<'_, P>, side: usize) -> Result<Work, Error> {
+        let own = texture.size[0].max(texture.size[1]);
+        let size = texture.size.map(|length| (length * side).div_ceil(own).max(1));
+        Ok(Texture { size, ..texture.clone() }.work()?)
     }
 
-    fn texture<'a>(&self, example: &'a Picture, network: &'a Vgg19<f32>) -> Result<Texture<'a>, Error> {
+    fn texture<'a, P: Copy + Into<Dimensions>>(
+        &self,
+        example: P,
+        network: &'a Vgg19<f32>,
+    ) -> Result<Texture<'a, P>, Error> {
         let default = Texture::new(example, network);
         Ok(Texture {
             layers: self.layers(),
