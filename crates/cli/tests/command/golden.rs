@@ -32,12 +32,12 @@ const JOBS: [(&str, &str); 33] = [
         "transfer content.png style.png --size 0 --steps 4 --content-layers relu1_2=2 --style-layers relu2_1,pool2=3",
     ),
     ("average-pooling", "transfer content.png style.png --size 0 --steps 4 --pool avg"),
-    ("scales", "transfer content.png style.png --size 96 --scales 3 --steps 3 --style-size 60"),
-    ("narrow", "transfer narrow.png style.png --size 200 --steps 2"),
+    ("scales", "transfer content.png style.png --size 96 --scales 3 --steps 3 --style-size 64"),
+    ("narrow", "transfer narrow.png style.png --size 300 --steps 2"),
     ("tolerance", "transfer content.png style.png --size 48 --scales 2 --steps 30 --tolerance 0.9"),
     ("noise", "transfer content.png style.png --size 0 --steps 4 --init noise --seed 7"),
     ("from-style", "transfer content.png style.png --size 0 --steps 4 --init style"),
-    ("two-styles", "transfer content.png style.png=2 other.png --size 0 --steps 4"),
+    ("two-styles", "transfer content.png style.png other.png --blend 2,1 --size 0 --steps 4"),
     ("colors-content", "transfer content.png style.png --size 0 --steps 4 --colors content"),
     ("colors-match", "transfer content.png style.png --size 0 --steps 4 --colors match"),
     ("colors-cholesky", "transfer content.png style.png --size 0 --steps 4 --colors match --color-map cholesky"),
@@ -137,7 +137,9 @@ fn machine() -> String {
     }
     for n in 1..200 {
         let x = n as f32 / 37.0;
-        [x.exp(), x.ln(), x.powf(0.41), x.sin(), x.cbrt()].iter().for_each(|value| hash.update(value.to_le_bytes()));
+        for value in [x.exp(), x.ln(), x.powf(0.41), x.sin(), x.cbrt()] {
+            hash.update(value.to_le_bytes());
+        }
     }
     #[cfg(target_arch = "x86_64")]
     let set = match (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2")) {
