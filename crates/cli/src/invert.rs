@@ -20,6 +20,7 @@ use super::arguments::{NetworkArguments, Side, SizeArguments, names, rate, weigh
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
+use super::job::JobCommand;
 use super::memory::{SMALL, dimensions, forecast, largest_side};
 use super::ranks;
 
@@ -173,31 +174,56 @@ fn norm_exponent(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &arguments.inputs())?;
-    let method = arguments.method()?;
-    arguments.steps()?;
-    arguments.run.check_checkpoint(arguments.repeats)?;
-    let (network, weights) = arguments.ready()?;
-    let memory = arguments.memory();
-    driver.note_weights(&weights);
-    let Priors { lambda_alpha, lambda_tv, .. } = arguments.priors();
-    driver.note("lambda-alpha", lambda_alpha);
-    driver.note("lambda-tv", lambda_tv);
-    driver.note("optimizer", method);
-    if method != Method::Lbfgs {
-        driver.note("lr", arguments.rate(method));
-    }
-    arguments.network.in_threads(|| {
-        let side = arguments.side(&network, memory)?;
-        let image = arguments.picture(side)?;
-        let invert = arguments.invert(&image, &network)?;
-        if arguments.repeats == 1 {
-            driver.complete(invert.run_within(memory)?)
-        } else {
-            repeat(&mut driver, &invert, memory, arguments.repeats)
+impl JobCommand for Arguments {
+    fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
+        let mut driver = Driver::new(Some(invocation), &self.run, &self.output, &self.inputs())?;
+        let method = self.method()?;
+        self.steps()?;
+        self.run.check_checkpoint(self.repeats)?;
+        let (network, weights) = self.ready()?;
+        let memory = self.memory();
+        driver.note_weights(&weights);
+        let Priors { lambda_alpha, lambda_tv, .. } = self.priors();
+        driver.note("lambda-alpha", lambda_alpha);
+        driver.note("lambda-tv", lambda_tv);
+        driver.note("optimizer", method);
+        if method != Method::Lbfgs {
+            driver.note("lr", self.rate(method));
         }
-    })?
+        self.network.in_threads(|| {
+            let side = self.side(&network, memory)?;
+            let image = self.picture(side)?;
+            let invert = self.invert(&image, &network)?;
+            if self.repeats == 1 {
+                driver.complete(invert.run_within(memory)?)
+            } else {
+                repeat(&mut driver, &invert, memory, self.repeats)
+            }
+        })?
+    }
+
+    fn forecast(&self, memory: usize) -> Result<(Forecast, Work), Error> {
+        self.run.check_checkpoint(self.repeats)?;
+        let (network, _) = self.ready()?;
+        let (_, forecast, work) = self.forecast_of(&network, memory)?;
+        Ok((forecast, work))
+    }
+
+    fn network_arguments(&self) -> &NetworkArguments {
+        &self.network
+    }
+
+    fn run_arguments(&self) -> &RunArguments {
+        &self.run
+    }
+
+    fn run_arguments_mut(&mut self) -> &mut RunArguments {
+        &mut self.run
+    }
+
+    fn pictures_mut(&mut self) -> Vec<&mut PathBuf> {
+        vec![&mut self.image]
+    }
 }
 
 /// Inverts from several seeds and writes the pictures side by side, as many as there are.
@@ -238,28 +264,13 @@ impl Arguments {
         std::iter::once(&*self.image).chain(self.start()).collect()
     }
 
-    /// The picture's path.
-    pub(super) fn image_mut(&mut self) -> &mut PathBuf {
-        &mut self.image
-    }
-
-    /// Options of the run.
-    pub(super) fn run_arguments_mut(&mut self) -> &mut RunArguments {
-        &mut self.run
-    }
-
-    /// Options of the network.
-    pub(super) fn network_arguments(&self) -> &NetworkArguments {
-        &self.network
-    }
-
     /// Bytes that may be used.
-    pub(super) fn memory(&self) -> usize {
+    fn memory(&self) -> usize {
         self.run.memory.budget()
     }
 
     /// The network, and where its weights come from.
-    pub(super) fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
+    fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
         let found = self.network.find(self.run.verbosity.quiet)?;
         Ok((self.network.load(&found, self.layer)?, found.source))
     }

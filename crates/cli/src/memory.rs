@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 
 use clap::Args;
 use impasto::picture::{self, Dimensions, Format, Picture};
-use impasto::run::{Bytes, Forecast, MemoryError, Work};
+use impasto::run::{Bytes, Forecast, Work};
 
+use super::advice;
 use super::error::Error;
 use super::ranks;
 
@@ -46,15 +47,6 @@ fn size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// What is wrong where the memory does not do, and what helps: the longer side of the `largest` picture that fits.
-pub(super) fn advice(error: &MemoryError, largest: Option<usize>) -> Error {
-    let more = format!("--memory {}", rounded_up(error.needed));
-    Error::Failure(match largest {
-        Some(largest) => format!("{error}; give --size {largest} or less, or {more} where there is so much"),
-        None => format!("{error}; give {more} where there is so much"),
-    })
-}
-
 /// Longer side up to which pictures are read before their job is priced.
 pub(super) const SMALL: usize = 2048;
 
@@ -92,7 +84,7 @@ pub(super) fn forecast(
 /// The library's error; where memory is short, with the largest side up to `side` for which it is enough.
 pub(super) fn with_advice(error: impasto::Error, at: impl Fn(usize) -> Result<Work, Error>, side: usize) -> Error {
     let impasto::Error::Memory(error) = error else { return error.into() };
-    advice(&error, largest(LEAST.min(side)..=side, |side| fits(&at, side, error.allowed)))
+    Error::Failure(advice::memory(&error, largest(LEAST.min(side)..=side, |side| fits(&at, side, error.allowed))))
 }
 
 /// The largest longer side up to `own` for which the memory is enough; `own` where none is, for the error that follows.
@@ -103,11 +95,6 @@ pub(super) fn largest_side(at: impl Fn(usize) -> Result<Work, Error>, own: usize
 /// Whether the memory is enough at a longer side. What else may be wrong there is not asked.
 fn fits(at: &impl Fn(usize) -> Result<Work, Error>, side: usize, memory: usize) -> bool {
     !matches!(at(side).map(|work| work.forecast(memory)), Ok(Err(impasto::Error::Memory(_))))
-}
-
-/// An amount as the option takes it, in whole MB.
-fn rounded_up(bytes: usize) -> String {
-    format!("{}M", bytes.div_ceil(1 << 20))
 }
 
 /// The largest number in a range that does, if all up to it do; `None` if the least does not.
@@ -213,7 +200,6 @@ mod tests {
         for text in ["", "0", "-1", "much", "4 elephants"] {
             assert!(size(text).unwrap_err().starts_with("give an amount"), "{text}");
         }
-        assert_eq!(rounded_up((3 << 20) + 1), "4M");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::Args;
-use impasto::jobs::{Texture, TextureError};
+use impasto::jobs::Texture;
 use impasto::objective::{texture_layers, texture_layers_up_to};
 use impasto::optim::Method;
 use impasto::picture::{Dimensions, Picture};
@@ -17,6 +17,7 @@ use super::arguments::NetworkArguments;
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
+use super::job::JobCommand;
 use super::memory::{dimensions, forecast};
 use super::ranks;
 
@@ -88,45 +89,60 @@ impl FromStr for Size {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &[&arguments.example])?;
-    let method = arguments.run.method(Method::Lbfgs)?;
-    let (example, (network, weights)) = (arguments.example()?, arguments.ready()?);
-    let memory = arguments.memory();
-    driver.note_weights(&weights);
-    driver.note("layers", arguments.layers());
-    driver.note("optimizer", method);
-    driver.note("pool", arguments.network.pool.unwrap_or(Pooling::Average));
-    arguments.network.in_threads(|| {
-        let texture = arguments.texture(&example, &network)?;
+impl JobCommand for Arguments {
+    fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
+        let mut driver = Driver::new(Some(invocation), &self.run, &self.output, &[&self.example])?;
+        let method = self.run.method(Method::Lbfgs)?;
+        let (example, (network, weights)) = (self.example()?, self.ready()?);
+        let memory = self.memory();
+        driver.note_weights(&weights);
+        driver.note("layers", self.layers());
+        driver.note("optimizer", method);
+        driver.note("pool", self.network.pool.unwrap_or(Pooling::Average));
+        self.network.in_threads(|| {
+            let texture = self.texture(&example, &network)?;
+            let side = texture.size[0].max(texture.size[1]);
+            forecast(|side| self.at(&texture, side), side, memory)?;
+            driver.complete(texture.run_within(memory)?)
+        })?
+    }
+
+    fn forecast(&self, memory: usize) -> Result<(Forecast, Work), Error> {
+        let (network, _) = self.ready()?;
+        let example = dimensions(&self.example)?;
+        let example = match self.example_size {
+            0 => example,
+            longest => example.fitted(longest as usize),
+        };
+        let texture = self.texture(example, &network)?;
         let side = texture.size[0].max(texture.size[1]);
-        forecast(|side| arguments.at(&texture, side), side, memory)?;
-        driver.complete(texture.run_within(memory)?)
-    })?
-}
-
-impl Arguments {
-    /// The example's path.
-    pub(super) fn example_mut(&mut self) -> &mut PathBuf {
-        &mut self.example
+        forecast(|side| self.at(&texture, side), side, memory)
     }
 
-    /// Options of the run.
-    pub(super) fn run_arguments_mut(&mut self) -> &mut RunArguments {
-        &mut self.run
-    }
-
-    /// Options of the network.
-    pub(super) fn network_arguments(&self) -> &NetworkArguments {
+    fn network_arguments(&self) -> &NetworkArguments {
         &self.network
     }
 
+    fn run_arguments(&self) -> &RunArguments {
+        &self.run
+    }
+
+    fn run_arguments_mut(&mut self) -> &mut RunArguments {
+        &mut self.run
+    }
+
+    fn pictures_mut(&mut self) -> Vec<&mut PathBuf> {
+        vec![&mut self.example]
+    }
+}
+
+impl Arguments {
     /// Bytes that may be used.
-    pub(super) fn memory(&self) -> usize {
+    fn memory(&self) -> usize {
         self.run.memory.budget()
     }
 
-    pub(super) fn example(&self) -> Result<Picture, Error> {
+    fn example(&self) -> Result<Picture, Error> {
         Ok(match self.example_size {
             0 => Picture::open(&self.example)?,
             longest => Picture::open_fitted(&self.example, longest as usize)?,
@@ -142,7 +158,7 @@ impl Arguments {
     }
 
     /// The network, and where its weights come from.
-    pub(super) fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
+    fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
         let found = self.network.find(self.run.verbosity.quiet)?;
         let deepest = self.layers().layers().max().expect("lists of layers are not empty");
         Ok((self.network.load_with(&found, deepest, Pooling::Average)?, found.source))
@@ -176,11 +192,4 @@ impl Arguments {
             ..default
         })
     }
-}
-
-/// What is wrong with a texture, and what helps.
-pub(super) fn advice(error: &TextureError) -> String {
-    let TextureError::Seam { stride, width, height, .. } = error;
-    let up = |side: &usize| side.next_multiple_of(*stride);
-    format!("{error}; give --size {},{}", up(width), up(height))
 }

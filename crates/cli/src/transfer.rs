@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use impasto::jobs::{Colours, Masks, MasksError};
+use impasto::jobs::{Colours, Masks};
 use impasto::objective::Targets;
 use impasto::picture::{ColourMap, Dimensions, Picture, Regions};
 #[cfg(feature = "studio")]
@@ -18,6 +18,7 @@ use super::arguments::{NetworkArguments, Networks, RecipeArguments, Side, SizeAr
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
+use super::job::JobCommand;
 use super::memory::{SMALL, dimensions, forecast, largest_side, with_advice};
 use super::ranks;
 use super::styles::StyleArguments;
@@ -150,20 +151,43 @@ impl Arguments {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let inputs = arguments.inputs()?;
-    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &inputs)?;
-    if let Some(picture) = arguments.recoloured()? {
-        driver.write(&picture)?;
-        return Ok(ExitCode::SUCCESS);
+impl JobCommand for Arguments {
+    fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
+        let inputs = self.inputs()?;
+        let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+        let mut driver = Driver::new(Some(invocation), &self.run, &self.output, &inputs)?;
+        if let Some(picture) = self.recoloured()? {
+            driver.write(&picture)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let ready = self.ready(&Networks::default())?;
+        driver.note_weights(&ready.method.weights);
+        for (name, value) in ready.method.recipe.settings() {
+            driver.note(name, value);
+        }
+        self.network.in_threads(|| driver.complete(ready.run()?))?
     }
-    let ready = arguments.ready(&Networks::default())?;
-    driver.note_weights(&ready.method.weights);
-    for (name, value) in ready.method.recipe.settings() {
-        driver.note(name, value);
+
+    fn forecast(&self, memory: usize) -> Result<(Forecast, Work), Error> {
+        self.check()?;
+        self.forecast_of(memory, &Networks::default(), self.sizes()?)
     }
-    arguments.network.in_threads(|| driver.complete(ready.run()?))?
+
+    fn network_arguments(&self) -> &NetworkArguments {
+        &self.network
+    }
+
+    fn run_arguments(&self) -> &RunArguments {
+        &self.run
+    }
+
+    fn run_arguments_mut(&mut self) -> &mut RunArguments {
+        &mut self.run
+    }
+
+    fn pictures_mut(&mut self) -> Vec<&mut PathBuf> {
+        std::iter::once(&mut self.content).chain(self.styles.paths_mut()).collect()
+    }
 }
 
 impl Arguments {
@@ -187,7 +211,6 @@ impl Arguments {
     }
 
     /// What can be known to be wrong before a picture is read.
-    #[cfg(feature = "studio")]
     pub(super) fn check(&self) -> Result<(), Error> {
         self.colours()?;
         self.styles.shares(true)?;
@@ -198,26 +221,6 @@ impl Arguments {
     #[cfg(feature = "studio")]
     pub(super) fn only_recolours(&self) -> bool {
         self.colors == ColorsFrom::Only
-    }
-
-    /// Options of the run.
-    pub(super) fn run_arguments(&self) -> &RunArguments {
-        &self.run
-    }
-
-    /// The pictures' paths.
-    pub(super) fn pictures_mut(&mut self) -> Vec<&mut PathBuf> {
-        std::iter::once(&mut self.content).chain(self.styles.paths_mut()).collect()
-    }
-
-    /// The same, to change them.
-    pub(super) fn run_arguments_mut(&mut self) -> &mut RunArguments {
-        &mut self.run
-    }
-
-    /// Options of the network.
-    pub(super) fn network_arguments(&self) -> &NetworkArguments {
-        &self.network
     }
 
     /// The picture of `--colors only`, for which no network is needed.
@@ -439,20 +442,5 @@ impl Ready {
             targets: Some(&self.method.targets),
             own_terms: Vec::new(),
         }
-    }
-}
-
-/// What is wrong with masks, and what helps.
-pub(super) fn masks_advice(error: &MasksError) -> String {
-    match error {
-        MasksError::Count { .. } => format!("{error}: give --style-mask once for each STYLE, in their order"),
-        MasksError::OfContent(_) | MasksError::OfStyle { .. } => {
-            format!(
-                "{error}; change --content-mask or --style-mask, in colours of their own for at least 0.5 % of the picture"
-            )
-        }
-        MasksError::Invisible("content") => format!("{error}; give --paint-transparent to paint it all the same"),
-        MasksError::Region(_) => format!("{error}; give a larger --size, larger regions, or fewer --style-layers"),
-        _ => error.to_string(),
     }
 }

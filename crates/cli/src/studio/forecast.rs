@@ -13,6 +13,7 @@ use super::queue::Queue;
 use super::record::Record;
 use super::upload::{MOST_PIXELS, MOST_STYLES};
 use crate::error::Error;
+use crate::job::JobCommand;
 use crate::memory::dimensions;
 use crate::plan::as_json;
 use crate::settings::{self, Settings};
