@@ -66,6 +66,7 @@ pub(crate) fn style_transfer_by<T: Real>(
     targets: &Targets<T>,
 ) -> Result<Objective<T>, RegionError> {
     let elements = content.len() as f64;
+    let recipe = &recipe.clone().at_side(content.dim().0.max(content.dim().1));
     let content = content_terms(recipe, (execution, network), content)?;
     let size = elements / 3.0;
     let area = |region: &Region| region.picture.as_ref().map_or(size, |part| part.iter().map(|&w| f64::from(w)).sum());

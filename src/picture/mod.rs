@@ -2,6 +2,7 @@
 
 mod colour;
 mod colour_map;
+mod dimensions;
 mod error;
 mod histogram;
 mod metadata;
@@ -15,6 +16,7 @@ mod tests;
 mod write;
 
 pub use colour_map::ColourMap;
+pub use dimensions::Dimensions;
 pub use error::{Fault, PictureError};
 pub use histogram::match_histogram;
 pub use oklab::coloured_like;

@@ -121,7 +121,7 @@ impl Recipe {
     }
 
     /// The recipe for a scale of the given longer side.
-    pub fn at_side(mut self, side: usize) -> Self {
+    pub(crate) fn at_side(mut self, side: usize) -> Self {
         if let Some(reference) = self.reference_side.take() {
             self.style_weight *= (side as f64 / reference as f64).min(1.0).powi(2);
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::Array3;
 
+use crate::error::Error;
 use crate::objective::Place;
 use crate::ops::{add, scale, squared_error};
 use crate::optim::Method;
@@ -30,6 +31,17 @@ pub struct Load {
     pub network: Vgg19<f32>,
     /// How many processes share an evaluation.
     pub ranks: usize,
+}
+
+/// What a job takes, as it is priced: from the sizes of its pictures alone.
+#[derive(Clone)]
+pub struct Work {
+    /// The sizes that are painted one after the other, at least one.
+    pub scales: Vec<Scale>,
+    /// What each of them takes.
+    pub loads: Vec<Load>,
+    /// Bytes of the pictures that the job holds at all times.
+    pub held: usize,
 }
 
 /// What a job will take at one of its sizes.
@@ -97,21 +109,38 @@ const MATRICES: usize = 6;
 /// Passes over picture and optimiser's state, per pixel and vector.
 const PASS: f64 = 2e-9;
 
-impl Forecast {
-    /// The forecast of a job that does with so much memory: by size what it takes there, with `held` bytes of pictures
-    /// besides; at each the fastest plan.
+impl Work {
+    /// The forecast within so many bytes of memory for the whole process: at each size the fastest plan that fits.
     ///
     /// # Errors
-    /// If the memory does not do for all sizes; of several, the one that needs most.
-    pub fn new(loads: &[(Scale, Load)], held: usize, memory: usize) -> Result<Self, MemoryError> {
-        let scales: Vec<_> = loads.iter().map(|(scale, load)| load.forecast(*scale, held, memory)).collect();
+    /// If the network cannot see a picture of one of the sizes as deep as the job looks, or the memory is too little for
+    /// one; of several, the one that needs most.
+    pub fn forecast(&self, memory: usize) -> Result<Forecast, Error> {
+        for load in &self.loads {
+            let deepest = load.places.iter().filter_map(|place| place.layer()).max();
+            deepest.map_or(Ok(()), |layer| load.network.check(load.size, layer))?;
+        }
+        Ok(self.within(memory)?)
+    }
+
+    /// The same without a look at the sizes.
+    pub(super) fn within(&self, memory: usize) -> Result<Forecast, MemoryError> {
+        let loads = self.scales.iter().zip(&self.loads);
+        let scales: Vec<_> = loads.map(|(scale, load)| load.forecast(*scale, self.held, memory)).collect();
         let errors = scales.iter().filter_map(|scale| scale.as_ref().err());
         if let Some(most) = errors.max_by_key(|error| error.needed) {
             return Err(*most);
         }
-        Ok(Self { scales: scales.into_iter().flatten().collect() })
+        Ok(Forecast { scales: scales.into_iter().flatten().collect() })
     }
 
+    /// How fast this machine computes the evaluations of the last size, measured in about a second.
+    pub fn speed(&self) -> Speed {
+        self.loads.last().map_or(Speed::REFERENCE, Load::speed)
+    }
+}
+
+impl Forecast {
     /// The most memory of the whole process, in bytes.
     pub fn memory(&self) -> usize {
         self.scales.iter().map(|scale| scale.memory).max().unwrap_or(0)

@@ -45,7 +45,7 @@ use rand_chacha::ChaCha8Rng;
 
 pub use canvas::{Canvas, FAINT, Start, Units};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use forecast::{Bytes, Forecast, Load, MemoryError, ScaleForecast, Speed};
+pub use forecast::{Bytes, Forecast, Load, MemoryError, ScaleForecast, Speed, Work};
 pub use state::{State, StateError};
 pub use watch::{Progress, Stop, Watcher};
 
@@ -114,8 +114,8 @@ impl Stage {
 
 /// A job that goes through several sizes, from small to large.
 pub trait Job {
-    /// The sizes, at least one.
-    fn scales(&self) -> &[Scale];
+    /// What the job takes at each of its sizes.
+    fn work(&self) -> &Work;
 
     /// What is minimised at one of them. From the second on, `so_far` is the canvas of the one before; the run keeps its
     /// optimiser if that goes on at another size.
@@ -124,48 +124,22 @@ pub trait Job {
     /// If the network has not the layers that the job needs, or a picture is too small for them.
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error>;
 
-    /// What the job takes at one of its sizes.
-    fn load(&self, index: usize) -> Load;
-
-    /// Bytes of the pictures that the job holds at all times.
-    fn held(&self) -> usize {
-        0
-    }
-
     /// The finished picture.
     fn finished(&self, picture: Picture) -> Picture {
         picture
     }
 }
 
-/// What a job will take if it does with so many bytes of memory.
-///
-/// # Errors
-/// If the memory does not do for one of its sizes.
-pub fn forecast(job: &(impl Job + ?Sized), memory: usize) -> Result<Forecast, MemoryError> {
-    let loads: Vec<_> = job.scales().iter().enumerate().map(|(index, scale)| (*scale, job.load(index))).collect();
-    Forecast::new(&loads, job.held(), memory)
-}
-
-/// The same, and the load at the last size.
-pub(crate) fn forecast_and_load(job: &impl Job, memory: usize) -> Result<(Forecast, Load), Error> {
-    Ok((forecast(job, memory)?, job.load(job.scales().len() - 1)))
-}
-
 /// A job of one stage.
-struct Single([Scale; 1], Load);
+struct Single(Work);
 
 impl Job for Single {
-    fn scales(&self) -> &[Scale] {
+    fn work(&self) -> &Work {
         &self.0
     }
 
     fn stage(&self, _: usize, _: Option<&Canvas>) -> Result<Stage, Error> {
         unreachable!("its only stage was given to the run")
-    }
-
-    fn load(&self, _: usize) -> Load {
-        self.1.clone()
     }
 }
 
@@ -205,8 +179,9 @@ impl<'a> Run<'a> {
             network: stage.network.clone(),
             ranks: stage.execution.ranks(),
         };
-        let job = Single([Scale { side: height.max(width), steps: stage.steps }], load);
-        let forecast = forecast(&job, usize::MAX).expect("without limit");
+        let scale = Scale { side: height.max(width), steps: stage.steps };
+        let job = Single(Work { scales: vec![scale], loads: vec![load], held: 0 });
+        let forecast = job.0.within(usize::MAX).expect("without limit");
         Self::from(Box::new(job), stage, forecast)
     }
 
@@ -218,12 +193,12 @@ impl<'a> Run<'a> {
         Self::within(job, usize::MAX)
     }
 
-    /// The same with no more memory, of the whole process, than so many bytes: as the [`forecast`] says.
+    /// The same with no more memory, of the whole process, than so many bytes: as [`Work::forecast`] says.
     ///
     /// # Errors
     /// As [`of`](Self::of), and if the memory does not do for one of the sizes.
     pub fn within(job: impl Job + 'a, memory: usize) -> Result<Self, Error> {
-        let forecast = forecast(&job, memory)?;
+        let forecast = job.work().forecast(memory)?;
         let stage = job.stage(0, None)?;
         stage.check()?;
         Ok(Self::from(Box::new(job), stage.planned(&forecast.scales[0]), forecast))
@@ -312,7 +287,7 @@ impl<'a> Run<'a> {
         }
         self.iteration += 1;
         self.iteration_of_scale += 1;
-        let last = self.scale + 1 == self.job.scales().len();
+        let last = self.scale + 1 == self.job.work().scales.len();
         let complete = self.iteration_of_scale == self.stage.steps;
         let settled = self.tolerance.settled(total).filter(|_| !complete);
         self.scale_done = step == Step::Converged || complete || settled.is_some();
@@ -380,7 +355,7 @@ impl<'a> Run<'a> {
 
     /// The sizes of the run.
     pub fn scales(&self) -> &[Scale] {
-        self.job.scales()
+        &self.job.work().scales
     }
 
     /// What the run was foreseen to take.

@@ -8,7 +8,7 @@ use impasto::objective::{InversionError, RegionError};
 use impasto::picture::PictureError;
 use impasto::vgg::NetworkError;
 
-use super::ranks;
+use super::{advice, ranks};
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -121,9 +121,9 @@ impl From<impasto::Error> for Error {
             | Library::Inversion(InversionError::Network(error))
             | Library::Masks(MasksError::Region(RegionError::Network(error))) => error.into(),
             Library::Inversion(error) => Self::Failure(format!("{error}; change --crop or --channels")),
-            Library::Texture(error) => Self::Failure(super::texture::advice(&error)),
-            Library::Memory(error) => super::memory::advice(&error, None),
-            Library::Masks(error) => Self::Failure(super::transfer::masks_advice(&error)),
+            Library::Texture(error) => Self::Failure(advice::texture(&error)),
+            Library::Memory(error) => Self::Failure(advice::memory(&error, None)),
+            Library::Masks(error) => Self::Failure(advice::masks(&error)),
             Library::Schedule(_) | Library::Environment(_) => Self::Usage(error.to_string()),
             _ => Self::Failure(error.to_string()),
         }

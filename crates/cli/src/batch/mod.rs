@@ -209,14 +209,15 @@ impl Arguments {
         // As the parser gives them back, equal settings are equal.
         settings = settings::of_words(&line)?;
         settings.retain(|name, _| !NOT_IN_THE_PICTURE.contains(&name.as_str()));
-        let provenance = Record::of_transfer(&transfer, words(&settings)?, settings)?.provenance()?;
+        let inputs = transfer.inputs()?;
+        let weights = transfer.network_arguments().find(true)?.source;
+        let provenance = Record::of_transfer(words(&settings)?, settings, &inputs, &weights)?.provenance()?;
         if is_there(transfer.output(), &provenance) {
             return Ok(State::Present);
         }
         if self.dry_run {
             return Ok(State::Planned);
         }
-        let inputs = transfer.inputs()?;
         let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
         let driver = Driver::new(None, transfer.run_arguments(), transfer.output(), &inputs)?;
         let mut driver = driver.made_by(provenance);

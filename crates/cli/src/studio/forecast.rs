@@ -1,9 +1,10 @@
 //! What a job would take, said before it is one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
-use impasto::run::{Load, Speed};
+use impasto::picture::Dimensions;
+use impasto::run::{Speed, Work};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -12,9 +13,11 @@ use super::queue::Queue;
 use super::record::Record;
 use super::upload::{MOST_PIXELS, MOST_STYLES};
 use crate::error::Error;
+use crate::job::JobCommand;
+use crate::memory::dimensions;
 use crate::plan::as_json;
 use crate::settings::{self, Settings};
-use crate::transfer::{Pictures, Planned};
+use crate::transfer::Sizes;
 
 /// The longest side of a picture, in pixels.
 const LONGEST: usize = 65_536;
@@ -34,9 +37,27 @@ pub(super) struct Asked {
     settings: Settings,
 }
 
+/// A picture of a job that is planned.
+enum Picture {
+    /// It is in a file.
+    File(PathBuf),
+    /// Only its size is known.
+    Size(Dimensions),
+}
+
+impl Picture {
+    fn dimensions(&self) -> Result<Dimensions, Error> {
+        match self {
+            Self::File(path) => dimensions(path),
+            Self::Size(size) => Ok(*size),
+        }
+    }
+}
+
 /// A job that is planned.
 pub(super) struct Plan {
-    pictures: Pictures,
+    content: Picture,
+    styles: Vec<Picture>,
     settings: Settings,
 }
 
@@ -68,10 +89,10 @@ impl Asked {
     /// # Errors
     /// If there are none at all.
     pub(super) fn plan(self, root: &Path, like: Option<&Record>) -> Result<Plan, String> {
-        let size = |[width, height]: [usize; 2]| Planned::Size([height, width]);
-        let file = |record: &Record, name: &String| Planned::File(record.folder(root).join(name));
+        let size = |[width, height]: [usize; 2]| Picture::Size(Dimensions { height, width, opacity: false });
+        let file = |record: &Record, name: &String| Picture::File(record.folder(root).join(name));
         let content = self.content.map(size).or_else(|| like.map(|other| file(other, &other.content)));
-        let mut styles: Vec<Planned> = self.styles.into_iter().map(size).collect();
+        let mut styles: Vec<Picture> = self.styles.into_iter().map(size).collect();
         if let Some(other) = like.filter(|_| styles.is_empty()) {
             styles = other.styles.iter().map(|name| file(other, name)).collect();
         }
@@ -79,7 +100,7 @@ impl Asked {
         if styles.is_empty() {
             return Err("`styles` is missing: width and height of each picture whose style to take".into());
         }
-        Ok(Plan { pictures: Pictures { content, styles }, settings: self.settings })
+        Ok(Plan { content, styles, settings: self.settings })
     }
 }
 
@@ -90,7 +111,7 @@ impl Plan {
     /// Those of the settings, and if the memory does not do.
     pub(super) fn forecast(self, queue: &Queue) -> Result<Value, Error> {
         let settings = options::checked(&self.settings)?;
-        let styles = (1..=self.pictures.styles.len()).map(|number| format!("style-{number}.png"));
+        let styles = (1..=self.styles.len()).map(|number| format!("style-{number}.png"));
         let names = std::iter::once("content.png".to_owned()).chain(styles);
         let output = ["-o", "picture.png"].map(String::from);
         let words: Vec<String> = names.chain(output).chain(settings::words(&settings)?).collect();
@@ -101,16 +122,18 @@ impl Plan {
             let allowed = (memory < usize::MAX).then_some(memory);
             return Ok(json!({"peak_memory_bytes": 0, "allowed_memory_bytes": allowed, "seconds": 0, "scales": []}));
         }
+        let styles = self.styles.iter().map(Picture::dimensions).collect::<Result<_, _>>()?;
+        let sizes = Sizes { content: self.content.dimensions()?, styles };
         transfer.network_arguments().in_threads(|| {
-            let (forecast, load) = transfer.forecast(memory, &queue.networks, &self.pictures)?;
-            Ok(as_json(&forecast, memory, speed(queue, &load)))
+            let (forecast, work) = transfer.forecast_of(memory, &queue.networks, sizes)?;
+            Ok(as_json(&forecast, memory, speed(queue, &work)))
         })?
     }
 }
 
 /// How fast the machine was when it last painted, or else how fast it is, which takes a second to find out.
-fn speed(queue: &Queue, load: &Load) -> Speed {
+fn speed(queue: &Queue, work: &Work) -> Speed {
     // Whoever asks meanwhile waits.
     let mut known = queue.speed.lock().unwrap_or_else(PoisonError::into_inner);
-    *known.get_or_insert_with(|| load.speed())
+    *known.get_or_insert_with(|| work.speed())
 }

@@ -12,7 +12,6 @@ use impasto::Picture;
 
 use super::answer::{failure, refusal};
 use super::record::safe_name;
-use crate::memory::picture_size;
 use crate::settings::Settings;
 
 /// The most bytes of one picture.
@@ -117,15 +116,15 @@ fn free_name(folder: &Path, wanted: &str) -> std::io::Result<(String, File)> {
 /// Reads a picture as small as the page shows it, if it has not too many pixels.
 fn look(path: &Path, preview: &Path, name: &str) -> Result<(), Response> {
     let said = |why: String| why.replace(&path.display().to_string(), name);
-    let size = picture_size(path);
+    let refused =
+        |why: impasto::picture::PictureError| refusal(StatusCode::UNPROCESSABLE_ENTITY, said(why.to_string()));
+    let [height, width] = impasto::picture::shape(path).map_err(refused)?;
     // Nothing is made larger.
-    let longest = size.map_or(PREVIEW, |(width, height)| PREVIEW.min(width.max(height) as usize));
-    if let Some((width, height)) = size.filter(|(w, h)| u64::from(*w) * u64::from(*h) > MOST_PIXELS) {
+    let longest = PREVIEW.min(width.max(height));
+    if (width * height) as u64 > MOST_PIXELS {
         let why = format!("{name} has {width}×{height} pixels; at most {} million are taken", MOST_PIXELS / 1_000_000);
         return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, why));
     }
-    let refused =
-        |why: impasto::picture::PictureError| refusal(StatusCode::UNPROCESSABLE_ENTITY, said(why.to_string()));
     Picture::open_fitted(path, longest).map_err(refused)?.save(preview).map_err(failure)
 }
 
