@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::arguments::rate;
 use super::error::Error;
+use super::print::note;
 
 /// Names that pictures end in, in a folder.
 const PICTURES: [&str; 10] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "heic", "heif"];
@@ -70,7 +71,11 @@ fn pictures_in(folder: &Path, quiet: bool) -> Result<Vec<PathBuf>, Error> {
     }
     if !others.is_empty() && !quiet {
         let names: Vec<_> = others.iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy()).collect();
-        eprintln!("note: passed over in {}, by their names no pictures: {}", folder.display(), names.join(", "));
+        note(format_args!(
+            "note: passed over in {}, by their names no pictures: {}",
+            folder.display(),
+            names.join(", ")
+        ));
     }
     Ok(pictures)
 }

@@ -44,6 +44,17 @@ impl Format {
         extension.parse().map_err(|()| PictureError::Extension { path: path.into() })
     }
 
+    /// What names of its files end in.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpg",
+            Self::WebP => "webp",
+            Self::Tiff => "tiff",
+            Self::Bmp => "bmp",
+        }
+    }
+
     /// Whether it can hold opacity.
     pub(super) fn holds_alpha(self) -> bool {
         self != Self::Jpeg

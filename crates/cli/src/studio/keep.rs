@@ -53,14 +53,17 @@ impl Keeper {
             };
             let about = checkpoint.about();
             if about.get("made") != Some(&told(made)) {
-                eprintln!("{} is of other settings, weights or pictures: the job begins anew", self.file.display());
+                note(format_args!(
+                    "{} is of other settings, weights or pictures: the job begins anew",
+                    self.file.display()
+                ));
                 return Ok(None);
             }
             let number = |name: &str| about.get(name).and_then(Value::as_u64).unwrap_or(0) as usize;
             Ok(Some(Found { state: checkpoint.state()?, from: number("from"), iterations: number("iterations") }))
         };
         read().unwrap_or_else(|why| {
-            eprintln!("{}; the job begins anew", Failure::from(why));
+            note(format_args!("{}; the job begins anew", Failure::from(why)));
             None
         })
     }
@@ -103,3 +106,4 @@ impl Keeper {
 fn told(made: &Provenance) -> Value {
     json!({"version": made.version, "settings": made.settings, "weights": made.weights})
 }
+use crate::print::note;

@@ -37,6 +37,7 @@ use self::guard::Guard;
 use self::queue::Queue;
 use super::error::Error;
 use super::interrupt;
+use crate::print::{note, result};
 
 /// The port where none is asked for.
 const PORT: u16 = 4700;
@@ -74,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let folder = folder.canonicalize().map_err(|why| Error::file("open the folder", folder, why))?;
     let (queue, wrong) = Queue::open(folder);
     for why in &wrong {
-        eprintln!("note: {why}");
+        note(format_args!("note: {why}"));
     }
     let queue = Arc::new(queue);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
@@ -85,14 +86,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let page = format!("http://{address}/{query}");
     // Whoever reads the address may press Ctrl-C at once.
     let interrupted = interrupt::watch();
-    println!("impasto studio: {page}");
-    eprintln!("pictures and jobs are kept in {}; Ctrl-C ends the studio", queue.root.display());
+    result(format_args!("impasto studio: {page}"));
+    note(format_args!("pictures and jobs are kept in {}; Ctrl-C ends the studio", queue.root.display()));
     let worker = std::thread::spawn({
         let queue = Arc::clone(&queue);
         move || worker::work(&queue)
     });
     if !arguments.no_open && open::that_detached(&page).is_err() {
-        eprintln!("no browser could be opened; open the address above");
+        note(format_args!("no browser could be opened; open the address above"));
     }
     let routes = page::with_fallbacks(api::routes(Arc::clone(&queue)).merge(page::routes()));
     let routes = routes.layer(axum::middleware::from_fn_with_state(Guard { token }, guard::check));
@@ -111,7 +112,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     })?;
     queue.jobs().ending = true;
     queue.wake();
-    eprintln!("the iteration is finished; what is not painted yet goes on at the next start");
+    note(format_args!("the iteration is finished; what is not painted yet goes on at the next start"));
     let _ = worker.join();
     Ok(ExitCode::from(interrupt::EXIT_CODE))
 }

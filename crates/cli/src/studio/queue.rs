@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::record::{Record, State};
 use crate::arguments::Networks;
+use crate::print::note;
 use crate::settings::Settings;
 
 /// All jobs, in a folder.
@@ -135,7 +136,7 @@ impl Job {
     /// Keeps the record for the next start, and tells of it.
     pub(super) fn keep(&self, root: &Path) {
         if let Err(why) = self.record.save(root) {
-            eprintln!("job {} cannot be kept for the next start: {why}", self.record.id);
+            note(format_args!("job {} cannot be kept for the next start: {why}", self.record.id));
         }
         self.tell();
     }
@@ -289,7 +290,7 @@ impl Queue {
         };
         self.wake();
         if moved && let Err(why) = std::fs::remove_dir_all(&going) {
-            eprintln!("{} cannot be deleted: {why}; the next start tries again", going.display());
+            note(format_args!("{} cannot be deleted: {why}; the next start tries again", going.display()));
         }
         Ok(true)
     }

@@ -13,6 +13,7 @@ use super::queue::Queue;
 use super::record::{self, State};
 use crate::error::Error;
 use crate::job::JobCommand;
+use crate::print::note;
 use crate::record::Record;
 use crate::settings::{self, Settings};
 
@@ -155,7 +156,7 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
             Some(found) => {
                 let (iterations, scale) = (found.iterations, found.state.scale);
                 if let Err(why) = run.restore(found.state) {
-                    eprintln!("job {id} begins anew: {why}");
+                    note(format_args!("job {id} begins anew: {why}"));
                     onlooker.forget();
                     return Ok(None);
                 }
