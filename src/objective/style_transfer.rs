@@ -213,6 +213,7 @@ mod tests {
             style_layers: LayerWeights::given([("relu1_1", 0.25), ("relu2_1", 2.0)]),
             content_weight: 3.0,
             style_weight: 5.0,
+            reference_side: None,
             tv_weight: 0.5,
             ..Preset::Balanced.recipe(true)
         }

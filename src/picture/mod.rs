@@ -71,11 +71,6 @@ impl Picture {
         4 * (self.rgb.len() + self.alpha.as_ref().map_or(0, ndarray::ArrayBase::len))
     }
 
-    /// Height and width at which the longer side is `longest`; see [`fitted`](Self::fitted).
-    pub(crate) fn fitted_size(&self, longest: usize) -> [usize; 2] {
-        resize::fitted_size([self.height(), self.width()], longest)
-    }
-
     /// Width in pixels.
     pub fn width(&self) -> usize {
         self.rgb.dim().1

@@ -21,7 +21,7 @@ use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
 use super::job::JobCommand;
-use super::memory::{SMALL, dimensions, forecast, largest_side};
+use super::memory::{dimensions, forecast, largest_side};
 use super::ranks;
 
 /// Find a picture with the same features at a layer
@@ -285,11 +285,6 @@ impl Arguments {
 
     /// The longer side of the picture, once it is known that there is memory for it; `None` for the picture's own.
     fn side(&self, network: &Vgg19<f32>, memory: usize) -> Result<Option<usize>, Error> {
-        let asked = if self.layer.is_classifier() { Side::Own } else { self.size.side() };
-        if matches!(asked, Side::Pixels(side) if side <= SMALL) {
-            let Side::Pixels(side) = asked else { unreachable!("matched") };
-            return Ok(Some(side));
-        }
         self.forecast_of(network, memory).map(|(side, ..)| side)
     }
 
@@ -297,7 +292,7 @@ impl Arguments {
     fn forecast_of(&self, network: &Vgg19<f32>, memory: usize) -> Result<(Option<usize>, Forecast, Work), Error> {
         let image = dimensions(&self.image)?;
         let image = if self.layer.is_classifier() { Dimensions { height: 224, width: 224, ..image } } else { image };
-        let at = |side| Ok(self.invert(image.fitted(side), network)?.work()?);
+        let at = |side| Ok::<_, Error>(self.invert(image.fitted(side), network)?.work()?);
         let asked = if self.layer.is_classifier() { Side::Own } else { self.size.side() };
         let side = match asked {
             Side::Own => None,

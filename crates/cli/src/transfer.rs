@@ -422,7 +422,8 @@ impl Ready {
                 let smaller = |(style, share): &(&Picture, f64)| (Dimensions::from(*style).fitted(side), *share);
                 let own = Transfer::new(content.fitted(side), content, &self.method.network, Preset::default());
                 let (recipe, styles) = (self.method.recipe.clone(), styles.iter().map(smaller).collect());
-                Ok(Transfer { recipe, styles, execution: ranks::execution(), ..own }.work()?)
+                let (masks, start) = (self.masks.clone(), self.start.clone());
+                Ok::<_, Error>(Transfer { recipe, styles, masks, start, execution: ranks::execution(), ..own }.work()?)
             };
             with_advice(error, at, content.longest())
         })
