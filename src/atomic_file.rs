@@ -233,7 +233,7 @@ mod tests {
             Err(io::Error::other("the power fails"))
         });
         assert_eq!(failed.unwrap_err().to_string(), "the power fails");
-        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }
 
@@ -244,10 +244,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (ours, plain) = (folder.path().join("ours"), folder.path().join("plain"));
         write_atomically(&ours, |file| file.write_all(b"x")).unwrap();
-        std::fs::write(&plain, b"x").unwrap();
+        fs::write(&plain, b"x").unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
-        std::fs::set_permissions(&ours, std::fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(&ours, fs::Permissions::from_mode(0o640)).unwrap();
         write_atomically(&ours, |file| file.write_all(b"y")).unwrap();
         assert_eq!(mode(&ours) & 0o777, 0o640);
     }
@@ -258,13 +258,13 @@ mod tests {
         use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        std::fs::create_dir(at("elsewhere")).unwrap();
+        fs::create_dir(at("elsewhere")).unwrap();
         symlink("elsewhere/file", at("link")).unwrap();
         symlink("link", at("link to link")).unwrap();
         check_writable(&at("link to link")).unwrap();
         for text in ["first", "second"] {
             write_atomically(&at("link to link"), |file| file.write_all(text.as_bytes())).unwrap();
-            assert_eq!(std::fs::read_to_string(at("elsewhere/file")).unwrap(), text);
+            assert_eq!(fs::read_to_string(at("elsewhere/file")).unwrap(), text);
         }
         assert!(at("link").is_symlink() && at("link to link").is_symlink());
         assert_eq!(at("elsewhere").read_dir().unwrap().count(), 1);
@@ -283,13 +283,13 @@ mod tests {
         assert!(error.contains("it is a folder"), "{error}");
         check_writable(&at("file")).unwrap();
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
-        std::fs::write(at("file"), "kept").unwrap();
+        fs::write(at("file"), "kept").unwrap();
         let mut protected = at("file").metadata().unwrap().permissions();
         protected.set_readonly(true);
-        std::fs::set_permissions(at("file"), protected).unwrap();
+        fs::set_permissions(at("file"), protected).unwrap();
         let error = check_writable(&at("file")).unwrap_err().to_string();
         assert!(error.contains("protected"), "{error}");
-        assert_eq!(std::fs::read_to_string(at("file")).unwrap(), "kept");
+        assert_eq!(fs::read_to_string(at("file")).unwrap(), "kept");
         #[cfg(target_os = "linux")]
         for text in [
             check_writable(Path::new("/proc/impasto.png")).unwrap_err().to_string(),
@@ -307,7 +307,7 @@ mod tests {
         let left = std::mem::ManuallyDrop::new(beside(&at("a.png")).unwrap());
         let other = beside(&at("b.png")).unwrap();
         for name in ["a.png", ".impasto-a.png-short", ".impasto-a.png-abcd.txt", "impasto-a.png-12345678"] {
-            std::fs::write(at(name), "kept").unwrap();
+            fs::write(at(name), "kept").unwrap();
         }
         assert!(left.path().exists());
         remove_left_behind(&at("a.png")).unwrap();

@@ -11,10 +11,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::atomic_file::{followed, is_special};
 
 /// A file that is there, as the system tells it from all others.
-#[cfg(unix)]
-type Key = (u64, u64);
-#[cfg(not(unix))]
-type Key = PathBuf;
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
 
 /// The file that a path leads to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -105,12 +103,12 @@ fn identity(path: &Path) -> Option<Identity> {
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere there may be none")]
 fn key(_: &Path, there: &Metadata) -> Option<Key> {
     use std::os::unix::fs::MetadataExt;
-    Some((there.dev(), there.ino()))
+    Some(Key((there.dev(), there.ino())))
 }
 
 #[cfg(not(unix))]
 fn key(path: &Path, _: &Metadata) -> Option<Key> {
-    path.canonicalize().ok()
+    path.canonicalize().ok().map(Key)
 }
 
 /// The identities of files to be made, where names that the file system takes for one are made one.

@@ -164,7 +164,8 @@ fn printed(word: &str) -> String {
     // Line ends at the end would be lost.
     let body = word.trim_end_matches('\n');
     let mut bytes = [0; 4];
-    let mut octal = |c: char| c.encode_utf8(&mut bytes).bytes().map(|byte| format!("\\{byte:03o}")).collect();
+    let mut octal =
+        |c: char| c.encode_utf8(&mut bytes).bytes().fold(String::new(), |text, byte| text + &format!("\\{byte:03o}"));
     let escaped: String = body
         .chars()
         .map(|c| match c {

@@ -315,7 +315,7 @@ impl<'a> Run<'a> {
             // The picture is still to be written, which takes memory too.
             self.tape = Tape::new();
         }
-        Ok(Some(Progress { settled, trial, ..self.progress(lowest, at_lowest, step) }))
+        Ok(Some(Progress { trial, settled, ..self.progress(lowest, at_lowest, step) }))
     }
 
     /// Makes all iterations that are left, telling `watcher` of each; the watcher may stop the run.

@@ -75,7 +75,10 @@ pub(super) fn finish(code: ExitCode) -> ExitCode {
 pub(super) fn json_line(value: &serde_json::Value) -> String {
     let mut units = [0; 2];
     let mut escape = |c: char| match c {
-        _ if is_hostile(c) => c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+        _ if is_hostile(c) => {
+            let units = c.encode_utf16(&mut units).iter();
+            units.fold(String::new(), |text, unit| text + &format!("\\u{unit:04x}"))
+        }
         _ => c.to_string(),
     };
     value.to_string().chars().map(&mut escape).collect()

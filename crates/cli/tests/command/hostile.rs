@@ -51,6 +51,7 @@ fn names_of_files_are_printed_as_text() {
     std::fs::copy(shop.path("style.png"), shop.path("folder\u{1b}[2J/style.png")).unwrap();
     std::fs::write(shop.path(&format!("folder\u{1b}[2J/{HOSTILE}.txt")), "no picture").unwrap();
     let out = format!("{HOSTILE}-out.png");
+    let within = format!("{HOSTILE}/x.png");
     let thin = data("vgg19-thin.npz");
     let rest = ["--weights", &thin, "--size", "24", "--scales", "1", "--steps", "1"];
     let cases: Vec<(Vec<&str>, i32)> = vec![
@@ -58,7 +59,7 @@ fn names_of_files_are_printed_as_text() {
         ([&["batch", &name, "--style", "style.png", "-o", "folder\u{1b}[2J", "--json"], &rest[..]].concat(), 0),
         ([&["transfer", &name, &name, "-o", &name], &rest[..]].concat(), 1),
         ([&["transfer", &out, "none\u{1b}[2J.png", "-o", "x.png"], &rest[..]].concat(), 1),
-        ([&["transfer", "content.png", "style.png", "-o", &format!("{HOSTILE}/x.png")], &rest[..]].concat(), 1),
+        ([&["transfer", "content.png", "style.png", "-o", &within], &rest[..]].concat(), 1),
         (vec!["show", &name], 1),
         (vec!["weights", "info", &name], 1),
         (vec!["resume", &name], 1),
