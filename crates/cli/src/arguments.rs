@@ -15,6 +15,7 @@ use strum::VariantNames;
 
 use super::address_space;
 use super::error::Error;
+use super::pictures;
 use super::print::note;
 
 /// Options that choose the network.
@@ -282,15 +283,13 @@ impl FromStr for Side {
 }
 
 impl SizeArguments {
-    /// Reads a picture and brings it to the size.
-    pub(super) fn open(self, path: &Path) -> Result<Picture, Error> {
-        Ok(match self.side() {
-            Side::Own => Picture::open(path)?,
-            Side::Pixels(size) => Picture::open_fitted(path, size)?,
-            Side::Max => {
-                return Err(Error::Usage("--size max is for transfer and invert; give a number of pixels".into()));
-            }
-        })
+    /// Reads a picture at the size, as [`pictures::open`] does.
+    pub(super) fn open(self, path: &Path, quiet: bool) -> Result<Picture, Error> {
+        match self.side() {
+            Side::Own => pictures::open(path, None, quiet),
+            Side::Pixels(size) => pictures::open(path, Some(size), quiet),
+            Side::Max => Err(Error::Usage("--size max is for transfer and invert; give a number of pixels".into())),
+        }
     }
 
     /// What was asked for.

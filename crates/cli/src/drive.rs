@@ -441,6 +441,11 @@ impl<'a> Driver<'a> {
             return Ok(());
         }
         rescue::save(picture, self.output, &self.options)?;
+        let format = self.options.format.or_else(|| Format::by_extension(self.output));
+        let left_out = format.map_or_else(Vec::new, |format| picture.left_out(format, &self.options));
+        for left in left_out.iter().filter(|_| !self.verbosity.quiet) {
+            note(format_args!("note: {}: {left}", self.output.display()));
+        }
         if !self.verbosity.quiet {
             let (seconds, size) = (self.begin.elapsed().as_secs_f64(), (picture.width(), picture.height()));
             note(format_args!("{}: {}×{} pixels, {seconds:.1} s", self.output.display(), size.0, size.1));

@@ -18,7 +18,7 @@ impl FrameNames {
     /// A name without extension gets that of the format, and a stream's pictures are named `out` in the working folder.
     pub(super) fn new(output: &Path, options: &SaveOptions, number: Option<(&str, usize)>) -> Self {
         let output = if is_stream(output) { Path::new("out") } else { output };
-        let extension = || options.format_for(output).map_or("png", |format| format.extension()).into();
+        let extension = || options.format_for(output).map_or("png", |format| format.extensions()[0]).into();
         let mut stem = output.file_stem().unwrap_or_default().to_owned();
         if let Some((name, of)) = number {
             stem.push(format!("-{name}{of}"));

@@ -29,6 +29,7 @@ mod loss;
 mod memory;
 mod network;
 mod output;
+mod pictures;
 mod plan;
 mod preview;
 mod print;

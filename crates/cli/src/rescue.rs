@@ -43,7 +43,7 @@ fn attempt(picture: &Picture, output: &Path, folder: &Path, options: &SaveOption
     let stem = output.file_stem().filter(|_| output != Path::new("-")).unwrap_or("impasto".as_ref());
     let mut prefix = stem.to_owned();
     prefix.push("-");
-    let extension = format!(".{}", options.format?.extension());
+    let extension = format!(".{}", options.format?.extensions()[0]);
     let place = tempfile::Builder::new().prefix(&prefix).suffix(&extension).tempfile_in(folder).ok()?.into_temp_path();
     picture.save_with(&place, options).ok()?;
     place.keep().ok()
