@@ -43,6 +43,7 @@ pub struct Texture<'a, P = &'a Picture> {
 
 /// Why a texture cannot be made.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[non_exhaustive]
 pub enum TextureError {
     /// The poolings would cut off what has to meet the opposite edge.
     #[error(

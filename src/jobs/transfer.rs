@@ -12,6 +12,7 @@ use crate::vgg::{Execution, NetworkError, Vgg19};
 
 /// Whose colours the picture gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Colours {
     /// The style's, as it comes.
     #[default]

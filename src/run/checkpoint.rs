@@ -61,7 +61,7 @@ pub enum CheckpointError {
         why: io::Error,
     },
     /// It is something else.
-    #[error("{} is no checkpoint of impasto; give one that --checkpoint has written", path.display())]
+    #[error("{} is no checkpoint of impasto", path.display())]
     Other {
         /// The file.
         path: PathBuf,

@@ -22,6 +22,7 @@ mod whole;
 use std::io::SeekFrom;
 use std::path::Path;
 
+pub use self::guard::is_decoding;
 use self::input::Keep;
 pub(super) use self::input::Stream;
 pub(super) use self::kind::lists_brand;
