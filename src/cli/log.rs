@@ -72,6 +72,9 @@ impl Watcher for LogOfRun<'_> {
         line.extend(self.number.map(|(name, number)| (name.into(), number.into())));
         line.insert("iteration".into(), progress.iteration.into());
         line.insert("scale".into(), progress.scale.side.into());
+        if progress.scale.finish {
+            line.insert("finish".into(), true.into());
+        }
         line.insert("elapsed".into(), progress.elapsed.as_secs_f64().into());
         line.insert("total".into(), progress.total.into());
         for group in &progress.groups {

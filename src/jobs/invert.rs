@@ -104,7 +104,7 @@ impl<'a> Invert<'a> {
 
     fn scaled(self) -> Inverted<'a> {
         let side = self.image.height().max(self.image.width());
-        let scales = [Scale { side, steps: self.steps }];
+        let scales = [Scale { side, steps: self.steps, finish: false }];
         Inverted { invert: self, scales }
     }
 
@@ -147,6 +147,7 @@ impl Job for Inverted<'_> {
         let Invert { image, layer, method, jitter, network, .. } = &self.invert;
         let size = image.fitted_size(self.scales[0].side);
         Load {
+            matched: None,
             size,
             margin: *jitter,
             examples: vec![size],

@@ -177,6 +177,7 @@ impl Job for Scaled<'_> {
         let Texture { example, network, layers, seamless, method, .. } = &self.texture;
         let network = (*network).clone();
         Load {
+            matched: None,
             size: self.size(index),
             margin: 0,
             examples: vec![example.fitted_size(self.example_side(index))],

@@ -4,7 +4,8 @@ use ndarray::Axis;
 
 use super::masks::{Masks, MasksError, regions};
 use crate::error::Error;
-use crate::objective::{Place, Targets, style_transfer_with};
+use crate::objective::{Place, Targets, finishing, style_transfer_with};
+use crate::optim::{Method, PyramidAdam};
 use crate::picture::{ColourMap, Picture, coloured_like};
 use crate::recipe::{Preset, Recipe, Scale, Scales, StyleLoss};
 use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Start, Units, forecast_and_load};
@@ -44,7 +45,7 @@ pub struct Transfer<'a> {
     pub paint_transparent: bool,
     /// Where the pixels start.
     pub start: Start,
-    /// The seed of all random numbers: of [`Start::Noise`].
+    /// The seed of all random numbers: of [`Start::Noise`] and of the finishing stage's grids.
     pub seed: u64,
     /// Where what was seen of styles is kept for further transfers; `None` to keep nothing.
     pub targets: Option<&'a Targets<f32>>,
@@ -115,9 +116,15 @@ impl<'a> Transfer<'a> {
             let first = scales.iter().position(fits).unwrap_or(last);
             scales.drain(..first.min(last));
         }
+        if let (Some(finish), Some(last)) = (&self.recipe.finish, scales.last().copied()) {
+            scales.push(Scale { steps: finish.steps, finish: true, ..last });
+        }
         Ok(Scaled { transfer: self, scales, side })
     }
 }
+
+/// The most levels of the pyramid whose coefficients the finishing stage moves.
+const LEVELS: usize = 8;
 
 struct Scaled<'a> {
     transfer: Transfer<'a>,
@@ -141,7 +148,7 @@ impl Job for Scaled<'_> {
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
         let Transfer { content, styles, recipe, colours, masks, paint_transparent, start, seed, .. } = &self.transfer;
         let network = self.transfer.network.clone().with_pooling(recipe.pooling);
-        let Scale { side, steps } = self.scales[index];
+        let Scale { side, steps, finish } = self.scales[index];
         let scaled = |picture: &Picture| {
             let own = picture.height().max(picture.width());
             picture.clone().fitted(self.longest(own, side))
@@ -168,6 +175,13 @@ impl Job for Scaled<'_> {
         let recipe_here = recipe.clone().at_side(side);
         let (content, none) = (normalised(&content), Targets::default());
         let targets = self.transfer.targets.unwrap_or(&none);
+        if let Some(finish) = recipe.finish.as_ref().filter(|_| finish) {
+            let objective = finishing(&recipe_here, finish, &network, content, styles, &regions, targets, *seed);
+            let optimizer = PyramidAdam::new(finish.rate.for_spread(network.spread()), LEVELS, steps);
+            let optimizer = if recipe.clamp { optimizer.bounds(canvas.bounds()) } else { optimizer };
+            let stage = Stage::new(canvas, objective.map_err(MasksError::from)?, network, steps);
+            return Ok(Stage { optimizer: Box::new(optimizer), carries: false, ..stage });
+        }
         let objective = style_transfer_with(&recipe_here, &network, content, styles, &regions, targets);
         let objective = objective.map_err(MasksError::from)?;
         let optimizer = recipe.method.optimizer(
@@ -188,6 +202,8 @@ impl Job for Scaled<'_> {
         let whole = masks.is_some() || content.alpha.is_some() || recipe.style_loss != StyleLoss::Gram;
         let style_place = if whole { Place::Moments } else { Place::Gram };
         let content = scaled(content);
+        let finish = recipe.finish.as_ref().filter(|_| self.scales[index].finish);
+        let style_layers = finish.map_or(&recipe.style_layers, |finish| &finish.style_layers);
         Load {
             size: content,
             margin: 0,
@@ -196,9 +212,10 @@ impl Job for Scaled<'_> {
                 .content_layers
                 .layers()
                 .map(Place::Features)
-                .chain(recipe.style_layers.layers().map(style_place))
+                .chain(style_layers.layers().map(style_place))
                 .collect(),
-            method: recipe.method,
+            matched: finish.map(|finish| (finish.layers.layers().collect(), finish.grid)),
+            method: if finish.is_some() { Method::Adam } else { recipe.method },
             network: (*network).clone().with_pooling(recipe.pooling),
         }
     }

@@ -8,7 +8,7 @@ use super::*;
 use crate::kernels::testing::random;
 use crate::ops::SegmentMode::{self, Bands, Keep};
 use crate::peers::testing::together;
-use crate::recipe::{LayerWeights, Preset, Recipe};
+use crate::recipe::{Finish, LayerWeights, Preset, Recipe};
 use crate::vgg::{Layer, Plan, Pooling, Vgg19, Weights};
 
 fn plans() -> Vec<Plan> {
@@ -83,6 +83,13 @@ fn have_the_same_bits_for_every_objective_and_pooling() {
                 let made = |network: &Vgg19<f32>| style_transfer(&recipe, network, picture(size, 1), styles()).unwrap();
                 check(&made, &network, size);
             }
+            let finish = Finish { grid: 12, ..Finish::default() };
+            let made = |network: &Vgg19<f32>| {
+                let (recipe, styles) = (Preset::Balanced.recipe(true), vec![(picture([40, 61], 2), 1.0)]);
+                let whole = [Region::whole(1)];
+                finishing(&recipe, &finish, network, picture(size, 1), styles, &whole, &Targets::default(), 1).unwrap()
+            };
+            check(&made, &network, size);
             let made = |network: &Vgg19<f32>| texture(network, picture([48, 50], 3), &texture_layers()).unwrap();
             check(&made, &network, size);
             for name in ["relu1_1", "pool2", "relu4_3"] {

@@ -1,11 +1,13 @@
 //! Recipes: everything that makes one way of painting, under one name.
 
+mod finish;
 mod layer_weights;
 mod schedule;
 mod settings;
 
 use strum::{Display, EnumString, VariantArray, VariantNames};
 
+pub use finish::Finish;
 pub use layer_weights::{LayerWeights, LayerWeightsError};
 pub use schedule::{Scale, Scales, ScheduleError, Steps};
 
@@ -108,6 +110,8 @@ pub struct Recipe {
     pub scales: Scales,
     /// How many iterations at each of them.
     pub steps: Steps,
+    /// How the picture is finished at the last size; `None` leaves it as it is.
+    pub finish: Option<Finish>,
 }
 
 impl Recipe {
@@ -116,8 +120,9 @@ impl Recipe {
     /// # Panics
     /// Never: there is at least one layer.
     pub fn deepest(&self) -> Layer {
+        let finish = self.finish.iter().flat_map(|finish| finish.layers.layers().chain(finish.style_layers.layers()));
         let layers = self.content_layers.layers().chain(self.style_layers.layers());
-        layers.max().expect("lists of layers are not empty")
+        layers.chain(finish).max().expect("lists of layers are not empty")
     }
 
     /// The recipe for a scale of the given longer side.
@@ -162,6 +167,7 @@ impl Preset {
             clamp: false,
             scales: Scales::Count(1),
             steps: Steps::last(1000),
+            finish: None,
         };
         match self {
             Self::Notebook => notebook,

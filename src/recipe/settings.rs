@@ -13,6 +13,7 @@ impl Recipe {
             ("style-weight", self.style_weight.to_string()),
             ("style-loss", self.style_loss.to_string()),
             ("tv-weight", self.tv_weight.to_string()),
+            ("finish", self.finish.as_ref().map_or(0, |finish| finish.steps).to_string()),
             ("optimizer", self.method.to_string()),
             ("pool", self.pooling.to_string()),
         ];
