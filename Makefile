@@ -35,7 +35,7 @@ gallery: setup
 	mkdir -p docs/figures && cp $(GALLERY)/*.jpg docs/figures/
 
 test: setup
-	cargo test --release
+	cargo test --release --workspace
 
 # Valgrind knows AVX2, but not AVX-512; kernels choose accordingly.
 memcheck: setup

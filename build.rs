@@ -44,12 +44,16 @@ fn link() {
     println!("cargo:rustc-link-lib=framework=Accelerate");
 }
 
-#[cfg(not(any(feature = "openblas", feature = "netlib", feature = "accelerate")))]
+/// Nothing: products and eigenvalues are computed in Rust.
+#[cfg(all(feature = "pure", not(feature = "blas")))]
+fn link() {}
+
+#[cfg(not(any(feature = "openblas", feature = "netlib", feature = "accelerate", feature = "pure")))]
 fn link() {
-    stop("impasto needs one of the cargo features `openblas` (the default), `netlib` or `accelerate`.");
+    stop("impasto needs one of the cargo features `openblas` (the default), `netlib`, `accelerate` or `pure`.");
 }
 
-#[cfg(any(feature = "openblas", feature = "netlib", not(feature = "accelerate")))]
+#[cfg(any(feature = "openblas", feature = "netlib", not(any(feature = "accelerate", feature = "pure"))))]
 fn stop(why: &str) -> ! {
     println!("cargo::error={why}");
     std::process::exit(1);

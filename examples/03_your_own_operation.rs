@@ -6,7 +6,7 @@
 //! product (VJP): a closure that receives the gradient with respect to the output and adds, for each input, its product
 //! with the operation's Jacobian. Nothing else is to be registered anywhere.
 
-use impasto::gradcheck::{Failure, GradCheck};
+use impasto::gradcheck::{Failure, GradCheck, TapeCheck};
 use impasto::ops;
 use impasto::tape::{Real, Tape, Var};
 use ndarray::{ArrayD, Zip, array};

@@ -37,10 +37,11 @@
 //! | [`vgg`] | the network: its layers, its weights, the features of an image |
 //! | [`ops`] | differentiable operations, one file each |
 //! | [`tape`] | reverse-mode automatic differentiation |
-//! | [`peers`] | processes that compute one picture together |
+//! | [`comm`] | communicators: processes that compute one picture together |
 //! | [`kernels`] | arrays in, arrays out: convolution, products, pooling |
 
 mod atomic_file;
+pub mod comm;
 pub mod demo;
 mod error;
 pub mod figure;
@@ -50,7 +51,6 @@ pub mod kernels;
 pub mod objective;
 pub mod ops;
 pub mod optim;
-pub mod peers;
 pub mod picture;
 pub mod recipe;
 pub mod run;

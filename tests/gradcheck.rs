@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use impasto::Preset;
-use impasto::gradcheck::{GradCheck, registry};
+use impasto::gradcheck::{GradCheck, TapeCheck, registry};
 use impasto::objective::style_transfer;
 use impasto::vgg::{Layer, Vgg19, Weights};
 use ndarray::Array3;

@@ -14,7 +14,6 @@ use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, W
 use strum::VariantNames;
 
 use super::error::Error;
-use super::ranks;
 
 /// Options that choose the network.
 #[derive(Args)]
@@ -86,8 +85,7 @@ impl NetworkArguments {
         pooling: Pooling,
     ) -> Result<Vgg19<f32>, Error> {
         let weights = Weights::load(&found.source, Some(deepest)).map_err(impasto::Error::from)?;
-        let network = Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling)).with_algorithm(self.conv);
-        Ok(ranks::divided(network))
+        Ok(Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling)).with_algorithm(self.conv))
     }
 
     /// Runs `work` on as many threads as asked for.

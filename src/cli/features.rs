@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use impasto::tape::Tape;
-use impasto::vgg::Layer;
+use impasto::vgg::{Execution, Layer, Request};
 
 use super::arguments::{ArraysOutput, NetworkArguments, SizeArguments};
 use super::arrays;
@@ -42,7 +42,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     arguments.network.in_threads(|| {
         let tape = Tape::new();
         let image = tape.constant(network.normalise(&picture.rgb.view()));
-        let features = network.features(&image, arguments.layers.iter().copied())?;
+        let features = Execution::default()
+            .observe(&network, &image, &Request::new(arguments.layers.iter().copied(), []))?
+            .features;
         let named: Vec<_> = features.iter().map(|(layer, value)| (layer.to_string(), value.value().view())).collect();
         arrays::write(&arguments.output.output, &named)
     })??;

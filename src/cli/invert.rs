@@ -341,6 +341,7 @@ impl Arguments {
             clamp: self.run.optimizer.clamp().unwrap_or(default.clamp),
             jitter: usize::from(self.jitter),
             seed: self.run.seed,
+            execution: ranks::execution(),
             ..default
         })
     }

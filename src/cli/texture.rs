@@ -18,6 +18,7 @@ use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
 use super::memory::{LEAST, largest};
+use super::ranks;
 
 /// Make a picture from noise that looks like EXAMPLE in every part
 ///
@@ -177,6 +178,7 @@ impl Arguments {
             steps: self.run.steps.clone().unwrap_or(default.steps),
             clamp: self.run.optimizer.clamp().unwrap_or(default.clamp),
             seed: self.run.seed,
+            execution: ranks::execution(),
             ..default
         })
     }

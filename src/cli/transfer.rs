@@ -19,6 +19,7 @@ use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
 use super::memory::{LEAST, SMALL, STAND_IN, advice, largest, picture_side};
+use super::ranks;
 use super::styles::StyleArguments;
 
 /// Repaint a picture in another's style
@@ -426,6 +427,7 @@ impl Ready {
             paint_transparent: self.paint_transparent,
             start: self.start.clone(),
             seed: self.seed,
+            execution: ranks::execution(),
             targets: Some(&self.method.targets),
         }
     }

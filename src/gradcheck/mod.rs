@@ -1,77 +1,15 @@
-//! Numeric gradient testing: is this gradient the derivative of that function?
+//! Numeric gradient testing: [`impasto_gradcheck`], and with it functions on the [`Tape`].
 //!
-//! A wrong gradient does not crash. It makes an optimiser a little worse, and nobody knows why. This module compares what
-//! a gradient says with what the values do: it moves the inputs a little and looks at the slope.
-//!
-//! | what there is | what to call |
-//! |---|---|
-//! | f, which gives a number, and its gradient | [`check_fn`] |
-//! | f, which gives an array, and its vector-Jacobian product (VJP) | [`GradCheck::check_vjp`] |
-//! | a function on a [`Tape`], of this crate's operations or your own | [`GradCheck::check`], [`GradCheck::check_with_f32`] |
-//! | a gradient, and a product with the Hessian | [`check_hessian_vector`] |
-//! | no gradient, but the wish for one | [`numeric_gradient`], [`numeric_jacobian`], [`hessian_vector`] |
-//! | a program in another language | the command `impasto gradcheck --exec` (docs/gradcheck-protocol.md) |
-//!
-//! The free functions take the usual options; [`GradCheck`] has the same as methods, with options of your own.
-//!
-//! # A plain function
-//!
-//! [`check_fn`] takes a function that gives a number, its gradient, and the point at which to look. Points are numbers,
-//! slices, `Vec`s, arrays of the language or of `ndarray`, or several arrays in a list ([`Point`]), in f64 or f32.
-//!
-//! ```
-//! use impasto::gradcheck::check_fn;
-//!
-//! let f = |x: &[f64]| (x[0] * x[1]).sin() + x[1];
-//! let gradient = |x: &[f64]| vec![x[1] * (x[0] * x[1]).cos(), x[0] * (x[0] * x[1]).cos() + 1.0];
-//! let report = check_fn(f, gradient, &[0.3, 1.2][..])?;
-//! println!("{report}"); // 2 slopes agree, worst relative error 5.4e-13
-//! # Ok::<_, impasto::gradcheck::Failure>(())
-//! ```
-//!
-//! In a test `check_fn(f, gradient, &x).unwrap()` is enough: where something is wrong the panic prints what.
-//!
-//! A function that gives an array has a Jacobian, and what is checked is a vector-Jacobian product: `vjp(x, dy)` is the
-//! gradient of ⟨dy, f(x)⟩ by x.
-//!
-//! ```
-//! use impasto::gradcheck::GradCheck;
-//! use ndarray::{Array2, array};
-//!
-//! let weights = array![[0.3, 1.0], [-2.0, 0.5], [0.7, -0.1]];
-//! let layer = |x: &Array2<f64>| x.dot(&weights).mapv(f64::tanh);
-//! let vjp = |x: &Array2<f64>, dy: &Array2<f64>| (dy * &layer(x).mapv(|y| 1.0 - y * y)).dot(&weights.t());
-//! GradCheck::new().check_vjp(layer, vjp, &array![[1.0, 2.0, -0.5], [0.4, 0.2, 3.0]])?;
-//! # Ok::<_, impasto::gradcheck::Failure>(())
-//! ```
-//!
-//! # When it is wrong
-//!
-//! The error is a [`Failure`]. Printed, it is a table of the slopes that do not agree, the worst first:
-//!
-//! ```
-//! use impasto::gradcheck::{Verdict, check_fn};
-//! use ndarray::{Array2, array};
-//!
-//! let f = |x: &Array2<f64>| x[[0, 1]].powi(3) + 2.0 * x[[1, 0]];
-//! let transposed = |x: &Array2<f64>| array![[0.0, 2.0], [3.0 * x[[0, 1]].powi(2), 0.0]];
-//! let failure = check_fn(f, transposed, &array![[1.0, 2.0], [0.3, -0.7]]).unwrap_err();
-//! println!("{failure}");
-//! // wrong gradient: 2 of 4 slopes
-//! //   where                        analytic        numeric     error   allowed
-//! //   input 0[0,1]              2.0000000e0    1.2000000e1     1.0e1    1.2e-7
-//! //   input 0[1,0]              1.2000000e1    2.0000000e0     1.0e1    1.2e-7
-//! assert!(failure.to_string().starts_with("wrong gradient: 2 of 4 slopes\n  where "));
-//! // For programs:
-//! assert_eq!((failure.verdict(), failure.entries().len()), (Verdict::Wrong, 2));
-//! ```
+//! That crate checks plain functions, whose names are here too: [`check_fn`], [`GradCheck::check_vjp`] and the rest. This module
+//! adds [`TapeCheck`], and [`registry`]: every operation and objective of impasto with the cases that its gradient is
+//! checked in.
 //!
 //! # A function on the tape
 //!
-//! [`GradCheck::check`] looks at every operation as well, and names the one that is at fault:
+//! [`TapeCheck::check`] looks at every operation as well, and names the one that is at fault:
 //!
 //! ```
-//! use impasto::{gradcheck::GradCheck, ops, tape::{Tape, Var}};
+//! use impasto::{gradcheck::{GradCheck, TapeCheck}, ops, tape::{Tape, Var}};
 //!
 //! fn cos<'t>(x: &Var<'t, f64>) -> Var<'t, f64> {
 //!     let kept = x.value().clone();
@@ -86,137 +24,18 @@
 //! assert!(failure.to_string().contains("the sign is wrong"));
 //! ```
 //!
-//! # What is said, and what to do
-//!
-//! | [`Verdict`] | what it means | what to do |
-//! |---|---|---|
-//! | [`Agrees`](Verdict::Agrees) | both slopes are the same, as far as the tolerance and rounding let anybody see | |
-//! | [`Wrong`](Verdict::Wrong) | they do not | mend the gradient |
-//! | [`NotDifferentiable`](Verdict::NotDifferentiable) | a kink, with the gradient between the slopes to the left and to the right | move the point, or accept it as below |
-//! | [`Subgradient`](Verdict::Subgradient) | a kink that was accepted | |
-//! | [`Coarse`](Verdict::Coarse) | an f32 inside: right within what the values' rounding leaves | compute in f64, or loosen [`GradCheck::rtol`] |
-//! | [`Undecided`](Verdict::Undecided) | no step gives a slope that is worth a verdict | another point, [`GradCheck::eps`], or a looser tolerance |
-//!
-//! All but `Agrees` and `Subgradient` make a check fail, so that what nobody could see does not pass for right.
-//!
-//! A kink is a place without a gradient: |x| at 0, a tie in a maximum. With [`GradCheck::subgradients`] any slope between the
-//! two sides is right there:
-//!
-//! ```
-//! use impasto::gradcheck::{GradCheck, Verdict, check_fn};
-//!
-//! let failure = check_fn(|x: &f64| x.abs(), |_: &f64| 1.0, &0.0).unwrap_err();
-//! assert_eq!(failure.verdict(), Verdict::NotDifferentiable);
-//! let report = GradCheck::new().subgradients(true).check_fn(|x: &f64| x.abs(), |_: &f64| 1.0, &0.0)?;
-//! assert_eq!(report.subgradients.len(), 1);
-//! assert!(GradCheck::new().subgradients(true).check_fn(|x: &f64| x.abs(), |_: &f64| 1.5, &0.0).is_err());
-//! # Ok::<_, impasto::gradcheck::Failure>(())
-//! ```
-//!
-//! # Functions in f32
-//!
-//! They are held to what f32 can tell, some four digits:
-//!
-//! ```
-//! use impasto::gradcheck::check_fn;
-//!
-//! check_fn(|x: &[f32]| x[0].sin() * x[1], |x: &[f32]| vec![x[0].cos() * x[1], x[0].sin()], &[0.3, 1.2][..])?;
-//! # Ok::<_, impasto::gradcheck::Failure>(())
-//! ```
-//!
-//! Where the function is generic over the type, check it in f64, and that f32 gives the same
-//! ([`GradCheck::check_with_f32`]).
-//!
-//! # Without a gradient
-//!
-//! [`numeric_gradient`], [`numeric_jacobian`] and [`hessian_vector`] give the numbers themselves, each with an estimate of
-//! its error. [`check_hessian_vector`] checks a product with the Hessian against the slope of the gradient.
-//!
-//! ```
-//! use impasto::gradcheck::numeric_gradient;
-//!
-//! let found = numeric_gradient(|x: &[f64]| x[0].powi(2) * x[1], &[3.0, 0.5][..]);
-//! for (value, error) in found.values.iter().zip(&found.errors) {
-//!     println!("{value} ± {error:.0e}"); // 3.0000000000 ± 1e-12, 9.0000000000 ± 5e-12
-//! }
-//! assert!((found.values[[1]] - 9.0).abs() < 1e-9);
-//! ```
-//!
-//! # Large functions
-//!
-//! Up to 20 000 entries of the Jacobian are compared one by one; of larger functions vᵀJu for eight random directions u
-//! and v, in two hundred evaluations or so whatever the size ([`GradCheck::directions`], [`GradCheck::every_element`]). A
-//! function that may be called from several threads at once is checked faster by [`GradCheck::parallel`], with the same
-//! result to the bit.
-//!
 //! # What is checked
 //!
-//! 1. On the tape, every operation's VJP by itself: gradients have their inputs' shapes, a second call gives the same
-//!    bits, a cotangent of zero gives zero, a sum of cotangents the sum of the gradients, and contributions are added to those
-//!    of others.
-//! 2. The value is finite, and the same bits when it is evaluated again.
-//! 3. The whole gradient: its shape, the same bits twice, though the function was evaluated elsewhere in between, and
-//!    that it is linear in the cotangent.
-//! 4. Slopes: every element of the Jacobian, or vᵀJu for random directions u and v where it is large.
-//! 5. Where asked for, that the gradient in f32 is that in f64, or that a product with a Hessian is symmetric.
-//!
-//! Numeric slopes are central differences at steps that shrink, extrapolated (Ridders 1982), with an estimate of their
-//! error, so the tolerances are tight: relative 1e-8 by default, of each slope's own size. A slope that seems wrong is
-//! measured once more, with steps of all sizes and with the noise of the values measured (Moré & Wild 2011), before anything
-//! is said of it.
-//! Where all terms of a gradient cancel, what is left of it is rounding; how much that is, the gradient itself tells, as it is
-//! called with other multiples of the same cotangent.
-//!
-//! docs/testing.md has a trial of this checker, and of others, on some five hundred functions.
+//! Beside all that is checked of plain functions, every operation's VJP by itself: gradients have their inputs' shapes, a
+//! second call gives the same bits, a cotangent of zero gives zero, a sum of cotangents the sum of the gradients, and
+//! contributions are added to those of others.
 
-mod check;
-mod compare;
-mod linear;
 mod nodes;
-mod noise;
-mod numeric;
-mod plain;
+mod on_tape;
 pub mod registry;
-mod report;
-mod single;
-mod slope;
-mod subject;
 #[cfg(test)]
 mod tests;
 
-use ndarray::{Array1, ArrayD, IxDyn};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::StandardNormal;
+pub use impasto_gradcheck::*;
 
-pub use check::GradCheck;
-pub use numeric::{Estimate, hessian_vector, numeric_gradient, numeric_jacobian};
-pub use plain::{Numbers, Parallel, Point, check_fn, check_hessian_vector};
-pub use report::{Culprit, Entry, Failure, Fault, Place, Report, Rule, SinglePrecision, Verdict};
-
-use crate::tape::{Tape, Var};
-
-/// What can be checked: a function from arrays, given as variables on a tape, to one array.
-trait Function: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64> {}
-
-impl<F> Function for F where F: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64> {}
-
-/// A random array whose elements have a root mean square of 1.
-fn direction(shape: &[usize], rng: &mut ChaCha8Rng) -> ArrayD<f64> {
-    let drawn = ArrayD::from_shape_simple_fn(IxDyn(shape), || rng.sample::<f64, _>(StandardNormal));
-    let size = slope::root_mean_square(drawn.iter().copied());
-    if size > 0.0 { drawn / size } else { drawn }
-}
-
-/// Σ aᵢ·bᵢ.
-fn dot(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-/// One array as it is; several as one list.
-fn joined(mut arrays: Vec<ArrayD<f64>>) -> ArrayD<f64> {
-    if arrays.len() == 1 {
-        return arrays.remove(0);
-    }
-    arrays.into_iter().flatten().collect::<Array1<f64>>().into_dyn()
-}
+pub use on_tape::TapeCheck;

@@ -4,19 +4,20 @@ use ndarray::ArrayD;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::compare::same_bits;
-use super::linear::{COMBINATIONS, NONLINEAR, nonlinearity, rounding};
-use super::noise::COARSE;
-use super::report::{Culprit, Failure, Fault, Rule};
-use super::slope::{Precision, Slope, Steps, careful};
-use super::{Function, direction, dot};
+use impasto_gradcheck::parts::{
+    COARSE, COMBINATIONS, NONLINEAR, Precision, Slope, Steps, careful, direction, dot, nonlinearity, rounding,
+    same_bits,
+};
+use impasto_gradcheck::{Culprit, Failure, Fault, Rule};
+
+use super::on_tape::OfVariables;
 use crate::tape::{Operation, Tape, Tensor};
 
 /// Checks what every VJP must do: gradients of the inputs' shapes, the same bits when called again, zero of zero, the
 /// sum of the products for a sum of cotangents, and contributions added to what others contributed; and that the
 /// function's values are finite and repeat to the bit.
 /// Gives the number of operations.
-pub(super) fn check_rules(f: &impl Function, inputs: &[ArrayD<f64>], seed: u64) -> Result<usize, Failure> {
+pub(super) fn check_rules(f: OfVariables<'_, f64>, inputs: &[ArrayD<f64>], seed: u64) -> Result<usize, Failure> {
     let (first, operations) = pulled(f, inputs, |node, operation| Start::cotangent(seed, node, operation))?;
     let (again, repeated) = pulled(f, inputs, |node, operation| Start::cotangent(seed, node, operation))?;
     for (node, (one, other)) in operations.iter().zip(&repeated).enumerate() {
@@ -51,6 +52,10 @@ pub(super) fn check_rules(f: &impl Function, inputs: &[ArrayD<f64>], seed: u64) 
             let nonzero = of_zero[node][input].iter().flat_map(|gradient| gradient.iter()).find(|&&g| g != 0.0);
             if let Some(&g) = nonzero {
                 return Err(fails(input, Rule::Linear(g)));
+            }
+            if let Some((index, &value)) = gradient.indexed_iter().find(|(_, g)| !g.is_finite()) {
+                let index = ndarray::Dimension::slice(&index).to_vec();
+                return Err(fails(input, Rule::Finite { index, value }));
             }
             for ((a, b), of_sum) in COMBINATIONS.into_iter().zip(&of_sums) {
                 let (Some(other), Some(sum)) = (&of_other[node][input], &of_sum[node][input]) else { continue };
@@ -132,7 +137,7 @@ type Gradients = Vec<Vec<Option<Tensor<f64>>>>;
 
 /// Evaluates `f` and calls every VJP by itself.
 fn pulled(
-    f: &impl Function,
+    f: OfVariables<'_, f64>,
     inputs: &[ArrayD<f64>],
     start: impl Fn(usize, &Operation<f64>) -> Start,
 ) -> Result<(Gradients, Operations), Failure> {
@@ -159,7 +164,7 @@ fn pulled(
 
 /// What the VJP of one node gives one of its inputs, of shape `shape`; zeros if it gives nothing.
 fn gradient_of(
-    f: &impl Function,
+    f: OfVariables<'_, f64>,
     inputs: &[ArrayD<f64>],
     [node, input]: [usize; 2],
     cotangent: &ArrayD<f64>,
@@ -174,7 +179,7 @@ fn gradient_of(
 }
 
 /// One evaluation of `f` on a traced tape, and what it recorded; an error where its value is not finite.
-fn traced(f: &impl Function, inputs: &[ArrayD<f64>]) -> Result<(Tape<f64>, Operations), Failure> {
+fn traced(f: OfVariables<'_, f64>, inputs: &[ArrayD<f64>]) -> Result<(Tape<f64>, Operations), Failure> {
     let tape = Tape::traced();
     let value = {
         let variables: Vec<_> = inputs.iter().map(|input| tape.variable(input.clone())).collect();
@@ -197,7 +202,7 @@ fn traced(f: &impl Function, inputs: &[ArrayD<f64>]) -> Result<(Tape<f64>, Opera
 /// sides are slopes of numbers, ⟨c, output(s)⟩ and Σ ⟨VJP(c), input(s)⟩ with the VJP taken once at s = 0, so no
 /// tangent of a whole array is needed.
 pub(super) fn culprits(
-    f: &impl Function,
+    f: OfVariables<'_, f64>,
     line: impl Fn(f64) -> Vec<ArrayD<f64>>,
     steps: Steps,
     precision: Precision,
@@ -286,7 +291,7 @@ fn varying_inputs(
     operation: &Operation<f64>,
     line: &impl Fn(f64) -> Vec<ArrayD<f64>>,
     step: f64,
-    f: &impl Function,
+    f: OfVariables<'_, f64>,
     node: usize,
 ) -> Vec<usize> {
     let inputs = 0..operation.inputs.len();

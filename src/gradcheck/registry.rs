@@ -2,19 +2,21 @@
 //!
 //! The command `impasto gradcheck` goes through this list, and a test holds it to what exists.
 
+use impasto_gradcheck::parts::direction;
 use ndarray::{Array3, ArrayD, IxDyn};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strum::VariantArray;
 
-use super::{Failure, GradCheck, Report, direction};
+use super::{Failure, GradCheck, Report, TapeCheck};
 use crate::kernels::bilinear::Corners;
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
 use crate::objective::{self, Objective, Place, Priors, Selection};
-use crate::ops::{self, SegmentLink, SegmentMode};
+use crate::ops;
 use crate::recipe::{LayerWeights, Preset, Recipe, StyleLoss};
 use crate::tape::{Real, Tape, Var};
-use crate::vgg::{Layer, Vgg19, Weights};
+use crate::vgg::execute::{Link, Requested, segment};
+use crate::vgg::{Layer, Tiling, Vgg19, Weights};
 
 /// One case of one operation or objective.
 pub struct Case {
@@ -321,21 +323,23 @@ impl Cases {
     /// Two convolutions and a pooling with a Gram matrix and a map seen in them: each result alone, and all.
     fn segments(&mut self) {
         let check = GradCheck::new;
-        for mode in [SegmentMode::Keep, SegmentMode::Bands(2)] {
+        for tiling in [Tiling::Whole, Tiling::Bands(2)] {
             for pooling in [Pooling::Max, Pooling::Average] {
                 let [w1, b1] = [self.random(&[4, 3, 3, 3], 1), self.random(&[4], 2)];
                 let [w2, b2] = [self.random(&[2, 4, 3, 3], 3), self.random(&[2], 4)];
                 for results in ["Gram matrix", "features", "map", "all"] {
-                    let description = format!("{mode:?}, {pooling:?} pooling, {results}");
+                    let description = format!("{tiling:?}, {pooling:?} pooling, {results}");
                     let weights = [w1.clone(), b1.clone(), w2.clone(), b2.clone()];
                     case!(self, check(), "segment", description, [self.random(&[18, 5, 3], 0)], |x| {
-                        let [w1, b1, w2, b2] = weights.each_ref().map(|w| x[0].tape().constant(w.mapv(Real::of)));
-                        let link =
-                            |convolution, pooling, features, gram| SegmentLink { convolution, pooling, features, gram };
-                        let first = link(Some((w1, b1)), None, false, true);
-                        let second = link(Some((w2, b2)), None, true, false);
-                        let links = [first, second, link(None, Some(pooling), false, false)];
-                        let (mut seen, map) = ops::segment(&x[0], &links, mode, true, ConvAlgorithm::Auto);
+                        let [w1, b1, w2, b2] = weights.each_ref().map(|w| w.mapv(Real::of).into());
+                        let convolution = |weight, bias| Link::Convolution { weight, bias, pooling: None };
+                        let requested = |features, gram| Requested { features, gram };
+                        let links = vec![
+                            (convolution(w1, b1), requested(false, true)),
+                            (convolution(w2, b2), requested(true, false)),
+                            (Link::Pooling(pooling), requested(false, false)),
+                        ];
+                        let (mut seen, map) = segment(&x[0], links, tiling, true, ConvAlgorithm::Auto);
                         let (gram, features) = (seen[0].gram.take(), seen[1].features.take());
                         let (gram, features, map) =
                             (gram.expect("asked"), features.expect("asked"), map.expect("asked"));
@@ -388,7 +392,7 @@ impl Cases {
                 operation: example.name,
                 description: match example.term.place() {
                     Place::Pixels => "of the pixels".into(),
-                    Place::Features(layer) | Place::Rows(layer) => format!("of {layer}"),
+                    Place::Features(layer) => format!("of {layer}"),
                     Place::Gram(layer) => format!("of the Gram matrix of {layer}"),
                     Place::Moments(layer) => format!("of the moments of {layer}"),
                 },
@@ -590,8 +594,9 @@ mod tests {
         // Operations are functions; the types beside them are their arguments.
         let names = names.filter(|name| name.starts_with(char::is_lowercase));
         let terms = objective::registered::<f64>().into_iter().map(|example| example.name.to_owned());
-        let objectives = ["style_transfer", "texture", "inversion"].map(String::from);
-        let exist: BTreeSet<String> = names.chain(terms).chain(objectives).collect();
+        // Objectives, and the operation by which the network is executed.
+        let others = ["style_transfer", "texture", "inversion", "segment"].map(String::from);
+        let exist: BTreeSet<String> = names.chain(terms).chain(others).collect();
         let listed: BTreeSet<String> = operations().into_iter().map(String::from).collect();
         assert_eq!(listed, exist);
         assert_eq!(operations().len(), listed.len(), "cases of one operation stand together");

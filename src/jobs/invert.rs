@@ -1,12 +1,12 @@
 //! Representation inversion: which pictures does a layer take for a given one? (Mahendran & Vedaldi 2014)
 
 use crate::error::Error;
-use crate::objective::{Place, Priors, Selection, inversion, typical_norm};
+use crate::objective::{Place, Priors, Selection, inversion_by, typical_norm};
 use crate::optim::Method;
 use crate::picture::Picture;
 use crate::recipe::Scale;
 use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Units, forecast_and_load};
-use crate::vgg::{Layer, Vgg19};
+use crate::vgg::{Execution, Layer, Vgg19};
 
 /// An inversion, described field by field and then [run](Self::run).
 ///
@@ -41,6 +41,8 @@ pub struct Invert<'a> {
     pub jitter: usize,
     /// The seed of all random numbers.
     pub seed: u64,
+    /// How the network is executed; its plan follows from the memory that may be used.
+    pub execution: Execution,
 }
 
 impl<'a> Invert<'a> {
@@ -65,6 +67,7 @@ impl<'a> Invert<'a> {
             clamp: false,
             jitter: 0,
             seed: 0,
+            execution: Execution::default(),
         }
     }
 
@@ -133,14 +136,20 @@ impl Job for Inverted<'_> {
 
     fn stage(&self, _: usize, _: Option<&Canvas>) -> Result<Stage, Error> {
         let invert = &self.invert;
-        let Invert { image, layer, selection, priors, method, steps, jitter, seed, .. } = invert;
+        let Invert { image, layer, selection, priors, method, steps, jitter, seed, execution, .. } = invert;
         let network = invert.network.clone();
         let normalised = network.normalise(&image.rgb.view());
-        let objective = inversion(&network, normalised, *layer, selection.clone(), *priors)?;
+        let objective = inversion_by(execution, &network, normalised, *layer, selection.clone(), *priors)?;
         let canvas = invert.canvas();
         let unit = if *method == Method::Momentum { typical_norm(canvas.size()).powi(2) } else { 1.0 };
         let optimizer = method.optimizer(invert.rate * unit, *steps, invert.clamp.then(|| canvas.bounds()));
-        Ok(Stage { optimizer, jitter: *jitter, seed: *seed, ..Stage::new(canvas, objective, network, *steps) })
+        Ok(Stage {
+            optimizer,
+            jitter: *jitter,
+            seed: *seed,
+            execution: execution.clone(),
+            ..Stage::new(canvas, objective, network, *steps)
+        })
     }
 
     fn load(&self, _: usize) -> Load {
@@ -154,6 +163,7 @@ impl Job for Inverted<'_> {
             places: [Place::Features(*layer)].into(),
             method: *method,
             network: (*network).clone(),
+            ranks: self.invert.execution.ranks(),
         }
     }
 

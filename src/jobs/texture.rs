@@ -1,12 +1,12 @@
 //! Texture synthesis: from noise, a picture that looks like an example in every part (Gatys, Ecker & Bethge 2015).
 
 use crate::error::Error;
-use crate::objective::{Place, texture, texture_layers};
+use crate::objective::{Place, texture_by, texture_layers};
 use crate::optim::Method;
 use crate::picture::{Picture, match_histogram};
 use crate::recipe::{LayerWeights, Rate, Scale, Scales, Steps};
 use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, forecast_and_load};
-use crate::vgg::{Layer, Vgg19};
+use crate::vgg::{Execution, Layer, Vgg19};
 
 /// A texture synthesis, described field by field and then [run](Self::run).
 #[derive(Clone)]
@@ -35,6 +35,8 @@ pub struct Texture<'a> {
     pub clamp: bool,
     /// The seed of the noise.
     pub seed: u64,
+    /// How the network is executed; its plan follows from the memory that may be used.
+    pub execution: Execution,
 }
 
 /// Why a texture cannot be made.
@@ -73,6 +75,7 @@ impl<'a> Texture<'a> {
             steps: Steps::last(500),
             clamp: false,
             seed: 0,
+            execution: Execution::default(),
         }
     }
 
@@ -159,9 +162,9 @@ impl Job for Scaled<'_> {
     }
 
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
-        let Texture { example, network, layers, seamless, method, rate, clamp, seed, .. } = &self.texture;
+        let Texture { example, network, layers, seamless, method, rate, clamp, seed, execution, .. } = &self.texture;
         let example = (*example).clone().fitted(self.example_side(index));
-        let objective = texture(network, network.normalise(&example.rgb.view()), layers)?;
+        let objective = texture_by(execution, network, network.normalise(&example.rgb.view()), layers)?;
         let network = if *seamless { (*network).clone().seamless() } else { (*network).clone() };
         let size = self.size(index);
         let canvas = match so_far {
@@ -170,11 +173,11 @@ impl Job for Scaled<'_> {
         };
         let steps = self.scales[index].steps;
         let optimizer = method.optimizer(rate.for_spread(network.spread()), steps, clamp.then(|| canvas.bounds()));
-        Ok(Stage { optimizer, ..Stage::new(canvas, objective, network, steps) })
+        Ok(Stage { optimizer, execution: execution.clone(), ..Stage::new(canvas, objective, network, steps) })
     }
 
     fn load(&self, index: usize) -> Load {
-        let Texture { example, network, layers, seamless, method, .. } = &self.texture;
+        let Texture { example, network, layers, seamless, method, execution, .. } = &self.texture;
         let network = (*network).clone();
         Load {
             matched: None,
@@ -184,6 +187,7 @@ impl Job for Scaled<'_> {
             places: layers.layers().map(Place::Gram).collect(),
             method: *method,
             network: if *seamless { network.seamless() } else { network },
+            ranks: execution.ranks(),
         }
     }
 

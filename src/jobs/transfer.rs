@@ -4,12 +4,12 @@ use ndarray::Axis;
 
 use super::masks::{Masks, MasksError, regions};
 use crate::error::Error;
-use crate::objective::{Place, Targets, finishing, style_transfer_with};
+use crate::objective::{Place, Targets, finishing, style_transfer_by};
 use crate::optim::{Method, PyramidAdam};
 use crate::picture::{ColourMap, Picture, coloured_like};
 use crate::recipe::{Preset, Recipe, Scale, Scales, StyleLoss};
 use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Start, Units, forecast_and_load};
-use crate::vgg::Vgg19;
+use crate::vgg::{Execution, Vgg19};
 
 /// Whose colours the picture gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct Transfer<'a> {
     pub start: Start,
     /// The seed of all random numbers: of [`Start::Noise`] and of the finishing stage's grids.
     pub seed: u64,
+    /// How the network is executed; its plan follows from the memory that may be used.
+    pub execution: Execution,
     /// Where what was seen of styles is kept for further transfers; `None` to keep nothing.
     pub targets: Option<&'a Targets<f32>>,
 }
@@ -65,6 +67,7 @@ impl<'a> Transfer<'a> {
             paint_transparent: false,
             start: Start::Content,
             seed: 0,
+            execution: Execution::default(),
             targets: None,
         }
     }
@@ -146,7 +149,8 @@ impl Job for Scaled<'_> {
     }
 
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
-        let Transfer { content, styles, recipe, colours, masks, paint_transparent, start, seed, .. } = &self.transfer;
+        let Transfer { content, styles, recipe, colours, masks, paint_transparent, start, seed, execution, .. } =
+            &self.transfer;
         let network = self.transfer.network.clone().with_pooling(recipe.pooling);
         let Scale { side, steps, finish } = self.scales[index];
         let scaled = |picture: &Picture| {
@@ -176,24 +180,26 @@ impl Job for Scaled<'_> {
         let (content, none) = (normalised(&content), Targets::default());
         let targets = self.transfer.targets.unwrap_or(&none);
         if let Some(finish) = recipe.finish.as_ref().filter(|_| finish) {
-            let objective = finishing(&recipe_here, finish, &network, content, styles, &regions, targets, *seed);
+            let (network_here, seed) = ((execution, &network), *seed);
+            let objective = finishing(&recipe_here, finish, network_here, content, styles, &regions, targets, seed);
             let optimizer = PyramidAdam::new(finish.rate.for_spread(network.spread()), LEVELS, steps);
             let optimizer = if recipe.clamp { optimizer.bounds(canvas.bounds()) } else { optimizer };
             let stage = Stage::new(canvas, objective.map_err(MasksError::from)?, network, steps);
-            return Ok(Stage { optimizer: Box::new(optimizer), carries: false, ..stage });
+            let (optimizer, execution) = (Box::new(optimizer), execution.clone());
+            return Ok(Stage { optimizer, execution, carries: false, ..stage });
         }
-        let objective = style_transfer_with(&recipe_here, &network, content, styles, &regions, targets);
+        let objective = style_transfer_by(&recipe_here, (execution, &network), content, styles, &regions, targets);
         let objective = objective.map_err(MasksError::from)?;
         let optimizer = recipe.method.optimizer(
             recipe.rate.for_spread(network.spread()),
             steps,
             recipe.clamp.then(|| canvas.bounds()),
         );
-        Ok(Stage { optimizer, ..Stage::new(canvas, objective, network, steps) })
+        Ok(Stage { optimizer, execution: execution.clone(), ..Stage::new(canvas, objective, network, steps) })
     }
 
     fn load(&self, index: usize) -> Load {
-        let Transfer { content, styles, recipe, masks, network, .. } = &self.transfer;
+        let Transfer { content, styles, recipe, masks, network, execution, .. } = &self.transfer;
         let scaled = |picture: &Picture| {
             let own = picture.height().max(picture.width());
             picture.fitted_size(self.longest(own, self.scales[index].side))
@@ -217,6 +223,7 @@ impl Job for Scaled<'_> {
             matched: finish.map(|finish| (finish.layers.layers().collect(), finish.grid)),
             method: if finish.is_some() { Method::Adam } else { recipe.method },
             network: (*network).clone().with_pooling(recipe.pooling),
+            ranks: execution.ranks(),
         }
     }
 

@@ -8,7 +8,8 @@ use rayon::prelude::*;
 use super::{Derived, Distance, Moments, Place, Seen, Term};
 use crate::ops::moments;
 use crate::tape::{Real, Var};
-use crate::vgg::{Layer, Measured, NetworkError, Vgg19};
+use crate::vgg::execute::error_of_shards;
+use crate::vgg::{Execution, Layer, NetworkError, Observation, Request, Vgg19};
 
 /// Weights outside of 2^±`ORDINARY` are brought near to 1 while the objective is computed, so that neither the loss nor
 /// its gradient leaves the range of f32.
@@ -105,7 +106,25 @@ impl<T: Real> Objective<T> {
         pixels: &Var<'t, T>,
         input: &Var<'t, T>,
     ) -> Result<Evaluation<'t, T>, NetworkError> {
-        let seen = see(network, &self.places(), pixels, input)?;
+        self.evaluate_by(&Execution::default(), network, pixels, input)
+    }
+
+    /// The same, to the bit, with the network executed in a way of the caller's.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    ///
+    /// # Panics
+    /// As [`evaluate`](Self::evaluate).
+    pub fn evaluate_by<'t>(
+        &self,
+        execution: &Execution,
+        network: &Vgg19<T>,
+        pixels: &Var<'t, T>,
+        input: &Var<'t, T>,
+    ) -> Result<Evaluation<'t, T>, NetworkError> {
+        let by_rows = if execution.ranks() > 1 { self.summed_by_rows() } else { BTreeSet::new() };
+        let seen = see(execution, network, (&self.places(), &by_rows), pixels, input)?;
         let inner: Vec<f64> = self.groups.iter().map(Group::factor).collect();
         let weights: Vec<f64> = self.groups.iter().zip(&inner).map(|(group, inner)| group.weight / inner).collect();
         let present = self.groups.iter().zip(&weights).filter(|(group, _)| !group.terms.is_empty());
@@ -116,7 +135,16 @@ impl<T: Real> Objective<T> {
         for ((group, inner), weight) in self.groups.iter().zip(inner).zip(weights) {
             let score = |(weight, term): &(f64, Box<dyn Term<T>>)| match distances.next().flatten() {
                 Some((seen, distance, derived)) => derived.on_tape(distance.operation(), &seen, weight * inner),
-                None => term.score(&seen[&term.place()], weight * inner),
+                None => {
+                    let seen = &seen[&term.place()];
+                    let by_rows = term.place().layer().is_some_and(|layer| by_rows.contains(&layer));
+                    match term.squared_error().filter(|_| by_rows) {
+                        Some((target, divisor)) => {
+                            error_of_shards(&seen.value, target, execution.communicator()) * (weight * inner / divisor)
+                        }
+                        None => term.score(seen, weight * inner),
+                    }
+                }
             };
             let terms: Vec<_> = group.terms.iter().map(score).collect();
             let value = |var: &Var<'t, T>| Real::to_f64(var.scalar()) / inner;
@@ -131,6 +159,18 @@ impl<T: Real> Objective<T> {
         }
         let scaled = sum.unwrap_or_else(|| pixels.tape().constant(arr0(T::zero())));
         Ok(Evaluation { total: Real::to_f64(scaled.scalar()) / factor, factor, scaled, groups })
+    }
+
+    /// The layers whose features only terms see that can be summed over rows of them.
+    fn summed_by_rows(&self) -> BTreeSet<Layer> {
+        let terms = || self.groups.iter().flat_map(|group| &group.terms).map(|(_, term)| term);
+        let sums = |layer: Layer| {
+            let mut seers =
+                terms().filter(|term| [Place::Features(layer), Place::Moments(layer)].contains(&term.place()));
+            seers.all(|term| term.squared_error().is_some())
+        };
+        let features = |place: Place| if let Place::Features(layer) = place { Some(layer) } else { None };
+        self.places().into_iter().filter_map(features).filter(|layer| sums(*layer)).collect()
     }
 
     /// The terms that are [distances](Distance), each with what it sees and its derivatives, in the order of all terms.
@@ -169,38 +209,23 @@ fn normalising(weights: impl Iterator<Item = f64>) -> f64 {
     if exponent.is_finite() && exponent.abs() > ORDINARY { (-exponent).exp2() } else { 1.0 }
 }
 
-/// What is to be seen at each place.
+/// What is to be seen at each place. At the layers `by_rows` a rank may see its own rows of the features only.
 pub(super) fn see<'t, T: Real>(
+    execution: &Execution,
     network: &Vgg19<T>,
-    places: &BTreeSet<Place>,
+    (places, by_rows): (&BTreeSet<Place>, &BTreeSet<Layer>),
     pixels: &Var<'t, T>,
     input: &Var<'t, T>,
 ) -> Result<BTreeMap<Place, Seen<'t, T>>, NetworkError> {
-    let (mut features, mut by_rows, mut grams) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for place in places {
-        match *place {
-            Place::Pixels => {}
-            Place::Features(layer) | Place::Moments(layer) => drop(features.insert(layer)),
-            Place::Rows(layer) => drop(by_rows.insert(layer)),
-            Place::Gram(layer) => drop(grams.insert(layer)),
-        }
-    }
-    let Measured { mut features, mut grams } = network.measure_by_rows(input, &features, &by_rows, &grams)?;
+    let request = Request { by_rows: by_rows.clone(), ..request(places) };
+    let Observation { mut features, mut grams } = execution.observe(network, input, &request)?;
     let positions = |map: &Var<'t, T>| (map.shape()[0] * map.shape()[1]) as f64;
     let whole = |value: Var<'t, T>| Seen { positions: positions(&value), value };
     // Features that others are made of go as soon as these are, so that a gradient can take their place.
     let mut look = |place: Place| match place {
         Place::Pixels => whole(pixels.clone()),
-        Place::Features(layer) => match features.get(&layer) {
-            Some(map) if [Place::Moments(layer), Place::Rows(layer)].iter().any(|place| places.contains(place)) => {
-                whole(map.clone())
-            }
-            _ => whole(features.remove(&layer).expect("as asked")),
-        },
-        Place::Rows(layer) => match features.get(&layer) {
-            Some(map) if places.contains(&Place::Moments(layer)) => whole(map.clone()),
-            _ => whole(features.remove(&layer).expect("as asked")),
-        },
+        Place::Features(layer) if places.contains(&Place::Moments(layer)) => whole(features[&layer].clone()),
+        Place::Features(layer) => whole(features.remove(&layer).expect("as asked")),
         Place::Gram(layer) => {
             let gram = grams.remove(&layer).expect("as asked");
             Seen { value: gram.value, positions: gram.positions as f64 }
@@ -211,4 +236,17 @@ pub(super) fn see<'t, T: Real>(
         }
     };
     Ok(places.iter().map(|place| (*place, look(*place))).collect())
+}
+
+/// What the network must observe for these places.
+pub(crate) fn request(places: &BTreeSet<Place>) -> Request {
+    let mut request = Request::default();
+    for place in places {
+        match *place {
+            Place::Pixels => {}
+            Place::Features(layer) | Place::Moments(layer) => drop(request.features.insert(layer)),
+            Place::Gram(layer) => drop(request.grams.insert(layer)),
+        }
+    }
+    request
 }

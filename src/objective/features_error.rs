@@ -2,14 +2,12 @@
 //! error of Mahendran & Vedaldi 2014, equation 2.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::{Place, Seen, Term};
 use crate::kernels::reduce;
-use crate::ops::{error_of_rows, slice, squared_error};
-use crate::peers::Peers;
+use crate::ops::{slice, squared_error};
 use crate::tape::{Real, Value, Var};
-use crate::vgg::{Layer, Vgg19};
+use crate::vgg::Layer;
 
 /// Which features of a layer are compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,8 +70,6 @@ pub struct FeaturesError<T: Real> {
     /// P.
     target: Value<T>,
     divisor: f64,
-    /// Those who share the rows of the map out.
-    peers: Option<Arc<dyn Peers>>,
 }
 
 impl<T: Real> FeaturesError<T> {
@@ -84,13 +80,7 @@ impl<T: Real> FeaturesError<T> {
     pub fn new(layer: Layer, features: &Var<'_, T>, selection: Selection, divisor: Divisor) -> Self {
         // A copy of its own: the tape's memory is not to live as long as the target.
         let target = Value::from(selection.of(features).to_array());
-        Self { layer, selection, divisor: divisor.of(&target), target, peers: None }
-    }
-
-    /// The same for the peers of a network, if they are several: each sees its own rows, where nothing is selected.
-    pub(super) fn among(self, network: &Vgg19<T>) -> Self {
-        let peers = network.peers().filter(|_| self.selection == Selection::default()).cloned();
-        Self { peers, ..self }
+        Self { layer, selection, divisor: divisor.of(&target), target }
     }
 }
 
@@ -100,14 +90,15 @@ impl<T: Real> Term<T> for FeaturesError<T> {
     }
 
     fn place(&self) -> Place {
-        if self.peers.is_some() { Place::Rows(self.layer) } else { Place::Features(self.layer) }
+        Place::Features(self.layer)
     }
 
     fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T> {
-        if let Some(peers) = &self.peers {
-            return error_of_rows(&seen.value, &self.target, peers) * (weight / self.divisor);
-        }
         let error = squared_error(&self.selection.of(&seen.value), &seen.value.tape().constant(&self.target));
         error * (weight / self.divisor)
+    }
+
+    fn squared_error(&self) -> Option<(&Value<T>, f64)> {
+        (self.selection == Selection::default()).then(|| (&self.target, self.divisor))
     }
 }

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use ndarray::Array3;
 
-use super::style_transfer::style_transfer_with;
+use super::style_transfer::style_transfer_by;
 use super::{Neighbours, Objective, Region, RegionError, Targets, Term};
 use crate::recipe::{Finish, Recipe};
 use crate::tape::{Real, Tape, Value};
-use crate::vgg::{Layer, Vgg19};
+use crate::vgg::{Execution, Layer, Request, Vgg19};
 
 /// The objective of a recipe's finishing stage: groups `content`, `style` and `tv` as in
 /// [`style_transfer`](super::style_transfer), and `neighbours`. `seed` is that of the grids.
 pub(crate) fn finishing<T: Real>(
     recipe: &Recipe,
     finish: &Finish,
-    network: &Vgg19<T>,
+    (execution, network): (&Execution, &Vgg19<T>),
     content: Array3<T>,
     styles: Vec<(Array3<T>, f64)>,
     regions: &[Region],
@@ -23,10 +23,11 @@ pub(crate) fn finishing<T: Real>(
     seed: u64,
 ) -> Result<Objective<T>, RegionError> {
     let mut seen: BTreeMap<Layer, Vec<(Value<T>, f64)>> = BTreeMap::new();
+    let request = Request::new(finish.layers.layers(), []);
     for (style, share) in &styles {
         let tape = Tape::new();
         let image = tape.constant(style.clone());
-        for (layer, features) in network.features(&image, finish.layers.layers())? {
+        for (layer, features) in execution.observe(network, &image, &request)?.features {
             seen.entry(layer).or_default().push((features.value().clone(), *share));
         }
     }
@@ -42,6 +43,6 @@ pub(crate) fn finishing<T: Real>(
         style_weight: finish.style_weight,
         ..recipe.clone()
     };
-    let tethers = style_transfer_with(&tethers, network, content, styles, regions, targets)?;
+    let tethers = style_transfer_by(&tethers, (execution, network), content, styles, regions, targets)?;
     Ok(tethers.group("neighbours", 1.0, neighbours))
 }

@@ -5,7 +5,7 @@ use ndarray::Array3;
 
 use super::{AlphaNorm, Divisor, FeaturesError, Objective, Selection, Term, TotalVariation};
 use crate::tape::{Real, Tape};
-use crate::vgg::{Layer, NetworkError, Vgg19};
+use crate::vgg::{Execution, Layer, NetworkError, Request, Vgg19};
 
 /// The image priors: their exponents and weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,9 +76,22 @@ pub fn inversion<T: Real>(
     selection: Selection,
     priors: Priors,
 ) -> Result<Objective<T>, InversionError> {
+    inversion_by(&Execution::default(), network, image, layer, selection, priors)
+}
+
+/// The same with the network executed in a way of the caller's.
+pub(crate) fn inversion_by<T: Real>(
+    execution: &Execution,
+    network: &Vgg19<T>,
+    image: Array3<T>,
+    layer: Layer,
+    selection: Selection,
+    priors: Priors,
+) -> Result<Objective<T>, InversionError> {
     let variance = typical_norm([image.dim().0, image.dim().1]).powi(2);
     let tape = Tape::new();
-    let features = network.features(&tape.constant(image), [layer])?.remove(&layer).expect("as asked");
+    let observation = execution.observe(network, &tape.constant(image), &Request::new([layer], []))?;
+    let features = &observation.features[&layer];
     if selection.ranges(features.shape()).is_none() {
         let shape = features.shape().try_into().expect("three axes");
         return Err(InversionError::Selection { layer, shape });
@@ -87,7 +100,7 @@ pub fn inversion<T: Real>(
     let divisor = 2.0 * variance;
     let Priors { alpha, beta, lambda_alpha, lambda_tv } = priors;
     Ok(Objective::new()
-        .term("error", 1.0, FeaturesError::new(layer, &features, selection, Divisor::Size).among(network))
+        .term("error", 1.0, FeaturesError::new(layer, features, selection, Divisor::Size))
         .group("tv", 1.0, prior(lambda_tv, Box::new(TotalVariation { beta, divisor })))
         .group("alpha", 1.0, prior(lambda_alpha, Box::new(AlphaNorm { alpha, divisor }))))
 }

@@ -34,19 +34,22 @@ mod texture;
 mod wasserstein;
 
 pub use distribution::{Derived, Distance, Moments};
+pub(crate) use evaluate::request;
 pub use evaluate::{Evaluation, GroupValue, Objective};
 pub use features_error::{Divisor, FeaturesError, Selection};
 pub(crate) use finish::finishing;
 pub use gram_error::{GramError, GramNorm};
+pub(crate) use inversion::inversion_by;
 pub use inversion::{InversionError, Priors, inversion, typical_norm};
 pub use moments_error::MomentsError;
 pub use neighbours::Neighbours;
 pub use priors::{AlphaNorm, TotalVariation};
 pub use region::{Guided, Region, RegionError};
-pub(crate) use style_transfer::style_transfer_with;
+pub(crate) use style_transfer::style_transfer_by;
 pub use style_transfer::{style_transfer, style_transfer_by_regions};
 pub use targets::Targets;
 pub use term::{Place, Seen, Term};
+pub(crate) use texture::texture_by;
 pub use texture::{texture, texture_layers, texture_layers_up_to};
 pub use wasserstein::Wasserstein;
 

@@ -1,25 +1,25 @@
-//! Evaluations have the same bits under every plan and among any number of peers, and take the memory that was foreseen.
+//! Evaluations have the same bits under every plan and on any number of ranks, and take the memory that was forecast.
 
 use std::collections::BTreeSet;
 
 use ndarray::{Array3, ArrayD};
 
 use super::*;
+use crate::comm::threads;
 use crate::kernels::testing::random;
-use crate::ops::SegmentMode::{self, Bands, Keep};
-use crate::peers::testing::together;
 use crate::recipe::{Finish, LayerWeights, Preset, Recipe};
-use crate::vgg::{Layer, Plan, Pooling, Vgg19, Weights};
+use crate::vgg::Tiling::{self, Bands, Whole};
+use crate::vgg::{Execution, Layer, Plan, Pooling, Request, Vgg19, Weights};
 
 fn plans() -> Vec<Plan> {
-    let each = |mode: SegmentMode| Plan::new([(1, mode); 5]);
+    let each = |tiling: Tiling| Plan::new([(1, tiling); 5]);
     vec![
         each(Bands(16)),
         each(Bands(5)),
-        Plan::new([(2, Bands(16)), (1, Keep), (2, Bands(8))]),
-        Plan::new([(1, Keep), (3, Bands(32)), (1, Keep)]),
+        Plan::new([(2, Bands(16)), (1, Whole), (2, Bands(8))]),
+        Plan::new([(1, Whole), (3, Bands(32)), (1, Whole)]),
         Plan::new([(5, Bands(16))]),
-        Plan::new([(5, Keep)]),
+        Plan::new([(5, Whole)]),
     ]
 }
 
@@ -28,28 +28,36 @@ fn picture([height, width]: [usize; 2], seed: u64) -> Array3<f32> {
 }
 
 /// Total and gradient.
-fn evaluated(objective: &Objective<f32>, network: &Vgg19<f32>, size: [usize; 2]) -> (f64, ArrayD<f32>) {
+fn evaluated(
+    objective: &Objective<f32>,
+    (execution, network): (&Execution, &Vgg19<f32>),
+    size: [usize; 2],
+) -> (f64, ArrayD<f32>) {
     let tape = Tape::new();
     let x = tape.variable(picture(size, 9));
-    let evaluation = objective.evaluate(network, &x, &x).unwrap();
+    let evaluation = objective.evaluate_by(execution, network, &x, &x).unwrap();
     (evaluation.total, evaluation.scaled.backward().take(&x).unwrap().into_array())
 }
 
-/// Holds an objective, which is made for a network, to one evaluation as a whole: under all plans, and among peers who compute
-/// its targets together too.
-fn check(made: &(dyn Fn(&Vgg19<f32>) -> Objective<f32> + Sync), network: &Vgg19<f32>, size: [usize; 2]) {
-    let objective = &made(network);
-    let expected = evaluated(objective, &network.clone().with_plan(Plan::whole()), size);
+/// Makes an objective with targets computed in some way.
+type Made<'a> = &'a (dyn Fn(&Execution, &Vgg19<f32>) -> Objective<f32> + Sync);
+
+/// Holds an objective to one evaluation as a whole: under all plans, and on several ranks that compute its targets together
+/// too.
+fn check(made: Made<'_>, network: &Vgg19<f32>, size: [usize; 2]) {
+    let planned = |plan| Execution::default().with_plan(plan);
+    let objective = &made(&Execution::default(), network);
+    let expected = evaluated(objective, (&planned(Plan::whole()), network), size);
     assert!(expected.1.iter().all(|g| g.is_finite()) && expected.1.iter().any(|&g| g != 0.0));
     for (index, plan) in plans().into_iter().enumerate() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1 + index % 3).build().unwrap();
-        let found = pool.install(|| evaluated(objective, &network.clone().with_plan(plan.clone()), size));
+        let found = pool.install(|| evaluated(objective, (&planned(plan.clone()), network), size));
         assert_eq!(found, expected, "{plan:?}");
     }
     for ranks in [2, 3, 5] {
-        let found = together(ranks, |peers| {
-            let network = network.clone().with_peers(peers);
-            evaluated(&made(&network), &network, size)
+        let found = threads::run(ranks, |comm| {
+            let execution = Execution::default().with_communicator(comm);
+            evaluated(&made(&execution, network), (&execution, network), size)
         });
         assert!(found.iter().all(|found| *found == expected), "{ranks} ranks");
     }
@@ -80,25 +88,31 @@ fn have_the_same_bits_for_every_objective_and_pooling() {
             ];
             for recipe in recipes {
                 let styles = || vec![(picture([40, 61], 2), 1.0)];
-                let made = |network: &Vgg19<f32>| style_transfer(&recipe, network, picture(size, 1), styles()).unwrap();
+                let made = |execution: &Execution, network: &Vgg19<f32>| {
+                    let (network, region) = ((execution, network), [Region::whole(1)]);
+                    let (content, none) = (picture(size, 1), Targets::default());
+                    style_transfer_by(&recipe, network, content, styles(), &region, &none).unwrap()
+                };
                 check(&made, &network, size);
             }
             let finish = Finish { grid: 12, ..Finish::default() };
-            let made = |network: &Vgg19<f32>| {
+            let made = |execution: &Execution, network: &Vgg19<f32>| {
                 let (recipe, styles) = (Preset::Balanced.recipe(true), vec![(picture([40, 61], 2), 1.0)]);
-                let whole = [Region::whole(1)];
-                finishing(&recipe, &finish, network, picture(size, 1), styles, &whole, &Targets::default(), 1).unwrap()
+                let (network, whole, none) = ((execution, network), [Region::whole(1)], Targets::default());
+                finishing(&recipe, &finish, network, picture(size, 1), styles, &whole, &none, 1).unwrap()
             };
             check(&made, &network, size);
-            let made = |network: &Vgg19<f32>| texture(network, picture([48, 50], 3), &texture_layers()).unwrap();
+            let made = |execution: &Execution, network: &Vgg19<f32>| {
+                texture_by(execution, network, picture([48, 50], 3), &texture_layers()).unwrap()
+            };
             check(&made, &network, size);
             for name in ["relu1_1", "pool2", "relu4_3"] {
                 let layer: Layer = name.parse().unwrap();
                 let some = Selection { channels: Some(1..3), patch: Some([0..2, 1..3]) };
                 for selection in [some, Selection::default()] {
-                    let made = |network: &Vgg19<f32>| {
+                    let made = |execution: &Execution, network: &Vgg19<f32>| {
                         let image = picture(size, 4);
-                        inversion(network, image, layer, selection.clone(), Priors::light(layer)).unwrap()
+                        inversion_by(execution, network, image, layer, selection.clone(), Priors::light(layer)).unwrap()
                     };
                     check(&made, &network, size);
                 }
@@ -110,12 +124,14 @@ fn have_the_same_bits_for_every_objective_and_pooling() {
 #[test]
 fn have_the_same_bits_where_edges_wrap_around() {
     let network = Vgg19::new(Weights::random_with_widths([4, 3, 5, 9, 6], 1, None)).with_pooling(Pooling::Average);
-    let made = |_: &Vgg19<f32>| texture(&network, picture([48, 50], 3), &texture_layers()).unwrap();
+    let made = |execution: &Execution, _: &Vgg19<f32>| {
+        texture_by(execution, &network, picture([48, 50], 3), &texture_layers()).unwrap()
+    };
     check(&made, &network.clone().seamless(), [64, 48]);
 }
 
 #[test]
-fn take_the_memory_that_was_foreseen() {
+fn take_the_memory_that_was_forecast() {
     let network = Vgg19::new(Weights::random_with_widths([16, 24, 32, 32, 32], 1, None));
     let layers = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<BTreeSet<Layer>>();
     let size = [231, 200];
@@ -128,9 +144,10 @@ fn take_the_memory_that_was_foreseen() {
         for plan in plans().into_iter().chain([Plan::whole()]) {
             let tape = Tape::new();
             let x = tape.variable(picture(size, 9));
-            let network = network.clone().with_plan(plan.clone());
-            let measured = network.measure(&x, &features, &grams).unwrap();
-            let values = measured.features.into_values().chain(measured.grams.into_values().map(|gram| gram.value));
+            let request = Request::new(features.clone(), grams.clone());
+            let execution = Execution::default().with_plan(plan.clone());
+            let observed = execution.observe(&network, &x, &request).unwrap();
+            let values = observed.features.into_values().chain(observed.grams.into_values().map(|gram| gram.value));
             let mut total = None;
             for value in values {
                 let zero = tape.constant(ArrayD::zeros(value.shape()));
@@ -139,12 +156,12 @@ fn take_the_memory_that_was_foreseen() {
                 total = Some(total.map_or_else(|| error.clone(), |total| crate::ops::add(&total, &error)));
             }
             total.unwrap().backward();
-            let (most, foreseen) =
-                (tape.buffers().most() as f64, network.cost(&plan, size, (&features, &grams), true).maps as f64);
-            // Never more than foreseen but for small things; less where two peaks do not fall together.
+            let (most, forecast) =
+                (tape.buffers().most() as f64, network.cost(&plan, size, &request, true).maps as f64);
+            // Never more than forecast but for small things; less where two peaks do not fall together.
             assert!(
-                (0.75..1.05).contains(&(most / foreseen)),
-                "{most} and {foreseen} bytes: {plan:?}, {features:?}, {grams:?}"
+                (0.75..1.05).contains(&(most / forecast)),
+                "{most} and {forecast} bytes: {plan:?}, {features:?}, {grams:?}"
             );
         }
     }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array2, Array3};
 
-use super::evaluate::see;
 use super::region::Guide;
 use super::{
     Divisor, FeaturesError, GramError, GramNorm, Guided, MomentsError, Objective, Place, Region, RegionError, Seen,
@@ -13,7 +12,7 @@ use super::{
 };
 use crate::recipe::{Formula, LayerWeights, Recipe, StyleLoss};
 use crate::tape::{Real, Tape};
-use crate::vgg::{Layer, NetworkError, Vgg19};
+use crate::vgg::{Execution, Layer, NetworkError, Request, Vgg19};
 
 /// The objective of a recipe: groups `content`, `style` and `tv`.
 ///
@@ -55,20 +54,20 @@ pub fn style_transfer_by_regions<T: Real>(
     styles: Vec<(Array3<T>, f64)>,
     regions: &[Region],
 ) -> Result<Objective<T>, RegionError> {
-    style_transfer_with(recipe, network, content, styles, regions, &Targets::default())
+    style_transfer_by(recipe, (&Execution::default(), network), content, styles, regions, &Targets::default())
 }
 
-/// The same, with what was seen of whole styles before.
-pub(crate) fn style_transfer_with<T: Real>(
+/// The same with the network executed in a way of the caller's, and with what was seen of whole styles before.
+pub(crate) fn style_transfer_by<T: Real>(
     recipe: &Recipe,
-    network: &Vgg19<T>,
+    (execution, network): (&Execution, &Vgg19<T>),
     content: Array3<T>,
     styles: Vec<(Array3<T>, f64)>,
     regions: &[Region],
     targets: &Targets<T>,
 ) -> Result<Objective<T>, RegionError> {
     let elements = content.len() as f64;
-    let content = content_terms(recipe, network, content)?;
+    let content = content_terms(recipe, (execution, network), content)?;
     let size = elements / 3.0;
     let area = |region: &Region| region.picture.as_ref().map_or(size, |part| part.iter().map(|&w| f64::from(w)).sum());
     let areas: f64 = regions.iter().map(area).sum();
@@ -77,7 +76,7 @@ pub(crate) fn style_transfer_with<T: Real>(
     for region in regions {
         let parts: Vec<_> =
             region.styles.iter().map(|(index, part)| (&styles[*index].0, styles[*index].1, part)).collect();
-        let terms = style_terms(&recipe.style_layers, loss, norm, network, &parts, &region.name, targets)?;
+        let terms = style_terms(&recipe.style_layers, loss, norm, (execution, network), &parts, &region.name, targets)?;
         for ((weight, term), layer) in terms.into_iter().zip(recipe.style_layers.layers()) {
             let term = match &region.picture {
                 None => term,
@@ -102,15 +101,19 @@ pub(crate) fn style_transfer_with<T: Real>(
 
 type Terms<T> = Vec<(f64, Box<dyn Term<T>>)>;
 
-fn content_terms<T: Real>(recipe: &Recipe, network: &Vgg19<T>, content: Array3<T>) -> Result<Terms<T>, NetworkError> {
+fn content_terms<T: Real>(
+    recipe: &Recipe,
+    (execution, network): (&Execution, &Vgg19<T>),
+    content: Array3<T>,
+) -> Result<Terms<T>, NetworkError> {
     let (tape, layers) = (Tape::new(), &recipe.content_layers);
     let image = tape.constant(content);
-    let seen = see(network, &layers.layers().map(Place::Features).collect(), &image, &image)?;
+    let seen = execution.observe(network, &image, &Request::new(layers.layers(), []))?.features;
     let term = |(layer, weight): (Layer, f64)| -> (f64, Box<dyn Term<T>>) {
-        let features = &seen[&Place::Features(layer)].value;
+        let features = &seen[&layer];
         let divisor = recipe.formula.content_divisor();
         let term = FeaturesError::new(layer, features, Selection::default(), divisor);
-        (weight, Box::new(term.among(network)))
+        (weight, Box::new(term))
     };
     Ok(layers.iter().map(term).collect())
 }
@@ -121,7 +124,7 @@ pub(super) fn style_terms<T: Real>(
     layers: &LayerWeights,
     loss: StyleLoss,
     norm: GramNorm,
-    network: &Vgg19<T>,
+    (execution, network): (&Execution, &Vgg19<T>),
     examples: &[(&Array3<T>, f64, &Option<Array2<f32>>)],
     region: &str,
     targets: &Targets<T>,
@@ -132,11 +135,12 @@ pub(super) fn style_terms<T: Real>(
     let mut seen = Vec::new();
     for (example, share, part) in examples {
         let seen_here = match part {
-            None => targets.see(network, &places, example, &tape)?,
+            None => targets.see((execution, network), &places, example, &tape)?,
             Some(part) => {
                 let image = tape.constant((*example).clone());
                 let mut sums = BTreeMap::new();
-                for (layer, features) in network.features(&image, layers.layers())? {
+                let request = Request::new(layers.layers(), []);
+                for (layer, features) in execution.observe(network, &image, &request)?.features {
                     let empty = || RegionError::Empty { region: region.into(), place: "of the style", layer };
                     let guide = Guide::new(part, layer).ok_or_else(empty)?;
                     sums.insert(loss.place(layer), guide.seen(&features, loss.place(layer)));

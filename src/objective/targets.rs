@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::evaluate::see;
 use super::{Place, Seen};
 use crate::tape::{Real, Tape, Value};
-use crate::vgg::{NetworkError, Vgg19};
+use crate::vgg::{Execution, NetworkError, Vgg19};
 
 /// Bytes that are kept where nobody says otherwise: about a hundred styles at one size.
 const MOST: usize = 256 << 20;
@@ -66,14 +66,14 @@ impl<T: Real> Targets<T> {
     /// What is to be seen of a normalised image (height, width, 3) at places that are sums, computed or remembered.
     pub(super) fn see<'t>(
         &self,
-        network: &Vgg19<T>,
+        (execution, network): (&Execution, &Vgg19<T>),
         places: &BTreeSet<Place>,
         image: &Array3<T>,
         tape: &'t Tape<T>,
     ) -> Result<BTreeMap<Place, Seen<'t, T>>, NetworkError> {
         let picture = digest(image);
         let is_it = |sight: &Sight<T>| {
-            sight.picture == picture && sight.seen.keys().eq(places) && sight.network.sees_like(network)
+            sight.picture == picture && sight.seen.keys().eq(places) && sight.network.is_same(network)
         };
         if let Some(sight) = self.kept().sights.iter().find(|sight| is_it(sight)) {
             let again =
@@ -81,7 +81,7 @@ impl<T: Real> Targets<T> {
             return Ok(sight.seen.iter().map(|(place, seen)| (*place, again(seen))).collect());
         }
         let image = tape.constant(image.clone());
-        let seen = see(network, places, &image, &image)?;
+        let seen = see(execution, network, (places, &BTreeSet::new()), &image, &image)?;
         // Copies of their own: the tape's memory is not to live as long.
         let own = |seen: &Seen<'_, T>| (Value::from(seen.value.to_array()), seen.positions);
         let sight = Sight {
@@ -148,7 +148,7 @@ mod tests {
         let places: BTreeSet<Place> = [gram("relu1_1"), gram("relu2_1")].into();
         let seen = |network: &Vgg19<f64>, places: &BTreeSet<Place>, seed| {
             let tape = Tape::new();
-            let seen = targets.see(network, places, &image(12, 10, seed), &tape).unwrap();
+            let seen = targets.see((&Execution::default(), network), places, &image(12, 10, seed), &tape).unwrap();
             seen.into_values().map(|seen| (seen.value.to_array(), seen.positions)).collect::<Vec<_>>()
         };
         let once = seen(&network, &places, 1);

@@ -1,7 +1,7 @@
 //! What an objective is made of: terms, each a small function of what is seen at one place.
 
 use super::Distance;
-use crate::tape::{Real, Var};
+use crate::tape::{Real, Value, Var};
 use crate::vgg::Layer;
 
 /// Where a term looks.
@@ -12,8 +12,6 @@ pub enum Place {
     Pixels,
     /// The features at a layer: the whole map, (height, width, channels).
     Features(Layer),
-    /// The same where several processes compute one picture: the whole map, or this process's own rows of it.
-    Rows(Layer),
     /// The Gram matrix FᵀF of the features F at a layer, (channels, channels). The map itself need not be held.
     Gram(Layer),
     /// The Gram matrix and below it the sums ΣF of each channel, (channels + 1, channels): see
@@ -26,7 +24,7 @@ impl Place {
     pub fn layer(self) -> Option<Layer> {
         match self {
             Self::Pixels => None,
-            Self::Features(layer) | Self::Rows(layer) | Self::Gram(layer) | Self::Moments(layer) => Some(layer),
+            Self::Features(layer) | Self::Gram(layer) | Self::Moments(layer) => Some(layer),
         }
     }
 }
@@ -60,6 +58,12 @@ pub trait Term<T: Real>: Send + Sync {
     /// The term as a function of moments, with the moments that it is of, if it is one: those of several terms are computed
     /// in parallel, in the place of their scores.
     fn distance<'t>(&self, _seen: &Seen<'t, T>) -> Option<(Seen<'t, T>, &dyn Distance)> {
+        None
+    }
+
+    /// The target P and the divisor d, if the term is Σ(F − P)²/d over all of the features F that it sees. Such a term can be
+    /// summed over parts of the features.
+    fn squared_error(&self) -> Option<(&Value<T>, f64)> {
         None
     }
 }

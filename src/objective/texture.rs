@@ -7,7 +7,7 @@ use super::style_transfer::style_terms;
 use super::{GramNorm, Objective, RegionError, Targets};
 use crate::recipe::{LayerWeights, StyleLoss};
 use crate::tape::Real;
-use crate::vgg::{Layer, NetworkError, Vgg19};
+use crate::vgg::{Execution, Layer, NetworkError, Vgg19};
 
 /// L = Σ over layers of w·Σ(G/M − A/M₀)²/Σ(A/M₀)², where G is the Gram matrix of the picture's features at M positions and
 /// A that of the example's at M₀: one group, `gram`. The `example` is a normalised image (height, width, 3).
@@ -23,11 +23,21 @@ pub fn texture<T: Real>(
     example: Array3<T>,
     layers: &LayerWeights,
 ) -> Result<Objective<T>, NetworkError> {
+    texture_by(&Execution::default(), network, example, layers)
+}
+
+/// The same with the network executed in a way of the caller's.
+pub(crate) fn texture_by<T: Real>(
+    execution: &Execution,
+    network: &Vgg19<T>,
+    example: Array3<T>,
+    layers: &LayerWeights,
+) -> Result<Objective<T>, NetworkError> {
     let terms = style_terms(
         layers,
         StyleLoss::Gram,
         GramNorm::Relative,
-        network,
+        (execution, network),
         &[(&example, 1.0, &None)],
         "",
         &Targets::default(),

@@ -13,7 +13,6 @@ mod circular_pad;
 mod conv2d;
 mod conv2d_relu;
 mod elementwise;
-mod error_of_rows;
 mod gather;
 mod gram_matrix;
 mod laplacian_pyramid;
@@ -27,7 +26,6 @@ mod operators;
 mod relu;
 mod resize_bilinear;
 mod scale;
-mod segment;
 mod slice;
 mod square;
 mod squared_error;
@@ -45,7 +43,6 @@ pub use centred_cosine::centred_cosine;
 pub use circular_pad::circular_pad;
 pub use conv2d::conv2d;
 pub use conv2d_relu::conv2d_relu;
-pub(crate) use error_of_rows::error_of_rows;
 pub use gather::gather;
 pub use gram_matrix::gram_matrix;
 pub use laplacian_pyramid::{from_laplacian_pyramid, laplacian_pyramid};
@@ -58,8 +55,6 @@ pub use mul::mul;
 pub use relu::relu;
 pub use resize_bilinear::resize_bilinear;
 pub use scale::scale;
-pub(crate) use segment::{Look, Meter, Outline, Portion, Reach, Wanted, divided, gram_work, own_rows};
-pub use segment::{SegmentLink, SegmentMode, SegmentSeen, segment};
 pub use slice::slice;
 pub use square::square;
 pub use squared_error::squared_error;
@@ -73,12 +68,12 @@ use crate::kernels::PoolGeometry;
 use crate::tape::{Real, Tensor};
 
 /// A tensor of three axes as what it is.
-fn feature_map<T: Real>(tensor: &Tensor<T>) -> ArrayView3<'_, T> {
+pub(crate) fn feature_map<T: Real>(tensor: &Tensor<T>) -> ArrayView3<'_, T> {
     tensor.view().into_dimensionality::<Ix3>().expect("three axes")
 }
 
 /// The same, to write into.
-fn feature_map_mut<T: Real>(tensor: &mut Tensor<T>) -> ArrayViewMut3<'_, T> {
+pub(crate) fn feature_map_mut<T: Real>(tensor: &mut Tensor<T>) -> ArrayViewMut3<'_, T> {
     tensor.view_mut().into_dimensionality::<Ix3>().expect("three axes")
 }
 

@@ -2,10 +2,10 @@
 //! artistic style transfer", section 4.1.
 
 use ndarray::{Array1, Array2, Axis};
-use ndarray_linalg::{Cholesky, Eigh, Inverse, UPLO};
 use strum::{Display, EnumString, VariantNames};
 
 use super::Picture;
+use crate::kernels::eigen::{cholesky, inverse_lower, symmetric_eigen};
 
 /// The variance of rounding to 8 bits, 1/(12·255²): in directions that have less, a picture has no colours to speak of.
 const LEAST: f64 = 1.3e-6;
@@ -88,22 +88,22 @@ impl ColourMap {
                 let inverse = |variance: f64| if variance > LEAST { variance.powf(-0.5) } else { 0.0 };
                 spectral(to, |variance| variance.max(0.0).sqrt()).dot(&spectral(from, inverse))
             }
-            Self::Cholesky => factor(to).dot(&factor(from).inv().expect("a positive diagonal")),
+            Self::Cholesky => factor(to).dot(&inverse_lower(&factor(from))),
         }
     }
 }
 
 /// f of a symmetric matrix: of its eigenvalues.
 fn spectral(matrix: &Array2<f64>, f: impl Fn(f64) -> f64) -> Array2<f64> {
-    let (values, vectors) = matrix.eigh(UPLO::Lower).expect("a finite symmetric matrix");
+    let (values, vectors) = symmetric_eigen(matrix);
     (&vectors * &values.mapv(f)).dot(&vectors.t())
 }
 
 /// L with LLᵀ = Σ; where Σ is singular or nearly so, of Σ with a little noise.
 fn factor(covariance: &Array2<f64>) -> Array2<f64> {
-    let (values, _) = covariance.eigh(UPLO::Lower).expect("a finite symmetric matrix");
+    let (values, _) = symmetric_eigen(covariance);
     let noise = if values[0] > LEAST { 0.0 } else { LEAST - values[0].min(0.0) };
-    (covariance + &(noise * Array2::<f64>::eye(3))).cholesky(UPLO::Lower).expect("positive definite")
+    cholesky(&(covariance + &(noise * Array2::<f64>::eye(3)))).expect("positive definite")
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Histogram matching: one picture's distribution of colours for another's.
 
 use ndarray::{Array1, Array2, Array3, ArrayView1, Axis};
-use ndarray_linalg::{Eigh, UPLO};
+
+use crate::kernels::eigen::symmetric_eigen;
 
 /// `picture` (height, width, 3) in the colours of `example` (any size).
 ///
@@ -32,7 +33,8 @@ fn principal_axes(colours: &Array2<f64>) -> Array2<f64> {
     let mean = colours.mean_axis(Axis(0)).expect("not empty");
     let centred = colours - &mean;
     let covariance = centred.t().dot(&centred) / colours.nrows() as f64;
-    covariance.eigh(UPLO::Lower).map_or_else(|_| Array2::eye(3), |(_, vectors)| vectors)
+    let finite = covariance.iter().all(|v| v.is_finite());
+    if finite { symmetric_eigen(&covariance).1 } else { Array2::eye(3) }
 }
 
 /// Each column of `values` with the distribution of the same column of `example`.

@@ -43,22 +43,21 @@ pub(super) fn kept(exif: &[u8], location: bool) -> Option<Vec<u8>> {
 }
 
 /// EXIF data of texts, by the numbers of their tags.
-pub(super) fn from_texts(texts: &[(u16, String)]) -> Option<Vec<u8>> {
-    let field = |(number, text): &(u16, String)| Field {
+pub(super) fn from_texts(texts: &[(u16, Vec<u8>)]) -> Option<Vec<u8>> {
+    let field = |(number, text): &(u16, Vec<u8>)| Field {
         tag: Tag(Context::Tiff, *number),
         ifd_num: In::PRIMARY,
-        value: Value::Ascii(vec![text.clone().into_bytes()]),
+        value: Value::Ascii(vec![text.clone()]),
     };
     write(texts.iter().map(field).collect::<Vec<_>>().iter())
 }
 
-/// The texts of EXIF data's main directory, by the numbers of their tags.
-pub(super) fn texts(exif: &[u8]) -> Vec<(u16, String)> {
+/// The texts of EXIF data's main directory, by the numbers of their tags: bytes as they are, which need not be ASCII.
+pub(super) fn texts(exif: &[u8]) -> Vec<(u16, Vec<u8>)> {
     let Some(exif) = parse(exif) else { return Vec::new() };
     let text = |field: &Field| match &field.value {
         Value::Ascii(lines) if field.tag.context() == Context::Tiff && field.ifd_num == In::PRIMARY => {
-            let line = lines.first()?;
-            Some((field.tag.number(), String::from_utf8_lossy(line).into_owned()))
+            Some((field.tag.number(), lines.first()?.clone()))
         }
         _ => None,
     };

@@ -19,6 +19,7 @@ pub use error::{Fault, PictureError};
 pub use histogram::match_histogram;
 pub use oklab::coloured_like;
 pub use provenance::Provenance;
+pub use read::shape;
 pub use regions::{RegionColour, Regions};
 pub(crate) use resize::resize_linear;
 pub use write::{Depth, Format, SaveOptions};

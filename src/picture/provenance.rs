@@ -4,7 +4,7 @@
 //! (ISO 16684-1). Both hold one JSON object.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -107,7 +107,7 @@ impl Provenance {
 }
 
 /// The JSON object within an XMP packet.
-fn in_xmp(packet: &[u8]) -> Option<String> {
+pub(super) fn in_xmp(packet: &[u8]) -> Option<String> {
     let packet = String::from_utf8_lossy(packet);
     let (_, rest) = packet.split_once("<impasto:made>")?;
     let (text, _) = rest.split_once("</impasto:made>")?;
@@ -144,13 +144,6 @@ pub(super) fn of_webp(file: BufReader<File>) -> Result<Option<String>, Fault> {
     let mut decoder = image_webp::WebPDecoder::new(file).map_err(Fault::damaged)?;
     decoder.set_memory_limit(1 << 24);
     Ok(decoder.xmp_metadata().map_err(Fault::damaged)?.as_deref().and_then(in_xmp))
-}
-
-/// A TIFF's XMP.
-pub(super) fn of_tiff(file: impl Read + Seek) -> Result<Option<String>, Fault> {
-    let mut decoder = tiff::decoder::Decoder::new(file).map_err(Fault::damaged)?;
-    let packet = decoder.find_tag(tiff::tags::Tag::Unknown(XMP_TAG)).map_err(Fault::damaged)?;
-    Ok(packet.and_then(|packet| packet.into_u8_vec().ok()).as_deref().and_then(in_xmp))
 }
 
 /// A word as a POSIX shell takes it for one.

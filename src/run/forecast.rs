@@ -11,7 +11,7 @@ use crate::ops::{add, scale, squared_error};
 use crate::optim::Method;
 use crate::recipe::Scale;
 use crate::tape::{Tape, Var};
-use crate::vgg::{Layer, Plan, Vgg19};
+use crate::vgg::{Execution, Layer, Plan, Request, Vgg19};
 
 /// What an evaluation of an objective looks at, and by what the picture is moved.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct Load {
     pub method: Method,
     /// The network.
     pub network: Vgg19<f32>,
+    /// How many processes share an evaluation.
+    pub ranks: usize,
 }
 
 /// What a job will take at one of its sizes.
@@ -88,7 +90,7 @@ impl Speed {
 /// The process without pictures, weights and maps: code, threads, and what BLAS holds.
 const BASE: usize = 8 << 20;
 
-/// What the allocator takes beside what it was asked for, as a share: measured.
+/// What the allocator takes beside what it was asked for, as a share: observed.
 const HOLES: f64 = 0.04;
 
 /// Matrices in f64 that a distance of moments takes: targets, moments, derivatives.
@@ -156,11 +158,12 @@ impl Load {
         self.places.iter().filter(|place| is(place)).filter_map(|place| place.layer()).collect()
     }
 
-    /// The layers whose maps are seen, and those of which only Gram matrices are.
-    fn seen(&self) -> (BTreeSet<Layer>, BTreeSet<Layer>) {
-        let is_gram = |place: &Place| matches!(place, Place::Gram(_));
+    /// What the network must observe.
+    fn request(&self) -> Request {
         let matched = self.matched.iter().flat_map(|(layers, _)| layers.iter().copied());
-        (self.layers(|place| !is_gram(place)).into_iter().chain(matched).collect(), self.layers(is_gram))
+        let mut request = crate::objective::request(&self.places);
+        request.features.extend(matched);
+        request
     }
 
     /// The layers of moments.
@@ -194,7 +197,7 @@ impl Load {
     }
 
     fn forecast(&self, scale: Scale, held: usize, memory: usize) -> Result<ScaleForecast, MemoryError> {
-        let (features, grams) = self.seen();
+        let request = self.request();
         let pixels = |[height, width]: [usize; 2]| height * width;
         let bytes = |size| 12 * pixels(size);
         let picture = bytes(self.size.map(|side| side + self.margin));
@@ -206,7 +209,7 @@ impl Load {
             Method::Lbfgs => 2 * scale.steps.saturating_sub(1).min(20) + 6,
         };
         // With them are always: canvas, point, optimiser, targets.
-        let wanted = self.layers(|place| matches!(place, Place::Features(_) | Place::Rows(_)));
+        let wanted = self.layers(|place| matches!(place, Place::Features(_)));
         let targets: usize = wanted.iter().map(|layer| self.network.map_bytes(*layer, self.size)).sum();
         let window = if self.margin > 0 { 2 * picture } else { 0 };
         let matrices = |layer| MATRICES * size_of::<f64>() * self.network.channels(layer).pow(2);
@@ -215,12 +218,12 @@ impl Load {
         let (matched, search) = self.matching();
         let always = fixed + (2 + vectors) * picture + window + targets + moments + matched;
         let usable = (memory as f64 / (1.0 + HOLES)) as usize;
-        let (plan, cost) = self.network.plan_within(self.size, (&features, &grams), usable.saturating_sub(always));
+        let (plan, cost) = self.network.plan_within(self.size, &request, self.ranks, usable.saturating_sub(always));
         let evaluation = always + cost.bytes;
 
         // Before: the examples at this size, as pictures and as inputs, and the way to the targets.
         let examples: usize = self.examples.iter().map(|size| bytes(*size)).sum();
-        let ways = self.examples.iter().map(|size| (self.network.target_cost(*size, (&features, &grams)), *size));
+        let ways = self.examples.iter().map(|size| (self.network.target_cost(*size, &request), *size));
         let (mut way, mut once) = (0, 0.0);
         for (cost, size) in ways {
             way = way.max(cost.bytes);
@@ -241,8 +244,7 @@ impl Load {
     /// Measures how fast this machine computes such evaluations: some of a small picture, in about a second.
     pub fn speed(&self) -> Speed {
         const SIDE: usize = 224;
-        let (features, grams) = self.seen();
-        let network = &self.network.clone().alone();
+        let (request, network) = (self.request(), &self.network);
         let image =
             Array3::from_shape_fn((SIDE, SIDE, 3), |(i, j, c)| ((i * 31 + j * 17 + c * 7) % 13) as f32 / 6.0 - 1.0);
         let mut tape = Tape::new();
@@ -252,8 +254,10 @@ impl Load {
             let from = Instant::now();
             {
                 let image = tape.variable(image.clone());
-                let Ok(measured) = network.measure(&image, &features, &grams) else { return Speed::REFERENCE };
-                let values = measured.features.into_values().chain(measured.grams.into_values().map(|gram| gram.value));
+                let Ok(observed) = Execution::default().observe(network, &image, &request) else {
+                    return Speed::REFERENCE;
+                };
+                let values = observed.features.into_values().chain(observed.grams.into_values().map(|gram| gram.value));
                 let total = values.map(small_error).reduce(|a, b| add(&a, &b));
                 let Some(total) = total else { return Speed::REFERENCE };
                 total.backward();
@@ -268,7 +272,7 @@ impl Load {
             }
         }
         let size = [SIDE, SIDE];
-        let cost = network.cost(&Plan::fastest(size), size, (&features, &grams), true);
+        let cost = network.cost(&Plan::fastest(size), size, &request, true);
         Speed(best / cost.work)
     }
 }

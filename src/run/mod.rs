@@ -57,7 +57,7 @@ use crate::optim::{Method, Optimizer, Step};
 use crate::picture::Picture;
 use crate::recipe::Scale;
 use crate::tape::Tape;
-use crate::vgg::Vgg19;
+use crate::vgg::{Execution, Vgg19};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub struct Stage {
     pub objective: Objective<f32>,
     /// The network that looks at it.
     pub network: Vgg19<f32>,
+    /// How the network is executed.
+    pub execution: Execution,
     /// What moves it.
     pub optimizer: Box<dyn Optimizer<f32>>,
     /// How many iterations.
@@ -98,12 +100,22 @@ impl Stage {
     /// A stage of that many iterations of L-BFGS.
     pub fn new(canvas: Canvas, objective: Objective<f32>, network: Vgg19<f32>, steps: usize) -> Self {
         let optimizer = Method::Lbfgs.optimizer(1.0, steps, None);
-        Self { canvas, objective, network, optimizer, steps, jitter: 0, seed: 0, carries: true }
+        Self {
+            canvas,
+            objective,
+            network,
+            execution: Execution::default(),
+            optimizer,
+            steps,
+            jitter: 0,
+            seed: 0,
+            carries: true,
+        }
     }
 
     /// The same with evaluations divided as foreseen.
     fn planned(self, forecast: &ScaleForecast) -> Self {
-        Self { network: self.network.with_plan(forecast.plan.clone()), ..self }
+        Self { execution: self.execution.with_plan(forecast.plan.clone()), ..self }
     }
 
     /// Whether the network can look at the canvas as deep as the objective does.
@@ -205,6 +217,7 @@ impl<'a> Run<'a> {
             places: stage.objective.places(),
             method: Method::Lbfgs,
             network: stage.network.clone(),
+            ranks: stage.execution.ranks(),
         };
         let job = Single([Scale { side: height.max(width), steps: stage.steps, finish: false }], load);
         let forecast = forecast(&job, usize::MAX).expect("without limit");
@@ -292,7 +305,7 @@ impl<'a> Run<'a> {
                 jitter => self.random.random_range(0..=jitter),
             });
             let input = stage.canvas.input(&point, corner);
-            let evaluation = stage.objective.evaluate(&stage.network, &point, &input)?;
+            let evaluation = stage.objective.evaluate_by(&stage.execution, &stage.network, &point, &input)?;
             let evaluated = f64::from(evaluation.scaled.scalar());
             (evaluated, evaluation.total, evaluation.groups, evaluation.scaled.backward().take(&point))
         };

@@ -30,7 +30,8 @@ fn run<'a>(kind: usize, content: &'a Picture, style: &'a Picture, network: &'a V
             let mut job = Transfer::new(content, style, network, Preset::Balanced);
             job.recipe.content_layers = layers("relu2_1");
             job.recipe.style_layers = layers("relu1_1,relu2_1");
-            job.recipe.method = [Method::Lbfgs, Method::Adam, Method::Momentum, Method::Lbfgs, Method::Adam][kind.min(4)];
+            job.recipe.method =
+                [Method::Lbfgs, Method::Adam, Method::Momentum, Method::Lbfgs, Method::Adam][kind.min(4)];
             (job.recipe.scales, job.recipe.steps) = (Scales::Sides(vec![16, 20]), Steps::Given(vec![4, 5]));
             job.recipe.clamp = kind == 3;
             job.recipe.finish = (kind == 8).then(|| Finish {

@@ -19,7 +19,8 @@ pub struct Layer {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Kind {
+pub(super) enum Kind {
+    /// A convolution or a fully connected layer.
     Linear,
     Relu,
     Pool,
@@ -83,6 +84,22 @@ impl Layer {
     pub fn stride(self) -> usize {
         let poolings = if self.kind == Kind::Pool { self.block } else { self.block.min(6) - 1 };
         1 << poolings
+    }
+
+    /// What computes the layer.
+    pub(super) fn kind(self) -> Kind {
+        self.kind
+    }
+
+    /// 1 to 5 for the convolutional blocks, 6 to 8 for the classifier.
+    pub(super) fn block(self) -> usize {
+        usize::from(self.block)
+    }
+
+    /// The rectified layer of a raw convolution; any other is itself.
+    pub(super) fn rectified(self) -> Self {
+        let is_raw = self.kind == Kind::Linear && !self.is_classifier();
+        Self { kind: if is_raw { Kind::Relu } else { self.kind }, ..self }
     }
 
     /// Whether this is a layer of the fully connected classifier, which needs an image of 224×224 pixels.

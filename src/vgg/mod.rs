@@ -1,15 +1,17 @@
 //! VGG19 (Simonyan & Zisserman 2014): layer names, weights, preprocessing, and the features of an image.
 
+pub(crate) mod execute;
 mod layer;
 mod network;
-mod plan;
+mod normalisation;
 mod summary;
 mod weights;
 
 pub use crate::kernels::Pooling;
+pub use execute::{Execution, GramMatrix, Observation, Plan, Request, Tiling};
 pub use layer::{Layer, UnknownLayer};
-pub use network::{GramMatrix, Measured, NetworkError, Vgg19};
-pub use plan::Plan;
+pub use network::{NetworkError, Vgg19};
+pub use normalisation::Normalisation;
 pub use summary::LayerSummary;
 pub use weights::{
     ConvWeights, Evidence, Failure, FetchError, Fetched, Fetching, Format, FoundWeights, Input, InvalidEnvironment,

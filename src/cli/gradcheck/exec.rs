@@ -7,9 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use impasto::figure;
-use impasto::gradcheck::{Failure, GradCheck, Numbers, Report};
+use impasto::gradcheck::{Failure, Float, GradCheck, Numbers, Report};
 use impasto::picture::Format;
-use impasto::tape::Real;
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
 
@@ -104,16 +103,16 @@ impl Subject {
         Ok(Self { program: RefCell::new(program), inputs, value, failure: RefCell::default() })
     }
 
-    fn check<T: Real>(&self, check: &GradCheck) -> Result<Report, Failure> {
+    fn check<T: Float>(&self, check: &GradCheck) -> Result<Report, Failure> {
         check.check_vjp(
             |x: &Vec<ArrayD<T>>| self.value_at(&x.arrays()).mapv(T::of),
-            |x: &Vec<ArrayD<T>>, cotangent: &ArrayD<T>| self.gradient_at(&x.arrays(), &cotangent.mapv(Real::to_f64)),
+            |x: &Vec<ArrayD<T>>, cotangent: &ArrayD<T>| self.gradient_at(&x.arrays(), &cotangent.mapv(Float::to_f64)),
             &self.point(),
         )
     }
 
     /// How wrong each element of the gradient is, relative to its own size; 0 where no error can be seen.
-    fn errors<T: Real>(&self, check: &GradCheck) -> Vec<ArrayD<f64>> {
+    fn errors<T: Float>(&self, check: &GradCheck) -> Vec<ArrayD<f64>> {
         // A function that gives an array is looked at with a cotangent that is different everywhere.
         let mut number = 0.0;
         let cotangent = self.value.mapv(|_| {
@@ -140,7 +139,7 @@ impl Subject {
         self.inputs.iter().map(shaped).collect()
     }
 
-    fn point<T: Real>(&self) -> Vec<ArrayD<T>> {
+    fn point<T: Float>(&self) -> Vec<ArrayD<T>> {
         self.inputs.iter().map(|x| x.mapv(T::of)).collect()
     }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use impasto::peers::Peers;
+use impasto::comm::Communicator;
 
 /// Never: nobody has started others.
 pub(super) fn is_launched() -> bool {
@@ -16,7 +16,7 @@ pub(super) fn within(work: impl FnOnce() -> ExitCode) -> ExitCode {
 }
 
 /// There is nobody to wait for.
-pub(super) fn meet(_: &dyn Peers, _: Option<Duration>) -> bool {
+pub(super) fn meet(_: &dyn Communicator, _: Option<Duration>) -> bool {
     true
 }
 

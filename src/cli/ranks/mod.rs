@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use impasto::Vgg19;
-use impasto::peers::{Peers, numbers};
+use impasto::comm::{Communicator, all_gather};
+use impasto::vgg::Execution;
 use tempfile::NamedTempFile;
 
 use super::error::Error;
@@ -30,7 +30,7 @@ pub(super) enum Mode {
 }
 
 /// The processes, if they are several.
-static WORLD: OnceLock<Arc<dyn Peers>> = OnceLock::new();
+static WORLD: OnceLock<Arc<dyn Communicator>> = OnceLock::new();
 
 /// What they do: the command that was given says so, not one that it gives in turn.
 static MODE: OnceLock<Mode> = OnceLock::new();
@@ -75,7 +75,7 @@ pub(super) fn size() -> usize {
 }
 
 /// The processes that compute one picture, as long as they are together.
-fn together() -> Option<&'static Arc<dyn Peers>> {
+fn together() -> Option<&'static Arc<dyn Communicator>> {
     WORLD.get().filter(|_| MODE.get() == Some(&Mode::Divided) && STATE.load(Ordering::Relaxed) == TOGETHER)
 }
 
@@ -84,22 +84,22 @@ pub(super) fn writes() -> bool {
     is_first() || MODE.get() == Some(&Mode::Jobs)
 }
 
-/// The network, whose evaluations are divided if several processes compute one picture.
-pub(super) fn divided(network: Vgg19<f32>) -> Vgg19<f32> {
+/// How the network is executed: shared, if several processes compute one picture.
+pub(super) fn execution() -> Execution {
     match together() {
-        Some(world) => network.with_peers(Arc::clone(world)),
-        None => network,
+        Some(world) => Execution::default().with_communicator(Arc::clone(world)),
+        None => Execution::default(),
     }
 }
 
 /// Whether it is so at any of those that compute one picture.
 pub(super) fn any(here: bool) -> bool {
-    together().map_or(here, |world| numbers(&**world, u64::from(here)).contains(&1))
+    together().map_or(here, |world| all_gather(&**world, u64::from(here)).contains(&1))
 }
 
 /// The least of what those have that compute one picture.
 pub(super) fn least(here: usize) -> usize {
-    let least = together().and_then(|world| numbers(&**world, here as u64).into_iter().min());
+    let least = together().and_then(|world| all_gather(&**world, here as u64).into_iter().min());
     least.map_or(here, |least| least as usize)
 }
 
@@ -164,8 +164,8 @@ pub(super) fn gather(own: Vec<u8>) -> Vec<Vec<u8>> {
     all
 }
 
-fn gathered(world: &dyn Peers, own: Vec<u8>) -> Vec<Vec<u8>> {
-    let lengths = numbers(world, own.len() as u64);
+fn gathered(world: &dyn Communicator, own: Vec<u8>) -> Vec<Vec<u8>> {
+    let lengths = all_gather(world, own.len() as u64);
     if world.rank() > 0 {
         world.exchange(&[(0, &own)], &mut []);
         return Vec::new();

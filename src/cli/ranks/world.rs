@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use impasto::peers::Peers;
+use impasto::comm;
 use mpi::Threading;
 use mpi::point_to_point::{Destination, Source};
 use mpi::request::WaitGuard;
@@ -64,10 +64,10 @@ pub(super) fn abort(code: u8) -> ! {
 }
 
 /// Waits until all have come here, or for so long; tells whether they have.
-pub(super) fn meet(peers: &dyn Peers, patience: Option<Duration>) -> bool {
+pub(super) fn meet(ranks: &dyn comm::Communicator, patience: Option<Duration>) -> bool {
     let (world, begin) = (SimpleCommunicator::world(), Instant::now());
     let others =
-        || (0..peers.size()).filter(|&rank| rank != peers.rank()).map(|rank| world.process_at_rank(rank as i32));
+        || (0..ranks.size()).filter(|&rank| rank != ranks.rank()).map(|rank| world.process_at_rank(rank as i32));
     for other in others() {
         // So short that nobody waits for it to be received.
         other.send_with_tag(&1u8, END);
@@ -92,7 +92,7 @@ struct World {
     size: usize,
 }
 
-impl Peers for World {
+impl comm::Communicator for World {
     fn rank(&self) -> usize {
         self.rank
     }

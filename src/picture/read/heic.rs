@@ -1,5 +1,7 @@
 //! HEIC, the photographs of phones.
 
+use heifer::heifer_isobmff::HeifFile;
+use heifer::heifer_isobmff::boxes::Property;
 use heifer::{Options, decode_rgba8, decode_srgb_rgba8, read_metadata};
 
 use super::input::Stream;
@@ -19,6 +21,11 @@ pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extra
     let decode = if metadata.icc_profile.is_some() { decode_rgba8 } else { decode_srgb_rgba8 };
     let image = decode(&file, &options).map_err(fault)?;
     let (height, width) = (image.height as usize, image.width as usize);
+    let said = size(&file)?;
+    if said != [height, width] {
+        let [h, w] = said;
+        return Err(Fault::damaged(format!("it says it is {w}×{h} pixels, but holds {width}×{height}")));
+    }
     let layout =
         Layout { colour: Colour::Rgb, opacity: if image.has_alpha { Opacity::Straight } else { Opacity::None } };
     target.begin([height, width], layout, 1)?;
@@ -34,6 +41,39 @@ pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extra
     }
     // The container's own turn is applied already; EXIF's is not to be applied too.
     Ok(Extras { profile: metadata.icc_profile, exif: metadata.exif, orientation: Some(1) })
+}
+
+/// Height and width as seen.
+pub(super) fn shape(stream: Box<dyn Stream>) -> Result<[usize; 2], Fault> {
+    size(&whole(stream)?)
+}
+
+/// Height and width of the primary picture, after its cropping and turns (ISO/IEC 23008-12, 6.5).
+fn size(file: &[u8]) -> Result<[usize; 2], Fault> {
+    let file = HeifFile::parse(file).map_err(Fault::damaged)?;
+    let said = file.image_size(file.primary_id).map_err(Fault::damaged)?;
+    let (mut width, mut height) = said.ok_or_else(|| Fault::damaged("it does not say its size"))?;
+    for property in file.item_properties(file.primary_id).map_err(Fault::damaged)? {
+        match *property {
+            // The decoder crops so; what would reach beyond the picture is not there.
+            Property::CleanAperture { width: w, height: h, horiz_offset: x, vert_offset: y } => {
+                width = cropped(width, w, x);
+                height = cropped(height, h, y);
+            }
+            Property::Rotation(quarters) if quarters % 2 == 1 => (width, height) = (height, width),
+            _ => {}
+        }
+    }
+    Ok([height as usize, width as usize])
+}
+
+/// Pixels that are left of `side` by a crop to a length around an offset from the middle, both fractions (ISO/IEC
+/// 14496-12, 12.1.4).
+fn cropped(side: u32, (length, parts): (u32, u32), (offset, offset_parts): (i32, u32)) -> u32 {
+    let length = f64::from(length) / f64::from(parts);
+    let middle = f64::from(offset) / f64::from(offset_parts) + (f64::from(side) - 1.0) / 2.0;
+    let start = (middle - (length - 1.0) / 2.0).round().max(0.0) as u32;
+    (length.round() as u32).min(side.saturating_sub(start))
 }
 
 fn fault(error: heifer::Error) -> Fault {

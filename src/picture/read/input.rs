@@ -1,8 +1,10 @@
 //! Where a picture's bytes come from: a file, standard input, or a pipe.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::kind::{Kind, LONGEST_MAGIC};
 use super::{LARGEST, PictureError};
@@ -11,36 +13,58 @@ use super::{LARGEST, PictureError};
 pub(super) trait Stream: BufRead + Seek {}
 impl<T: BufRead + Seek> Stream for T {}
 
+/// Whether the bytes of a stream, which come only once, are to be there for the next [`open`], too.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Keep {
+    /// Yes: only the header is read now.
+    Yes,
+    /// No; standard input is kept all the same, since nothing else can come from it.
+    No,
+}
+
+/// What was read of streams, by their names.
+static KEPT: Mutex<BTreeMap<PathBuf, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+
 /// Opens a file; `-` is standard input. What is no plain file (a pipe, a terminal) is read whole, if it begins like a
 /// picture.
-pub(super) fn open(path: &Path) -> Result<(Kind, Box<dyn Stream>), PictureError> {
+pub(super) fn open(path: &Path, keep: Keep) -> Result<(Kind, Box<dyn Stream>), PictureError> {
     let failed = |why| PictureError::Open { path: path.into(), why };
     let wrong = |why| PictureError::Read { path: path.into(), why };
+    let kind_of = |first: &[u8]| Kind::of(&first[..first.len().min(LONGEST_MAGIC as usize)]).map_err(wrong);
+    let stdin = path == Path::new("-");
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(bytes) = kept.get(path).cloned() {
+        if !stdin && keep == Keep::No {
+            kept.remove(path);
+        }
+        return Ok((kind_of(&bytes)?, Box::new(Cursor::new(bytes))));
+    }
     let mut first = Vec::new();
-    let mut begin = |source: &mut dyn Read| -> Result<Kind, PictureError> {
-        source.take(LONGEST_MAGIC).read_to_end(&mut first).map_err(failed)?;
-        Kind::of(&first).map_err(wrong)
-    };
-    let mut source: Box<dyn Read> = if path == Path::new("-") {
+    let mut source: Box<dyn Read> = if stdin {
         Box::new(io::stdin().lock())
     } else {
         let mut file = File::open(path).map_err(failed)?;
-        let kind = file.metadata().map_err(failed)?.file_type();
-        if kind.is_dir() {
+        let metadata = file.metadata().map_err(failed)?;
+        if metadata.is_dir() {
             return Err(failed(io::Error::other("it is a folder")));
         }
-        if kind.is_file() {
-            let kind = begin(&mut file)?;
+        if metadata.is_file() {
+            (&mut file).take(LONGEST_MAGIC).read_to_end(&mut first).map_err(failed)?;
             file.rewind().map_err(failed)?;
-            return Ok((kind, Box::new(BufReader::with_capacity(1 << 16, file))));
+            return Ok((kind_of(&first)?, Box::new(BufReader::with_capacity(1 << 16, file))));
         }
         Box::new(file)
     };
-    let kind = begin(&mut source)?;
+    source.by_ref().take(LONGEST_MAGIC).read_to_end(&mut first).map_err(failed)?;
+    let kind = kind_of(&first)?;
     let mut bytes = first;
     source.take(LARGEST).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LARGEST {
         return Err(failed(io::Error::other(format!("more than {} MiB come from it", LARGEST >> 20))));
+    }
+    let bytes: Arc<[u8]> = bytes.into();
+    if stdin || keep == Keep::Yes {
+        kept.insert(path.into(), bytes.clone());
     }
     Ok((kind, Box::new(Cursor::new(bytes))))
 }

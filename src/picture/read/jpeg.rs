@@ -9,6 +9,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::super::metadata::orientation;
 use super::input::Stream;
 use super::target::{Extras, Layout, Opacity, Target};
 use super::{Colour, Fault, bytes, whole};
@@ -81,6 +82,12 @@ pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extra
         target.row(&row);
     }
     Ok(Extras { profile: sorted.profile, exif: sorted.exif, orientation: None })
+}
+
+/// Height and width as stored, and which way is up.
+pub(super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
+    let sorted = Sorted::new(&whole(stream)?)?;
+    Ok(([sorted.frame.height, sorted.frame.width], sorted.exif.as_deref().and_then(orientation)))
 }
 
 /// Y, Cb, Cr, K to Adobe's C, M, Y, K: JFIF's conversion to RGB, whose complements the inks are.

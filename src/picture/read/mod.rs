@@ -3,6 +3,7 @@
 //! Decoders hand over rows, which are brought to the working size as they come: a large photograph costs what its
 //! decoder needs (a row of a PNG; of a JPEG the decoded bytes) and the picture at the working size.
 
+mod chunks;
 mod directory;
 mod guard;
 mod heic;
@@ -19,7 +20,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use self::directory::Directory;
-use self::input::Stream;
+use self::input::{Keep, Stream};
 use self::kind::Kind;
 use self::target::Target;
 use super::colour::Colour;
@@ -60,7 +61,7 @@ impl Picture {
     }
 
     fn read(path: &Path, longest: Option<usize>) -> Result<Self, PictureError> {
-        let (kind, stream) = input::open(path)?;
+        let (kind, stream) = input::open(path, Keep::No)?;
         decode(kind, stream, longest).map_err(|why| PictureError::Read { path: path.into(), why })
     }
 
@@ -72,6 +73,35 @@ impl Picture {
         let first = &bytes[..bytes.len().min(kind::LONGEST_MAGIC as usize)];
         decode(Kind::of(first)?, Box::new(std::io::Cursor::new(bytes.to_vec())), None)
     }
+}
+
+/// Height and width in pixels of the picture in a file, as [`Picture::open`] gives it, that is, after the camera's
+/// orientation (EXIF). Only the header is read: pixels may turn out to be damaged later.
+///
+/// `-` is standard input. What can be read only once (standard input, a pipe) is read whole and kept in memory, so that
+/// [`Picture::open`] has it afterwards.
+///
+/// # Errors
+/// If the file cannot be opened, is no picture that is read, or its header is damaged.
+pub fn shape(path: impl AsRef<Path>) -> Result<[usize; 2], PictureError> {
+    let path = path.as_ref();
+    let (kind, stream) = input::open(path, Keep::Yes)?;
+    let shape = guard::without_panics(kind.name(), || {
+        let (stored, turn) = match kind {
+            Kind::Png => png::shape(stream),
+            Kind::Jpeg => jpeg::shape(stream),
+            Kind::Tiff => tiff::shape(stream),
+            Kind::WebP => simple::webp_shape(stream),
+            Kind::Bmp => simple::bmp_shape(stream).map(|size| (size, None)),
+            Kind::Gif => simple::gif_shape(stream).map(|size| (size, None)),
+            Kind::Heic => heic::shape(stream).map(|size| (size, None)),
+        }?;
+        if stored.contains(&0) {
+            return Err(Fault::damaged("it has no pixels"));
+        }
+        Ok(target::turned_size(stored, turn.unwrap_or(1)))
+    });
+    shape.map_err(|why| PictureError::Read { path: path.into(), why })
 }
 
 fn decode(kind: Kind, stream: Box<dyn Stream>, longest: Option<usize>) -> Result<Picture, Fault> {
@@ -101,9 +131,8 @@ pub(super) fn guarded_text(mut file: BufReader<File>) -> Result<Option<String>, 
         Kind::Jpeg => provenance::of_jpeg(file),
         Kind::WebP => provenance::of_webp(file),
         Kind::Tiff => {
-            Directory::first(&mut file)?;
-            file.rewind()?;
-            provenance::of_tiff(file)
+            let (directory, _) = Directory::of_picture(&mut file)?;
+            Ok(directory.bytes(provenance::XMP_TAG, &mut file).as_deref().and_then(provenance::in_xmp))
         }
         Kind::Bmp | Kind::Gif | Kind::Heic => Ok(None),
     })

@@ -4,12 +4,24 @@ use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use png::{BitDepth, ColorType, DecodingError, Limits, Reader, Transformations};
 
+use super::super::metadata::orientation;
+use super::chunks::Chunks;
 use super::input::Stream;
 use super::target::{Extras, Layout, Opacity, Target};
 use super::{Colour, Fault, LARGEST, bytes, words};
 use moxcms::{CicpColorPrimaries, CicpProfile, ColorProfile, MatrixCoefficients, TransferCharacteristics};
 
-pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+/// Height and width as stored, and which way is up.
+pub(super) fn shape(mut stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
+    let chunks = Chunks::walk(&mut stream, false)?;
+    let mut decoder = png::Decoder::new_with_limits(stream, Limits { bytes: LARGEST as usize });
+    let info = decoder.read_header_info().map_err(fault)?;
+    let size = [info.height as usize, info.width as usize];
+    Ok((size, chunks.exif.as_deref().and_then(orientation)))
+}
+
+pub(super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+    let chunks = Chunks::walk(&mut stream, true)?;
     let limits = Limits { bytes: LARGEST as usize };
     let mut decoder = png::Decoder::new_with_limits(Ended { stream, end: &END }, limits);
     decoder.set_transformations(Transformations::EXPAND);
@@ -50,12 +62,10 @@ pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extra
             give(data.data(), target);
         }
     }
-    // What follows the pixels is welcome (EXIF may), and may be missing.
-    let _ = reader.finish();
-    extras(&reader)
+    extras(&reader, chunks)
 }
 
-fn extras(reader: &Reader<Ended>) -> Result<Extras, Fault> {
+fn extras(reader: &Reader<Ended>, chunks: Chunks) -> Result<Extras, Fault> {
     let info = reader.info();
     let mut profile = info.icc_profile.as_ref().map(|profile| profile.to_vec());
     // PNG, third edition, 4.3: code points come before a profile.
@@ -73,7 +83,7 @@ fn extras(reader: &Reader<Ended>) -> Result<Extras, Fault> {
             profile = ColorProfile::new_from_cicp(points).encode().ok();
         }
     }
-    Ok(Extras { profile, exif: info.exif_metadata.as_ref().map(|exif| exif.to_vec()), orientation: None })
+    Ok(Extras { profile, exif: chunks.exif, orientation: None })
 }
 
 /// The chunk that ends a PNG. Without it all pixels may be there, but the decoder would keep the last rows to itself.

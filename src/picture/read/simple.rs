@@ -4,12 +4,37 @@ use image::codecs::{bmp::BmpDecoder, gif::GifDecoder};
 use image::{ColorType, ImageDecoder, ImageError, Limits};
 use image_webp::{DecodingError, WebPDecoder};
 
+use super::super::metadata::orientation;
 use super::input::Stream;
 use super::target::{Extras, Layout, Opacity, Target};
 use super::{Colour, Fault, LARGEST, bytes};
 
 /// The most bytes of a WebP's colour profile, or of its EXIF: they are allocated as the file claims them.
 const LONGEST_CHUNK: usize = 16 << 20;
+
+/// Height and width of a WebP as stored, and which way is up.
+pub(super) fn webp_shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
+    let mut decoder = WebPDecoder::new(stream).map_err(webp_fault)?;
+    decoder.set_memory_limit(LONGEST_CHUNK);
+    let (width, height) = decoder.dimensions();
+    let exif = decoder.exif_metadata().ok().flatten();
+    Ok(([height as usize, width as usize], exif.as_deref().and_then(orientation)))
+}
+
+/// Height and width of a BMP.
+pub(super) fn bmp_shape(stream: Box<dyn Stream>) -> Result<[usize; 2], Fault> {
+    Ok(size(&BmpDecoder::new(stream).map_err(fault)?))
+}
+
+/// Height and width of a GIF.
+pub(super) fn gif_shape(stream: Box<dyn Stream>) -> Result<[usize; 2], Fault> {
+    Ok(size(&GifDecoder::new(stream).map_err(fault)?))
+}
+
+fn size(decoder: &impl ImageDecoder) -> [usize; 2] {
+    let (width, height) = decoder.dimensions();
+    [height as usize, width as usize]
+}
 
 pub(super) fn webp(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
     let mut decoder = WebPDecoder::new(stream).map_err(webp_fault)?;
@@ -37,8 +62,7 @@ pub(super) fn gif(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras
 }
 
 fn give(mut decoder: impl ImageDecoder, target: &mut Target) -> Result<Extras, Fault> {
-    let (width, height) = decoder.dimensions();
-    let size = [height as usize, width as usize];
+    let size = size(&decoder);
     let (colour, opacity) = match decoder.color_type() {
         ColorType::L8 => (Colour::Grey, Opacity::None),
         ColorType::La8 => (Colour::Grey, Opacity::Straight),

@@ -111,6 +111,11 @@ impl Target {
     }
 }
 
+/// The size as it is meant to be seen of a picture that is stored so, by EXIF's orientation.
+pub(super) fn turned_size([height, width]: [usize; 2], orientation: u32) -> [usize; 2] {
+    if (5..=8).contains(&orientation) { [width, height] } else { [height, width] }
+}
+
 impl Picture {
     /// The picture as it is meant to be seen, by EXIF's orientation: which side of the stored one is up, 1 to 8.
     fn turned(self, orientation: u32) -> Self {

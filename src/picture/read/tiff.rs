@@ -34,24 +34,57 @@ const DNG_VERSION: Tag = Tag::Unknown(0xc612);
 /// Values to 1.5 are what filters leave of white; above, white is something else than 1.
 const BEYOND_WHITE: f32 = 1.5;
 
-pub(super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
-    let (photometric, place) = photometric(&mut stream)?;
-    let len = stream.seek(SeekFrom::End(0))?;
-    stream.rewind()?;
-    let patch = matches!(photometric, PALETTE | WHITE_IS_ZERO).then_some(place);
-    let stream = Patched { stream, patch };
-    let mut limits = Limits::default();
-    limits.decoding_buffer_size = LARGEST as usize;
-    limits.intermediate_buffer_size = LARGEST as usize;
-    limits.ifd_value_size = LONGEST_TAG;
-    let mut decoder = Decoder::new(stream).map_err(fault)?.with_limits(limits);
-    let raw = Fault::Other { what: RAW, advice: Some("develop it into one of these first") };
-    let reduced = number(&mut decoder, Tag::NewSubfileType)?.unwrap_or(0) & 1 == 1;
-    if reduced || decoder.find_tag(DNG_VERSION).map_err(fault)?.is_some() {
-        return Err(raw);
+/// A file whose page and its kind of pixels are known.
+struct Opened {
+    decoder: Decoder<Patched>,
+    picture: Described,
+    directory: Directory,
+}
+
+impl Opened {
+    fn new(mut stream: Box<dyn Stream>) -> Result<Self, Fault> {
+        let (directory, numbers) = Directory::of_picture(&mut stream)?;
+        let photometric = directory.number(Tag::PhotometricInterpretation.to_u16());
+        let (place, photometric) = photometric.ok_or_else(|| Fault::damaged("it does not say what its colours are"))?;
+        let len = stream.seek(SeekFrom::End(0))?;
+        directory.check_texts(len)?;
+        stream.rewind()?;
+        // The page stands first to the decoder.
+        let mut patches = vec![(numbers.first(), numbers.place(directory.start))];
+        let photometric = photometric as u16;
+        if matches!(photometric, PALETTE | WHITE_IS_ZERO) {
+            let grey = if numbers.little { BLACK_IS_ZERO.to_le_bytes() } else { BLACK_IS_ZERO.to_be_bytes() };
+            patches.push((place, grey.to_vec()));
+        }
+        let mut limits = Limits::default();
+        limits.decoding_buffer_size = LARGEST as usize;
+        limits.intermediate_buffer_size = LARGEST as usize;
+        limits.ifd_value_size = LONGEST_TAG;
+        let mut decoder = Decoder::new(Patched { stream, patches }).map_err(fault)?.with_limits(limits);
+        let raw = Fault::Other { what: RAW, advice: Some("develop it into one of these first") };
+        if directory.is_reduced() || decoder.find_tag(DNG_VERSION).map_err(fault)?.is_some() {
+            return Err(raw);
+        }
+        let picture = Described::new(&mut decoder, photometric)?;
+        complete(&mut decoder, len)?;
+        Ok(Self { decoder, picture, directory })
     }
-    let picture = Described::new(&mut decoder, photometric)?;
-    complete(&mut decoder, len)?;
+
+    /// Which way is up; the tag may be stored as a LONG as well as a SHORT.
+    fn orientation(&mut self) -> Result<u32, Fault> {
+        Ok(number(&mut self.decoder, Tag::Orientation)?.unwrap_or(1))
+    }
+}
+
+/// Height and width as stored, and which way is up.
+pub(super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
+    let mut opened = Opened::new(stream)?;
+    Ok((opened.picture.size, Some(opened.orientation()?)))
+}
+
+pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+    let mut opened = Opened::new(stream)?;
+    let Opened { decoder, picture, .. } = &mut opened;
     let [height, width] = picture.size;
     let bytes = usize::from(picture.bits.div_ceil(8));
     target.begin(picture.size, picture.layout, bytes)?;
@@ -107,7 +140,7 @@ pub(super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -> Result<E
     if largest > BEYOND_WHITE {
         return Err(Fault::BeyondWhite(largest));
     }
-    extras(&mut decoder)
+    extras(opened)
 }
 
 /// What the tags say of the pixels.
@@ -296,21 +329,14 @@ fn complete(decoder: &mut Decoder<Patched>, len: u64) -> Result<(), Fault> {
     if places.iter().zip(&counts).all(within) { Ok(()) } else { Err(Fault::CutShort) }
 }
 
-fn extras(decoder: &mut Decoder<Patched>) -> Result<Extras, Fault> {
-    let profile = decoder.find_tag(Tag::IccProfile).map_err(fault)?.map(Value::into_u8_vec).transpose();
-    let mut texts = Vec::new();
-    for tag in [Tag::Make, Tag::Model, Tag::DateTime, Tag::Artist, Tag::Copyright] {
-        if let Ok(text) = decoder.get_tag_ascii_string(tag) {
-            texts.push((tag.to_u16(), text));
-        }
-    }
-    // The tag may be stored as a LONG as well as a SHORT.
-    let orientation = number(decoder, Tag::Orientation)?;
-    Ok(Extras {
-        profile: profile.map_err(fault)?,
-        exif: from_texts(&texts),
-        orientation: Some(orientation.unwrap_or(1)),
-    })
+fn extras(mut opened: Opened) -> Result<Extras, Fault> {
+    let orientation = opened.orientation()?;
+    let profile = opened.decoder.find_tag(Tag::IccProfile).map_err(fault)?.map(Value::into_u8_vec).transpose();
+    let profile = profile.map_err(fault)?;
+    let stream = opened.decoder.inner();
+    let tags = [Tag::Make, Tag::Model, Tag::DateTime, Tag::Artist, Tag::Copyright].map(|tag| tag.to_u16());
+    let texts = tags.into_iter().filter_map(|tag| Some((tag, opened.directory.text(tag, stream)?))).collect::<Vec<_>>();
+    Ok(Extras { profile, exif: from_texts(&texts), orientation: Some(orientation) })
 }
 
 fn number(decoder: &mut Decoder<Patched>, tag: Tag) -> Result<Option<u32>, Fault> {
@@ -331,34 +357,21 @@ fn fault(error: TiffError) -> Fault {
     }
 }
 
-/// The first picture's PhotometricInterpretation, and where in the file its value stands with which bytes would make
-/// it BLACK_IS_ZERO.
-fn photometric(stream: &mut impl Read2) -> Result<(u16, (u64, [u8; 2])), Fault> {
-    let Directory { little, entries } = Directory::first(stream)?;
-    let entry = entries.iter().find(|entry| entry.tag == Tag::PhotometricInterpretation.to_u16());
-    let entry = entry.ok_or_else(|| Fault::damaged("it does not say what its colours are"))?;
-    let [one, other] = entry.value;
-    let value = if little { u16::from_le_bytes([one, other]) } else { u16::from_be_bytes([one, other]) };
-    Ok((value, (entry.place, if little { [1, 0] } else { [0, 1] })))
-}
-
-trait Read2: Read + Seek {}
-impl<T: Read + Seek + ?Sized> Read2 for T {}
-
-/// A file in which two bytes are other ones.
+/// A file in which some bytes are other ones: from a place on each.
 struct Patched {
     stream: Box<dyn Stream>,
-    patch: Option<(u64, [u8; 2])>,
+    patches: Vec<(u64, Vec<u8>)>,
 }
 
 impl Read for Patched {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some((place, bytes)) = self.patch else { return self.stream.read(buffer) };
         let start = self.stream.stream_position()?;
         let read = self.stream.read(buffer)?;
-        for (byte, at) in bytes.into_iter().zip(place..) {
-            if let Some(there) = at.checked_sub(start).and_then(|at| buffer[..read].get_mut(at as usize)) {
-                *there = byte;
+        for (place, bytes) in &self.patches {
+            for (byte, at) in bytes.iter().zip(*place..) {
+                if let Some(there) = at.checked_sub(start).and_then(|at| buffer[..read].get_mut(at as usize)) {
+                    *there = *byte;
+                }
             }
         }
         Ok(read)

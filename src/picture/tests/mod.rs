@@ -4,6 +4,7 @@ mod jpeg;
 mod made;
 mod profile;
 mod round_trip;
+mod shape;
 mod tiff;
 mod wrong;
 

@@ -1,5 +1,6 @@
 //! The bytes of each format.
 
+use std::borrow::Cow;
 use std::io::{self, Cursor};
 
 use image::codecs::{bmp::BmpEncoder, jpeg::JpegEncoder};
@@ -8,7 +9,7 @@ use image_webp::WebPEncoder;
 use ndarray::Array2;
 use tiff::encoder::colortype::{ColorType as TiffColour, RGB8, RGB16, RGBA8, RGBA16};
 use tiff::encoder::{TiffEncoder, TiffValue};
-use tiff::tags::Tag;
+use tiff::tags::{Tag, Type};
 
 use super::super::Provenance;
 use super::super::metadata::texts;
@@ -152,7 +153,7 @@ impl File<'_> {
             tags.write_tag(Tag::IccProfile, profile).map_err(io::Error::other)?;
         }
         for (number, text) in self.exif.as_deref().map(texts).unwrap_or_default() {
-            tags.write_tag(Tag::Unknown(number), text.as_str()).map_err(io::Error::other)?;
+            tags.write_tag(Tag::Unknown(number), Text(&text)).map_err(io::Error::other)?;
         }
         if let Some(provenance) = self.provenance {
             tags.write_tag(Tag::Unknown(super::super::provenance::XMP_TAG), provenance.to_xmp().as_bytes())
@@ -168,6 +169,23 @@ impl File<'_> {
         let encoder = BmpEncoder::new(&mut out);
         encoder.write_image(&self.samples(to_byte), self.width(), self.height(), colour).map_err(io::Error::other)?;
         Ok(out)
+    }
+}
+
+/// A text of TIFF. The crate's own takes ASCII alone; EXIF has Latin-1 and UTF-8 as well, which stay as they are.
+struct Text<'a>(&'a [u8]);
+
+impl TiffValue for Text<'_> {
+    const BYTE_LEN: u8 = 1;
+    const FIELD_TYPE: Type = Type::ASCII;
+
+    fn count(&self) -> usize {
+        self.0.len() + 1
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        // Ended by a zero.
+        [self.0, &[0]].concat().into()
     }
 }
 

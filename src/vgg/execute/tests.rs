@@ -1,9 +1,10 @@
 use ndarray::{Array1, Array3, Array4, ArrayD};
 
 use super::*;
+use crate::kernels::Pooling;
 use crate::kernels::testing::random;
 use crate::ops::{add, avg_pool2d, conv2d_relu, gram_matrix, max_pool2d, mul, sum};
-use crate::tape::Tape;
+use crate::tape::{Tape, Value};
 
 /// What a map is: channels of a convolution, or 0 for none; pooled; its features and its Gram matrix seen.
 type Kind = (usize, bool, bool, bool);
@@ -21,7 +22,7 @@ fn results<T: Real>(
     size: (usize, usize),
     kinds: &[Kind],
     pooling: Pooling,
-    mode: Option<SegmentMode>,
+    tiling: Option<Tiling>,
     counted: Counted,
 ) -> (T, ArrayD<T>) {
     let tape = Tape::<T>::new();
@@ -33,13 +34,17 @@ fn results<T: Real>(
             let weight: Array4<T> = random((outputs, channels, 3, 3), 10 + index as u64);
             let bias: Array1<T> = random(outputs, 20 + index as u64);
             channels = outputs;
-            (tape.constant(weight), tape.constant(bias))
+            (weight.into(), bias.into())
         });
-        links.push(SegmentLink { convolution, pooling: pooled.then_some(pooling), features, gram });
+        let link = match convolution {
+            Some((weight, bias)) => Link::Convolution { weight, bias, pooling: pooled.then_some(pooling) },
+            None => Link::Pooling(pooling),
+        };
+        links.push((link, Requested { features, gram }));
     }
     let mut outputs = Vec::new();
-    if let Some(mode) = mode {
-        let (seen, map) = segment(&x, &links, mode, true, ConvAlgorithm::Auto);
+    if let Some(tiling) = tiling {
+        let (seen, map) = segment(&x, links, tiling, true, ConvAlgorithm::Auto);
         for seen in seen {
             outputs.extend(seen.features);
             outputs.extend(seen.gram);
@@ -47,14 +52,17 @@ fn results<T: Real>(
         outputs.extend(map);
     } else {
         let mut map = x.clone();
-        for link in &links {
-            map = match (&link.convolution, pooling) {
-                (Some((w, b)), _) => conv2d_relu(&map, w, b, link.pooling, ConvAlgorithm::Auto),
-                (None, Pooling::Max) => max_pool2d(&map, &crate::kernels::PoolGeometry::square(2)),
-                (None, Pooling::Average) => avg_pool2d(&map, &crate::kernels::PoolGeometry::square(2)),
+        for (link, requested) in &links {
+            map = match link {
+                Link::Convolution { weight, bias, pooling } => {
+                    let (weight, bias) = (tape.constant(weight), tape.constant(bias));
+                    conv2d_relu(&map, &weight, &bias, *pooling, ConvAlgorithm::Auto)
+                }
+                Link::Pooling(Pooling::Max) => max_pool2d(&map, &crate::kernels::PoolGeometry::square(2)),
+                Link::Pooling(Pooling::Average) => avg_pool2d(&map, &crate::kernels::PoolGeometry::square(2)),
             };
-            outputs.extend(link.features.then(|| map.clone()));
-            outputs.extend(link.gram.then(|| gram_matrix(&map)));
+            outputs.extend(requested.features.then(|| map.clone()));
+            outputs.extend(requested.gram.then(|| gram_matrix(&map)));
         }
         outputs.push(map);
     }
@@ -96,7 +104,7 @@ fn is_the_composition_of_its_parts() {
         for size in SIZES {
             for pooling in [Pooling::Max, Pooling::Average] {
                 for counted in [Counted::All, Counted::Even, Counted::Odd] {
-                    let (value, gradient) = results::<f64>(size, kinds, pooling, Some(SegmentMode::Bands(16)), counted);
+                    let (value, gradient) = results::<f64>(size, kinds, pooling, Some(Tiling::Bands(16)), counted);
                     let expected = results::<f64>(size, kinds, pooling, None, counted);
                     approx::assert_relative_eq!(value, expected.0, max_relative = 1e-10);
                     let largest = expected.1.iter().fold(0.0f64, |m, v| m.max(v.abs()));
@@ -113,11 +121,10 @@ fn has_the_same_bits_in_any_bands_on_any_number_of_threads() {
         for size in SIZES {
             for pooling in [Pooling::Max, Pooling::Average] {
                 for counted in [Counted::All, Counted::Even, Counted::Odd] {
-                    let expected = results::<f32>(size, kinds, pooling, Some(SegmentMode::Keep), counted);
+                    let expected = results::<f32>(size, kinds, pooling, Some(Tiling::Whole), counted);
                     for (rows, threads) in [(1, 2), (16, 1), (21, 3), (64, 1)] {
                         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                        let found =
-                            pool.install(|| results(size, kinds, pooling, Some(SegmentMode::Bands(rows)), counted));
+                        let found = pool.install(|| results(size, kinds, pooling, Some(Tiling::Bands(rows)), counted));
                         assert_eq!(found, expected, "{kinds:?} of {size:?}, {pooling:?}, bands of {rows} rows");
                     }
                 }
@@ -128,31 +135,54 @@ fn has_the_same_bits_in_any_bands_on_any_number_of_threads() {
 
 #[test]
 fn bands_keep_the_input_and_the_bits_of_the_relus() {
-    let kept = |mode| {
+    let kept = |tiling| {
         let tape = Tape::<f32>::new();
         let x = tape.variable(Array3::<f32>::ones((64, 64, 8)));
-        let convolution = || Some((tape.constant(Array4::ones((8, 8, 3, 3))), tape.constant(Array1::ones(8))));
-        let link = |pooling, gram| SegmentLink { convolution: convolution(), pooling, features: false, gram };
-        let links = [link(None, true), link(Some(Pooling::Max), false)];
-        let (seen, map) = segment(&x, &links, mode, true, ConvAlgorithm::Auto);
+        let (weight, bias) = (Value::from(Array4::ones((8, 8, 3, 3))), Value::from(Array1::ones(8)));
+        let link = |pooling, gram| {
+            let (weight, bias) = (weight.clone(), bias.clone());
+            (Link::Convolution { weight, bias, pooling }, Requested { features: false, gram })
+        };
+        let links = vec![link(None, true), link(Some(Pooling::Max), false)];
+        let (seen, map) = segment(&x, links, tiling, true, ConvAlgorithm::Auto);
         assert!(seen[0].positions == 64 * 64 && map.is_some());
         drop((seen, map));
         tape.to_string()
     };
     let (map, bits) = (64 * 64 * 8 * 4, 2 * 64 * 64);
-    for mode in [SegmentMode::Keep, SegmentMode::Bands(16)] {
-        let text = kept(mode);
+    for tiling in [Tiling::Whole, Tiling::Bands(16)] {
+        let text = kept(tiling);
         let kib = format!("{:.2} KiB", f64::from(map + bits) / 1024.0);
         assert!(text.contains(&kib), "{kib} in {text}");
     }
 }
 
+/// The forward pass in plain operations, and what is observed under any plan, to the bit.
 #[test]
-#[should_panic(expected = "segment: weights must be constant")]
-fn weights_are_frozen() {
-    let tape = Tape::<f64>::new();
-    let x = tape.constant(Array3::ones((4, 4, 1)));
-    let weight = (tape.variable(Array4::ones((1, 1, 3, 3))), tape.constant(Array1::ones(1)));
-    let link = SegmentLink { convolution: Some(weight), pooling: None, features: true, gram: false };
-    segment(&x, &[link], SegmentMode::Keep, false, ConvAlgorithm::Auto);
+fn what_is_observed_are_the_features_of_the_forward_pass() {
+    use crate::vgg::Weights;
+    let layers = |names: &[&str]| -> Vec<Layer> { names.iter().map(|name| name.parse().unwrap()).collect() };
+    let network = Vgg19::<f32>::new(Weights::random_with_widths([4, 3, 5, 9, 6], 1, None));
+    let tape = Tape::new();
+    let image = tape.constant(random::<f32, _, _>((70, 51, 3), 1) as Array3<f32>);
+    for pooling in [Pooling::Max, Pooling::Average] {
+        for network in [network.clone(), network.clone().seamless()].map(|network| network.with_pooling(pooling)) {
+            for layers in [
+                layers(&["relu4_2"]),
+                layers(&["conv1_1", "relu1_1", "relu1_2", "pool2", "conv3_2", "relu3_4", "pool5"]),
+                layers(&["relu2_2", "pool2", "conv5_1"]),
+            ] {
+                let features = network.features(&image, layers.iter().copied()).unwrap();
+                assert!(features.keys().copied().eq(layers.iter().copied()));
+                let request = Request::new(layers.clone(), layers.clone());
+                let observed = Execution::default().observe(&network, &image, &request).unwrap();
+                for layer in layers {
+                    let (map, features) = (&observed.features[&layer], &features[&layer]);
+                    assert_eq!(map.to_array(), features.to_array(), "{layer} with {pooling:?} pooling");
+                    let gram = gram_matrix(features).to_array();
+                    approx::assert_relative_eq!(observed.grams[&layer].value.to_array(), gram, max_relative = 1e-4);
+                }
+            }
+        }
+    }
 }

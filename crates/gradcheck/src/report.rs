@@ -22,7 +22,7 @@ pub enum Verdict {
     /// Both slopes agree within the tolerance.
     Agrees,
     /// The slopes to the left and to the right differ, and the VJP's lies between them: one of the generalised
-    /// gradients that a kink has. Accepted where [`super::GradCheck::subgradients`] says so.
+    /// gradients that a kink has. Accepted where [`crate::GradCheck::subgradients`] says so.
     Subgradient,
     /// The function's values are rounded far more coarsely than f64 does, as if something inside computed in f32; both
     /// slopes agree within what that leaves.
@@ -76,7 +76,7 @@ impl Entry {
     }
 
     /// Orders entries from bad to good: by verdict, then by error in units of the tolerance (NaN is worst).
-    pub(super) fn badness(&self) -> (u8, f64) {
+    pub(crate) fn badness(&self) -> (u8, f64) {
         let error = self.absolute_error() / self.tolerance;
         (self.verdict as u8, if error.is_nan() { f64::INFINITY } else { error })
     }
@@ -399,5 +399,28 @@ impl fmt::Display for Entry {
             (Verdict::Coarse, _) => write!(f, "\n    the values carry noise of {:.0e} of their size", self.noise),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_entry_is_the_one_farthest_beyond_its_tolerance() {
+        let entry = |error: f64, tolerance: f64| Entry {
+            input: 0,
+            place: Place::Direction(0),
+            analytic: 1.0 + error,
+            numeric: 1.0,
+            uncertainty: 0.0,
+            noise: 0.0,
+            sides: [1.0; 2],
+            scale: 1.0,
+            tolerance,
+            verdict: Verdict::Wrong,
+        };
+        assert!(entry(1e-3, 1e-6).badness() > entry(1e-2, 1e-3).badness());
+        assert!(entry(f64::NAN, 1e-6).badness() > entry(1.0, 1e-6).badness());
     }
 }

@@ -16,7 +16,7 @@
 //! an extrapolation from large steps only if the small steps do not contradict it (1/x has a pole that large steps
 //! jump over).
 
-use super::noise::{self, COARSE};
+use crate::noise::{self, COARSE};
 
 /// By what the step shrinks from one row of the table to the next.
 const RATIO: f64 = 4.0;
@@ -35,19 +35,19 @@ const GRAIN: f64 = 1.0 / 128.0;
 
 /// The slope of one component of a function along a line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Slope {
+pub struct Slope {
     /// The mean of the slopes to the left and to the right; NaN where no step gave finite values.
-    pub(super) value: f64,
+    pub value: f64,
     /// Estimate of the error of `value`.
-    pub(super) error: f64,
+    pub error: f64,
     /// The slope to the right minus that to the left.
-    pub(super) jump: f64,
+    pub jump: f64,
     /// Estimate of the error of `jump`.
-    pub(super) jump_error: f64,
+    pub jump_error: f64,
     /// The noise of the values, in units of their size; 0 where it was not measured.
-    pub(super) noise: f64,
+    pub noise: f64,
     /// Size of the values divided by the size of the point: what the slope is small or large against.
-    pub(super) natural: f64,
+    pub natural: f64,
 }
 
 impl Slope {
@@ -61,56 +61,56 @@ impl Slope {
     };
 
     /// The slopes to the left and to the right.
-    pub(super) fn sides(&self) -> [f64; 2] {
+    pub fn sides(&self) -> [f64; 2] {
         [self.value - self.jump / 2.0, self.value + self.jump / 2.0]
     }
 
     /// Whether the two sides differ by more than what the estimates and `tolerance` allow.
-    pub(super) fn is_kink(&self, tolerance: f64) -> bool {
+    pub fn is_kink(&self, tolerance: f64) -> bool {
         self.jump.abs() > 2.0 * (self.jump_error + tolerance)
     }
 }
 
 /// What precision is asked of a slope.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Precision {
+pub struct Precision {
     /// The error that is allowed in any case.
-    pub(super) absolute: f64,
+    pub absolute: f64,
     /// The error that is allowed for a slope of 1.
-    pub(super) relative: f64,
+    pub relative: f64,
 }
 
 /// The steps that make sense along a line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Steps {
+pub struct Steps {
     /// The first step of [`quick`].
-    pub(super) first: f64,
+    pub first: f64,
     /// A small step: a hundredth of the smallest number that moves. Careful steps go on far below it.
-    pub(super) smallest: f64,
+    pub smallest: f64,
     /// The rounding unit of the function's numbers.
-    pub(super) unit: f64,
+    pub unit: f64,
 }
 
 impl Steps {
     /// For lines along which both kinds of steps make sense.
-    pub(super) fn smaller(self, other: Self) -> Self {
+    pub fn smaller(self, other: Self) -> Self {
         Self { first: self.first.min(other.first), smallest: self.smallest.min(other.smallest), ..self }
     }
 }
 
 /// What was found along a line.
-pub(super) struct Found {
+pub struct Found {
     /// The slopes at 0, component by component.
-    pub(super) slopes: Vec<Slope>,
+    pub slopes: Vec<Slope>,
     /// How often the function was called.
-    pub(super) calls: usize,
+    pub calls: usize,
     /// Whether the steps stopped early, with all components precise.
-    pub(super) swift: bool,
+    pub swift: bool,
 }
 
 /// The slopes at 0 of all components of `f`, whose value there is `at_zero`. The steps begin with the first and
 /// shrink until all components are precise enough, or no step is left.
-pub(super) fn quick(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps, precision: Precision) -> Found {
+pub(crate) fn quick(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps, precision: Precision) -> Found {
     let mut tables = vec![(Table::new(2), Table::new(1)); at_zero.len()];
     let mut best = vec![Slope::UNKNOWN; at_zero.len()];
     let mut step = steps.first;
@@ -135,7 +135,7 @@ pub(super) fn quick(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: 
 }
 
 /// The same, from steps of all sizes and with the noise of the values measured.
-pub(super) fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps) -> Found {
+pub fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps) -> Found {
     // Not the steps of `quick`, whose accidents are not to happen again; but powers of two where those must be.
     let larger = if steps.unit > f64::EPSILON { 8.0 } else { 11.3 };
     let mut step = larger * steps.first.max(steps.smallest);
@@ -199,7 +199,7 @@ fn plateau(rows: &[(f64, Vec<f64>, Vec<f64>)], component: usize, here: f64) -> O
 }
 
 /// Root mean square; 0 of nothing. Sizes whose squares overflow or vanish do no harm.
-pub(super) fn root_mean_square(values: impl IntoIterator<Item = f64> + Clone) -> f64 {
+pub(crate) fn root_mean_square(values: impl IntoIterator<Item = f64> + Clone) -> f64 {
     let largest = values.clone().into_iter().fold(0.0f64, |largest, v| largest.max(v.abs()));
     if largest == 0.0 || !largest.is_finite() {
         return largest;

@@ -1,26 +1,29 @@
-//! A link of the network divided among [peers](crate::peers): each computes some rows of the map, there and back.
+//! A link of the network sharded over the ranks of a [communicator](crate::comm): each computes some rows of the map, and
+//! their gradient.
 //!
-//! Nothing is computed twice. A few rows beside their own are exchanged: of the map on the way there, of its gradient on the
-//! way back, and of the bits that the way back needs. A Gram matrix is a sum over cells of rows in one order: the sum goes from
-//! one peer to the next, each adds its cells, and the last tells all. So everything has the bits that it has in one process.
+//! Nothing is computed twice. A few rows beside a rank's own are exchanged: of the map in the forward pass, of its gradient in
+//! the backward pass, and of the bits that the backward pass needs. A Gram matrix is a sum over cells of rows in one order: the
+//! sum goes from one rank to the next, each adds its cells, and the last broadcasts it. So everything has the bits that it has
+//! in one process.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView3, ArrayViewMut3, Ix3, Zip, s};
 
-use super::chain::{Link, Memory};
+use super::link::{Link, Memory};
 use super::schedule::TILE;
-use super::{SegmentLink, SegmentSeen, symmetric};
+use super::tiled::symmetric;
+use super::{Outputs, Requested};
+use crate::comm::{Communicator, bytes, bytes_mut, exchange_rows, hull};
 use crate::kernels::gram::{self, Cells, GramCells};
 use crate::kernels::{Buffers, ConvAlgorithm};
 use crate::ops::{feature_map, feature_map_mut};
-use crate::peers::{Peers, around, bytes, bytes_mut, share_rows};
 use crate::tape::{Real, Tensor, Value, Var};
 
-/// A map between two links.
+/// A map between two links, or a rank's rows of it.
 #[derive(Clone)]
-pub struct Portion<'t, T: Real> {
+pub struct Shard<'t, T: Real> {
     /// The rows that are held here.
     pub map: Var<'t, T>,
     held: Held,
@@ -28,17 +31,17 @@ pub struct Portion<'t, T: Real> {
     height: usize,
 }
 
-/// Which rows of a map a peer holds.
+/// Which rows of a map a rank holds.
 #[derive(Clone, Debug)]
 enum Held {
-    /// All of them, as all peers do.
+    /// All of them, as all ranks do.
     Whole,
     /// Its own and some beside them, which the next link needs.
     Some(Range<usize>),
 }
 
-impl<'t, T: Real> Portion<'t, T> {
-    /// A map that every peer holds.
+impl<'t, T: Real> Shard<'t, T> {
+    /// A map that every rank holds.
     pub fn whole(map: Var<'t, T>) -> Self {
         Self { height: map.shape()[0], map, held: Held::Whole }
     }
@@ -52,18 +55,18 @@ impl<'t, T: Real> Portion<'t, T> {
     }
 }
 
-/// What becomes of the map behind a link, beside what is seen of it.
-pub enum Wanted<'a, 't, T: Real> {
+/// What becomes of the map behind a link, beside what is requested of it.
+pub enum Wanted<'a, T: Real> {
     /// Nothing.
     Nothing,
-    /// All peers go on with the whole of it.
+    /// All ranks go on with the whole of it.
     Whole,
     /// Each goes on with its rows through this link.
-    By(&'a SegmentLink<'t, T>),
+    By(&'a Link<T>),
 }
 
-/// The rows of a map that are a peer's own: nearly equal numbers, cut where both tiles of convolutions and cells of Gram
-/// matrices begin. Some peers may have none.
+/// The rows of a map that are a rank's own: nearly equal numbers, cut where both tiles of convolutions and cells of Gram
+/// matrices begin. Some ranks may have none.
 pub fn own_rows(height: usize, width: usize, rank: usize, size: usize) -> Range<usize> {
     let alignment = Cells::of(height, width).rows().max(TILE);
     let cut = |rank: usize| {
@@ -73,49 +76,52 @@ pub fn own_rows(height: usize, width: usize, rank: usize, size: usize) -> Range<
     cut(rank)..cut(rank + 1)
 }
 
-/// One link of a [`segment`](super::segment()), divided among the peers: what is seen of the map, which all have as a whole,
-/// and the map itself, if it is wanted. The same bits as a segment's. Features that are seen `by_rows` are each peer's [own
-/// rows](own_rows) of them.
+/// One link of a [`segment`](super::tiled::segment()), sharded: what is requested of the map, which all ranks get as a whole,
+/// and the map itself, if it is wanted. The same bits as a segment's. Features requested `by_rows` are each rank's
+/// [own rows](own_rows) of them.
 ///
 /// # Panics
 /// As a segment.
-pub fn divided<'t, T: Real>(
-    x: &Portion<'t, T>,
-    link: &SegmentLink<'t, T>,
-    (wanted, by_rows): (&Wanted<'_, 't, T>, bool),
+pub fn sharded<'t, T: Real>(
+    x: &Shard<'t, T>,
+    link: &Link<T>,
+    (requested, by_rows): (Requested, bool),
+    wanted: &Wanted<'_, T>,
     algorithm: ConvAlgorithm,
-    peers: &Arc<dyn Peers>,
-) -> (SegmentSeen<'t, T>, Option<Portion<'t, T>>) {
+    comm: &Arc<dyn Communicator>,
+) -> (Outputs<'t, T>, Option<Shard<'t, T>>) {
     let tape = x.map.tape();
-    let divided = Divided::new(x, link, wanted, algorithm, peers);
+    let sharded = Sharded::new(x, link, wanted, algorithm, comm);
     let masked = x.map.needs_gradient();
-    let whole = link.features && !by_rows || matches!(wanted, Wanted::Whole);
-    let (y, memory) = divided.forward(x, masked, whole, tape.buffers());
-    let gram = link.gram.then(|| divided.gram(&y.view(divided.own())));
+    let whole = requested.features && !by_rows || matches!(wanted, Wanted::Whole);
+    let (y, memory) = sharded.forward(x, masked, whole, tape.buffers());
+    let gram = requested.gram.then(|| sharded.gram(&y.view(sharded.own())));
 
     // The outputs in order: the features, the Gram matrix, the map.
     let mut values: Vec<Value<T>> = Vec::new();
-    values.extend(link.features.then(|| if by_rows { y.part(divided.own(), tape.buffers()) } else { y.value.clone() }));
+    values.extend(
+        requested.features.then(|| if by_rows { y.part(sharded.own(), tape.buffers()) } else { y.value.clone() }),
+    );
     values.extend(gram.map(Value::from));
     let held = match wanted {
         Wanted::Nothing => None,
         Wanted::Whole => Some(Held::Whole),
-        Wanted::By(_) => Some(Held::Some(divided.beside())),
+        Wanted::By(_) => Some(Held::Some(sharded.beside())),
     };
     values.extend(held.as_ref().map(|held| match held {
         Held::Some(rows) => y.part(rows.clone(), tape.buffers()),
         Held::Whole => y.value.clone(),
     }));
 
-    let (height, positions) = (divided.result[0], divided.result[0] * divided.result[1]);
-    let kept = (masked && link.gram).then_some(y);
+    let (height, positions) = (sharded.result[0], sharded.result[0] * sharded.result[1]);
+    let kept = (masked && requested.gram).then_some(y);
     let bytes = memory.as_ref().map_or(0, Memory::bytes) + kept.as_ref().map_or(0, |y| y.value.bytes());
-    let (features, has_gram, map) = (link.features, link.gram, held.clone());
-    let outputs = tape.record_several("divided", &[&x.map], values, bytes, move |cotangents, inputs| {
+    let (features, has_gram, map) = (requested.features, requested.gram, held.clone());
+    let outputs = tape.record_several("sharded", &[&x.map], values, bytes, move |cotangents, inputs| {
         let mut cotangents = cotangents.into_iter();
         let mut next = |is_there: bool| if is_there { cotangents.next().flatten() } else { None };
         let (features, gram) = (next(features), next(has_gram));
-        let own = features.as_ref().filter(|_| by_rows).map(|_| divided.own().start);
+        let own = features.as_ref().filter(|_| by_rows).map(|_| sharded.own().start);
         let features = features.map(|features| (features, own.unwrap_or(0)));
         let mut cotangents = Cotangents { gram: kept.zip(gram), seen: features.into_iter().collect(), beside: None };
         match map {
@@ -126,14 +132,14 @@ pub fn divided<'t, T: Real>(
         let buffers = Arc::clone(inputs.buffers());
         inputs.write(0, |dx, accumulate| {
             let dx = dx.into_dimensionality::<Ix3>().expect("as the input");
-            divided.backward(memory.expect("kept for the way back"), cotangents, (dx, accumulate), &buffers);
+            sharded.backward(memory.expect("kept for the backward pass"), cotangents, (dx, accumulate), &buffers);
         });
     });
     let mut outputs = outputs.into_iter();
     let mut next = |is_there: bool| is_there.then(|| outputs.next().expect("as recorded"));
-    let seen = SegmentSeen { features: next(link.features), gram: next(link.gram), positions };
-    let map = held.map(|held| Portion { map: next(true).expect("as recorded"), held, height });
-    (seen, map)
+    let found = Outputs { features: next(requested.features), gram: next(requested.gram), positions };
+    let map = held.map(|held| Shard { map: next(true).expect("as recorded"), held, height });
+    (found, map)
 }
 
 /// The gradients that reach the map, in the order in which they are added.
@@ -155,7 +161,7 @@ struct Rows<T: Real> {
 impl<T: Real> Rows<T> {
     fn view(&self, rows: Range<usize>) -> ArrayView3<'_, T> {
         let rows = place(&rows, self.first);
-        self.value.of_rank::<Ix3>("divided").slice_move(s![rows, .., ..])
+        self.value.of_rank::<Ix3>("sharded").slice_move(s![rows, .., ..])
     }
 
     /// Some of them as a value: a copy, unless they are all.
@@ -175,8 +181,8 @@ fn place(rows: &Range<usize>, first: usize) -> Range<usize> {
     if rows.is_empty() { 0..0 } else { rows.start - first..rows.end - first }
 }
 
-/// A link, the shapes before and behind it, and who has which of their rows.
-struct Divided<T: Real> {
+/// A link, the shapes before and behind it, and which rank has which of their rows.
+struct Sharded<T: Real> {
     link: Link<T>,
     algorithm: ConvAlgorithm,
     /// (height, width, channels) of the whole maps.
@@ -185,78 +191,77 @@ struct Divided<T: Real> {
     /// Whether all hold the whole input, and otherwise the first row that is held.
     whole: bool,
     first: usize,
-    /// By peer: the rows of input and result that are its own.
+    /// By rank: the rows of input and result that are its own.
     own_input: Vec<Range<usize>>,
     own_result: Vec<Range<usize>>,
     /// Those of the result that it needs to go on.
     next: Vec<Range<usize>>,
-    /// Those whose gradient it needs, and what must be remembered for it.
+    /// Those whose gradient it needs, and what must be kept for it.
     reached: Vec<Range<usize>>,
-    remembered: Vec<Range<usize>>,
-    peers: Arc<dyn Peers>,
+    kept: Vec<Range<usize>>,
+    comm: Arc<dyn Communicator>,
 }
 
-impl<T: Real> Divided<T> {
+impl<T: Real> Sharded<T> {
     fn new(
-        x: &Portion<'_, T>,
-        link: &SegmentLink<'_, T>,
-        wanted: &Wanted<'_, '_, T>,
+        x: &Shard<'_, T>,
+        link: &Link<T>,
+        wanted: &Wanted<'_, T>,
         algorithm: ConvAlgorithm,
-        peers: &Arc<dyn Peers>,
+        comm: &Arc<dyn Communicator>,
     ) -> Self {
-        let link = Link::of(link);
-        let (_, width, channels) = x.map.of_rank::<Ix3>("divided").dim();
+        let link = link.clone();
+        let (_, width, channels) = x.map.of_rank::<Ix3>("sharded").dim();
         let input = [x.height, width, channels];
         let result = link.shape(input);
         let rows = |[height, width, _]: [usize; 3]| -> Vec<_> {
-            (0..peers.size()).map(|rank| own_rows(height, width, rank, peers.size())).collect()
+            (0..comm.size()).map(|rank| own_rows(height, width, rank, comm.size())).collect()
         };
         let (own_input, own_result) = (rows(input), rows(result));
         let next = match wanted {
             Wanted::By(next) => {
-                let next = Link::of(next);
                 let behind = next.shape(result);
                 from(&rows(behind), |rows| next.needs(rows, (result[0], behind[0])))
             }
-            _ => vec![0..0; peers.size()],
+            _ => vec![0..0; comm.size()],
         };
         let heights = (input[0], result[0]);
         let reached = from(&own_input, |rows| link.reached(rows, heights).1);
-        let remembered = from(&own_input, |rows| link.reached(rows, heights).0);
+        let kept = from(&own_input, |rows| link.reached(rows, heights).0);
         let (whole, first) = (matches!(x.held, Held::Whole), x.first());
-        let peers = Arc::clone(peers);
-        Self { link, algorithm, input, result, whole, first, own_input, own_result, next, reached, remembered, peers }
+        let comm = Arc::clone(comm);
+        Self { link, algorithm, input, result, whole, first, own_input, own_result, next, reached, kept, comm }
     }
 
-    /// The rows of the result that are this peer's own.
+    /// The rows of the result that are this rank's own.
     fn own(&self) -> Range<usize> {
-        self.own_result[self.peers.rank()].clone()
+        self.own_result[self.comm.rank()].clone()
     }
 
     /// These, and those that it needs beside them.
     fn beside(&self) -> Range<usize> {
-        let rank = self.peers.rank();
-        around(&self.own(), &around(&self.next[rank], &self.reached[rank]))
+        let rank = self.comm.rank();
+        hull(&self.own(), &hull(&self.next[rank], &self.reached[rank]))
     }
 
-    /// The map, as a whole or as the rows that are held, and what is remembered of it for a way back.
+    /// The map, as a whole or as the rows that are held, and what is kept of it for the backward pass.
     fn forward(
         &self,
-        x: &Portion<'_, T>,
+        x: &Shard<'_, T>,
         masked: bool,
         whole: bool,
         buffers: &Arc<Buffers<T>>,
     ) -> (Rows<T>, Option<Memory>) {
-        let (rank, [height, width, channels]) = (self.peers.rank(), self.result);
+        let (rank, [height, width, channels]) = (self.comm.rank(), self.result);
         let heights = (self.input[0], height);
         let own = self.own();
-        let computed = from(&self.own_result, |rows| self.link.remembered(rows, heights));
+        let computed = from(&self.own_result, |rows| self.link.kept_rows(rows, heights));
         let mut memory =
-            masked.then(|| self.link.memory_of(around(&computed[rank], &self.remembered[rank]), self.input, buffers));
+            masked.then(|| self.link.memory_of(hull(&computed[rank], &self.kept[rank]), self.input, buffers));
         let held = if whole { 0..height } else { self.beside() };
         let mut y = Tensor::unspecified(&[held.len(), width, channels], buffers);
         if !own.is_empty() {
-            let x = x.map.of_rank::<Ix3>("divided");
+            let x = x.map.of_rank::<Ix3>("sharded");
             let x = |rows: Range<usize>| x.slice_move(s![place(&rows, self.first), .., ..]);
             let to = feature_map_mut(&mut y).slice_move(s![place(&own, held.start), .., ..]);
             let rows = (own, height);
@@ -264,10 +269,10 @@ impl<T: Real> Divided<T> {
         }
         let line = self.link.memory_line(self.input);
         if let Some(memory) = memory.as_mut().filter(|_| line > 0) {
-            share_rows(&*self.peers, line, (&computed, &self.remembered), memory.bytes_mut());
+            exchange_rows(&*self.comm, line, (&computed, &self.kept), memory.bytes_mut());
         }
         if whole {
-            self.share(&vec![0..height; self.peers.size()], &mut y, 0);
+            self.share(&vec![0..height; self.comm.size()], &mut y, 0);
         } else {
             self.share(&self.next, &mut y, held.start);
         }
@@ -277,31 +282,31 @@ impl<T: Real> Divided<T> {
     /// Fetches rows of the result, or of its gradient, that others have.
     fn share(&self, needs: &[Range<usize>], rows: &mut Tensor<T>, first: usize) {
         let line = self.result[1] * self.result[2] * size_of::<T>();
-        share_rows(&*self.peers, line, (&self.own_result, needs), (bytes_mut(rows.elements_mut()), first));
+        exchange_rows(&*self.comm, line, (&self.own_result, needs), (bytes_mut(rows.elements_mut()), first));
     }
 
-    /// The Gram matrix of the whole map, of which this peer has the given rows.
+    /// The Gram matrix of the whole map, of which this rank has the given rows.
     fn gram(&self, own: &ArrayView3<'_, T>) -> Array2<T> {
-        let (rank, last) = (self.peers.rank(), self.peers.size() - 1);
+        let (rank, last) = (self.comm.rank(), self.comm.size() - 1);
         let [height, width, channels] = self.result;
         let f = own.into_shape_with_order((own.len() / channels, channels)).expect("row-major");
         let cells = GramCells::of(&f, Cells::of(height, width));
         let receive = |sum: &mut [T]| {
             if rank > 0 {
-                self.peers.exchange(&[], &mut [(rank - 1, bytes_mut(sum))]);
+                self.comm.exchange(&[], &mut [(rank - 1, bytes_mut(sum))]);
             }
         };
         let send = |sum: &[T]| {
             if rank < last {
-                self.peers.exchange(&[(rank + 1, bytes(sum))], &mut []);
+                self.comm.exchange(&[(rank + 1, bytes(sum))], &mut []);
             }
         };
         let mut gram = cells.sum(receive, send);
-        self.peers.broadcast(last, bytes_mut(gram.as_slice_mut().expect("row-major")));
+        self.comm.broadcast(last, bytes_mut(gram.as_slice_mut().expect("row-major")));
         gram
     }
 
-    /// Writes the gradient with respect to the input, or adds it: that of this peer's own rows, and if the input is whole, of
+    /// Writes the gradient with respect to the input, or adds it: that of this rank's own rows, and if the input is whole, of
     /// all.
     fn backward(
         &self,
@@ -310,10 +315,10 @@ impl<T: Real> Divided<T> {
         (mut dx, accumulate): (ArrayViewMut3<'_, T>, bool),
         buffers: &Arc<Buffers<T>>,
     ) {
-        let own = self.own_input[self.peers.rank()].clone();
+        let own = self.own_input[self.comm.rank()].clone();
         let reached = cotangents.gram.is_some() || cotangents.beside.is_some() || !cotangents.seen.is_empty();
         if !(accumulate || reached && self.whole) {
-            // Rows beside the own are nobody's concern.
+            // Rows beside the own are other ranks'.
             let here = if reached { place(&own, self.first) } else { 0..0 };
             dx.slice_mut(s![..here.start, .., ..]).fill(T::zero());
             dx.slice_mut(s![here.end.., .., ..]).fill(T::zero());
@@ -328,9 +333,9 @@ impl<T: Real> Divided<T> {
             }
             if self.whole {
                 let [height, width, channels] = self.input;
-                let needs = vec![0..height; self.peers.size()];
+                let needs = vec![0..height; self.comm.size()];
                 let all = bytes_mut(dx.as_slice_mut().expect("a gradient in row-major order"));
-                share_rows(&*self.peers, width * channels * size_of::<T>(), (&self.own_input, &needs), (all, 0));
+                exchange_rows(&*self.comm, width * channels * size_of::<T>(), (&self.own_input, &needs), (all, 0));
             }
         }
         if let Some(mask) = memory.mask {
@@ -338,7 +343,7 @@ impl<T: Real> Divided<T> {
         }
     }
 
-    /// The gradient of the map at all rows that reach this peer's own rows of the input, and the first of the rows.
+    /// The gradient of the map at all rows that reach this rank's own rows of the input, and the first of the rows.
     fn gradient_of_map(&self, cotangents: Cotangents<T>, buffers: &Arc<Buffers<T>>) -> (Tensor<T>, usize) {
         let (held, own) = (self.beside(), self.own());
         let here = place(&own, held.start);
@@ -393,7 +398,7 @@ impl<T: Real> Divided<T> {
     }
 }
 
-/// For each peer, rows that follow from those that are its own; none where it has none.
+/// For each rank, rows that follow from those that are its own; none where it has none.
 fn from(own: &[Range<usize>], rows: impl Fn(&Range<usize>) -> Range<usize>) -> Vec<Range<usize>> {
     own.iter().map(|own| if own.is_empty() { 0..0 } else { rows(own) }).collect()
 }

@@ -2,12 +2,12 @@
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::compare::{along, column};
-use super::plain::{AtOnce, Numbers, Point, of_function};
-use super::slope::{Found, Slope, root_mean_square};
-use super::subject::Subject;
-use super::{GradCheck, Parallel};
-use crate::tape::Real;
+use crate::compare::{along, column};
+use crate::float::Float;
+use crate::function::Function;
+use crate::plain::{AtOnce, Numbers, Point, of_function};
+use crate::slope::{Found, Slope, root_mean_square};
+use crate::{GradCheck, Parallel};
 
 /// Numbers that were estimated, and how far they may be off.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +25,7 @@ pub struct Estimate {
 /// some ten digits for smooth functions.
 ///
 /// ```
-/// use impasto::gradcheck::numeric_gradient;
+/// use impasto_gradcheck::numeric_gradient;
 ///
 /// let gradient = numeric_gradient(|x: &[f64]| x[0].sin() * x[1].exp(), &[0.3, 1.2][..]);
 /// assert!((gradient.values[[0]] - 0.3f64.cos() * 1.2f64.exp()).abs() <= 4.0 * gradient.errors[[0]]);
@@ -33,14 +33,14 @@ pub struct Estimate {
 /// ```
 ///
 /// The estimate has the shape of `x`; for several arrays it is one list.
-pub fn numeric_gradient<X: Point + ?Sized, Y: Real>(f: impl Fn(&X) -> Y, x: &X) -> Estimate {
+pub fn numeric_gradient<X: Point + ?Sized, Y: Float>(f: impl Fn(&X) -> Y, x: &X) -> Estimate {
     GradCheck::new().numeric_gradient(f, x)
 }
 
 /// The Jacobian of `f` at `x`. Its shape is that of f(x) followed by that of `x`.
 ///
 /// ```
-/// use impasto::gradcheck::numeric_jacobian;
+/// use impasto_gradcheck::numeric_jacobian;
 ///
 /// let jacobian = numeric_jacobian(|x: &[f64; 2]| [x[0] * x[1], x[1], 7.0], &[2.0, 5.0]);
 /// assert_eq!(jacobian.values.shape(), [3, 2]);
@@ -53,7 +53,7 @@ pub fn numeric_jacobian<X: Point + ?Sized, Y: Numbers>(f: impl Fn(&X) -> Y, x: &
 /// The product of a Hessian with `v`: the slope of `gradient` at `x` along `v`, in the shape of the gradient.
 ///
 /// ```
-/// use impasto::gradcheck::hessian_vector;
+/// use impasto_gradcheck::hessian_vector;
 ///
 /// // f = x₀²x₁, whose Hessian is [[2x₁, 2x₀], [2x₀, 0]].
 /// let gradient = |x: &[f64]| vec![2.0 * x[0] * x[1], x[0] * x[0]];
@@ -66,7 +66,7 @@ pub fn hessian_vector<X: Point + ?Sized, G: Numbers>(gradient: impl Fn(&X) -> G,
 
 impl GradCheck {
     /// [`numeric_gradient`], with the first step and the precision that are set here.
-    pub fn numeric_gradient<X: Point + ?Sized, Y: Real>(&self, f: impl Fn(&X) -> Y, x: &X) -> Estimate {
+    pub fn numeric_gradient<X: Point + ?Sized, Y: Float>(&self, f: impl Fn(&X) -> Y, x: &X) -> Estimate {
         jacobian(self, &of_function(x, &f), x)
     }
 
@@ -83,7 +83,7 @@ impl GradCheck {
 
 impl Parallel {
     /// [`numeric_gradient`], its elements computed at the same time.
-    pub fn numeric_gradient<X: Point + Sync + ?Sized, Y: Real>(&self, f: impl Fn(&X) -> Y + Sync, x: &X) -> Estimate {
+    pub fn numeric_gradient<X: Point + Sync + ?Sized, Y: Float>(&self, f: impl Fn(&X) -> Y + Sync, x: &X) -> Estimate {
         jacobian(&self.0, &AtOnce(of_function(x, &f)), x)
     }
 
@@ -97,7 +97,7 @@ impl Parallel {
     }
 }
 
-fn jacobian<S: Subject, X: Point + ?Sized>(check: &GradCheck, subject: &S, x: &X) -> Estimate {
+fn jacobian<S: Function, X: Point + ?Sized>(check: &GradCheck, subject: &S, x: &X) -> Estimate {
     let inputs = x.arrays();
     let output = subject.value(&inputs);
     let at_zero: Vec<f64> = output.iter().copied().collect();
@@ -121,7 +121,7 @@ fn jacobian<S: Subject, X: Point + ?Sized>(check: &GradCheck, subject: &S, x: &X
     Estimate { values: number(|slope| slope.value), errors: number(error), evaluations }
 }
 
-fn slope<S: Subject, X: Point + ?Sized>(check: &GradCheck, subject: &S, x: &X, v: &X) -> Estimate {
+fn slope<S: Function, X: Point + ?Sized>(check: &GradCheck, subject: &S, x: &X, v: &X) -> Estimate {
     let (inputs, mut ways) = (x.arrays(), v.arrays());
     let output = subject.value(&inputs);
     let at_zero: Vec<f64> = output.iter().copied().collect();

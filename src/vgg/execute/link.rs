@@ -1,41 +1,43 @@
-//! A segment's links: one band of one map from the rows of the map before, and the gradient back.
+//! From one map to the next: some rows of a map from rows of the map before, and their gradient back.
 
 use std::ops::Range;
 
 use ndarray::{ArrayView3, ArrayViewMut3, Ix1, Ix4, s};
 
-use super::super::{feature_map, feature_map_mut};
-use super::SegmentLink;
-use super::schedule::Reach;
+use super::schedule::Dependency;
 use crate::kernels::{
     BitMask, Buffers, ConvAlgorithm, ConvGeometry, Gradient, Output, PoolGeometry, Pooling, conv, pooling,
 };
+use crate::ops::{feature_map, feature_map_mut};
 use crate::tape::{Real, Tensor, Value};
+use crate::vgg::Vgg19;
+use crate::vgg::network::Operation;
 
 /// How a map follows from the one before.
+#[derive(Clone)]
 pub enum Link<T: Real> {
-    /// A 3×3 convolution with padding 1, a ReLU, and perhaps a pooling.
+    /// A 3×3 convolution with padding 1, a ReLU, and perhaps a 2×2 pooling: weight (out, in, 3, 3) and bias (out).
     Convolution { weight: Value<T>, bias: Value<T>, pooling: Option<Pooling> },
-    /// A pooling.
+    /// A 2×2 pooling with stride 2.
     Pooling(Pooling),
 }
 
-/// What a link remembers of its way there: the bits of a ReLU, or the places of maxima.
+/// What a link keeps of its forward pass: the bits of a ReLU, or the places of maxima.
 #[derive(Default)]
 pub struct Memory {
     pub mask: Option<BitMask>,
     pub places: Vec<u8>,
-    /// The first row that is remembered.
+    /// The first row that is kept.
     first: usize,
 }
 
 impl Memory {
-    /// All that is remembered, row after row, and the first row.
+    /// All that is kept, row after row, and the first row.
     pub fn bytes_mut(&mut self) -> (&mut [u8], usize) {
         (self.mask.as_mut().map_or(&mut self.places[..], BitMask::bytes_mut), self.first)
     }
 
-    /// Where rows are among those that are remembered.
+    /// Where rows are among those that are kept.
     fn place(&self, rows: Range<usize>) -> Range<usize> {
         rows.start - self.first..rows.end - self.first
     }
@@ -46,25 +48,24 @@ impl Memory {
 }
 
 impl<T: Real> Link<T> {
-    /// The link that is described.
-    ///
-    /// # Panics
-    /// If it is neither a convolution nor a pooling, or a weight or bias needs a gradient.
-    pub fn of(link: &SegmentLink<'_, T>) -> Self {
-        match (&link.convolution, link.pooling) {
-            (Some((weight, bias)), pooling) => {
-                assert!(!weight.needs_gradient() && !bias.needs_gradient(), "segment: weights must be constant");
-                Self::Convolution { weight: weight.value().clone(), bias: bias.value().clone(), pooling }
+    /// The link that an operation of the network is; `None` if it cannot be computed by rows.
+    pub(in crate::vgg) fn of(network: &Vgg19<T>, operation: Operation) -> Option<Self> {
+        match operation {
+            Operation::Convolution { index, relu: true, pooled } if !network.is_seamless() => {
+                let (weight, bias) = network.convolution(index).clone();
+                let dim = weight.of_rank::<Ix4>("segment").dim();
+                let fuses = network.algorithm().fuses(&ConvGeometry::padded(1), dim, pooled);
+                fuses.then(|| Self::Convolution { weight, bias, pooling: pooled.then_some(network.pooling()) })
             }
-            (None, Some(pooling)) => Self::Pooling(pooling),
-            (None, None) => panic!("segment: a link is a convolution, a pooling or both"),
+            Operation::Pooling => Some(Self::Pooling(network.pooling())),
+            _ => None,
         }
     }
 
-    pub fn reach(&self) -> Reach {
+    pub fn dependency(&self) -> Dependency {
         match self {
-            Self::Convolution { pooling, .. } => Reach::Convolution { pooled: pooling.is_some() },
-            Self::Pooling(_) => Reach::Pooling,
+            Self::Convolution { pooling, .. } => Dependency::Convolution { pooled: pooling.is_some() },
+            Self::Pooling(_) => Dependency::Pooling,
         }
     }
 
@@ -80,13 +81,13 @@ impl<T: Real> Link<T> {
         }
     }
 
-    /// Room for what the link remembers of an input of the given shape.
+    /// Room for what the link keeps of an input of the given shape.
     pub fn memory(&self, input: [usize; 3], buffers: &Buffers<T>) -> Memory {
         let (rows, height) = (0..self.shape(input)[0], self.shape(input)[0]);
-        self.memory_of(self.remembered(&rows, (input[0], height)), input, buffers)
+        self.memory_of(self.kept_rows(&rows, (input[0], height)), input, buffers)
     }
 
-    /// The same for some rows, as counted by [`remembered`](Self::remembered).
+    /// The same for some rows, as counted by [`kept_rows`](Self::kept_rows).
     pub fn memory_of(&self, rows: Range<usize>, [_, width, channels]: [usize; 3], buffers: &Buffers<T>) -> Memory {
         let (mask, places) = match self {
             Self::Convolution { weight, .. } => {
@@ -98,7 +99,7 @@ impl<T: Real> Link<T> {
         Memory { mask, places, first: rows.start }
     }
 
-    /// Bytes of a row of what is remembered.
+    /// Bytes of a row of what is kept.
     pub fn memory_line(&self, [_, width, channels]: [usize; 3]) -> usize {
         match self {
             Self::Convolution { weight, .. } => width * weight.shape()[0].div_ceil(8),
@@ -111,15 +112,15 @@ impl<T: Real> Link<T> {
     pub fn needs(&self, rows: &Range<usize>, (input, height): (usize, usize)) -> Range<usize> {
         match self {
             Self::Convolution { .. } => {
-                let Range { start, end } = self.remembered(rows, (input, height));
+                let Range { start, end } = self.kept_rows(rows, (input, height));
                 start.saturating_sub(1)..(end + 1).min(input)
             }
             Self::Pooling(_) => 2 * rows.start..if rows.end == height { input } else { 2 * rows.end },
         }
     }
 
-    /// The rows that are remembered of computing these rows of the result: of the convolution's own result, or of the pooling's.
-    pub fn remembered(&self, rows: &Range<usize>, (input, height): (usize, usize)) -> Range<usize> {
+    /// The rows of which something is kept when these rows of the result are computed: of the convolution's own result, or of the pooling's.
+    pub fn kept_rows(&self, rows: &Range<usize>, (input, height): (usize, usize)) -> Range<usize> {
         match self {
             Self::Convolution { pooling: Some(_), .. } => {
                 2 * rows.start..if rows.end == height { input } else { 2 * rows.end }
@@ -128,7 +129,7 @@ impl<T: Real> Link<T> {
         }
     }
 
-    /// For the gradient of `rows` of the input, of `height` in all: the rows that must be remembered, and those of the
+    /// For the gradient of `rows` of the input, of `height` in all: the rows of which something must be kept, and those of the
     /// result, which has `result`, whose gradient must be known.
     pub fn reached(&self, rows: &Range<usize>, (height, result): (usize, usize)) -> (Range<usize>, Range<usize>) {
         // Rows of the convolution's result that these rows of the input have a part in; with a pooling behind it, whole
@@ -158,7 +159,7 @@ impl<T: Real> Link<T> {
     {
         match self {
             Self::Convolution { weight, bias, pooling } => {
-                let Range { start, end } = self.remembered(&rows, (input, height));
+                let Range { start, end } = self.kept_rows(&rows, (input, height));
                 let x = x(self.needs(&rows, (input, height)));
                 let (top, bottom) = (usize::from(start == 0), usize::from(end == input));
                 let geometry = ConvGeometry { padding: [top, 1, bottom, 1].into(), ..ConvGeometry::default() };

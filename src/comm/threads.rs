@@ -1,9 +1,9 @@
-//! Peers that are threads of one process.
+//! Ranks that are threads of one process, for tests.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use super::Peers;
+use super::Communicator;
 
 /// A thread among several, and a channel from and to each.
 struct Thread {
@@ -12,7 +12,7 @@ struct Thread {
     from: Vec<Mutex<Receiver<Vec<u8>>>>,
 }
 
-impl Peers for Thread {
+impl Communicator for Thread {
     fn rank(&self) -> usize {
         self.rank
     }
@@ -23,7 +23,7 @@ impl Peers for Thread {
 
     fn exchange(&self, sent: &[(usize, &[u8])], received: &mut [(usize, &mut [u8])]) {
         for (rank, bytes) in sent {
-            assert_ne!(*rank, self.rank, "nobody sends to himself");
+            assert_ne!(*rank, self.rank, "a rank sends nothing to itself");
             self.to[*rank].send(bytes.to_vec()).unwrap();
         }
         for (rank, bytes) in received {
@@ -32,8 +32,8 @@ impl Peers for Thread {
     }
 }
 
-/// What several threads, which are peers of each other, come to, in their order.
-pub(crate) fn together<R: Send>(size: usize, work: impl Fn(Arc<dyn Peers>) -> R + Sync) -> Vec<R> {
+/// The results of several ranks, in their order.
+pub(crate) fn run<R: Send>(size: usize, work: impl Fn(Arc<dyn Communicator>) -> R + Sync) -> Vec<R> {
     let mut threads: Vec<_> = (0..size).map(|rank| Thread { rank, to: Vec::new(), from: Vec::new() }).collect();
     for from in 0..size {
         for to in 0..size {

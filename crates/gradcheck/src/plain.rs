@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use ndarray::{Array, ArrayD, Dimension, IxDyn};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::compare::Run;
-use super::subject::Subject;
-use super::{Failure, GradCheck, Report, joined};
-use crate::tape::Real;
+use crate::compare::Run;
+use crate::float::Float;
+use crate::function::Function;
+use crate::{Failure, GradCheck, Report, joined};
 
 /// Numbers in some shape: what a plain function takes and gives. A number, a slice, a `Vec`, an array of the language,
 /// an array of `ndarray`, or several of the last in a slice or `Vec`; of f32 or f64.
@@ -30,23 +30,19 @@ pub trait Point: Numbers {
     fn with(&self, arrays: &[ArrayD<f64>]) -> Self::Owned;
 }
 
-const fn unit<T: Real>() -> f64 {
-    if size_of::<T>() == size_of::<f32>() { f32::EPSILON as f64 } else { f64::EPSILON }
+fn row_major<T: Float>(shape: &[usize], numbers: impl Iterator<Item = T>) -> ArrayD<f64> {
+    ArrayD::from_shape_vec(IxDyn(shape), numbers.map(Float::to_f64).collect()).expect("as many as the shape says")
 }
 
-fn row_major<T: Real>(shape: &[usize], numbers: impl Iterator<Item = T>) -> ArrayD<f64> {
-    ArrayD::from_shape_vec(IxDyn(shape), numbers.map(Real::to_f64).collect()).expect("as many as the shape says")
-}
-
-impl<T: Real> Numbers for T {
-    const UNIT: f64 = unit::<T>();
+impl<T: Float> Numbers for T {
+    const UNIT: f64 = T::UNIT;
 
     fn arrays(&self) -> Vec<ArrayD<f64>> {
         vec![row_major(&[], std::iter::once(*self))]
     }
 }
 
-impl<T: Real> Point for T {
+impl<T: Float> Point for T {
     type Owned = Self;
 
     fn with(&self, arrays: &[ArrayD<f64>]) -> Self {
@@ -54,15 +50,15 @@ impl<T: Real> Point for T {
     }
 }
 
-impl<T: Real> Numbers for [T] {
-    const UNIT: f64 = unit::<T>();
+impl<T: Float> Numbers for [T] {
+    const UNIT: f64 = T::UNIT;
 
     fn arrays(&self) -> Vec<ArrayD<f64>> {
         vec![row_major(&[self.len()], self.iter().copied())]
     }
 }
 
-impl<T: Real> Point for [T] {
+impl<T: Float> Point for [T] {
     type Owned = Vec<T>;
 
     fn with(&self, arrays: &[ArrayD<f64>]) -> Vec<T> {
@@ -70,15 +66,15 @@ impl<T: Real> Point for [T] {
     }
 }
 
-impl<T: Real> Numbers for Vec<T> {
-    const UNIT: f64 = unit::<T>();
+impl<T: Float> Numbers for Vec<T> {
+    const UNIT: f64 = T::UNIT;
 
     fn arrays(&self) -> Vec<ArrayD<f64>> {
         self[..].arrays()
     }
 }
 
-impl<T: Real> Point for Vec<T> {
+impl<T: Float> Point for Vec<T> {
     type Owned = Self;
 
     fn with(&self, arrays: &[ArrayD<f64>]) -> Self {
@@ -86,15 +82,15 @@ impl<T: Real> Point for Vec<T> {
     }
 }
 
-impl<T: Real, const N: usize> Numbers for [T; N] {
-    const UNIT: f64 = unit::<T>();
+impl<T: Float, const N: usize> Numbers for [T; N] {
+    const UNIT: f64 = T::UNIT;
 
     fn arrays(&self) -> Vec<ArrayD<f64>> {
         self[..].arrays()
     }
 }
 
-impl<T: Real, const N: usize> Point for [T; N] {
+impl<T: Float, const N: usize> Point for [T; N] {
     type Owned = Self;
 
     fn with(&self, arrays: &[ArrayD<f64>]) -> Self {
@@ -102,15 +98,15 @@ impl<T: Real, const N: usize> Point for [T; N] {
     }
 }
 
-impl<T: Real, D: Dimension> Numbers for Array<T, D> {
-    const UNIT: f64 = unit::<T>();
+impl<T: Float, D: Dimension> Numbers for Array<T, D> {
+    const UNIT: f64 = T::UNIT;
 
     fn arrays(&self) -> Vec<ArrayD<f64>> {
         vec![row_major(self.shape(), self.iter().copied())]
     }
 }
 
-impl<T: Real, D: Dimension> Point for Array<T, D> {
+impl<T: Float, D: Dimension> Point for Array<T, D> {
     type Owned = Self;
 
     fn with(&self, arrays: &[ArrayD<f64>]) -> Self {
@@ -118,15 +114,15 @@ impl<T: Real, D: Dimension> Point for Array<T, D> {
     }
 }
 
-impl<T: Real, D: Dimension> Numbers for [Array<T, D>] {
-    const UNIT: f64 = unit::<T>();
+impl<T: Float, D: Dimension> Numbers for [Array<T, D>] {
+    const UNIT: f64 = T::UNIT;
 
     fn arrays(&self) -> Vec<ArrayD<f64>> {
         self.iter().flat_map(Numbers::arrays).collect()
     }
 }
 
-impl<T: Real, D: Dimension> Point for [Array<T, D>] {
+impl<T: Float, D: Dimension> Point for [Array<T, D>] {
     type Owned = Vec<Array<T, D>>;
 
     fn with(&self, arrays: &[ArrayD<f64>]) -> Self::Owned {
@@ -134,15 +130,15 @@ impl<T: Real, D: Dimension> Point for [Array<T, D>] {
     }
 }
 
-impl<T: Real, D: Dimension> Numbers for Vec<Array<T, D>> {
-    const UNIT: f64 = unit::<T>();
+impl<T: Float, D: Dimension> Numbers for Vec<Array<T, D>> {
+    const UNIT: f64 = T::UNIT;
 
     fn arrays(&self) -> Vec<ArrayD<f64>> {
         self[..].arrays()
     }
 }
 
-impl<T: Real, D: Dimension> Point for Vec<Array<T, D>> {
+impl<T: Float, D: Dimension> Point for Vec<Array<T, D>> {
     type Owned = Self;
 
     fn with(&self, arrays: &[ArrayD<f64>]) -> Self {
@@ -154,23 +150,23 @@ impl<T: Real, D: Dimension> Point for Vec<Array<T, D>> {
 /// same bits on any number of threads.
 ///
 /// ```
-/// use impasto::gradcheck::GradCheck;
+/// use impasto_gradcheck::GradCheck;
 ///
 /// let x: Vec<f64> = (0..500).map(|i| f64::from(i).sin()).collect();
 /// let f = |x: &[f64]| x.iter().map(|x| x.powi(4)).sum::<f64>();
 /// let gradient = |x: &[f64]| x.iter().map(|x| 4.0 * x.powi(3)).collect::<Vec<_>>();
 /// let report = GradCheck::new().parallel().check_fn(f, gradient, &x[..])?;
 /// assert_eq!(report.compared, 500);
-/// # Ok::<_, impasto::gradcheck::Failure>(())
+/// # Ok::<_, impasto_gradcheck::Failure>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Parallel(pub(super) GradCheck);
+pub struct Parallel(pub(crate) GradCheck);
 
 /// Checks the gradient of a plain function; see [`GradCheck::check_fn`].
 ///
 /// # Errors
 /// If anything is wrong, or not differentiable.
-pub fn check_fn<X: Point + ?Sized, Y: Real, G: Numbers>(
+pub fn check_fn<X: Point + ?Sized, Y: Float, G: Numbers>(
     f: impl Fn(&X) -> Y,
     gradient: impl Fn(&X) -> G,
     x: &X,
@@ -200,7 +196,7 @@ impl GradCheck {
     /// reports are those of [`GradCheck::check`]; only no operation can be named.
     ///
     /// ```
-    /// use impasto::gradcheck::GradCheck;
+    /// use impasto_gradcheck::GradCheck;
     ///
     /// let x = ndarray::array![[1.0, -2.0], [0.5, 3.0]];
     /// let f = |x: &ndarray::Array2<f64>| x.dot(x).sum();
@@ -209,7 +205,7 @@ impl GradCheck {
     ///     x.t().dot(&ones) + ones.dot(&x.t())
     /// };
     /// GradCheck::new().check_fn(f, gradient, &x)?;
-    /// # Ok::<_, impasto::gradcheck::Failure>(())
+    /// # Ok::<_, impasto_gradcheck::Failure>(())
     /// ```
     ///
     /// Functions in f32 are held to what f32 can tell, some four digits: the tolerance is never less than what their
@@ -218,7 +214,7 @@ impl GradCheck {
     ///
     /// # Errors
     /// If anything is wrong, or not differentiable; see [`Failure`].
-    pub fn check_fn<X: Point + ?Sized, Y: Real, G: Numbers>(
+    pub fn check_fn<X: Point + ?Sized, Y: Float, G: Numbers>(
         &self,
         f: impl Fn(&X) -> Y,
         gradient: impl Fn(&X) -> G,
@@ -231,13 +227,13 @@ impl GradCheck {
     /// gradient of ⟨dy, f(x)⟩, with `dy` in the shape of the function's value.
     ///
     /// ```
-    /// use impasto::gradcheck::GradCheck;
+    /// use impasto_gradcheck::GradCheck;
     ///
     /// let f = |x: &[f64]| vec![x[0] * x[1], x[1].sin()];
     /// let vjp = |x: &[f64], dy: &Vec<f64>| vec![dy[0] * x[1], dy[0] * x[0] + dy[1] * x[1].cos()];
     /// let report = GradCheck::new().check_vjp(f, vjp, &[0.3, 1.2][..])?;
     /// assert_eq!(report.compared, 4);
-    /// # Ok::<_, impasto::gradcheck::Failure>(())
+    /// # Ok::<_, impasto_gradcheck::Failure>(())
     /// ```
     ///
     /// # Errors
@@ -256,13 +252,13 @@ impl GradCheck {
     /// it is linear in v, symmetric (⟨u, Hv⟩ = ⟨v, Hu⟩), and the slope of `gradient`.
     ///
     /// ```
-    /// use impasto::gradcheck::check_hessian_vector;
+    /// use impasto_gradcheck::check_hessian_vector;
     ///
     /// // f = x₀²x₁
     /// let gradient = |x: &[f64; 2]| [2.0 * x[0] * x[1], x[0] * x[0]];
     /// let product = |x: &[f64; 2], v: &[f64; 2]| [2.0 * (x[1] * v[0] + x[0] * v[1]), 2.0 * x[0] * v[0]];
     /// check_hessian_vector(gradient, product, &[0.7, -1.1])?;
-    /// # Ok::<_, impasto::gradcheck::Failure>(())
+    /// # Ok::<_, impasto_gradcheck::Failure>(())
     /// ```
     ///
     /// # Errors
@@ -284,7 +280,7 @@ impl Parallel {
     ///
     /// # Errors
     /// If anything is wrong, or not differentiable.
-    pub fn check_fn<X: Point + Sync + ?Sized, Y: Real, G: Numbers>(
+    pub fn check_fn<X: Point + Sync + ?Sized, Y: Float, G: Numbers>(
         &self,
         f: impl Fn(&X) -> Y + Sync,
         gradient: impl Fn(&X) -> G + Sync,
@@ -331,7 +327,7 @@ struct Plain<'a, X: ?Sized, Y, F, V> {
     gives: PhantomData<fn() -> Y>,
 }
 
-impl<X: Point + ?Sized, Y: Numbers, F: Fn(&X) -> Y, V: Fn(&X, &ArrayD<f64>) -> Vec<ArrayD<f64>>> Subject
+impl<X: Point + ?Sized, Y: Numbers, F: Fn(&X) -> Y, V: Fn(&X, &ArrayD<f64>) -> Vec<ArrayD<f64>>> Function
     for Plain<'_, X, Y, F, V>
 {
     const UNIT: f64 = if X::UNIT > Y::UNIT { X::UNIT } else { Y::UNIT };
@@ -346,16 +342,16 @@ impl<X: Point + ?Sized, Y: Numbers, F: Fn(&X) -> Y, V: Fn(&X, &ArrayD<f64>) -> V
 }
 
 /// A function alone, of which nothing is pulled back.
-pub(super) fn of_function<'a, X: Point + ?Sized, Y: Numbers>(x: &'a X, f: &'a impl Fn(&X) -> Y) -> impl Subject {
+pub(crate) fn of_function<'a, X: Point + ?Sized, Y: Numbers>(x: &'a X, f: &'a impl Fn(&X) -> Y) -> impl Function {
     Plain { point: x, f, pull: |_: &X, _: &ArrayD<f64>| Vec::new(), gives: PhantomData }
 }
 
 /// A function that gives a number, and its gradient.
-fn of_gradient<'a, X: Point + ?Sized, Y: Real, G: Numbers>(
+fn of_gradient<'a, X: Point + ?Sized, Y: Float, G: Numbers>(
     x: &'a X,
     f: &'a impl Fn(&X) -> Y,
     gradient: &'a impl Fn(&X) -> G,
-) -> impl Subject {
+) -> impl Function {
     let pull = |x: &X, cotangent: &ArrayD<f64>| {
         let factor = cotangent[IxDyn(&[])];
         gradient(x).arrays().into_iter().map(|gradient| gradient * factor).collect()
@@ -369,7 +365,7 @@ fn of_vjp<'a, X: Point + ?Sized, Y: Point, G: Numbers>(
     f: &'a impl Fn(&X) -> Y,
     value: &'a Y,
     vjp: &'a impl Fn(&X, &Y) -> G,
-) -> impl Subject {
+) -> impl Function {
     let pull =
         |x: &X, cotangent: &ArrayD<f64>| vjp(x, value.with(&split(cotangent, &value.arrays())).borrow()).arrays();
     Plain { point: x, f, pull, gives: PhantomData }
@@ -380,7 +376,7 @@ fn of_product<'a, X: Point + ?Sized, G: Numbers, H: Numbers>(
     x: &'a X,
     gradient: &'a impl Fn(&X) -> G,
     product: &'a impl Fn(&X, &X) -> H,
-) -> impl Subject {
+) -> impl Function {
     let pull = |x: &X, v: &ArrayD<f64>| product(x, x.with(&split(v, &x.arrays())).borrow()).arrays();
     Plain { point: x, f: gradient, pull, gives: PhantomData }
 }
@@ -392,9 +388,9 @@ fn split(all: &ArrayD<f64>, like: &[ArrayD<f64>]) -> Vec<ArrayD<f64>> {
 }
 
 /// A subject whose function may be called from several threads at once.
-pub(super) struct AtOnce<S>(pub(super) S);
+pub(crate) struct AtOnce<S>(pub(crate) S);
 
-impl<S: Subject + Sync> Subject for AtOnce<S> {
+impl<S: Function + Sync> Function for AtOnce<S> {
     const UNIT: f64 = S::UNIT;
 
     fn value(&self, inputs: &[ArrayD<f64>]) -> ArrayD<f64> {
@@ -410,17 +406,12 @@ impl<S: Subject + Sync> Subject for AtOnce<S> {
     }
 }
 
-fn check<X: Point + ?Sized>(check: &GradCheck, subject: &impl Subject, x: &X) -> Result<Report, Failure> {
-    let inputs = x.arrays();
-    let run = Run { check, subject, inputs: &inputs };
-    run.value_repeats()?;
-    run.vjp_is_finite()?;
-    run.vjp_is_linear()?;
-    check.compare(subject, &inputs, 0, |_, _| Vec::new())
+fn check<X: Point + ?Sized>(check: &GradCheck, subject: &impl Function, x: &X) -> Result<Report, Failure> {
+    check.check_function(subject, &x.arrays())
 }
 
 /// Whether ⟨u, Hv⟩ = ⟨v, Hu⟩ for random u and v.
-fn symmetric<X: Point + ?Sized>(check: &GradCheck, subject: &impl Subject, x: &X) -> Result<(), Failure> {
+fn symmetric<X: Point + ?Sized>(check: &GradCheck, subject: &impl Function, x: &X) -> Result<(), Failure> {
     let inputs = x.arrays();
     Run { check, subject, inputs: &inputs }.vjp_is_symmetric()
 }

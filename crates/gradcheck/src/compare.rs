@@ -6,13 +6,13 @@ use ndarray::{ArrayD, Dimension, IxDyn};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::check::{Extent, GradCheck};
-use super::linear::{COMBINATIONS, NONLINEAR, nonlinearity, rounding};
-use super::noise::COARSE;
-use super::report::{Entry, Failure, Place, Rule, Verdict};
-use super::slope::{Found, Precision, Slope, Steps, careful, quick, root_mean_square};
-use super::subject::Subject;
-use super::{direction, dot, joined};
+use crate::check::{Extent, GradCheck};
+use crate::function::Function;
+use crate::linear::{COMBINATIONS, NONLINEAR, nonlinearity, rounding};
+use crate::noise::COARSE;
+use crate::report::{Entry, Failure, Place, Rule, Verdict};
+use crate::slope::{Found, Precision, Slope, Steps, careful, quick, root_mean_square};
+use crate::{direction, dot, joined, same_bits};
 
 /// Entries of a Jacobian, above which random directions are compared unless every element is asked for.
 const LARGE: usize = 20_000;
@@ -30,10 +30,10 @@ const KINKS: usize = 128;
 const SEARCH: usize = 64;
 
 /// One check under way.
-pub(super) struct Run<'a, S> {
-    pub(super) check: &'a GradCheck,
-    pub(super) subject: &'a S,
-    pub(super) inputs: &'a [ArrayD<f64>],
+pub(crate) struct Run<'a, S> {
+    pub(crate) check: &'a GradCheck,
+    pub(crate) subject: &'a S,
+    pub(crate) inputs: &'a [ArrayD<f64>],
 }
 
 /// A slope and what the VJP says of it.
@@ -45,9 +45,9 @@ struct Compared {
     off: f64,
 }
 
-impl<S: Subject> Run<'_, S> {
+impl<S: Function> Run<'_, S> {
     /// Compares as many slopes as the options say; also says how often the function was evaluated.
-    pub(super) fn entries(&self) -> (Vec<Entry>, usize) {
+    pub(crate) fn entries(&self) -> (Vec<Entry>, usize) {
         let output = self.subject.value(self.inputs);
         let elements = self.inputs.iter().map(ArrayD::len).sum::<usize>();
         let (mut entries, evaluations) = match self.check.extent {
@@ -64,7 +64,7 @@ impl<S: Subject> Run<'_, S> {
     }
 
     /// Whether the value is finite, and the same bits of the same inputs.
-    pub(super) fn value_repeats(&self) -> Result<(), Failure> {
+    pub(crate) fn value_repeats(&self) -> Result<(), Failure> {
         let (value, again) = (self.subject.value(self.inputs), self.subject.value(self.inputs));
         if let Some((index, &value)) = value.indexed_iter().find(|(_, value)| !value.is_finite()) {
             return Err(Failure::NotFinite { index: index.slice().to_vec(), value, operation: None });
@@ -73,7 +73,7 @@ impl<S: Subject> Run<'_, S> {
     }
 
     /// Whether gradients have no NaN and no infinity in them.
-    pub(super) fn vjp_is_finite(&self) -> Result<(), Failure> {
+    pub(crate) fn vjp_is_finite(&self) -> Result<(), Failure> {
         let shape = self.subject.value(self.inputs).shape().to_vec();
         let gradients = self.subject.pull_back(self.inputs, &direction(&shape, &mut self.rng(0)));
         if gradients.len() != self.inputs.len() {
@@ -90,7 +90,7 @@ impl<S: Subject> Run<'_, S> {
     }
 
     /// Whether ⟨d, VJP(c)⟩ = ⟨c, VJP(d)⟩, as for a Hessian.
-    pub(super) fn vjp_is_symmetric(&self) -> Result<(), Failure> {
+    pub(crate) fn vjp_is_symmetric(&self) -> Result<(), Failure> {
         let shape = self.subject.value(self.inputs).shape().to_vec();
         let (c, d) = (direction(&shape, &mut self.rng(0)), direction(&shape, &mut self.rng(u64::MAX)));
         let pull = |cotangent: &ArrayD<f64>| joined(self.subject.pull_back(self.inputs, cotangent));
@@ -108,7 +108,7 @@ impl<S: Subject> Run<'_, S> {
 
     /// Whether the VJP is a function, and linear: the same bits of the same cotangent, and VJP(a·c + b·d) =
     /// a·VJP(c) + b·VJP(d).
-    pub(super) fn vjp_is_linear(&self) -> Result<(), Failure> {
+    pub(crate) fn vjp_is_linear(&self) -> Result<(), Failure> {
         let shape = self.subject.value(self.inputs).shape().to_vec();
         let (c, d) = (direction(&shape, &mut self.rng(0)), direction(&shape, &mut self.rng(u64::MAX)));
         let pull = |cotangent: &ArrayD<f64>| self.subject.pull_back(self.inputs, cotangent);
@@ -147,7 +147,7 @@ impl<S: Subject> Run<'_, S> {
         rounding(|cotangent| self.subject.pull_back(self.inputs, cotangent).swap_remove(input), known)
     }
 
-    pub(super) fn rng(&self, stream: u64) -> ChaCha8Rng {
+    pub(crate) fn rng(&self, stream: u64) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.check.seed);
         rng.set_stream(stream);
         rng
@@ -268,7 +268,7 @@ impl<S: Subject> Run<'_, S> {
 
     /// Direction number `number` in the space of one input. Every other one is in proportion to the elements, so that
     /// small ones count as well.
-    pub(super) fn direction(&self, input: usize, number: usize) -> ArrayD<f64> {
+    pub(crate) fn direction(&self, input: usize, number: usize) -> ArrayD<f64> {
         let stream = (1 << 32) * (1 + input as u64) + number as u64;
         let x = &self.inputs[input];
         let mut u = direction(x.shape(), &mut self.rng(stream));
@@ -283,7 +283,7 @@ impl<S: Subject> Run<'_, S> {
 }
 
 /// The slopes of all components when one element moves, number `element` of one input.
-pub(super) fn column<S: Subject>(
+pub(crate) fn column<S: Function>(
     subject: &S,
     check: &GradCheck,
     inputs: &[ArrayD<f64>],
@@ -303,7 +303,7 @@ pub(super) fn column<S: Subject>(
 }
 
 /// The slopes of all components when the inputs move along `ways`.
-pub(super) fn along<S: Subject>(
+pub(crate) fn along<S: Function>(
     subject: &S,
     check: &GradCheck,
     inputs: &[ArrayD<f64>],
@@ -323,7 +323,7 @@ pub(super) fn along<S: Subject>(
 
 /// The slope of ⟨v, value⟩ when one input moves along u.
 #[allow(clippy::too_many_arguments)]
-fn line<S: Subject>(
+fn line<S: Function>(
     subject: &S,
     check: &GradCheck,
     inputs: &[ArrayD<f64>],
@@ -363,7 +363,7 @@ struct Search<'a, S> {
     calls: usize,
 }
 
-impl<S: Subject> Search<'_, S> {
+impl<S: Function> Search<'_, S> {
     /// What is to be said of vᵀJu; `None` where no component has a kink along u.
     fn at_kinks(&mut self, u: &ArrayD<f64>, v: &ArrayD<f64>) -> Option<Verdict> {
         let (slopes, typical) = self.components(u);
@@ -510,10 +510,6 @@ fn uphill(mut u: ArrayD<f64>, gradient: &ArrayD<f64>) -> ArrayD<f64> {
     u
 }
 
-pub(super) fn same_bits(one: &ArrayD<f64>, other: &ArrayD<f64>) -> bool {
-    one.shape() == other.shape() && one.iter().zip(other).all(|(a, b)| a.to_bits() == b.to_bits())
-}
-
 /// The factor by which a cotangent is scaled to see the rounding of a VJP.
 const UNITS: f64 = 1.234_567;
 
@@ -537,13 +533,13 @@ fn typical<'a>(slopes: impl IntoIterator<Item = &'a Slope>) -> f64 {
 
 impl GradCheck {
     /// The precision that is asked of slopes; of functions in f32 no more than they can have.
-    pub(super) fn precision<S: Subject>(&self) -> Precision {
+    pub fn precision<S: Function>(&self) -> Precision {
         let relative = if S::SINGLE { self.rtol.max(SINGLE) } else { self.rtol };
         Precision { absolute: self.atol, relative }
     }
 
     /// The steps by which some elements of `x` are to move: in proportion to the elements.
-    pub(super) fn steps<S: Subject>(&self, x: &ArrayD<f64>, moving: impl IntoIterator<Item = f64>) -> Steps {
+    pub(crate) fn steps<S: Function>(&self, x: &ArrayD<f64>, moving: impl IntoIterator<Item = f64>) -> Steps {
         let size = root_mean_square(x.iter().copied());
         let first = self.eps.unwrap_or(if size > 0.0 { 0.01 * size } else { 0.01 });
         let numbers = moving.into_iter().filter(|x| *x != 0.0);
@@ -556,7 +552,7 @@ impl GradCheck {
     }
 
     /// The steps along u.
-    pub(super) fn steps_along<S: Subject>(&self, x: &ArrayD<f64>, u: &ArrayD<f64>) -> Steps {
+    pub fn steps_along<S: Function>(&self, x: &ArrayD<f64>, u: &ArrayD<f64>) -> Steps {
         let ratios = x.iter().zip(u).filter(|(_, u)| **u != 0.0).map(|(x, u)| x / u);
         self.steps::<S>(x, ratios)
     }
@@ -566,7 +562,7 @@ impl GradCheck {
         if self.subgradients { Verdict::Subgradient } else { Verdict::NotDifferentiable }
     }
 
-    fn judged<S: Subject>(&self, input: usize, compared: Compared, typical: f64) -> Entry {
+    fn judged<S: Function>(&self, input: usize, compared: Compared, typical: f64) -> Entry {
         let Compared { place, analytic, slope, off } = compared;
         let (verdict, tolerance) = self.verdict::<S>(analytic, &slope, typical, off);
         let (numeric, uncertainty, sides, noise) = (slope.value, slope.error, slope.sides(), slope.noise);
@@ -576,7 +572,7 @@ impl GradCheck {
 
     /// What is to be said of a slope, and what error was allowed. `typical` is the size of the slopes around it, and
     /// `off` how far rounding may have moved the analytic one.
-    fn verdict<S: Subject>(&self, analytic: f64, numeric: &Slope, typical: f64, off: f64) -> (Verdict, f64) {
+    fn verdict<S: Function>(&self, analytic: f64, numeric: &Slope, typical: f64, off: f64) -> (Verdict, f64) {
         let own = analytic.abs().max(numeric.value.abs());
         // A gradient that rounds as coarsely as f32 is not right in f64.
         let off = off.min(if S::SINGLE { f64::INFINITY } else { 1e-9 * own.max(typical) });
@@ -656,7 +652,7 @@ fn only(u: &ArrayD<f64>, elements: &[usize]) -> ArrayD<f64> {
 }
 
 /// An array of zeros with a one in it.
-pub(super) fn basis(shape: &[usize], index: &[usize]) -> ArrayD<f64> {
+pub(crate) fn basis(shape: &[usize], index: &[usize]) -> ArrayD<f64> {
     let mut array = ArrayD::zeros(IxDyn(shape));
     array[index] = 1.0;
     array

@@ -1,49 +1,42 @@
-//! A segment without its numbers: shapes, what is seen, which maps are held whole; and from these its memory and work.
+//! A segment by its shapes: what is requested of it, which maps are held whole, and what memory and work follow from that.
 
-use super::SegmentMode;
-use super::schedule::{Reach, Schedule};
+use super::schedule::{Dependency, Schedule};
+use super::{Requested, Tiling};
 use crate::kernels::gram::Cells;
 
-/// What is seen of a map.
-#[derive(Clone, Copy, Debug)]
-pub struct Look {
-    pub features: bool,
-    pub gram: bool,
-}
-
-/// The shapes of a segment and how it is computed.
+/// A segment's shapes and how it is computed.
 #[derive(Clone, Debug)]
-pub struct Outline {
+pub struct SegmentModel {
     /// Of the input and the maps: (height, width, channels).
     pub shapes: Vec<[usize; 3]>,
-    pub reaches: Vec<Reach>,
-    /// Of the maps behind the input.
-    pub looks: Vec<Look>,
-    pub mode: SegmentMode,
+    pub dependencies: Vec<Dependency>,
+    /// Of each map behind the input.
+    pub requested: Vec<Requested>,
+    pub tiling: Tiling,
     /// Whether the last map is an output.
     pub wanted: bool,
 }
 
-/// Bytes in use, and the most there were.
+/// Bytes in use, and their peak.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Meter {
+pub struct MemoryMeter {
     live: usize,
     peak: usize,
 }
 
-impl Meter {
-    /// Takes memory.
-    pub fn take(&mut self, bytes: usize) {
+impl MemoryMeter {
+    /// Allocates.
+    pub fn allocate(&mut self, bytes: usize) {
         self.live += bytes;
         self.peak = self.peak.max(self.live);
     }
 
-    /// Gives it back.
-    pub fn put(&mut self, bytes: usize) {
+    /// Frees.
+    pub fn free(&mut self, bytes: usize) {
         self.live -= bytes;
     }
 
-    /// The most there were.
+    /// The most bytes in use at one time.
     pub fn peak(&self) -> usize {
         self.peak
     }
@@ -57,38 +50,38 @@ pub fn gram_work([height, width, channels]: [usize; 3]) -> f64 {
 /// Bytes of an element: plans are made for single precision.
 const ELEMENT: usize = size_of::<f32>();
 
-impl Outline {
+impl SegmentModel {
     /// The number of the last map.
     pub fn last(&self) -> usize {
-        self.reaches.len()
+        self.dependencies.len()
     }
 
-    /// Whether map number `map` is held whole on the way there, and perhaps kept.
+    /// Whether map number `map` is held whole during the forward pass, and perhaps kept.
     pub fn whole(&self, map: usize, masked: bool) -> bool {
-        let Look { features, gram } = self.looks[map - 1];
-        features || self.wanted && map == self.last() || self.mode == SegmentMode::Keep && gram && masked
+        let Requested { features, gram } = self.requested[map - 1];
+        features || self.wanted && map == self.last() || self.tiling == Tiling::Whole && gram && masked
     }
 
     /// The last map that has to be computed again, for a gradient of its Gram matrix; only those `wanted` have one.
     pub fn again(&self, wanted: impl Fn(usize) -> bool) -> Option<usize> {
-        (1..=self.last()).rev().find(|&map| self.looks[map - 1].gram && wanted(map) && !self.whole(map, true))
+        (1..=self.last()).rev().find(|&map| self.requested[map - 1].gram && wanted(map) && !self.whole(map, true))
     }
 
     /// The schedule of the maps up to number `last`.
     pub fn schedule(&self, last: usize, again: usize) -> Schedule {
-        let rows = match self.mode {
-            SegmentMode::Keep => self.shapes[0][0],
-            SegmentMode::Bands(rows) => rows,
+        let rows = match self.tiling {
+            Tiling::Whole => self.shapes[0][0],
+            Tiling::Bands(rows) => rows,
         };
         let maps: Vec<_> = self.shapes[..=last].iter().map(|shape| (shape[0], shape[1])).collect();
-        Schedule::new(&maps, &self.reaches[..last], rows, again)
+        Schedule::new(&maps, &self.dependencies[..last], rows, again)
     }
 
     /// In how many steps it is computed.
     pub fn bands(&self) -> usize {
-        match self.mode {
-            SegmentMode::Keep => 1,
-            SegmentMode::Bands(rows) => self.shapes[0][0].div_ceil(rows.max(1)).max(1),
+        match self.tiling {
+            Tiling::Whole => 1,
+            Tiling::Bands(rows) => self.shapes[0][0].div_ceil(rows.max(1)).max(1),
         }
     }
 
@@ -106,53 +99,54 @@ impl Outline {
         self.rows(map, self.shapes[map][0])
     }
 
-    /// Bytes of what the link to a map remembers.
+    /// Bytes of what the link to a map keeps.
     fn memory(&self, map: usize) -> usize {
         let [height, width, _] = self.shapes[map - 1];
-        match self.reaches[map - 1] {
-            Reach::Convolution { .. } => height * width * self.shapes[map][2].div_ceil(8),
-            Reach::Pooling => self.bytes(map) / ELEMENT,
+        match self.dependencies[map - 1] {
+            Dependency::Convolution { .. } => height * width * self.shapes[map][2].div_ceil(8),
+            Dependency::Pooling => self.bytes(map) / ELEMENT,
         }
     }
 
-    /// The way there: takes what is needed, and gives back what does not stay: the last map, if it is an output, what is
-    /// seen, and, if there is to be a gradient, what is kept for it.
-    pub fn forward(&self, meter: &mut Meter, masked: bool) {
+    /// The forward pass: allocates what is needed, and frees what does not stay. The last map stays if it is an output, and
+    /// so do requested features and, if there is to be a gradient, what is kept for it.
+    pub fn forward(&self, meter: &mut MemoryMeter, masked: bool) {
         let schedule = self.schedule(self.last(), 0);
         let mut held = 0;
         for map in 1..=self.last() {
             let whole = self.whole(map, masked);
             let bytes = if whole { self.bytes(map) } else { self.rows(map, schedule.most_forward(map)) };
-            meter.take(bytes + if masked { self.memory(map) } else { 0 });
+            meter.allocate(bytes + if masked { self.memory(map) } else { 0 });
             // In one step the map before is let go as soon as this one is there.
             if schedule.steps() == 1 {
-                meter.put(std::mem::take(&mut held));
+                meter.free(std::mem::take(&mut held));
             }
             held += if whole { 0 } else { bytes };
         }
-        meter.put(held);
+        meter.free(held);
     }
 
-    /// Whether the input is kept for the way back.
+    /// Whether the input is kept for the backward pass.
     pub fn keeps_input(&self) -> bool {
         self.again(|_| true).is_some()
     }
 
-    /// Bytes of whole maps but the last that the way there leaves, if there is to be a gradient; and of the last, if it
-    /// stays for a reason of its own and not only as the next segment's input.
+    /// Whether a map stays after the forward pass; the last one, whether for a reason of its own and not only as the next
+    /// segment's input.
     pub fn stays(&self, map: usize, masked: bool) -> bool {
-        let Look { features, gram } = self.looks[map - 1];
+        let Requested { features, gram } = self.requested[map - 1];
         self.whole(map, masked) && (features || gram && masked)
     }
 
-    /// The way back, from the gradient of the last map, if it is an output, to that of the input, which is taken first.
-    pub fn backward(&self, meter: &mut Meter) {
+    /// The backward pass, from the gradient of the last map, if it is an output, to that of the input, which is allocated
+    /// first.
+    pub fn backward(&self, meter: &mut MemoryMeter) {
         let (last, again) = (self.last(), self.again(|_| true).unwrap_or(0));
         let schedule = self.schedule(last, again);
-        meter.take(self.bytes(0));
+        meter.allocate(self.bytes(0));
         let (mut behind, mut all, mut beside) = (0, 0, 0);
         for map in (1..=last).rev() {
-            let Look { features, gram } = self.looks[map - 1];
+            let Requested { features, gram } = self.requested[map - 1];
             let kept = gram && self.whole(map, true);
             let cotangent = self.wanted && map == last;
             let mut own = 0;
@@ -160,30 +154,30 @@ impl Outline {
                 // The features that were kept, or the gradient that was given, become the gradient.
                 let tensors = usize::from(kept) + usize::from(features) + usize::from(cotangent);
                 if kept && features {
-                    // The gradient of what was seen could not take the place of what is kept.
-                    meter.take(self.bytes(map));
+                    // The gradient of the requested features cannot take the place of what is kept.
+                    meter.allocate(self.bytes(map));
                 }
                 own += tensors * self.bytes(map);
             }
             if !kept && (map <= again || !(features || cotangent)) {
                 let bytes = self.rows(map, schedule.most_backward(map));
-                meter.take(bytes);
+                meter.allocate(bytes);
                 own += bytes;
             }
             // A pooling's gradient is added to one that is there from a copy of its own.
-            if self.reaches.get(map) == Some(&Reach::Pooling) && (features || gram) {
+            if self.dependencies.get(map) == Some(&Dependency::Pooling) && (features || gram) {
                 beside = beside.max(self.rows(map, schedule.most_pulled(map)));
             }
             if schedule.steps() == 1 {
-                meter.take(beside);
-                meter.put(std::mem::take(&mut beside));
-                meter.put(std::mem::replace(&mut behind, own + self.memory(map)));
+                meter.allocate(beside);
+                meter.free(std::mem::take(&mut beside));
+                meter.free(std::mem::replace(&mut behind, own + self.memory(map)));
             } else {
                 all += own + self.memory(map);
             }
         }
-        meter.take(beside);
-        meter.put(beside + behind + all);
+        meter.allocate(beside);
+        meter.free(beside + behind + all);
     }
 
     /// How much work one evaluation is, in seconds of the machine that this was measured on; only ratios matter.
@@ -194,7 +188,7 @@ impl Outline {
         for map in 1..=self.last() {
             let [height, width, inputs] = self.shapes[map - 1];
             let positions = (height * width) as f64;
-            if let Reach::Convolution { .. } = self.reaches[map - 1] {
+            if let Dependency::Convolution { .. } = self.dependencies[map - 1] {
                 let pair = (inputs * self.shapes[map][2]) as f64;
                 // 650 GFLOP/s by the definition, or for a first layer what writing its result takes; the filters are
                 // transformed for each band.
@@ -203,7 +197,7 @@ impl Outline {
                 let times = 1.0 + if gradient { 1.0 + f64::from(u8::from(map <= again)) } else { 0.0 };
                 work += convolution * times;
             }
-            if self.looks[map - 1].gram {
+            if self.requested[map - 1].gram {
                 work += gram_work(self.shapes[map]) * if gradient { 2.0 } else { 1.0 };
             }
         }

@@ -13,10 +13,10 @@
 //! All points lie to the right of 0 (or all to the left, if the function is not defined there), so that a kink at 0
 //! does not look like noise.
 
-use super::slope::{Steps, root_mean_square};
+use crate::slope::{Steps, root_mean_square};
 
 /// Noise of values, in units of their size, above which they were not computed in f64 throughout.
-pub(super) const COARSE: f64 = 1024.0 * f64::EPSILON;
+pub const COARSE: f64 = 1024.0 * f64::EPSILON;
 
 /// Points at one distance.
 const POINTS: usize = 8;
@@ -28,16 +28,16 @@ const RATIO: f64 = 16.0;
 const NEAR: f64 = 8.0;
 
 /// The noise of one component, in its own units.
-pub(super) struct Noise {
+pub(crate) struct Noise {
     /// Near 0; at least the rounding of a number of the component's size.
-    pub(super) near: f64,
+    pub(crate) near: f64,
     /// The distances of the looks that show nothing but noise, with the level of each; from large to small.
     looks: Vec<(f64, f64)>,
 }
 
 impl Noise {
     /// The noise of values so far from 0. Where values or slopes grow with the distance, so does what their rounding makes.
-    pub(super) fn at(&self, distance: f64) -> f64 {
+    pub(crate) fn at(&self, distance: f64) -> f64 {
         let covers = |(of_look, _): &&(f64, f64)| (POINTS as f64 * of_look) >= distance;
         let level = self.looks.iter().rev().find(covers).or(self.looks.first()).map_or(0.0, |(_, level)| *level);
         level.max(self.near)
@@ -45,7 +45,7 @@ impl Noise {
 }
 
 /// The noise of each component of `f`. Also says how often `f` was called.
-pub(super) fn measure(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps) -> (Vec<Noise>, usize) {
+pub(crate) fn measure(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps) -> (Vec<Noise>, usize) {
     // No simple fraction, so that rounded arguments do not fall on the grid of a coarser type.
     let mut distance = 10.618_034 * steps.first.max(steps.smallest);
     let (mut looks, mut calls) = (Vec::new(), 0);
@@ -135,7 +135,7 @@ fn plateau(looks: &[Look], coarse: f64) -> f64 {
 
 /// How high `f` jumps where it leaves the value that it has at 0 and at `flat`, on the way to `away`, where it has another; 0
 /// if it leaves by a kink. Also says how often `f` was called.
-pub(super) fn jump(f: &mut dyn FnMut(f64) -> f64, here: f64, flat: f64, away: f64) -> (f64, usize) {
+pub(crate) fn jump(f: &mut dyn FnMut(f64) -> f64, here: f64, flat: f64, away: f64) -> (f64, usize) {
     let (mut inside, mut outside) = (flat, away);
     let (mut change, first) = (f64::NAN, (f(away) - here).abs());
     for _ in 0..HALVINGS {

@@ -4,10 +4,8 @@ use ndarray::{ArrayD, Dimension};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::check::gradient;
-use super::linear::{largest, rounding};
-use super::{Function, SinglePrecision, direction};
-use crate::tape::{Real, Tape, Var};
+use crate::linear::{largest, rounding};
+use crate::{Function, SinglePrecision, direction};
 
 /// How many cotangents are tried. Of one alone the gradient of few elements may happen to be nearly 0, against which any
 /// rounding is large.
@@ -16,26 +14,21 @@ const COTANGENTS: usize = 4;
 /// The worst element of the f32 gradient for some random cotangents, in units of the input's largest element for any of them;
 /// where terms cancel and that is nothing but their rounding, in units of the terms. Both functions are evaluated at the inputs
 /// rounded to f32, and with cotangents that f32 holds exactly. `None` where there are no elements.
-pub(super) fn compare(
-    double: impl Function,
-    single: impl for<'t> Fn(&'t Tape<f32>, &[Var<'t, f32>]) -> Var<'t, f32>,
+pub(crate) fn compare(
+    double: &impl Function,
+    single: &impl Function,
     inputs: &[ArrayD<f64>],
     seed: u64,
     tolerance: f64,
 ) -> Option<SinglePrecision> {
-    let singles: Vec<ArrayD<f32>> = inputs.iter().map(|x| x.mapv(f32::of)).collect();
-    let rounded: Vec<ArrayD<f64>> = singles.iter().map(|x| x.mapv(f64::from)).collect();
-    let shape = {
-        let tape = Tape::new();
-        let constants: Vec<_> = singles.iter().map(|x| tape.constant(x.clone())).collect();
-        single(&tape, &constants).shape().to_vec()
-    };
+    let to_f32 = |x: &ArrayD<f64>| x.mapv(|x| f64::from(x as f32));
+    let inputs: Vec<ArrayD<f64>> = inputs.iter().map(to_f32).collect();
+    let shape = single.value(&inputs).shape().to_vec();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let gradients = (0..COTANGENTS).map(|_| {
-        let cotangent = direction(&shape, &mut rng).mapv(f32::of);
-        let of_single = gradient(&single, &singles, &cotangent);
-        let cotangent = cotangent.mapv(f64::from);
-        let of_double = gradient(&double, &rounded, &cotangent);
+        let cotangent = to_f32(&direction(&shape, &mut rng));
+        let of_single = single.pull_back(&inputs, &cotangent);
+        let of_double = double.pull_back(&inputs, &cotangent);
         (cotangent, of_single, of_double)
     });
     let gradients: Vec<_> = gradients.collect();
@@ -45,20 +38,17 @@ pub(super) fn compare(
         let pairs =
             || gradients.iter().flat_map(|(_, single, double)| single[input].indexed_iter().zip(&double[input]));
         let largest = gradients.iter().map(|(_, _, double)| largest(&double[input])).fold(0.0, f64::max);
-        let is_off = pairs().any(|((_, &single), &double)| (f64::from(single) - double).abs() > tolerance * largest);
+        let is_off = pairs().any(|((_, &single), &double)| (single - double).abs() > tolerance * largest);
         let known = || gradients.iter().map(|(cotangent, _, double)| (cotangent, &double[input]));
-        let of_double = |cotangent: &ArrayD<f64>| gradient(&double, &rounded, cotangent).swap_remove(input);
+        let of_double = |cotangent: &ArrayD<f64>| double.pull_back(&inputs, cotangent).swap_remove(input);
         let unit = if is_off && largest <= rounding(of_double, known()) {
-            let of_single = |cotangent: &ArrayD<f64>| {
-                gradient(&single, &singles, &cotangent.mapv(f32::of)).swap_remove(input).mapv(f64::from)
-            };
+            let of_single = |cotangent: &ArrayD<f64>| single.pull_back(&inputs, &to_f32(cotangent)).swap_remove(input);
             let known: Vec<_> = known().map(|(cotangent, _)| (cotangent, of_single(cotangent))).collect();
             rounding(of_single, known.iter().map(|(cotangent, single)| (*cotangent, single))) / f64::from(f32::EPSILON)
         } else {
             largest
         };
         for ((index, &single), &double) in pairs() {
-            let single = f64::from(single);
             let error = (single - double).abs();
             let relative_error = match error / unit {
                 _ if error == 0.0 => 0.0,

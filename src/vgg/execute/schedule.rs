@@ -7,9 +7,9 @@ use crate::kernels::gram::Cells;
 /// Rows of a Winograd tile, at multiples of which its convolutions begin.
 pub const TILE: usize = 4;
 
-/// From one map of a segment to the next, as far as rows are concerned.
+/// Which rows of a map depend on which of the map before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum Dependency {
     /// A 3×3 convolution, perhaps with a 2×2 pooling behind it.
     Convolution {
         /// Whether there is one.
@@ -19,7 +19,12 @@ pub enum Reach {
     Pooling,
 }
 
-impl Reach {
+impl Dependency {
+    /// Whether the result has half the height and width.
+    pub fn pools(self) -> bool {
+        self != Self::Convolution { pooled: false }
+    }
+
     /// How many rows of the result there are, of `height` in all, once the first `rows` of the `input` are there.
     fn forward(self, rows: usize, (input, height): (usize, usize)) -> usize {
         match self {
@@ -69,19 +74,19 @@ pub struct Schedule {
     /// Rows of each map.
     pub heights: Vec<usize>,
     /// From map i to map i + 1.
-    reaches: Vec<Reach>,
+    dependencies: Vec<Dependency>,
     /// By step, the first row of each map that is not yet computed.
     forward: Vec<Vec<usize>>,
     /// By step, the first row of each map whose gradient is not yet computed.
     backward: Vec<Vec<usize>>,
-    /// The last map that is computed again on the way back.
+    /// The last map that is computed again on the backward pass.
     again: usize,
 }
 
 impl Schedule {
     /// The schedule of steps of `rows` rows of the input. `maps` are height and width of the input and of what each of the
-    /// `reaches` makes of it; on the way back maps 1 to `again` are computed again.
-    pub fn new(maps: &[(usize, usize)], reaches: &[Reach], rows: usize, again: usize) -> Self {
+    /// `dependencies` makes of it; on the backward pass maps 1 to `again` are computed again.
+    pub fn new(maps: &[(usize, usize)], dependencies: &[Dependency], rows: usize, again: usize) -> Self {
         let heights: Vec<usize> = maps.iter().map(|map| map.0).collect();
         // All powers of two.
         let alignments: Vec<usize> =
@@ -90,11 +95,11 @@ impl Schedule {
             |row: usize, map: usize| if row == heights[map] { row } else { row / alignments[map] * alignments[map] };
         let steps = heights[0].div_ceil(rows.max(1)).max(1);
         let (mut forward, mut backward) = (Vec::new(), Vec::new());
-        let last = reaches.len();
+        let last = dependencies.len();
         for step in 1..=steps {
             let mut there = vec![if step == steps { heights[0] } else { step * rows }];
-            for (map, reach) in reaches.iter().enumerate() {
-                let next = reach.forward(there[map], (heights[map], heights[map + 1]));
+            for (map, dependency) in dependencies.iter().enumerate() {
+                let next = dependency.forward(there[map], (heights[map], heights[map + 1]));
                 there.push(whole(next.min(heights[map + 1]), map + 1));
             }
             let mut gradients = vec![0; heights.len()];
@@ -102,23 +107,23 @@ impl Schedule {
             let share = (there[0] * heights[last]).div_ceil(heights[0].max(1)).next_multiple_of(alignments[last]);
             gradients[last] = share.min(heights[last]);
             for map in (0..=last).rev() {
-                if let Some(reach) = reaches.get(map) {
+                if let Some(dependency) = dependencies.get(map) {
                     gradients[map] =
-                        reach.backward(gradients[map + 1], (heights[map], heights[map + 1])).min(heights[map]);
+                        dependency.backward(gradients[map + 1], (heights[map], heights[map + 1])).min(heights[map]);
                 }
                 // A gradient takes the place of the features, once these are there and the next map has seen them.
                 if (1..=again).contains(&map) {
                     gradients[map] = gradients[map].min(there[map]);
                 }
                 if (1..again).contains(&map) && there[map + 1] < heights[map + 1] {
-                    gradients[map] = gradients[map].min(reaches[map].first_input(there[map + 1]));
+                    gradients[map] = gradients[map].min(dependencies[map].first_input(there[map + 1]));
                 }
                 gradients[map] = whole(gradients[map], map);
             }
             forward.push(there);
             backward.push(gradients);
         }
-        Self { heights, reaches: reaches.to_vec(), forward, backward, again }
+        Self { heights, dependencies: dependencies.to_vec(), forward, backward, again }
     }
 
     /// How many steps there are.
@@ -136,32 +141,32 @@ impl Schedule {
         before(&self.backward, step, map)..self.backward[step][map]
     }
 
-    /// The rows of a map that are held during a step of the way there, besides those that have been read.
+    /// The rows of a map that are held during a step of the forward pass, without those that nothing reads any more.
     pub fn held_forward(&self, step: usize, map: usize) -> Range<usize> {
-        let first = match self.reaches.get(map) {
-            Some(reach) => reach.first_input(before(&self.forward, step, map + 1)),
+        let first = match self.dependencies.get(map) {
+            Some(dependency) => dependency.first_input(before(&self.forward, step, map + 1)),
             None => before(&self.forward, step, map),
         };
         first.min(before(&self.forward, step, map))..self.forward[step][map]
     }
 
-    /// The rows of a map that are held during a step of the way back: gradients, and behind them features that were
+    /// The rows of a map that are held during a step of the backward pass: gradients, and behind them features that were
     /// computed again.
     pub fn held_backward(&self, step: usize, map: usize) -> Range<usize> {
         let (mut first, mut end) = (before(&self.backward, step, map), self.backward[step][map]);
         if map > 0 {
-            first = first.min(self.reaches[map - 1].first_result(before(&self.backward, step, map - 1)));
+            first = first.min(self.dependencies[map - 1].first_result(before(&self.backward, step, map - 1)));
         }
         if map <= self.again {
             end = end.max(self.forward[step][map]);
             if map < self.again {
-                first = first.min(self.reaches[map].first_input(before(&self.forward, step, map + 1)));
+                first = first.min(self.dependencies[map].first_input(before(&self.forward, step, map + 1)));
             }
         }
         first..end
     }
 
-    /// The most rows of a map that are held at one time on the way there.
+    /// The most rows of a map that are held at one time on the forward pass.
     pub fn most_forward(&self, map: usize) -> usize {
         (0..self.steps()).map(|step| self.held_forward(step, map).len()).max().unwrap_or(0)
     }
@@ -171,7 +176,7 @@ impl Schedule {
         (0..self.steps()).map(|step| self.pulled(step, map).len()).max().unwrap_or(0)
     }
 
-    /// The most rows of a map that are held at one time on the way back.
+    /// The most rows of a map that are held at one time on the backward pass.
     pub fn most_backward(&self, map: usize) -> usize {
         (0..self.steps()).map(|step| self.held_backward(step, map).len()).max().unwrap_or(0)
     }
@@ -185,41 +190,41 @@ fn before(rows: &[Vec<usize>], step: usize, map: usize) -> usize {
 mod tests {
     use super::*;
 
-    const CONVOLUTION: Reach = Reach::Convolution { pooled: false };
-    const POOLED: Reach = Reach::Convolution { pooled: true };
+    const CONVOLUTION: Dependency = Dependency::Convolution { pooled: false };
+    const POOLED: Dependency = Dependency::Convolution { pooled: true };
 
     /// Heights and widths of maps, the first of which has this size.
-    fn maps(size: (usize, usize), reaches: &[Reach]) -> Vec<(usize, usize)> {
+    fn maps(size: (usize, usize), dependencies: &[Dependency]) -> Vec<(usize, usize)> {
         let mut maps = vec![size];
-        for reach in reaches {
+        for dependency in dependencies {
             let (height, width) = maps[maps.len() - 1];
-            maps.push(if *reach == CONVOLUTION { (height, width) } else { (height / 2, width / 2) });
+            maps.push(if *dependency == CONVOLUTION { (height, width) } else { (height / 2, width / 2) });
         }
         maps
     }
 
     #[test]
     fn every_row_is_computed_once_from_rows_that_are_held() {
-        let chains: [&[Reach]; 4] = [
+        let chains: [&[Dependency]; 4] = [
             &[CONVOLUTION, POOLED],
-            &[CONVOLUTION, CONVOLUTION, Reach::Pooling],
+            &[CONVOLUTION, CONVOLUTION, Dependency::Pooling],
             &[CONVOLUTION, POOLED, CONVOLUTION, CONVOLUTION, CONVOLUTION, POOLED],
             &[CONVOLUTION],
         ];
-        for reaches in chains {
+        for dependencies in chains {
             for size in [(2, 2), (33, 47), (301, 1000), (512, 90)] {
-                let maps = maps(size, reaches);
+                let maps = maps(size, dependencies);
                 for rows in [1, 16, 50, 512] {
-                    for again in 0..=reaches.len() {
-                        check(&Schedule::new(&maps, reaches, rows, again), reaches, again);
+                    for again in 0..=dependencies.len() {
+                        check(&Schedule::new(&maps, dependencies, rows, again), dependencies, again);
                     }
                 }
             }
         }
     }
 
-    fn check(schedule: &Schedule, reaches: &[Reach], again: usize) {
-        let (steps, last) = (schedule.steps(), reaches.len());
+    fn check(schedule: &Schedule, dependencies: &[Dependency], again: usize) {
+        let (steps, last) = (schedule.steps(), dependencies.len());
         for map in 0..=last {
             let height = schedule.heights[map];
             for rows in [Schedule::computed, Schedule::pulled] {
@@ -229,19 +234,21 @@ mod tests {
             }
         }
         for step in 0..steps {
-            for (map, reach) in reaches.iter().enumerate() {
+            for (map, dependency) in dependencies.iter().enumerate() {
                 // Two rows of a convolution's result, or one of a pooling's, for each that is computed.
                 let computed = schedule.computed(step, map + 1);
                 if !computed.is_empty() {
                     let held = schedule.held_forward(step, map);
-                    assert!(held.start <= reach.first_input(computed.start), "{schedule:?}");
+                    assert!(held.start <= dependency.first_input(computed.start), "{schedule:?}");
                 }
                 let pulled = schedule.pulled(step, map);
                 if !pulled.is_empty() {
                     let held = schedule.held_backward(step, map + 1);
                     let known = schedule.pulled(step, map + 1).end;
-                    assert!(held.start <= reach.first_result(pulled.start));
-                    assert!(reach.backward(known, (schedule.heights[map], schedule.heights[map + 1])) >= pulled.end);
+                    assert!(held.start <= dependency.first_result(pulled.start));
+                    assert!(
+                        dependency.backward(known, (schedule.heights[map], schedule.heights[map + 1])) >= pulled.end
+                    );
                     if (1..=again).contains(&map) {
                         assert!(schedule.computed(step, map).end >= pulled.end);
                     }
@@ -252,11 +259,11 @@ mod tests {
 
     #[test]
     fn one_step_holds_whole_maps_and_several_some_rows() {
-        let reaches = [CONVOLUTION, POOLED];
-        let maps = maps((1000, 1000), &reaches);
-        let whole = Schedule::new(&maps, &reaches, 1000, 1);
+        let dependencies = [CONVOLUTION, POOLED];
+        let maps = maps((1000, 1000), &dependencies);
+        let whole = Schedule::new(&maps, &dependencies, 1000, 1);
         assert_eq!((whole.steps(), whole.most_forward(1), whole.most_backward(1)), (1, 1000, 1000));
-        let bands = Schedule::new(&maps, &reaches, 32, 1);
+        let bands = Schedule::new(&maps, &dependencies, 32, 1);
         assert_eq!(bands.steps(), 32);
         assert!((32..48).contains(&bands.most_forward(1)) && (32..56).contains(&bands.most_backward(1)), "{bands:?}");
     }

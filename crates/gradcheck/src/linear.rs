@@ -10,10 +10,10 @@
 use ndarray::ArrayD;
 
 /// What two cotangents are combined with, to see whether a VJP is linear: mixed signs, and large and small ones.
-pub(super) const COMBINATIONS: [(f64, f64); 3] = [(-1.7, 0.6), (4096.3, -1311.1), (-3e-4, 2e-4)];
+pub const COMBINATIONS: [(f64, f64); 3] = [(-1.7, 0.6), (4096.3, -1311.1), (-3e-4, 2e-4)];
 
 /// What rounding in f32 inside a VJP does not reach.
-pub(super) const NONLINEAR: f64 = 3e-6;
+pub const NONLINEAR: f64 = 3e-6;
 
 /// Multiples of a cotangent that no rounding tells apart.
 const EXACT: [f64; 4] = [-1.0, 2.0, 4096.0, 1.0 / 4096.0];
@@ -26,7 +26,7 @@ const UNSEEN: f64 = 16.0;
 
 /// How far VJP(a·c + b·d) is from a·VJP(c) + b·VJP(d), in units of its largest element; `terms` are (a, VJP(c)) and
 /// (b, VJP(d)). What [`rounding`] explains counts as nothing.
-pub(super) fn nonlinearity(terms: [(f64, &ArrayD<f64>); 2], of_both: &ArrayD<f64>, rounding: f64) -> f64 {
+pub fn nonlinearity(terms: [(f64, &ArrayD<f64>); 2], of_both: &ArrayD<f64>, rounding: f64) -> f64 {
     let [(a, of_c), (b, of_d)] = terms;
     let size = (a * largest(of_c)).abs() + (b * largest(of_d)).abs();
     let off = largest(&(of_c * a + of_d * b - of_both));
@@ -35,7 +35,7 @@ pub(super) fn nonlinearity(terms: [(f64, &ArrayD<f64>); 2], of_both: &ArrayD<f64
 
 /// How far rounding may move the gradients that a VJP gives of cotangents such as those in `known`, which come with their
 /// gradients. 0 of a VJP that is not linear, as far as powers of two tell.
-pub(super) fn rounding<'a>(
+pub fn rounding<'a>(
     pull: impl Fn(&ArrayD<f64>) -> ArrayD<f64>,
     known: impl IntoIterator<Item = (&'a ArrayD<f64>, &'a ArrayD<f64>)>,
 ) -> f64 {
@@ -52,7 +52,7 @@ pub(super) fn rounding<'a>(
 }
 
 /// The size of the largest element; NaN counts as none.
-pub(super) fn largest(gradient: &ArrayD<f64>) -> f64 {
+pub(crate) fn largest(gradient: &ArrayD<f64>) -> f64 {
     gradient.iter().fold(0.0f64, |largest, g| largest.max(g.abs()))
 }
 

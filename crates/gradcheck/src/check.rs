@@ -1,0 +1,225 @@
+//! The check itself: options, and the comparison of slopes.
+
+use ndarray::ArrayD;
+
+use crate::compare::{Run, basis};
+use crate::function::Function;
+use crate::report::{Entry, Failure, Place, Report, SinglePrecision, Verdict};
+use crate::single;
+
+/// A numeric gradient check and its options. See the [crate](crate) for what it does.
+///
+/// ```
+/// use impasto_gradcheck::GradCheck;
+///
+/// // At 0 the rectified linear unit has no gradient.
+/// let relu = |x: &[f64]| x.iter().map(|x| x.max(0.0)).sum::<f64>();
+/// let gradient = |x: &[f64]| x.iter().map(|&x| if x > 0.0 { 1.0 } else { 0.0 }).collect::<Vec<f64>>();
+/// let failure = GradCheck::new().check_fn(relu, gradient, &[-1.0, 0.0, 2.0][..]).unwrap_err();
+/// assert!(failure.to_string().starts_with("not differentiable here: 1 of 3 slopes"));
+/// let report = GradCheck::new().subgradients(true).check_fn(relu, gradient, &[-1.0, 0.0, 2.0][..])?;
+/// assert_eq!(report.subgradients.len(), 1);
+/// # Ok::<_, impasto_gradcheck::Failure>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct GradCheck {
+    pub(crate) eps: Option<f64>,
+    pub(crate) atol: f64,
+    pub(crate) rtol: f64,
+    single_tolerance: f64,
+    pub(crate) seed: u64,
+    pub(crate) extent: Extent,
+    pub(crate) subgradients: bool,
+}
+
+/// How much of the Jacobian is compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Extent {
+    /// All of a small one, else some directions.
+    Auto,
+    EveryElement,
+    Directions(usize),
+}
+
+impl Default for GradCheck {
+    fn default() -> Self {
+        Self {
+            eps: None,
+            atol: 0.0,
+            rtol: 1e-8,
+            single_tolerance: 1e-4,
+            seed: 0,
+            extent: Extent::Auto,
+            subgradients: false,
+        }
+    }
+}
+
+impl GradCheck {
+    /// A check with a relative tolerance of 1e-8 that compares every element of a Jacobian of up to 20 000, and eight
+    /// random directions of a larger one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The first step by which an input's elements are moved. By default it is a hundredth of the root mean square of
+    /// the input's elements (0.01 for an input of zeros). Steps shrink from there, by 4 each time and 4 million in all,
+    /// until the slopes are precise. A slope that seems wrong is measured again with steps in proportion to its own
+    /// element, from 11 times as large down to a four-thousandth.
+    ///
+    /// # Panics
+    /// If `eps` is not a positive number.
+    pub fn eps(self, eps: f64) -> Self {
+        assert!(eps > 0.0 && eps.is_finite(), "gradcheck: eps is {eps}, but a step is a positive number");
+        Self { eps: Some(eps), ..self }
+    }
+
+    /// The absolute error that is allowed in any case; none by default, so that functions of any size are checked
+    /// alike. What cannot be seen for rounding is allowed without it.
+    ///
+    /// # Panics
+    /// If `atol` is negative or NaN.
+    pub fn atol(self, atol: f64) -> Self {
+        assert!(atol >= 0.0, "gradcheck: atol is {atol}, but a tolerance is 0 or more");
+        Self { atol, ..self }
+    }
+
+    /// The relative error that is allowed, 1e-8 by default; relative to the larger of the two slopes.
+    ///
+    /// # Panics
+    /// If `rtol` is negative or NaN.
+    pub fn rtol(self, rtol: f64) -> Self {
+        assert!(rtol >= 0.0, "gradcheck: rtol is {rtol}, but a tolerance is 0 or more");
+        Self { rtol, ..self }
+    }
+
+    /// How far an f32 gradient may be from the f64 one in [`GradCheck::compare_with_f32`], relative to the largest element of
+    /// the input's gradient for any of four random cotangents; 1e-4 by default.
+    ///
+    /// # Panics
+    /// If `tolerance` is negative or NaN.
+    pub fn single_tolerance(self, tolerance: f64) -> Self {
+        assert!(tolerance >= 0.0, "gradcheck: the f32 tolerance is {tolerance}, but a tolerance is 0 or more");
+        Self { single_tolerance: tolerance, ..self }
+    }
+
+    /// Where the random directions and cotangents come from: the same seed gives the same check.
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The seed that was set.
+    pub fn random_seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Compares vᵀJu for so many pairs of random directions u, v for each input, instead of every element: for
+    /// functions of many inputs. A wrong gradient escapes one direction only by chance of measure zero, but which
+    /// element is wrong it does not say.
+    ///
+    /// # Panics
+    /// If there is to be none.
+    pub fn directions(self, directions: usize) -> Self {
+        assert!(directions > 0, "gradcheck: at least one direction is needed");
+        Self { extent: Extent::Directions(directions), ..self }
+    }
+
+    /// Compares every element of the Jacobian, however large.
+    pub fn every_element(self) -> Self {
+        Self { extent: Extent::EveryElement, ..self }
+    }
+
+    /// Whether, at a kink, any slope between those to the left and to the right is accepted. If not, which is the
+    /// default, a kink is a failure.
+    pub fn subgradients(self, accepted: bool) -> Self {
+        Self { subgradients: accepted, ..self }
+    }
+
+    /// Checks the VJP of `f` at `inputs`: the rules that every VJP keeps, and slopes. [`GradCheck::check_fn`] and its kin
+    /// call this, and so may those who have functions of another kind, such as graphs.
+    ///
+    /// # Errors
+    /// If anything is wrong, or not differentiable; see [`Failure`].
+    pub fn check_function(&self, f: &impl Function, inputs: &[ArrayD<f64>]) -> Result<Report, Failure> {
+        let run = Run { check: self, subject: f, inputs };
+        run.value_repeats()?;
+        run.vjp_is_finite()?;
+        run.vjp_is_linear()?;
+        let (mut entries, evaluations) = run.entries();
+        entries.sort_by(|a, b| b.badness().partial_cmp(&a.badness()).expect("no NaN"));
+        let compared = entries.len();
+        let failed = entries.iter().take_while(|entry| entry.verdict > Verdict::Subgradient).count();
+        if failed > 0 {
+            entries.truncate(failed);
+            return Err(Failure::Slopes { entries, compared, culprits: Vec::new() });
+        }
+        let worst = entries.iter().find(|entry| entry.verdict == Verdict::Agrees).cloned();
+        entries.retain(|entry| entry.verdict == Verdict::Subgradient);
+        Ok(Report { compared, evaluations, operations: 0, worst, subgradients: entries, single: None })
+    }
+
+    /// Compares the gradients of one function in f32 and in f64, for some random cotangents. `None` where there are no
+    /// elements.
+    ///
+    /// # Errors
+    /// If they differ by more than [`GradCheck::single_tolerance`].
+    pub fn compare_with_f32(
+        &self,
+        double: &impl Function,
+        single: &impl Function,
+        inputs: &[ArrayD<f64>],
+    ) -> Result<Option<SinglePrecision>, Failure> {
+        match single::compare(double, single, inputs, self.seed, self.single_tolerance) {
+            Some(single) if single.relative_error > single.tolerance => Err(Failure::SinglePrecision(single)),
+            single => Ok(single),
+        }
+    }
+
+    /// How the inputs moved for an entry of a [`Failure`]: the direction in the space of its input.
+    pub fn direction_of(&self, f: &impl Function, inputs: &[ArrayD<f64>], entry: &Entry) -> ArrayD<f64> {
+        match &entry.place {
+            Place::Direction(number) => Run { check: self, subject: f, inputs }.direction(entry.input, *number),
+            Place::Element { input, .. } => basis(inputs[entry.input].shape(), input),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::direction;
+
+    struct Square;
+
+    impl Function for Square {
+        fn value(&self, inputs: &[ArrayD<f64>]) -> ArrayD<f64> {
+            &inputs[0] * &inputs[0]
+        }
+
+        fn pull_back(&self, inputs: &[ArrayD<f64>], cotangent: &ArrayD<f64>) -> Vec<ArrayD<f64>> {
+            let mut gradients: Vec<_> = inputs.iter().map(|x| ArrayD::zeros(x.shape())).collect();
+            gradients[0] = 2.0 * &inputs[0] * cotangent;
+            gradients
+        }
+    }
+
+    #[test]
+    fn no_two_directions_are_the_same_nor_a_cotangent() {
+        let (check, inputs) = (GradCheck::new(), [1.0, 2.0, 3.0].map(|x| ndarray::array![x, x, x].into_dyn()));
+        let run = Run { check: &check, subject: &Square, inputs: &inputs };
+        let mut all: Vec<_> = (0..4).map(|stream| direction(&[3], &mut run.rng(stream))).collect();
+        for (input, number) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)] {
+            let next = run.direction(input, number);
+            assert!(!all.contains(&next), "direction {number} of input {input} is there already");
+            all.push(next);
+        }
+    }
+
+    #[test]
+    fn random_directions_have_elements_of_size_1() {
+        let mut rng = <rand_chacha::ChaCha8Rng as rand::SeedableRng>::seed_from_u64(5);
+        let u = direction(&[3, 7], &mut rng);
+        assert!((crate::slope::root_mean_square(u.iter().copied()) - 1.0).abs() < 1e-12);
+        assert!(direction(&[0], &mut rng).is_empty());
+    }
+}

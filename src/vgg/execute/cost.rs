@@ -1,0 +1,186 @@
+//! What an evaluation costs: memory and time, from shapes alone; and the plan that it chooses.
+
+use std::collections::BTreeSet;
+
+use super::model::{MemoryMeter, SegmentModel, gram_work};
+use super::schedule::Dependency;
+use super::{Plan, Request, Requested, Tiling};
+use crate::tape::Real;
+use crate::vgg::network::{Operation, Step};
+use crate::vgg::{Layer, Vgg19};
+
+/// What one evaluation takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Cost {
+    /// The most memory at one time, in bytes, without the image itself and targets.
+    pub bytes: usize,
+    /// Of these, maps and what is kept.
+    pub maps: usize,
+    /// Seconds on one certain machine: only ratios matter.
+    pub work: f64,
+}
+
+impl Cost {
+    /// The cost of one of so many ranks: of the maps its own rows and some beside them, and features of so many bytes as a
+    /// whole, with their gradient.
+    fn sharded(self, ranks: usize, features: usize) -> Self {
+        let maps = (self.maps / ranks * 5 / 4 + 2 * features).min(self.maps + 2 * features);
+        Self { bytes: self.bytes - self.maps + maps, maps, work: self.work / ranks as f64 }
+    }
+
+    /// The cost of segments, each with whether it can be tiled or is computed by single operations.
+    fn of(segments: &[(SegmentModel, bool)], gradient: bool) -> Self {
+        let mut meter = MemoryMeter::default();
+        // Single operations hold an operand or a result more.
+        let beside = |(model, divides): &(SegmentModel, bool)| {
+            let largest = (0..=model.last()).map(|map| model.bytes(map)).max().unwrap_or(0);
+            if *divides { 0 } else { 2 * largest }
+        };
+        // Whether the map between a segment and the one before is there only as the input of this.
+        let only_input =
+            |index: usize| index > 0 && !segments[index - 1].0.stays(segments[index - 1].0.last(), gradient);
+        for (index, segment) in segments.iter().enumerate() {
+            meter.allocate(beside(segment));
+            segment.0.forward(&mut meter, gradient);
+            meter.free(beside(segment));
+            if only_input(index) && !(gradient && segment.0.keeps_input()) {
+                meter.free(segment.0.bytes(0));
+            }
+        }
+        if gradient {
+            for (index, segment) in segments.iter().enumerate().rev() {
+                meter.allocate(beside(segment));
+                segment.0.backward(&mut meter);
+                meter.free(beside(segment));
+                if only_input(index) && segment.0.keeps_input() {
+                    meter.free(segment.0.bytes(0));
+                }
+            }
+        }
+        let maps = meter.peak();
+        Self {
+            bytes: maps + scratch(segments),
+            maps,
+            work: segments.iter().map(|(model, _)| model.work(gradient)).sum(),
+        }
+    }
+}
+
+/// Bytes of the scratch memory of kernels: transformed filters and tiles, as `kernels::winograd` has them.
+fn scratch(segments: &[(SegmentModel, bool)]) -> usize {
+    /// Transformed elements of a tile, in bytes for each channel.
+    const TILE: usize = 36 * 4;
+    let threads = rayon::current_num_threads();
+    let (mut filters, mut tiles, mut widest) = (0, 0, 0);
+    for (model, _) in segments {
+        for map in (1..=model.last()).filter(|&map| model.dependencies[map - 1] != Dependency::Pooling) {
+            let [height, width, inputs] = model.shapes[map - 1];
+            let (outputs, rows) = (model.shapes[map][2], height.div_ceil(model.bands()));
+            let count = rows.div_ceil(4) * width.div_ceil(4);
+            // With few tiles the filters are transformed where they are used, with many each task has its own tiles.
+            filters = filters.max(if count > 128 { TILE * inputs * outputs } else { 0 });
+            tiles = tiles.max(if count <= 784 { (TILE * inputs.max(outputs) * count).min(20 << 20) } else { 0 });
+            widest = widest.max(inputs.max(outputs));
+        }
+    }
+    filters + tiles + threads * (TILE * 64 * widest + (1 << 20))
+}
+
+impl<T: Real> Vgg19<T> {
+    /// The fastest plan that takes no more than so many bytes, or else the one that takes the fewest, for an image of that
+    /// height and width; and what an evaluation costs each of so many ranks.
+    pub(crate) fn plan_within(&self, size: [usize; 2], request: &Request, ranks: usize, bytes: usize) -> (Plan, Cost) {
+        let costed = |plan: Plan| {
+            let cost = self.cost(&plan, size, request, true);
+            (plan, cost)
+        };
+        if ranks > 1 {
+            let (plan, cost) = costed(Plan::whole());
+            let whole: usize = request.features.iter().map(|layer| self.map_bytes(*layer, size)).sum();
+            return (plan, cost.sharded(ranks, whole));
+        }
+        let fastest = costed(Plan::fastest(size));
+        if fastest.1.bytes <= bytes {
+            return fastest;
+        }
+        let better = |a: (Plan, Cost), b: (Plan, Cost)| {
+            let fits = b.1.bytes <= bytes;
+            let first =
+                if a.1.bytes <= bytes { !fits || a.1.work <= b.1.work } else { !fits && a.1.bytes <= b.1.bytes };
+            if first { a } else { b }
+        };
+        Plan::all(size).into_iter().map(costed).fold(fastest, better)
+    }
+
+    /// What targets cost.
+    pub(crate) fn target_cost(&self, size: [usize; 2], request: &Request) -> Cost {
+        self.cost(&Plan::of_targets(size), size, request, false)
+    }
+
+    /// What an evaluation costs under a plan, in one process, for an image of that height and width.
+    pub(crate) fn cost(&self, plan: &Plan, [height, width]: [usize; 2], request: &Request, gradient: bool) -> Cost {
+        // A raw result counts with the rectified one.
+        let layers: BTreeSet<Layer> = request.layers().into_iter().map(Layer::rectified).collect();
+        let requested = |layer: Layer| {
+            let asked = |set: &BTreeSet<Layer>| set.iter().any(|asked| asked.rectified() == layer);
+            Requested { features: asked(&request.features), gram: asked(&request.grams) }
+        };
+        let tiles: Vec<_> =
+            plan.divide(&self.steps(&request.layers())).iter().map(|(steps, _)| self.tiles(steps)).collect();
+        let steps = self.steps(&layers);
+        let steps: Vec<Step> = steps.into_iter().filter(|step| !step.layer.is_classifier()).collect();
+        let (mut shape, mut models) = ([height, width, 3], Vec::new());
+        let segments = plan.divide(&steps);
+        let deepest = layers.last().copied();
+        for (index, (steps, tiling)) in segments.into_iter().enumerate() {
+            let (mut shapes, mut dependencies) = (vec![shape], Vec::new());
+            for step in steps {
+                let (channels, dependency) = match step.operation {
+                    Operation::Convolution { index, pooled, .. } => {
+                        (self.convolution(index).0.shape()[0], Dependency::Convolution { pooled })
+                    }
+                    _ => (shape[2], Dependency::Pooling),
+                };
+                let scale = if dependency.pools() { 2 } else { 1 };
+                shape = [shape[0] / scale, shape[1] / scale, channels];
+                shapes.push(shape);
+                dependencies.push(dependency);
+            }
+            let requested = steps.iter().map(|step| requested(step.layer)).collect();
+            let tiling = if tiles[index] { tiling } else { Tiling::Whole };
+            models.push((
+                SegmentModel {
+                    shapes,
+                    dependencies,
+                    requested,
+                    tiling,
+                    wanted: steps.last().map(|step| step.layer) < deepest,
+                },
+                tiles[index],
+            ));
+        }
+        Cost::of(&models, gradient)
+    }
+
+    /// Bytes of the features at a layer of an image of that height and width.
+    pub(crate) fn map_bytes(&self, layer: Layer, size: [usize; 2]) -> usize {
+        self.map_shape(layer, size).iter().product::<usize>() * size_of::<T>()
+    }
+
+    /// The work of the Gram matrix of the features at a layer of such an image, or of its gradient, as in [`Cost::work`].
+    pub(crate) fn gram_work(&self, layer: Layer, size: [usize; 2]) -> f64 {
+        gram_work(self.map_shape(layer, size))
+    }
+
+    /// The work of a matrix product of so many multiplications, as in [`Cost::work`].
+    pub(crate) fn products_work(&self, multiplications: usize) -> f64 {
+        // As in a Gram matrix.
+        const CHANNELS: usize = 256;
+        gram_work([1, multiplications / (CHANNELS * CHANNELS), CHANNELS])
+    }
+
+    /// The shape of the features at a layer of an image of that height and width; without channels where it has none.
+    fn map_shape(&self, layer: Layer, [height, width]: [usize; 2]) -> [usize; 3] {
+        [height / layer.stride(), width / layer.stride(), self.channels(layer)]
+    }
+}
