@@ -159,7 +159,7 @@ mod tests {
         }
         let mut equal = Array2::<f64>::ones((3, 2));
         assert_eq!(centre_and_normalise(&mut equal.view_mut(), 0.5), [0.5; 3]);
-        assert_eq!(equal, Array2::zeros((3, 2)));
+        assert_eq!(equal, Array2::<f64>::zeros((3, 2)));
     }
 
     #[test]

@@ -134,9 +134,14 @@ impl Recipe {
     }
 
     /// The recipe with the style's weight multiplied by 10^(4s−2) for a strength s in 0..1: at ½ as it is, at 0 the picture
-    /// is hardly touched, at 1 it is painted freely, and between them equal steps look equal.
+    /// is hardly touched, at 1 it is painted freely, and between them equal steps look equal. The finish holds on to the content
+    /// with a weight divided by the root of that.
     pub fn with_strength(mut self, strength: f64) -> Self {
-        self.style_weight *= 10f64.powf(STRENGTH_RANGE * (strength - 0.5));
+        let factor = 10f64.powf(STRENGTH_RANGE * (strength - 0.5));
+        self.style_weight *= factor;
+        if let Some(finish) = &mut self.finish {
+            finish.content_weight /= factor.sqrt();
+        }
         self
     }
 }
