@@ -4,11 +4,12 @@
 #   make gallery   draw the papers' figures from the demo pictures, with trained weights: docs/figures (a quarter of an hour)
 #   make test      build, run all tests
 #   make memcheck  run tests of the unsafe kernels under valgrind, which must be installed
+#   make install   build the command and put it where cargo puts programs
 #   make setup     only install what the build needs (OpenBLAS, pkg-config), if it is missing
 #
 # A Rust toolchain and a C compiler must be there.
 
-.PHONY: demo gallery test memcheck setup
+.PHONY: demo gallery test memcheck install setup
 .DEFAULT_GOAL := demo
 
 IMPASTO = $${CARGO_TARGET_DIR:-target}/release/impasto
@@ -41,6 +42,9 @@ test: setup
 memcheck: setup
 	cargo test --release --lib --config 'target."cfg(unix)".runner = ["valgrind", "--quiet", "--error-exitcode=1"]' -- \
 		kernels::narrow kernels::workspace kernels::winograd::tests::forward_f32
+
+install: setup
+	cargo install --locked --path crates/cli
 
 setup:
 	@./setup.sh

@@ -25,8 +25,6 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`demo`] | two pictures to try things on |
-//! | [`figure`] | the papers' figures: sheets of jobs, and plots |
 //! | [`jobs`] | [`Transfer`], [`Texture`], [`Invert`] |
 //! | [`run`] | the loop of all jobs, the canvas, those who watch |
 //! | [`gradcheck`] | numeric gradient testing, of your own operations too |
@@ -42,9 +40,7 @@
 
 mod atomic_file;
 pub mod comm;
-pub mod demo;
 mod error;
-pub mod figure;
 pub mod gradcheck;
 pub mod jobs;
 pub mod kernels;

@@ -3,7 +3,7 @@
 //! The command `impasto gradcheck` goes through this list, and a test holds it to what exists.
 
 use impasto_gradcheck::parts::direction;
-use ndarray::{Array3, ArrayD, IxDyn};
+use ndarray::{Array3, ArrayD, Axis, IxDyn};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strum::VariantArray;
@@ -50,9 +50,11 @@ pub fn operations() -> Vec<&'static str> {
 pub fn cases(seed: u64) -> Vec<Case> {
     let mut cases = Cases { seed, list: Vec::new() };
     cases.elementwise();
+    cases.functions();
     cases.reductions();
     cases.parts();
     cases.neighbours();
+    cases.matrices();
     cases.poolings();
     cases.convolutions();
     cases.fused_convolutions();
@@ -129,6 +131,48 @@ impl Cases {
         let check = || GradCheck::new().subgradients(true);
         case!(self, check(), "relu", "at zero", [ArrayD::zeros(IxDyn(&[3]))], |x| ops::relu(&x[0]));
         self.list.sort_by_key(|case| case.operation);
+    }
+
+    /// Random elements of one sign each, at least `least` from zero.
+    fn away_from_zero(&self, shape: &[usize], input: u64, least: f64) -> ArrayD<f64> {
+        self.random(shape, input).mapv(|x| x + least.copysign(x))
+    }
+
+    /// Division, and smooth functions of one number.
+    fn functions(&mut self) {
+        let check = GradCheck::new;
+        let pairs: [(&str, &[usize], &[usize]); 5] = [
+            ("same shape", &[3, 4], &[3, 4]),
+            ("one row stretched", &[3, 4], &[4]),
+            ("both stretched", &[3, 1], &[2, 1, 4]),
+            ("a number by an array", &[], &[2, 3]),
+            ("an array by a number", &[2, 3], &[]),
+        ];
+        for (description, a, b) in pairs {
+            let inputs = [self.random(a, 0), self.away_from_zero(b, 1, 0.5)];
+            case!(self, check(), "div", description, inputs, |x| &x[0] / &x[1]);
+        }
+        case!(self, check(), "div", "one by a value", [self.away_from_zero(&[5], 0, 0.5)], |x| 1.0 / &x[0]);
+        case!(self, check(), "div", "a value by a function of it", [self.random(&[5], 0)], |x| {
+            &x[0] / (1.0 + ops::square(&x[0]))
+        });
+        for shape in MAPS {
+            case!(self, check(), "exp", format!("{shape:?}"), [self.random(&shape, 0)], |x| ops::exp(&x[0]));
+        }
+        let positive = |cases: &Self, shape: &[usize]| cases.away_from_zero(shape, 0, 0.2).mapv(f64::abs);
+        for shape in MAPS {
+            case!(self, check(), "ln", format!("{shape:?}"), [positive(self, &shape)], |x| ops::ln(&x[0]));
+        }
+        for shape in MAPS {
+            case!(self, check(), "sqrt", format!("{shape:?}"), [positive(self, &shape)], |x| ops::sqrt(&x[0]));
+        }
+        for shape in MAPS {
+            case!(self, check(), "tanh", format!("{shape:?}"), [self.random(&shape, 0)], |x| ops::tanh(&x[0]));
+        }
+        for shape in MAPS {
+            case!(self, check(), "sigmoid", format!("{shape:?}"), [self.random(&shape, 0)], |x| ops::sigmoid(&x[0]));
+        }
+        case!(self, check(), "sigmoid", "far out", [8.0 * self.random(&[7], 0)], |x| ops::sigmoid(&x[0]));
     }
 
     fn reductions(&mut self) {
@@ -253,6 +297,50 @@ impl Cases {
                     ops::laplacian_pyramid(&x[0], levels).swap_remove(level)
                 });
             }
+        }
+    }
+
+    /// Products of matrices and vectors, other shapes, and sums along an axis.
+    fn matrices(&mut self) {
+        let check = GradCheck::new;
+        let pairs: [(&str, &[usize], &[usize]); 5] = [
+            ("two matrices", &[3, 4], &[4, 2]),
+            ("a row and a column", &[1, 5], &[5, 1]),
+            ("a matrix and a vector", &[3, 4], &[4]),
+            ("a vector and a matrix", &[4], &[4, 3]),
+            ("two vectors", &[5], &[5]),
+        ];
+        for (description, a, b) in pairs {
+            let inputs = [self.random(a, 0), self.random(b, 1)];
+            case!(self, check(), "matmul", description, inputs, |x| ops::matmul(&x[0], &x[1]));
+        }
+        case!(self, check(), "matmul", "a matrix with its transpose", [self.random(&[3, 4], 0)], |x| {
+            ops::matmul(&x[0], &ops::transpose(&x[0]))
+        });
+        for shape in [&[3, 4][..], &[5], &[], &[2, 3, 4]] {
+            let description = format!("{shape:?}");
+            case!(self, check(), "transpose", description, [self.random(shape, 0)], |x| ops::transpose(&x[0]));
+        }
+        let shapes: [(&[usize], &[usize]); 4] =
+            [(&[3, 4], &[2, 6]), (&[2, 3, 4], &[24]), (&[5], &[1, 5, 1]), (&[1], &[])];
+        for (from, to) in shapes {
+            let description = format!("{from:?} → {to:?}");
+            case!(self, check(), "reshape", description, [self.random(from, 0)], |x| ops::reshape(&x[0], to));
+        }
+        let axes: [(&[usize], usize); 6] =
+            [(&[3, 4], 0), (&[3, 4], 1), (&[5], 0), (&[2, 3, 4], 1), (&[1, 6, 2], 0), (&[2, 3, 1], 2)];
+        for (shape, axis) in axes {
+            let description = format!("{shape:?} along {axis}");
+            case!(self, check(), "sum_axis", description, [self.random(shape, 0)], |x| ops::sum_axis(
+                &x[0],
+                Axis(axis)
+            ));
+        }
+        for (shape, axis) in axes {
+            let description = format!("{shape:?} along {axis}");
+            case!(self, check(), "mean_axis", description, [self.random(shape, 0)], |x| {
+                ops::mean_axis(&x[0], Axis(axis))
+            });
         }
     }
 

@@ -181,7 +181,7 @@ impl Job for Scaled<'_> {
         let targets = self.transfer.targets.unwrap_or(&none);
         if let Some(finish) = recipe.finish.as_ref().filter(|_| finish) {
             let (network_here, seed) = ((execution, &network), *seed);
-            let objective = finishing(&recipe_here, finish, network_here, content, styles, &regions, targets, seed);
+            let objective = finishing((&recipe_here, finish), network_here, content, styles, &regions, targets, seed);
             let optimizer = PyramidAdam::new(finish.rate.for_spread(network.spread()), LEVELS, steps);
             let optimizer = if recipe.clamp { optimizer.bounds(canvas.bounds()) } else { optimizer };
             let stage = Stage::new(canvas, objective.map_err(MasksError::from)?, network, steps);

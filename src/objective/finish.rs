@@ -13,8 +13,7 @@ use crate::vgg::{Execution, Layer, Request, Vgg19};
 /// The objective of a recipe's finishing stage: groups `content`, `style` and `tv` as in
 /// [`style_transfer`](super::style_transfer), and `neighbours`. `seed` is that of the grids.
 pub(crate) fn finishing<T: Real>(
-    recipe: &Recipe,
-    finish: &Finish,
+    (recipe, finish): (&Recipe, &Finish),
     (execution, network): (&Execution, &Vgg19<T>),
     content: Array3<T>,
     styles: Vec<(Array3<T>, f64)>,

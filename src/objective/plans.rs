@@ -99,7 +99,7 @@ fn have_the_same_bits_for_every_objective_and_pooling() {
             let made = |execution: &Execution, network: &Vgg19<f32>| {
                 let (recipe, styles) = (Preset::Balanced.recipe(true), vec![(picture([40, 61], 2), 1.0)]);
                 let (network, whole, none) = ((execution, network), [Region::whole(1)], Targets::default());
-                finishing(&recipe, &finish, network, picture(size, 1), styles, &whole, &none, 1).unwrap()
+                finishing((&recipe, &finish), network, picture(size, 1), styles, &whole, &none, 1).unwrap()
             };
             check(&made, &network, size);
             let made = |execution: &Execution, network: &Vgg19<f32>| {

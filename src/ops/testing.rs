@@ -28,6 +28,7 @@ pub(super) fn reference(name: &str) -> Reference {
         let entry = archive.by_index(index).unwrap();
         let array = entry.name().unwrap().trim_end_matches(".npy").to_string();
         let npy = NpyFile::new(entry).unwrap();
+        assert_eq!(npy.order(), npyz::Order::C, "{name}: {array} is not in row-major order");
         let shape: Vec<usize> = npy.shape().iter().map(|&n| n as usize).collect();
         arrays.insert(array, ArrayD::from_shape_vec(IxDyn(&shape), npy.into_vec::<f64>().unwrap()).unwrap());
     }

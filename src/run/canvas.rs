@@ -31,7 +31,7 @@ pub enum Start {
 /// What the network hardly sees stays as it was at the start, the finest checkerboards above all: from noise as strong as
 /// natural colours a picture ends covered in them, at the same loss. (The programs of Gatys et al. start from a standard
 /// deviation of one level of 255.)
-pub(crate) const FAINT: f64 = 0.1;
+pub const FAINT: f64 = 0.1;
 
 /// What a canvas's values measure. Both have the network's mean at 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

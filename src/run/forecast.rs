@@ -191,7 +191,7 @@ impl Load {
             // With the picture's own, their matches and the gradient.
             bytes += (candidates + 4 * positions(self.size)) * channels * size_of::<f32>();
             // As much as a Gram matrix of as many products.
-            work += self.network.products_work(positions(self.size) * candidates * channels);
+            work += Vgg19::<f32>::products_work(positions(self.size) * candidates * channels);
         }
         (bytes, work)
     }

@@ -43,8 +43,7 @@ use ndarray::ArrayD;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-pub(crate) use canvas::FAINT;
-pub use canvas::{Canvas, Start, Units};
+pub use canvas::{Canvas, FAINT, Start, Units};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use forecast::{Bytes, Forecast, Load, MemoryError, ScaleForecast, Speed};
 pub use state::{State, StateError};

@@ -45,13 +45,14 @@ impl<T: Real> Cotangents<'_, T> {
         self.buffers
     }
 
-    /// Adds `gradient` to that of input number `input`: the first contribution is moved in, others are added.
+    /// Adds `gradient` to that of input number `input`: the first contribution is moved in, others are added. It may have
+    /// any memory order; the sum is in row-major order.
     ///
     /// # Panics
     /// If `gradient` has not the input's shape.
     pub fn add(&mut self, input: usize, gradient: impl Into<Tensor<T>>) {
-        let gradient = gradient.into();
         let Some(parent) = self.parents[input] else { return };
+        let gradient = gradient.into().into_row_major();
         if self.checked {
             self.check(input, gradient.shape());
         }
@@ -136,7 +137,7 @@ impl<T: Real> Var<'_, T> {
             self.shape()
         );
         let last = self.node.expect("backward: the value depends on no variable");
-        self.tape().backward(last, cotangent)
+        self.tape().backward(last, cotangent.into_row_major())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use unit_prefix::NumberPrefix;
+
 use super::{Real, Tape};
 
 /// A table of the nodes: number, operation, shape of its value, parents (`·` for a constant), and what its VJP keeps
@@ -26,7 +28,10 @@ fn listed(items: impl Iterator<Item = String>) -> String {
 }
 
 fn human_bytes(bytes: usize) -> String {
-    indicatif::BinaryBytes(bytes as u64).to_string()
+    match NumberPrefix::binary(bytes as f64) {
+        NumberPrefix::Standalone(bytes) => format!("{bytes} B"),
+        NumberPrefix::Prefixed(prefix, number) => format!("{number:.2} {prefix}B"),
+    }
 }
 
 #[cfg(test)]

@@ -46,6 +46,11 @@ impl<T: Real> Tensor<T> {
         Self { array, home: self.home.take() }
     }
 
+    /// The same in row-major order; a copy only where memory has another.
+    pub(super) fn into_row_major(self) -> Self {
+        if self.is_standard_layout() { self } else { self.as_standard_layout().into_owned().into() }
+    }
+
     /// The elements of a row-major array, in order.
     ///
     /// # Panics

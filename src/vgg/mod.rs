@@ -14,7 +14,6 @@ pub use network::{NetworkError, Vgg19};
 pub use normalisation::Normalisation;
 pub use summary::LayerSummary;
 pub use weights::{
-    ConvWeights, Evidence, Failure, FetchError, Fetched, Fetching, Format, FoundWeights, Input, InvalidEnvironment,
-    InvalidSource, Lineage, LinearWeights, Precision, Published, Recognised, StoredConv, Watcher, WeightSource,
-    Weights, WeightsError, WeightsFile, WeightsOrigin, fetch,
+    ConvWeights, Evidence, Format, FoundWeights, Input, InvalidEnvironment, InvalidSource, Lineage, LinearWeights,
+    Precision, Recognised, StoredConv, WeightSource, Weights, WeightsError, WeightsFile, WeightsOrigin,
 };

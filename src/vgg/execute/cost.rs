@@ -173,7 +173,7 @@ impl<T: Real> Vgg19<T> {
     }
 
     /// The work of a matrix product of so many multiplications, as in [`Cost::work`].
-    pub(crate) fn products_work(&self, multiplications: usize) -> f64 {
+    pub(crate) fn products_work(multiplications: usize) -> f64 {
         // As in a Gram matrix.
         const CHANNELS: usize = 256;
         gram_work([1, multiplications / (CHANNELS * CHANNELS), CHANNELS])

@@ -45,7 +45,7 @@ pub enum WeightsError {
 
 impl WeightsError {
     /// What is wrong, without the file's name.
-    pub(super) fn problem(&self) -> String {
+    pub fn problem(&self) -> String {
         match self {
             Self::Read { source, .. } => format!("cannot be read: {source}"),
             Self::Foreign { problem, .. } | Self::Names { problem, .. } => format!("the file {problem}"),

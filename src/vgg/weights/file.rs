@@ -91,6 +91,13 @@ impl WeightsFile {
         Ok(Self { path: path.into(), format, archive, names })
     }
 
+    /// Whether a file's array of this name belongs to VGG19's convolutions or describes the network's input: all that is read
+    /// where no layer of the classifier is asked for.
+    pub fn names_convolution(name: &str) -> bool {
+        let needed = |role| !matches!(role, Role::Matrix(_) | Role::LinearBias(_));
+        names::role(name).is_some_and(needed)
+    }
+
     /// What kind of file it is.
     pub fn format(&self) -> Format {
         self.format

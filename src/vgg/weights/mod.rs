@@ -2,7 +2,6 @@
 
 mod archive;
 mod error;
-mod fetch;
 mod file;
 mod lineage;
 mod names;
@@ -18,7 +17,6 @@ use ndarray::{Array1, Array2, Array4};
 
 pub use archive::Format;
 pub use error::WeightsError;
-pub use fetch::{Failure, FetchError, Fetched, Fetching, Published, Watcher, fetch};
 pub use file::{StoredConv, WeightsFile};
 pub use lineage::{Evidence, Input, Lineage, Recognised};
 pub use save::Precision;

@@ -2,11 +2,12 @@
 """Makes a case of this folder: PyTorch's answer, in float64, for one operation and its gradient.
 
     python make_case.py max_pool2d_4 '{"op": "max_pool2d", "kernel": 3, "stride": 1, "padding": 0, "ceil_mode": false}' 9,8,5
+    python make_case.py matmul_5 '{"op": "matmul", "other": [4, 3]}' 5,4
     python make_case.py --check      # computes every case here again and compares
 
 A case is NAME.json, the operation's name and attributes, and NAME.npz with the inputs, the result `y`, a random cotangent
 `dy` and, for every input, its gradient under the input's name with a `d` before it. Feature maps are (height, width,
-channels), convolution weights (out, in, height, width). For a new operation, add a function to OPERATIONS. Needs numpy and
+channels), convolution weights (out, in, height, width); `other` is the shape of a second input. For a new operation, add a function to OPERATIONS. Needs numpy and
 torch; tests read the files alone.
 """
 
@@ -99,9 +100,25 @@ OPERATIONS = {
     "laplacian_pyramid": laplacian_pyramid,
     "from_laplacian_pyramid": from_laplacian_pyramid,
     "alpha_norm": lambda a, x: (x.abs() ** a["alpha"]).sum(),
+    "div": lambda a, x, other: x / other,
+    "exp": lambda a, x: x.exp(),
+    "ln": lambda a, x: x.log(),
+    "sqrt": lambda a, x: x.sqrt(),
+    "tanh": lambda a, x: x.tanh(),
+    "sigmoid": lambda a, x: x.sigmoid(),
+    "matmul": lambda a, x, other: x @ other,
+    "transpose": lambda a, x: x.permute(*reversed(range(x.ndim))),
+    "reshape": lambda a, x: x.reshape(a["shape"]),
+    "sum_axis": lambda a, x: x.sum(a["axis"]),
+    "mean_axis": lambda a, x: x.mean(a["axis"]),
+    # Numbers on either side of the four operators, and a minus sign.
+    "operators": lambda a, x, other: (1 + x) / (3 - other / 3) - 2 / (other - 4) + -x * (other + 0.5) * 0.1,
 }
 
-INPUTS = ("x", "weight", "bias", "target", "middle", "rest")
+INPUTS = ("x", "other", "weight", "bias", "target", "middle", "rest")
+
+# Operations whose input is positive, and those whose second one is not near zero.
+POSITIVE, DIVISORS = {"ln", "sqrt"}, {"div"}
 
 # Inputs that have no gradient.
 CONSTANTS = {"target"}
@@ -132,6 +149,11 @@ def inputs_for(attributes, shape):
     if attributes["op"] == "from_laplacian_pyramid":
         for name, part in (("middle", 2), ("rest", 4)):
             inputs[name] = random.standard_normal((shape[0] // part, shape[1] // part, shape[2]))
+    if attributes["op"] in POSITIVE:
+        inputs["x"] = np.exp(inputs["x"])
+    if "other" in attributes:
+        other = random.standard_normal(attributes.pop("other"))
+        inputs["other"] = other + np.sign(other) if attributes["op"] in DIVISORS else other
     return inputs
 
 
@@ -158,7 +180,8 @@ def main():
         torch.manual_seed(0)
         name, attributes, shape = sys.argv[1], json.loads(sys.argv[2]), tuple(map(int, sys.argv[3].split(",")))
         inputs = inputs_for(attributes, shape)
-        np.savez(HERE / f"{name}.npz", **inputs, **answer(attributes, inputs))
+        arrays = {**inputs, **answer(attributes, inputs)}
+        np.savez(HERE / f"{name}.npz", **{name: np.array(value, order="C") for name, value in arrays.items()})
         (HERE / f"{name}.json").write_text(json.dumps(attributes, indent=1) + "\n")
     else:
         sys.exit(__doc__)

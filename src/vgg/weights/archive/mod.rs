@@ -14,7 +14,7 @@ use std::path::Path;
 
 use half::{bf16, f16};
 
-pub(super) use self::safetensors::is_safetensors;
+use self::safetensors::is_safetensors;
 use super::WeightsError;
 pub(super) use foreign::FETCH;
 

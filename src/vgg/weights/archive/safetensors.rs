@@ -24,7 +24,7 @@ pub(super) struct Safetensors {
 }
 
 /// Whether a file begins as safetensors do: a length, and JSON.
-pub(in super::super) fn is_safetensors(start: &[u8]) -> bool {
+pub(super) fn is_safetensors(start: &[u8]) -> bool {
     start.get(LENGTH) == Some(&b'{') && header_len(start).is_some_and(|len| len > 1 && len < 1 << 32)
 }
 

@@ -1,0 +1,143 @@
+//! Which pictures a batch is to make: from folders, globs and files, or from a CSV.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::settings::{self, Settings};
+
+/// What files in folders are taken for pictures by.
+const EXTENSIONS: [&str; 11] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "heic", "heif", "avif"];
+
+/// One picture to make.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Job {
+    /// The picture to repaint.
+    pub(super) content: String,
+    /// The pictures whose style to take.
+    pub(super) styles: Vec<String>,
+    /// The picture to write.
+    pub(super) output: PathBuf,
+    /// Options of its own.
+    pub(super) settings: Settings,
+}
+
+/// Every content with every style, written into the folder in the format with that extension.
+pub(super) fn pairs(contents: &[String], styles: &[String], folder: &Path, extension: &str) -> Result<Vec<Job>, Error> {
+    let (contents, styles) = (pictures(contents)?, pictures(styles)?);
+    let job = |content: &String, style: &String| {
+        let output = folder.join(named(content, std::slice::from_ref(style), extension));
+        Job { content: content.clone(), styles: vec![style.clone()], output, settings: Settings::new() }
+    };
+    Ok(contents.iter().flat_map(|content| styles.iter().map(move |style| job(content, style))).collect())
+}
+
+/// The rows of a CSV with the columns `content`, `style` (once or more), `output`, and options by their names. Outputs are
+/// within the folder, if there is one, and without an `output` named for content and style.
+pub(super) fn rows(path: &Path, folder: Option<&Path>, extension: &str) -> Result<Vec<Job>, Error> {
+    let fail = |why: String| Error::Failure(format!("cannot read the jobs in {}: {why}", path.display()));
+    let wrong = |why: csv::Error| fail(why.to_string());
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(wrong)?;
+    // Spreadsheets put a byte order mark before the text, which the reader takes off.
+    let columns = reader.headers().map_err(wrong)?.clone();
+    for needed in ["content", "style"] {
+        if !columns.iter().any(|column| column == needed) {
+            return Err(fail(format!("its first line must name the columns, and none is named `{needed}`")));
+        }
+    }
+    let options = columns.iter().filter(|column| !["content", "style", "output"].contains(column));
+    settings::words(&options.map(|column| (column.to_owned(), Value::Null)).collect())?;
+    let mut jobs = Vec::new();
+    for row in reader.records() {
+        let row = row.map_err(wrong)?;
+        let line = row.position().map_or(0, csv::Position::line);
+        let (mut content, mut output, mut styles, mut settings) = (None, None, Vec::new(), Settings::new());
+        for (column, cell) in columns.iter().zip(&row).filter(|(_, cell)| !cell.is_empty()) {
+            match column {
+                "content" => content = Some(cell.to_owned()),
+                "output" => output = Some(PathBuf::from(cell)),
+                "style" => styles.push(cell.to_owned()),
+                _ => drop(settings.insert(column.into(), Value::from(cell))),
+            }
+        }
+        let content = content.ok_or_else(|| fail(format!("line {line} has no content")))?;
+        if styles.is_empty() {
+            return Err(fail(format!("line {line} has no style")));
+        }
+        let output = match (output, folder) {
+            (Some(output), Some(folder)) => folder.join(output),
+            (Some(output), None) => output,
+            (None, Some(folder)) => folder.join(named(&content, &styles, extension)),
+            (None, None) => {
+                return Err(fail(format!("line {line} has no output; name it, or give the folder with --output")));
+            }
+        };
+        jobs.push(Job { content, styles, output, settings });
+    }
+    Ok(jobs)
+}
+
+/// No two jobs may write the same file, and none what another reads.
+pub(super) fn check(jobs: &[Job]) -> Result<(), Error> {
+    let mut written = HashMap::new();
+    for job in jobs {
+        if let Some(other) = written.insert(&job.output, job) {
+            let name = |job: &Job| format!("{} with {}", job.content, job.styles.join(" and "));
+            return Err(Error::Usage(format!(
+                "{} would be written twice: from {} and from {}; name the outputs in a CSV",
+                job.output.display(),
+                name(other),
+                name(job)
+            )));
+        }
+    }
+    let read: BTreeSet<&Path> =
+        jobs.iter().flat_map(|job| job.styles.iter().chain([&job.content])).map(Path::new).collect();
+    match jobs.iter().find(|job| read.contains(job.output.as_path())) {
+        Some(job) => Err(Error::Usage(format!("{} is read and would be overwritten", job.output.display()))),
+        None => Ok(()),
+    }
+}
+
+/// Pictures by files, folders and patterns: those of a folder or pattern sorted by name.
+fn pictures(given: &[String]) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    for name in given {
+        let path = Path::new(name);
+        let before = found.len();
+        if path.is_dir() {
+            let entries = path.read_dir().map_err(|why| Error::file("read the folder", path, why))?;
+            found.extend(entries.flatten().map(|entry| entry.path()).filter(|path| is_picture(path)));
+        } else if !path.exists() && name.contains(['*', '?', '[']) {
+            let matching =
+                glob::glob(name).map_err(|why| Error::Usage(format!("`{name}` is no pattern of files: {why}")))?;
+            found.extend(matching.flatten().filter(|path| path.is_file()));
+        } else {
+            found.push(path.into());
+        }
+        if found.len() == before {
+            return Err(Error::Failure(format!("there are no pictures in {name}")));
+        }
+        found[before..].sort();
+    }
+    let text = |path: PathBuf| match path.into_os_string().into_string() {
+        Ok(text) => Ok(text),
+        Err(path) => Err(Error::Failure(format!("the name of {} is not UTF-8; rename it", Path::new(&path).display()))),
+    };
+    found.into_iter().map(text).collect()
+}
+
+fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    path.is_file() && !hidden && EXTENSIONS.contains(&extension.as_str())
+}
+
+/// `photos/a.jpg` and `b.jpg` → `a-b.png`.
+fn named(content: &str, styles: &[String], extension: &str) -> String {
+    let stem = |path: &String| Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stems: Vec<String> = std::iter::once(&content.to_owned()).chain(styles).map(stem).collect();
+    format!("{}.{extension}", stems.join("-"))
+}

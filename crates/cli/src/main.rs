@@ -1,0 +1,179 @@
+//! The command `impasto`: a file for each subcommand, which turns arguments into a job and shows its answer.
+
+mod allocator;
+mod arguments;
+mod arrays;
+mod batch;
+mod checkpoint;
+mod completions;
+mod demo;
+mod drive;
+mod error;
+mod features;
+mod figure;
+mod gradcheck;
+mod interrupt;
+mod invert;
+mod invocation;
+mod log;
+mod loss;
+mod memory;
+mod network;
+mod output;
+mod plan;
+mod preview;
+mod progress;
+mod ranks;
+mod record;
+mod resume;
+mod settings;
+mod show;
+#[cfg(feature = "studio")]
+mod studio;
+mod styles;
+mod texture;
+mod transfer;
+mod weights;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use self::error::Error;
+use self::invocation::Invocation;
+use self::ranks::Mode;
+
+/// Neural style transfer with VGG19, on CPUs alone.
+#[derive(Parser)]
+#[command(name = "impasto", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Transfer(Box<transfer::Arguments>),
+    Batch(Box<batch::Arguments>),
+    #[cfg(feature = "studio")]
+    Studio(studio::Arguments),
+    Texture(Box<texture::Arguments>),
+    Invert(Box<invert::Arguments>),
+    Resume(resume::Arguments),
+    Figure(Box<figure::Arguments>),
+    Plan(Box<plan::Arguments>),
+    Features(features::Arguments),
+    Loss(Box<loss::Arguments>),
+    Weights(weights::Arguments),
+    Show(show::Arguments),
+    Network(network::Arguments),
+    Demo(demo::Arguments),
+    Gradcheck(gradcheck::Arguments),
+    Completions(completions::Arguments),
+}
+
+impl Command {
+    /// What several processes do with it.
+    fn mode(&self) -> Mode {
+        match self {
+            Self::Transfer(_) | Self::Texture(_) | Self::Invert(_) | Self::Resume(_) => Mode::Divided,
+            Self::Batch(_) => Mode::Jobs,
+            _ => Mode::First,
+        }
+    }
+
+    /// The pictures that a divided command may read from standard input.
+    fn pictures(&mut self) -> Vec<&mut PathBuf> {
+        let keeps_checkpoint = match self {
+            Self::Transfer(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
+            Self::Texture(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
+            Self::Invert(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
+            _ => false,
+        };
+        match self {
+            // Whoever is to go on needs a file, and is told so.
+            _ if keeps_checkpoint => Vec::new(),
+            Self::Transfer(arguments) => arguments.pictures_mut(),
+            Self::Texture(arguments) => vec![arguments.example_mut()],
+            Self::Invert(arguments) => vec![arguments.image_mut()],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Leaves to the first of several processes what is said and shown.
+    fn mute(&mut self) {
+        match self {
+            Self::Transfer(arguments) => arguments.run_arguments_mut().mute(),
+            Self::Texture(arguments) => arguments.run_arguments_mut().mute(),
+            Self::Invert(arguments) => arguments.run_arguments_mut().mute(),
+            Self::Batch(arguments) => arguments.mute(),
+            _ => {}
+        }
+    }
+}
+
+/// Parses, runs, and turns what happened into an exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
+fn main() -> ExitCode {
+    allocator::give_back();
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    ranks::within(|| match parse(&words) {
+        Ok((command, invocation)) => run(command, &invocation).unwrap_or_else(|error| error.report()),
+        Err(error) => error::usage(&error),
+    })
+}
+
+/// Parses the words after `impasto`.
+fn parse(words: &[OsString]) -> Result<(Command, Invocation), clap::Error> {
+    let mut command = command();
+    let named = std::iter::once(OsString::from("impasto")).chain(words.iter().cloned());
+    let matches = command.try_get_matches_from_mut(plan::with_job(named))?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok((cli.command, Invocation::new(words, &command, &matches)))
+}
+
+fn run(mut command: Command, invocation: &Invocation) -> Result<ExitCode, Error> {
+    if !ranks::enter(command.mode()) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !ranks::is_first() {
+        command.mute();
+    }
+    let _stdin = ranks::stdin_for_all(command.pictures())?;
+    match command {
+        Command::Transfer(arguments) => transfer::run(&arguments, invocation),
+        Command::Batch(arguments) => batch::run(&arguments),
+        #[cfg(feature = "studio")]
+        Command::Studio(arguments) => studio::run(&arguments),
+        Command::Texture(arguments) => texture::run(&arguments, invocation),
+        Command::Invert(arguments) => invert::run(&arguments, invocation),
+        Command::Resume(arguments) => resume::run(&arguments),
+        Command::Figure(arguments) => figure::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Features(arguments) => features::run(&arguments),
+        Command::Loss(arguments) => loss::run(*arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Weights(arguments) => weights::run(&arguments),
+        Command::Show(arguments) => show::run(&arguments),
+        Command::Network(arguments) => network::run(&arguments),
+        Command::Gradcheck(arguments) => gradcheck::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}
+
+/// The command line as clap knows it: jobs that are only planned write nothing.
+fn command() -> clap::Command {
+    let nothing =
+        |job: clap::Command| job.mut_arg("output", |output| output.required(false).default_value("out.png").hide(true));
+    let jobs = |plan: clap::Command| plan::JOBS.into_iter().fold(plan, |plan, job| plan.mut_subcommand(job, nothing));
+    Cli::command().mut_subcommand("plan", jobs)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::command().debug_assert();
+    }
+}

@@ -1,0 +1,116 @@
+//! What a job would take, said before it is one.
+
+use std::path::Path;
+use std::sync::PoisonError;
+
+use impasto::run::{Load, Speed};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::options;
+use super::queue::Queue;
+use super::record::Record;
+use super::upload::{MOST_PIXELS, MOST_STYLES};
+use crate::error::Error;
+use crate::plan::as_json;
+use crate::settings::{self, Settings};
+use crate::transfer::{Pictures, Planned};
+
+/// The longest side of a picture, in pixels.
+const LONGEST: usize = 65_536;
+
+/// What is asked: sizes of pictures, width and height in pixels, and settings.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    #[serde(default)]
+    content: Option<[usize; 2]>,
+    #[serde(default)]
+    styles: Vec<[usize; 2]>,
+    /// The number of the job whose pictures are meant where no sizes are given.
+    #[serde(default)]
+    pub(super) like: Option<u64>,
+    #[serde(default)]
+    settings: Settings,
+}
+
+/// A job that is planned.
+pub(super) struct Plan {
+    pictures: Pictures,
+    settings: Settings,
+}
+
+impl Asked {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// What is wrong with it, in one sentence.
+    pub(super) fn read(body: &[u8]) -> Result<Self, String> {
+        let asked: Self = serde_json::from_slice(body)
+            .map_err(|why| format!("this is no JSON object of content, styles, like and settings: {why}"))?;
+        if asked.styles.len() > MOST_STYLES {
+            return Err(format!("a job has at most {MOST_STYLES} styles"));
+        }
+        let possible = |[width, height]: [usize; 2]| {
+            (1..=LONGEST).contains(&width) && (1..=LONGEST).contains(&height) && (width * height) as u64 <= MOST_PIXELS
+        };
+        match asked.content.iter().chain(&asked.styles).find(|size| !possible(**size)) {
+            Some([width, height]) => Err(format!(
+                "a picture has 1 to {LONGEST} pixels a side and at most {} million in all, not {width}×{height}",
+                MOST_PIXELS / 1_000_000
+            )),
+            None => Ok(asked),
+        }
+    }
+
+    /// The job that is meant, with the pictures of another where none are given.
+    ///
+    /// # Errors
+    /// If there are none at all.
+    pub(super) fn plan(self, root: &Path, like: Option<&Record>) -> Result<Plan, String> {
+        let size = |[width, height]: [usize; 2]| Planned::Size([height, width]);
+        let file = |record: &Record, name: &String| Planned::File(record.folder(root).join(name));
+        let content = self.content.map(size).or_else(|| like.map(|other| file(other, &other.content)));
+        let mut styles: Vec<Planned> = self.styles.into_iter().map(size).collect();
+        if let Some(other) = like.filter(|_| styles.is_empty()) {
+            styles = other.styles.iter().map(|name| file(other, name)).collect();
+        }
+        let content = content.ok_or("`content` is missing: width and height of the picture to repaint")?;
+        if styles.is_empty() {
+            return Err("`styles` is missing: width and height of each picture whose style to take".into());
+        }
+        Ok(Plan { pictures: Pictures { content, styles }, settings: self.settings })
+    }
+}
+
+impl Plan {
+    /// What the job will take, as `impasto plan --json` tells it.
+    ///
+    /// # Errors
+    /// Those of the settings, and if the memory does not do.
+    pub(super) fn forecast(self, queue: &Queue) -> Result<Value, Error> {
+        let settings = options::checked(&self.settings)?;
+        let styles = (1..=self.pictures.styles.len()).map(|number| format!("style-{number}.png"));
+        let names = std::iter::once("content.png".to_owned()).chain(styles);
+        let output = ["-o", "picture.png"].map(String::from);
+        let words: Vec<String> = names.chain(output).chain(settings::words(&settings)?).collect();
+        let transfer = settings::parse(&words)?;
+        transfer.check()?;
+        let memory = transfer.run_arguments().memory.budget();
+        if transfer.only_recolours() {
+            let allowed = (memory < usize::MAX).then_some(memory);
+            return Ok(json!({"peak_memory_bytes": 0, "allowed_memory_bytes": allowed, "seconds": 0, "scales": []}));
+        }
+        transfer.network_arguments().in_threads(|| {
+            let (forecast, load) = transfer.forecast(memory, &queue.networks, &self.pictures)?;
+            Ok(as_json(&forecast, memory, speed(queue, &load)))
+        })?
+    }
+}
+
+/// How fast the machine was when it last painted, or else how fast it is, which takes a second to find out.
+fn speed(queue: &Queue, load: &Load) -> Speed {
+    // Whoever asks meanwhile waits.
+    let mut known = queue.speed.lock().unwrap_or_else(PoisonError::into_inner);
+    *known.get_or_insert_with(|| load.speed())
+}

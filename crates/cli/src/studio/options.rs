@@ -1,0 +1,146 @@
+//! The options that a job may have.
+
+use clap::Arg;
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::settings::{self, Settings};
+
+/// Options of `transfer` that a job may have: none names a file, and none is about the machine.
+const OFFERED: [&str; 30] = [
+    "size",
+    "style-size",
+    "scales",
+    "init",
+    "steps",
+    "optimizer",
+    "lr",
+    "tolerance",
+    "average",
+    "clamp",
+    "no-clamp",
+    "seed",
+    "depth",
+    "srgb",
+    "no-metadata",
+    "keep-location",
+    "preset",
+    "strength",
+    "finish",
+    "blend",
+    "colors",
+    "color-map",
+    "style-loss",
+    "paint-transparent",
+    "content-layers",
+    "style-layers",
+    "content-weight",
+    "style-weight",
+    "tv-weight",
+    "pool",
+];
+
+/// The starts that are no file.
+const STARTS: [&str; 3] = ["content", "noise", "style"];
+
+fn offered() -> impl Iterator<Item = &'static Arg> {
+    settings::options().filter(|arg| arg.get_long().is_some_and(|name| OFFERED.contains(&name)))
+}
+
+/// Name, sentence and values of each option, from the command's help.
+pub(super) fn described() -> Value {
+    let describe = |arg: &Arg| {
+        let text = |words: Option<&clap::builder::StyledStr>| words.map(ToString::to_string);
+        let values: Vec<String> = match arg.get_long() {
+            Some("init") => STARTS.map(str::to_owned).to_vec(),
+            _ if settings::is_flag(arg) => Vec::new(),
+            _ => arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
+        };
+        json!({
+            "name": arg.get_long(),
+            "help": text(arg.get_help()),
+            "flag": settings::is_flag(arg),
+            "value": arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string),
+            "values": values,
+            "default": arg.get_default_values().first().map(|value| value.to_string_lossy()).filter(|_| !settings::is_flag(arg)),
+        })
+    };
+    offered().map(describe).collect()
+}
+
+/// Settings as the command's parser gives them back.
+///
+/// # Errors
+/// In the command's words, if it has no such option or refuses a value; and if a job may not have it.
+pub(super) fn checked(given: &Settings) -> Result<Settings, Error> {
+    let words = settings::words(given)?;
+    let refused = |name: &&String| !OFFERED.contains(&name.as_str()) && !given[name.as_str()].is_null();
+    if let Some(name) = given.keys().find(refused) {
+        return Err(Error::Usage(format!(
+            "--{name} is for the command line alone; a job of the studio cannot have it"
+        )));
+    }
+    match given.get("init") {
+        None | Some(Value::Null) => {}
+        Some(init) if init.as_str().is_some_and(|init| STARTS.contains(&init)) => {}
+        Some(init) => return Err(Error::Usage(format!("--init of a job is content, noise or style, not {init}"))),
+    }
+    let pictures = ["content.png", "style.png", "-o", "picture.png"].map(String::from);
+    let words: Vec<String> = pictures.into_iter().chain(words).collect();
+    settings::parse(&words)?;
+    let mut settings = settings::of_words(&words)?;
+    settings.remove("output");
+    Ok(settings)
+}
+
+/// The settings of a picture that impasto made, as far as a job may have them.
+pub(super) fn of_picture(words: &[String]) -> Result<Settings, Error> {
+    let mut settings = settings::of_words(words)?;
+    settings.retain(|name, _| OFFERED.contains(&name.as_str()));
+    if settings.get("init").and_then(Value::as_str).is_some_and(|init| !STARTS.contains(&init)) {
+        settings.remove("init");
+    }
+    checked(&settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(value: &Value) -> Result<Settings, String> {
+        checked(value.as_object().unwrap()).map_err(|error| match error {
+            Error::Usage(words) | Error::Failure(words) => words,
+        })
+    }
+
+    #[test]
+    fn every_option_offered_is_one_of_the_commands() {
+        assert_eq!(offered().count(), OFFERED.len());
+        let described = described();
+        let described = described.as_array().unwrap();
+        assert!(described.iter().all(|option| option["help"].as_str().is_some_and(|help| help.len() > 10)));
+        let preset = described.iter().find(|option| option["name"] == "preset").unwrap();
+        assert_eq!(preset["values"], json!(["balanced", "gatys", "notebook"]));
+        assert_eq!(preset["default"], "balanced");
+    }
+
+    #[test]
+    fn settings_are_the_commands_and_name_no_files() {
+        assert_eq!(
+            said(&json!({"size": 64, "clamp": true, "srgb": false})),
+            Ok(json!({"size": "64", "clamp": true}).as_object().unwrap().clone())
+        );
+        for (given, words) in [
+            (json!({"sise": 64}), "--size"),
+            (json!({"strength": 2}), "a number from 0 to 1"),
+            (json!({"output": "/tmp/x.png"}), "--output is for the command line"),
+            (json!({"log": "/tmp/x"}), "--log is for the command line"),
+            (json!({"weights": "/etc/passwd"}), "--weights is for the command line"),
+            (json!({"init": "/etc/passwd"}), "--init of a job"),
+            (json!({"quiet": true}), "--quiet is for the command line"),
+        ] {
+            let why = said(&given).unwrap_err();
+            assert!(why.contains(words), "{given}: {why}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The one thread that paints: job after job, in the order of their numbers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use impasto::run::Ended;
+use impasto::{Picture, remove_left_behind};
+
+use super::keep::Keeper;
+use super::onlooker::{Break, Onlooker};
+use super::queue::Queue;
+use super::record::{self, State};
+use crate::error::Error;
+use crate::record::Record;
+use crate::settings::{self, Settings};
+
+/// Paints until the program is to end.
+pub(super) fn work(queue: &Queue) {
+    load_meanwhile(queue);
+    loop {
+        let id = {
+            let mut jobs = queue.jobs();
+            loop {
+                if jobs.ending {
+                    return;
+                }
+                match jobs.take_next() {
+                    Some(id) => break id,
+                    None => jobs = queue.wait(jobs),
+                }
+            }
+        };
+        queue.set(id, |_| {});
+        if let Err(error) = without_panics(|| paint(queue, id)) {
+            queue.set(id, |record| (record.state, record.error) = (State::Failed, Some(error.into_message())));
+        }
+        if queue.jobs().get(id).is_some_and(|job| job.record.state.is_over()) {
+            Keeper::new(&record::Record::folder_of(&queue.root, id)).forget();
+        }
+    }
+}
+
+/// Loads the network that jobs have where their settings name no other, before there is one. What is wrong with it, the first
+/// job will say.
+fn load_meanwhile(queue: &Queue) {
+    let words = ["content.png", "style.png", "-o", "picture.png"];
+    let _ = without_panics(|| settings::parse(words)?.load(&queue.networks));
+}
+
+/// A panic is a job's failure, and no other job's.
+pub(super) fn without_panics<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let why = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+        Err(Error::Failure(format!("a fault of impasto ended the job: {}", why.unwrap_or("it is not known which"))))
+    })
+}
+
+/// From where a stretch of painting begins.
+enum Beginning {
+    /// Where the job stood when the program ended, if it did.
+    Kept,
+    /// The photograph.
+    Anew,
+    /// A picture, at a size.
+    From(Picture, usize),
+}
+
+/// How a stretch of painting with the same settings ended, without failures.
+enum Stretch {
+    /// The picture is written, whole or (stopped) as far as it is; the size at which it was painted last.
+    Painted { picture: Picture, side: usize, state: State },
+    /// Other settings are wanted, and go on from the picture at a size.
+    Changed(Settings, Picture, usize),
+    /// The checkpoint does not fit.
+    Misfit,
+    /// The job was taken away, or the program ends and it goes on at the next start.
+    Left,
+}
+
+/// Paints a job. It goes on from where it stood when the program ended, and a change of its settings from the picture so far.
+fn paint(queue: &Queue, id: u64) -> Result<(), Error> {
+    let mut beginning = Beginning::Kept;
+    loop {
+        let (settings, picture, side) = match stretch(queue, id, beginning)? {
+            Stretch::Painted { picture, side, state } => {
+                let size = [picture.width(), picture.height()];
+                let end = |record: &mut record::Record| (record.state, record.size) = (state, Some(size));
+                match queue.finish(id, end) {
+                    Some(settings) => (settings, picture, side),
+                    None => return Ok(()),
+                }
+            }
+            Stretch::Changed(settings, picture, side) => (settings, picture, side),
+            Stretch::Misfit => {
+                beginning = Beginning::Anew;
+                continue;
+            }
+            Stretch::Left => return Ok(()),
+        };
+        queue.set(id, |record| (record.settings, record.changed) = (settings, true));
+        beginning = Beginning::From(picture, side);
+    }
+}
+
+/// Paints a job until it is done or its settings change.
+fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Error> {
+    let begin = Instant::now();
+    let Some(record) = queue.jobs().get(id).map(|job| job.record.clone()) else { return Ok(Stretch::Left) };
+    let words = record.words(&queue.root)?;
+    let transfer = settings::parse(&words)?;
+    let mut settings = record.settings.clone();
+    if record.changed {
+        settings.insert("changed-while-painted".into(), true.into());
+    }
+    let mut made = Record::of_transfer(&transfer, words, settings)?;
+    let mut options = transfer.run_arguments().save_options();
+    let inputs = transfer.inputs()?;
+    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+    options.check(transfer.output(), [1, 1], &inputs)?;
+    // What a program that was killed has left half written.
+    let _ = remove_left_behind(transfer.output());
+    if let Some(picture) = transfer.recoloured()? {
+        options.provenance = Some(made.provenance()?);
+        picture.save_with(transfer.output(), &options)?;
+        let side = picture.width().max(picture.height());
+        return Ok(Stretch::Painted { picture, side, state: State::Done });
+    }
+    let mut ready = transfer.ready(&queue.networks)?;
+    let made = made.provenance()?;
+    options.provenance = Some(made.clone());
+    let keeper = Keeper::new(&record.folder(&queue.root));
+    let (is_change, mut found, mut from) = (matches!(beginning, Beginning::From(..)), None, 0);
+    match beginning {
+        Beginning::Anew => {}
+        Beginning::Kept => {
+            found = keeper.find(&made);
+            from = found.as_ref().map_or(0, |found| found.from);
+            if from > 0 {
+                ready.go_on(None, from)?;
+            }
+        }
+        Beginning::From(picture, side) => {
+            from = side;
+            ready.go_on(Some(picture), from)?;
+        }
+    }
+    let in_threads = || -> Result<Option<(Ended, Onlooker<'_>, Picture)>, Error> {
+        let mut run = ready.run()?;
+        transfer.run_arguments().finish().apply(&mut run);
+        let mut onlooker = Onlooker::new(queue, id, made, keeper, from, begin);
+        match found {
+            Some(found) => {
+                let (iterations, scale) = (found.iterations, found.state.scale);
+                if let Err(why) = run.restore(found.state) {
+                    eprintln!("job {id} begins anew: {why}");
+                    onlooker.forget();
+                    return Ok(None);
+                }
+                onlooker.go_on_after(iterations, run.scales()[scale].side);
+            }
+            // The picture so far is not to be lost.
+            None if is_change => onlooker.keep(&run),
+            None => onlooker.go_on_after(0, 0),
+        }
+        let ended = if onlooker.begin(&run).is_continue() { run.finish(&mut onlooker)? } else { Ended::Stopped };
+        Ok(Some((ended, onlooker, run.finished())))
+    };
+    let Some((ended, onlooker, picture)) = transfer.network_arguments().in_threads(in_threads)?? else {
+        return Ok(Stretch::Misfit);
+    };
+    let side = onlooker.side();
+    match onlooker.into_break() {
+        Some(Break::Gone | Break::Ending) => return Ok(Stretch::Left),
+        Some(Break::Change(settings, side)) => return Ok(Stretch::Changed(settings, picture, side)),
+        Some(Break::Stop) | None => {}
+    }
+    picture.save_with(transfer.output(), &options)?;
+    match ended {
+        Ended::Complete | Ended::Converged | Ended::Settled => {
+            Ok(Stretch::Painted { picture, side, state: State::Done })
+        }
+        Ended::Stopped => Ok(Stretch::Painted { picture, side, state: State::Stopped }),
+        Ended::NotFinite => Err(Error::Failure(
+            "the loss or its gradient became infinite or NaN; a smaller lr or smaller weights help".into(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_the_jobs_failure() {
+        let Err(Error::Failure(words)) = without_panics::<()>(|| panic!("index {}", 3)) else { panic!("no failure") };
+        assert!(words.ends_with("ended the job: index 3"), "{words}");
+        assert!(matches!(without_panics(|| Ok(3)), Ok(3)));
+    }
+}

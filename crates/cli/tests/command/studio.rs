@@ -1,0 +1,764 @@
+//! `impasto studio`: the interface, who may ask, and a queue that survives.
+#![cfg(all(unix, feature = "studio"))]
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{Workshop, content, data, levels_apart, style};
+
+/// Long enough for a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// More iterations than a test ever waits for.
+const ENDLESS: &str = r#"{"size": 0, "steps": 1000000, "optimizer": "adam", "scales": 1}"#;
+
+/// A studio at work in the folder `studio` of a workshop.
+struct Studio {
+    child: Child,
+    address: String,
+    token: Option<String>,
+}
+
+/// A field of multipart data: its name, a file's name or none, bytes.
+type Field<'a> = (&'a str, Option<&'a str>, &'a [u8]);
+
+fn file<'a>(field: &'a str, name: &'a str, bytes: &'a [u8]) -> Field<'a> {
+    (field, Some(name), bytes)
+}
+
+fn text<'a>(field: &'a str, text: &'a str) -> Field<'a> {
+    (field, None, text.as_bytes())
+}
+
+struct Reply {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|why| panic!("{why}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    fn error(&self) -> String {
+        self.json()["error"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Studio {
+    fn start(shop: &Workshop, words: &str) -> Self {
+        let mut command = shop.std(&format!("studio studio --no-open --port 0 {words}"));
+        command.env("IMPASTO_WEIGHTS", data("vgg19-thin.npz")).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("impasto studio: http://").unwrap_or_else(|| panic!("{line}"));
+        let (address, query) = url.split_once('/').unwrap();
+        let token = query.strip_prefix("?token=").map(str::to_owned);
+        Self { child, address: address.into(), token }
+    }
+
+    /// Ctrl-C.
+    fn end(mut self) {
+        let kill = std::process::Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        assert_eq!(self.child.wait().unwrap().code(), Some(130));
+    }
+
+    /// One request over a connection of its own.
+    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+        if !headers.iter().any(|(name, _)| *name == "Host") {
+            head += &format!("Host: {}\r\n", self.address);
+        }
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
+        // A refusal may come before all is sent.
+        let _ = stream.write_all(body);
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply);
+        let end = reply.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+        let head = String::from_utf8(reply[..end].to_vec()).unwrap().to_ascii_lowercase();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Reply { status, head, body: reply.split_off(end + 4) }
+    }
+
+    fn get(&self, path: &str) -> Reply {
+        self.ask("GET", path, &[], &[])
+    }
+
+    fn post(&self, path: &str) -> Reply {
+        self.ask("POST", path, &[], &[])
+    }
+
+    fn send(&self, path: &str, fields: &[Field<'_>]) -> Reply {
+        let mut body = Vec::new();
+        for (name, file, bytes) in fields {
+            let file = file.map_or_else(String::new, |file| format!("; filename=\"{file}\""));
+            body.extend(format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n").bytes());
+            body.extend_from_slice(bytes);
+            body.extend(b"\r\n");
+        }
+        body.extend(b"--edge--\r\n");
+        self.ask("POST", path, &[("Content-Type", "multipart/form-data; boundary=edge")], &body)
+    }
+
+    /// A job of the workshop's two pictures.
+    fn paint(&self, shop: &Workshop, settings: &str) -> u64 {
+        let [content, style] = ["content.png", "style.png"].map(|name| std::fs::read(shop.path(name)).unwrap());
+        let pictures = [file("content", "content.png", &content), file("style", "style.png", &style)];
+        let fields = [&pictures[..], &[text("settings", settings)]].concat();
+        let reply = self.send("/api/jobs", &fields);
+        assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
+        reply.json()["id"].as_u64().unwrap()
+    }
+
+    fn job(&self, id: u64) -> Value {
+        let reply = self.get(&format!("/api/jobs/{id}"));
+        assert_eq!(reply.status, 200);
+        reply.json()
+    }
+
+    /// The job as soon as it is so.
+    fn wait(&self, id: u64, is: impl Fn(&Value) -> bool) -> Value {
+        let begin = Instant::now();
+        loop {
+            let job = self.job(id);
+            if is(&job) {
+                return job;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{job}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn wait_for(&self, id: u64, state: &str) -> Value {
+        self.wait(id, |job| job["state"] == state)
+    }
+
+    /// The job when so many iterations are made.
+    fn wait_for_iterations(&self, id: u64, iterations: u64) -> Value {
+        self.wait(id, |job| job["progress"]["iteration"].as_u64().is_some_and(|made| made >= iterations))
+    }
+}
+
+impl Drop for Studio {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Files below a folder.
+fn files(folder: &std::path::Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn from_upload_to_picture() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let id = studio.paint(&shop, r#"{"size": 0, "steps": 3, "strength": 0.8}"#);
+    let events = studio.get(&format!("/api/jobs/{id}/events"));
+    assert!(events.head.contains("content-type: text/event-stream"), "{}", events.head);
+    let stream = String::from_utf8(events.body).unwrap();
+    let told = |event: &str| {
+        let lines = stream.lines().collect::<Vec<_>>();
+        let after = lines.windows(2).filter(|pair| pair[0] == format!("event: {event}")).map(|pair| pair[1]);
+        after.map(|line| serde_json::from_str(line.strip_prefix("data: ").unwrap()).unwrap()).collect::<Vec<Value>>()
+    };
+    let iterations: Vec<_> = told("progress").iter().map(|progress| progress["iteration"].as_u64().unwrap()).collect();
+    assert_eq!(iterations, [1, 2, 3]);
+    assert_eq!(told("state").last().unwrap()["state"], "done");
+
+    let job = studio.job(id);
+    assert_eq!(
+        (&job["state"], &job["size"], &job["name"]),
+        (&json!("done"), &json!([32, 24]), &json!("content-style.png"))
+    );
+    assert_eq!(job["settings"], json!({"size": "0", "steps": "3", "strength": "0.8"}));
+    assert_eq!(job["losses"].as_array().unwrap().len(), 3);
+    let picture = studio.get(&format!("/api/jobs/{id}/picture"));
+    assert!(picture.head.contains("content-type: image/png"));
+    let painted = image::load_from_memory(&picture.body).unwrap().into_rgb8();
+    shop.transfer("-o out.png --steps 3 --strength 0.8 --quiet").assert().success();
+    assert_eq!(painted, shop.rgb("out.png"), "the picture is the command's");
+    // So it is by the command that is shown.
+    let command = job["command"].as_str().unwrap().strip_prefix("impasto ").unwrap();
+    let mut again = shop.impasto(command);
+    again.env("IMPASTO_WEIGHTS", data("vgg19-thin.npz")).assert().success();
+    let path = format!("studio/{id:04}/content-style.png");
+    assert_eq!(shop.rgb(&path), painted);
+
+    let before = studio.get(&format!("/api/jobs/{id}/content"));
+    let before = image::load_from_memory(&before.body).unwrap().into_rgb8();
+    assert!(levels_apart(&before, &content()) < 80, "a JPEG of the photograph");
+    assert_eq!(studio.get(&format!("/api/jobs/{id}/styles/1")).status, 200);
+    assert_eq!(studio.get(&format!("/api/jobs/{id}/styles/2")).status, 404);
+
+    // The picture brings its settings back, and the job its pictures.
+    let made = studio.send("/api/provenance", &[file("picture", "p.png", &picture.body)]).json();
+    assert_eq!(made["settings"], job["settings"]);
+    assert_eq!(made["command"], job["command"]);
+    let number = id.to_string();
+    let fields = [text("like", &number), text("settings", r#"{"size": 0, "steps": 1}"#)];
+    let like = studio.send("/api/jobs", &fields).json()["id"].as_u64().unwrap();
+    studio.wait_for(like, "done");
+
+    assert_eq!(studio.get("/api/jobs").json()["jobs"].as_array().unwrap().len(), 2);
+    assert_eq!(studio.ask("DELETE", &format!("/api/jobs/{id}"), &[], &[]).status, 204);
+    assert_eq!(studio.get(&format!("/api/jobs/{id}")).status, 404);
+    assert_eq!(files(&shop.path("studio")), [format!("{like:04}")]);
+}
+
+#[test]
+fn what_is_wrong_is_refused_and_leaves_nothing() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let [content, style] = ["content.png", "style.png"].map(|name| std::fs::read(shop.path(name)).unwrap());
+    let (content, style) = (file("content", "a.png", &content), file("style", "b.png", &style));
+    let settings = |json: &'static str| text("settings", json);
+    // The head of a picture of 400 million pixels.
+    let mut large = Vec::new();
+    let mut writer = png::Encoder::new(&mut large, 20_000, 20_000).write_header().unwrap();
+    writer.write_chunk(png::chunk::IDAT, &[0]).unwrap();
+    drop(writer);
+    for (fields, status, said) in [
+        (vec![], 400, "`content` is missing"),
+        (vec![content], 400, "`style` is missing"),
+        (vec![style], 400, "`content` is missing"),
+        (vec![content, content, style], 400, "twice"),
+        (vec![content, style, text("pictures", "x")], 400, "`pictures`"),
+        (vec![content, style, settings("[1]")], 400, "JSON object"),
+        (vec![content, style, settings("{\"strength\": 7}")], 422, "--strength"),
+        (vec![content, style, settings("{\"strenght\": 1}")], 422, "--strength"),
+        (vec![content, style, settings("{\"lr\": 1, \"output\": \"/tmp/x.png\"}")], 422, "--output"),
+        (vec![content, style, settings("{\"init\": \"/etc/passwd\"}")], 422, "--init"),
+        (vec![content, file("style", "text.png", b"this is no picture")], 422, "text.png"),
+        (vec![content, file("style", "empty.png", b"")], 422, "empty.png"),
+        (vec![content, file("style", "large.png", &large)], 413, "20000×20000"),
+        (vec![text("like", "99")], 404, "no such job"),
+        (vec![text("like", "x")], 400, "`like`"),
+    ] {
+        let reply = studio.send("/api/jobs", &fields);
+        assert_eq!(reply.status, status, "{said}: {}", String::from_utf8_lossy(&reply.body));
+        assert!(reply.error().contains(said), "`{said}` is not in: {}", reply.error());
+        assert!(files(&shop.path("studio")).is_empty(), "{said}");
+    }
+    for (method, path, status) in [
+        ("GET", "/api/jobs/1", 404),
+        ("GET", "/api/jobs/x", 404),
+        ("GET", "/api/jobs/-1/picture", 404),
+        ("POST", "/api/jobs/1/pause", 404),
+        ("DELETE", "/api/jobs/1", 404),
+        ("GET", "/nowhere", 404),
+        ("GET", "/../Cargo.toml", 404),
+        ("PUT", "/api/jobs", 405),
+        ("POST", "/api/jobs", 400),
+        ("POST", "/api/provenance", 400),
+    ] {
+        let reply = studio.ask(method, path, &[], &[]);
+        assert_eq!(reply.status, status, "{method} {path}");
+        assert!(reply.error().len() > 10);
+    }
+    let reply = studio.send("/api/provenance", &[content]);
+    assert_eq!(reply.status, 422);
+    assert!(reply.error().contains("does not say how it was made"));
+}
+
+#[test]
+fn names_of_files_stay_within_the_jobs_folder() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let bytes = std::fs::read(shop.path("content.png")).unwrap();
+    let name = "../../evil <b>.png";
+    let settings = text("settings", r#"{"size": 0, "steps": 1}"#);
+    let fields = [file("content", name, &bytes), file("style", name, &bytes), settings];
+    let id = studio.send("/api/jobs", &fields).json()["id"].as_u64().unwrap();
+    let job = studio.wait_for(id, "done");
+    assert_eq!((&job["content"], &job["styles"]), (&json!("evil__b_.png"), &json!(["evil__b_-2.png"])));
+    assert_eq!(shop.new_files(), ["studio"]);
+    assert_eq!(files(&shop.path("studio")), ["0001"]);
+}
+
+#[test]
+fn only_this_machines_own_pages_and_programs_may_ask() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let (_, port) = studio.address.rsplit_once(':').unwrap();
+    let own = format!("http://{}", studio.address);
+    let localhost = format!("localhost:{port}");
+    for (headers, status) in [
+        (vec![], 200),
+        (vec![("Host", localhost.as_str())], 200),
+        (vec![("Host", "evil.example")], 403),
+        (vec![("Host", "localhost.evil.example")], 403),
+        (vec![("Origin", own.as_str())], 200),
+        (vec![("Origin", "http://evil.example")], 403),
+        (vec![("Origin", "null")], 403),
+        (vec![("Sec-Fetch-Site", "cross-site")], 403),
+        (vec![("Sec-Fetch-Site", "same-origin")], 200),
+    ] {
+        assert_eq!(studio.ask("GET", "/api/jobs", &headers, &[]).status, status, "{headers:?}");
+    }
+    assert_eq!(studio.ask("POST", "/api/jobs", &[("Origin", "http://evil.example")], &[]).status, 403);
+    let page = studio.get("/");
+    assert_eq!(page.status, 200);
+    assert!(page.head.contains("content-security-policy: default-src 'none'; script-src 'self';"), "{}", page.head);
+    // Nothing on the page comes from elsewhere.
+    let page = String::from_utf8(page.body).unwrap();
+    let named: Vec<&str> = page.split(['"', '\'']).filter(|word| word.contains("//")).collect();
+    assert!(named.is_empty(), "{named:?}");
+}
+
+#[test]
+fn other_machines_need_the_token() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "--listen 127.0.0.1");
+    let token = studio.token.clone().unwrap();
+    assert!(token.len() >= 32);
+    let status = |headers: &[(&str, &str)]| studio.ask("GET", "/api/jobs", headers, &[]).status;
+    assert_eq!(status(&[]), 401);
+    assert_eq!(studio.get("/").status, 401);
+    assert_eq!(status(&[("Authorization", &format!("Bearer {}", "0".repeat(token.len())))]), 401);
+    assert_eq!(status(&[("Authorization", &format!("Bearer {token}"))]), 200);
+    assert_eq!(studio.get("/?token=wrong").status, 401);
+    let entry = studio.get(&format!("/?token={token}"));
+    assert_eq!(entry.status, 303);
+    let cookie = entry.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    assert!(cookie.contains("httponly") && cookie.contains("samesite=strict"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap();
+    assert_eq!(status(&[("Cookie", cookie)]), 200);
+    let foreign = [("Cookie", cookie), ("Origin", "http://evil.example")];
+    assert_eq!(status(&foreign), 403);
+}
+
+#[test]
+fn pause_change_stop_and_discard() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let (id, next) = (studio.paint(&shop, ENDLESS), studio.paint(&shop, r#"{"size": 0, "steps": 1}"#));
+    studio.wait_for_iterations(id, 2);
+    assert_eq!(studio.job(next)["state"], "waiting", "one at a time");
+    let live = studio.get(&format!("/api/jobs/{id}/picture"));
+    assert!(live.head.contains("image/jpeg"));
+    assert_eq!(image::load_from_memory(&live.body).unwrap().into_rgb8().dimensions(), (32, 24));
+
+    let at = format!("/api/jobs/{id}");
+    assert_eq!(studio.post(&format!("{at}/pause")).status, 200);
+    let held = studio.wait_for(id, "paused")["progress"]["iteration"].clone();
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(studio.job(id)["progress"]["iteration"], held);
+    assert_eq!(studio.post(&format!("{at}/resume")).status, 200);
+    let held = held.as_u64().unwrap();
+    studio.wait_for_iterations(id, held + 1);
+
+    assert_eq!(studio.ask("PATCH", &at, &[], b"{\"strength\": 9}").status, 422);
+    assert_eq!(studio.ask("PATCH", &at, &[], b"x").status, 400);
+    assert_eq!(studio.ask("PATCH", &at, &[], b"{\"strength\": 0.9, \"scales\": null}").status, 200);
+    let changed = studio.wait(id, |job| job["changed"] == true);
+    assert_eq!((&changed["settings"]["strength"], &changed["settings"]["scales"]), (&json!("0.9"), &Value::Null));
+    // It goes on: iterations are counted on, and the picture is not the photograph again.
+    let made = changed["losses"].as_array().unwrap().len() as u64;
+    assert!(made > held);
+    studio.wait_for_iterations(id, made + 2);
+
+    assert_eq!(studio.post(&format!("{at}/stop")).status, 200);
+    let stopped = studio.wait_for(id, "stopped");
+    assert_eq!(stopped["size"], json!([32, 24]));
+    let kept = image::load_from_memory(&studio.get(&format!("{at}/picture")).body).unwrap().into_rgb8();
+    assert!(levels_apart(&kept, &content()) > 5);
+    assert_eq!(studio.post(&format!("{at}/pause")).status, 409);
+    assert_eq!(studio.ask("PATCH", &at, &[], b"{}").status, 409);
+    studio.wait_for(next, "done");
+
+    // A wish does not make it forget another.
+    let both = studio.paint(&shop, ENDLESS);
+    studio.wait_for_iterations(both, 1);
+    assert_eq!(studio.ask("PATCH", &format!("/api/jobs/{both}"), &[], b"{\"strength\": 0.9}").status, 200);
+    assert_eq!(studio.post(&format!("/api/jobs/{both}/pause")).status, 200);
+    assert_eq!(studio.wait_for(both, "paused")["changed"], true);
+
+    // Paused, painted, waiting or over: when a job is gone, so are its files.
+    let (running, waiting) = (studio.paint(&shop, ENDLESS), studio.paint(&shop, ENDLESS));
+    let mut left: Vec<String> = [id, next, both, running, waiting].map(|id| format!("{id:04}")).to_vec();
+    for id in [both, running, waiting, id, next] {
+        if id == running {
+            studio.wait_for_iterations(id, 1);
+        }
+        assert_eq!(studio.ask("DELETE", &format!("/api/jobs/{id}"), &[], &[]).status, 204);
+        assert_eq!(studio.get(&format!("/api/jobs/{id}")).status, 404);
+        left.retain(|name| *name != format!("{id:04}"));
+        assert_eq!(files(&shop.path("studio")), left);
+    }
+    // The worker has noticed.
+    let last = studio.paint(&shop, r#"{"size": 0, "steps": 1}"#);
+    studio.wait_for(last, "done");
+    assert_eq!(files(&shop.path("studio")), [format!("{last:04}")]);
+}
+
+#[test]
+fn an_upload_that_breaks_off_leaves_nothing() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let picture = std::fs::read(shop.path("content.png")).unwrap();
+    let mut stream = TcpStream::connect(&studio.address).unwrap();
+    let head =
+        "POST /api/jobs HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=edge\r\nContent-Length: 99999\r\n";
+    let part = "--edge\r\nContent-Disposition: form-data; name=\"content\"; filename=\"a.png\"\r\n\r\n";
+    stream.write_all(format!("{head}Host: {}\r\n\r\n{part}", studio.address).as_bytes()).unwrap();
+    stream.write_all(&picture).unwrap();
+    let begin = Instant::now();
+    let wait_until = |is: &dyn Fn() -> bool| {
+        while !is() {
+            assert!(begin.elapsed() < PATIENCE, "{:?}", files(&shop.path("studio")));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    wait_until(&|| !files(&shop.path("studio")).is_empty());
+    drop(stream);
+    wait_until(&|| files(&shop.path("studio")).is_empty());
+    // Nor does what a killed program left, of jobs that were coming or going.
+    for name in [".coming-abc", ".going-7-x"] {
+        std::fs::create_dir(shop.path(&format!("studio/{name}"))).unwrap();
+        std::fs::write(shop.path(&format!("studio/{name}/job.json")), "{}").unwrap();
+    }
+    drop(studio);
+    let _studio = Studio::start(&shop, "");
+    assert!(files(&shop.path("studio")).is_empty());
+}
+
+#[test]
+fn a_job_of_a_killed_studio_goes_on_to_the_same_bits() {
+    let shop = Workshop::new();
+    let settings = json!({"size": 0, "scales": "24,32", "steps": "50,600", "optimizer": "adam", "average": true});
+    let studio = Studio::start(&shop, "");
+    let id = studio.paint(&shop, &settings.to_string());
+    let at = format!("/api/jobs/{id}");
+    studio.wait_for_iterations(id, 60);
+    assert_eq!(studio.post(&format!("{at}/pause")).status, 200);
+    let held = studio.wait_for(id, "paused")["progress"]["iteration"].as_u64().unwrap();
+    // SIGKILL, as soon as it says so.
+    drop(studio);
+
+    let studio = Studio::start(&shop, "");
+    let job = studio.wait(id, |job| job["picture"] == true);
+    assert_eq!(job["state"], "paused", "a pause outlives the program");
+    assert_eq!(job["losses"].as_array().unwrap().len() as u64, held);
+    assert_eq!(studio.post(&format!("{at}/resume")).status, 200);
+    studio.wait_for_iterations(id, held + 3);
+    drop(studio);
+
+    let studio = Studio::start(&shop, "");
+    let stream = String::from_utf8(studio.get(&format!("{at}/events")).body).unwrap();
+    let told = stream.lines().filter_map(|line| line.strip_prefix("data: {\"iteration\":"));
+    let told: Vec<u64> = told.map(|rest| rest.split(',').next().unwrap().parse().unwrap()).collect();
+    assert!(told[0] > held, "it begins anew at {}", told[0]);
+    assert_eq!(*told.last().unwrap(), 650);
+    let job = studio.wait_for(id, "done");
+    assert_eq!(job["losses"].as_array().unwrap().len(), 650);
+    let picture = studio.get(&format!("{at}/picture")).body;
+    shop.transfer("-o out.png --scales 24,32 --steps 50,600 --optimizer adam --average --quiet").assert().success();
+    assert_eq!(image::load_from_memory(&picture).unwrap().into_rgb8(), shop.rgb("out.png"));
+    // The checkpoint goes with the work.
+    let begin = Instant::now();
+    while files(&shop.path(&format!("studio/{id:04}"))).contains(&".checkpoint".to_owned()) {
+        assert!(begin.elapsed() < PATIENCE);
+    }
+}
+
+#[test]
+fn changed_settings_outlive_the_program_too() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let id = studio.paint(&shop, ENDLESS);
+    let at = format!("/api/jobs/{id}");
+    studio.wait_for_iterations(id, 3);
+    assert_eq!(studio.ask("PATCH", &at, &[], b"{\"strength\": 0.9}").status, 200);
+    assert_eq!(studio.post(&format!("{at}/pause")).status, 200);
+    let held = studio.wait_for(id, "paused")["losses"].as_array().unwrap().len();
+    drop(studio);
+    let studio = Studio::start(&shop, "");
+    assert_eq!(studio.post(&format!("{at}/resume")).status, 200);
+    studio.wait_for_iterations(id, held as u64 + 2);
+    let job = studio.job(id);
+    assert!(job["changed"] == true && job["settings"]["strength"] == "0.9", "{}", job["settings"]);
+    // Where the checkpoint is of something else, the job begins anew.
+    assert_eq!(studio.post(&format!("{at}/pause")).status, 200);
+    let held = studio.wait_for(id, "paused")["losses"].as_array().unwrap().len();
+    drop(studio);
+    style().save(shop.path(&format!("studio/{id:04}/content.png"))).unwrap();
+    let studio = Studio::start(&shop, "");
+    assert_eq!(studio.post(&format!("{at}/resume")).status, 200);
+    let job = studio.wait(id, |job| job["progress"] != Value::Null);
+    assert!(job["losses"].as_array().unwrap().len() < held, "it goes on from another photograph's picture");
+}
+
+#[test]
+fn runs_end_as_the_commands_do() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    for (settings, words) in [
+        (r#"{"size": 0, "steps": 400, "scales": 1, "tolerance": 0.2}"#, "--steps 400 --scales 1 --tolerance 0.2"),
+        (
+            r#"{"size": 0, "steps": 30, "scales": 1, "optimizer": "adam", "lr": 0.1, "average": true}"#,
+            "--steps 30 --scales 1 --optimizer adam --lr 0.1 --average",
+        ),
+    ] {
+        let id = studio.paint(&shop, settings);
+        let job = studio.wait_for(id, "done");
+        let picture = studio.get(&format!("/api/jobs/{id}/picture")).body;
+        shop.transfer(&format!("-o out.png --quiet --log log.jsonl {words}")).assert().success();
+        assert_eq!(image::load_from_memory(&picture).unwrap().into_rgb8(), shop.rgb("out.png"), "{words}");
+        assert_eq!(job["losses"].as_array().unwrap().len(), shop.log("log.jsonl").len(), "{words}");
+        assert!(job["losses"].as_array().unwrap().len() < 400);
+    }
+    // What cannot be right is said before it waits for its turn.
+    let [content, style] = ["content.png", "style.png"].map(|name| std::fs::read(shop.path(name)).unwrap());
+    for (settings, said) in [(r#"{"average": true}"#, "--average"), (r#"{"blend": "1,2"}"#, "--blend")] {
+        let pictures = [file("content", "a.png", &content), file("style", "b.png", &style), text("settings", settings)];
+        let reply = studio.send("/api/jobs", &pictures);
+        assert_eq!(reply.status, 422, "{settings}");
+        assert!(reply.error().contains(said), "{}", reply.error());
+    }
+}
+
+#[test]
+fn what_a_job_would_take_is_told_beforehand() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let ask = |body: &Value| studio.ask("POST", "/api/forecast", &[], body.to_string().as_bytes());
+    let plan = format!("plan content.png style.png --size 0 --json --weights {}", data("vgg19-thin.npz"));
+    let plan = shop.impasto(&plan).assert().success().get_output().stdout.clone();
+    let plan: Value = serde_json::from_slice(&plan).unwrap();
+    let id = studio.paint(&shop, r#"{"size": 0, "steps": 1}"#);
+    studio.wait_for(id, "done");
+    for asked in [
+        json!({"content": [32, 24], "styles": [[28, 28]], "settings": {"size": 0}}),
+        json!({"like": id, "settings": {"size": 0}}),
+        json!({"like": id, "styles": [[28, 28]], "settings": {"size": "0", "strength": null}}),
+    ] {
+        let told = ask(&asked);
+        assert_eq!(told.status, 200, "{asked}: {}", String::from_utf8_lossy(&told.body));
+        let told = told.json();
+        assert!(told["seconds"].as_f64().unwrap() > 0.0);
+        assert_eq!(told["peak_memory_bytes"], plan["peak_memory_bytes"], "{asked}");
+        let steps = |plan: &Value| -> Vec<_> {
+            plan["scales"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|s| [&s["width"], &s["height"], &s["steps"]].map(Value::clone))
+                .collect()
+        };
+        assert_eq!(steps(&told), steps(&plan), "{asked}");
+    }
+    let of_size = |size: u32| {
+        ask(&json!({"content": [4000, 3000], "styles": [[900, 800], [50, 60]], "settings": {"size": size}})).json()
+    };
+    let (small, large) = (of_size(64), of_size(256));
+    for name in ["seconds", "peak_memory_bytes"] {
+        assert!(small[name].as_f64().unwrap() < large[name].as_f64().unwrap(), "{name}");
+    }
+    let last = large["scales"].as_array().unwrap().last().unwrap();
+    assert_eq!([&last["width"], &last["height"]], [256, 192]);
+    let nothing = ask(&json!({"content": [9, 9], "styles": [[9, 9]], "settings": {"colors": "only"}})).json();
+    assert_eq!((&nothing["scales"], &nothing["seconds"]), (&json!([]), &json!(0)));
+    for (asked, status, said) in [
+        (json!({}), 400, "`content` is missing"),
+        (json!({"content": [9, 9]}), 400, "`styles` is missing"),
+        (json!({"content": [9, 0], "styles": [[9, 9]]}), 400, "9×0"),
+        (json!({"content": [60000, 60000], "styles": [[9, 9]]}), 400, "200 million"),
+        (json!({"content": [9, -9], "styles": [[9, 9]]}), 400, "JSON object"),
+        (json!({"sizes": []}), 400, "`sizes`"),
+        (json!([1]), 400, "JSON object"),
+        (json!({"like": 99}), 404, "no such job"),
+        (json!({"like": id, "settings": {"strenght": 1}}), 422, "--strength"),
+        (json!({"like": id, "settings": {"average": true}}), 422, "--average"),
+        (json!({"like": id, "settings": {"size": 65536}}), 422, "--size"),
+    ] {
+        let reply = ask(&asked);
+        assert_eq!(reply.status, status, "{asked}: {}", String::from_utf8_lossy(&reply.body));
+        assert!(reply.error().contains(said), "{asked}: {}", reply.error());
+    }
+}
+
+#[test]
+fn a_job_that_fails_says_why_and_the_next_one_is_painted() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    // A size at which the network's deepest layers have nothing to see.
+    let bad = studio.paint(&shop, r#"{"size": 4, "scales": 1}"#);
+    let good = studio.paint(&shop, r#"{"size": 0, "steps": 1}"#);
+    let failed = studio.wait_for(bad, "failed");
+    assert!(failed["error"].as_str().unwrap().contains("--size"), "{failed}");
+    studio.wait_for(good, "done");
+    assert_eq!(studio.get(&format!("/api/jobs/{bad}/picture")).status, 404);
+}
+
+#[test]
+fn the_queue_survives_a_restart() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let done = studio.paint(&shop, r#"{"size": 0, "steps": 1}"#);
+    studio.wait_for(done, "done");
+    let (long, next) = (studio.paint(&shop, ENDLESS), studio.paint(&shop, r#"{"size": 0, "steps": 2}"#));
+    studio.wait_for_iterations(long, 1);
+    studio.end();
+    let record = std::fs::read(shop.path(&format!("studio/{long:04}/job.json"))).unwrap();
+    let record: Value = serde_json::from_slice(&record).unwrap();
+    let made = record["losses"].as_array().unwrap().len() as u64;
+
+    let studio = Studio::start(&shop, "");
+    let states = |studio: &Studio| -> Vec<String> {
+        let jobs = studio.get("/api/jobs").json();
+        jobs["jobs"].as_array().unwrap().iter().map(|job| job["state"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = studio.wait(long, |job| job["progress"] != Value::Null);
+    assert!(first["progress"]["iteration"].as_u64().unwrap() > made, "it goes on: {made}, {}", first["progress"]);
+    assert_eq!(states(&studio), ["done", "running", "waiting"]);
+    assert_eq!(studio.get(&format!("/api/jobs/{done}/picture")).status, 200);
+    assert_eq!(studio.job(done)["losses"].as_array().unwrap().len(), 1);
+    studio.post(&format!("/api/jobs/{long}/stop"));
+    studio.wait_for(next, "done");
+    // Numbers are not given twice.
+    assert!(studio.paint(&shop, r#"{"size": 0, "steps": 1}"#) > next);
+    // A crash is no worse than Ctrl-C: nothing is written at the end.
+    drop(studio);
+    let studio = Studio::start(&shop, "");
+    assert_eq!(states(&studio)[..3], ["done", "stopped", "done"]);
+}
+
+/// What the document says of a value, as far as it is used there.
+fn check(schema: &Value, value: &Value, document: &Value, at: &str) {
+    if let Some(name) = schema["$ref"].as_str() {
+        return check(document.pointer(&name[1..]).unwrap(), value, document, at);
+    }
+    if let Some(all) = schema["allOf"].as_array() {
+        for schema in all {
+            check(schema, value, document, at);
+        }
+        return;
+    }
+    if let Some(any) = schema["anyOf"].as_array() {
+        let fitting = any.iter().find(|schema| (schema["type"] == "null") == value.is_null()).unwrap();
+        return check(fitting, value, document, at);
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_u64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let allows = |allowed: &Value| allowed == kind || allowed == "number" && kind == "integer";
+    match &schema["type"] {
+        Value::Null => {}
+        Value::Array(kinds) => assert!(kinds.iter().any(allows), "{at} is {kind}"),
+        allowed => assert!(allows(allowed), "{at} is {kind}, not {allowed}"),
+    }
+    if let Some(values) = schema["enum"].as_array() {
+        assert!(values.contains(value), "{at} is {value}");
+    }
+    let names = |value: &Value| {
+        value.as_array().into_iter().flatten().map(|name| name.as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    if let Some(object) = value.as_object() {
+        for name in names(&schema["required"]) {
+            assert!(object.contains_key(&name), "{at} has no {name}");
+        }
+        for (name, inner) in object {
+            let described = schema["properties"].get(name).or_else(|| schema.get("additionalProperties"));
+            if let Some(described) = described {
+                check(described, inner, document, &format!("{at}.{name}"));
+            }
+        }
+    }
+    if let (Some(items), Some(described)) = (value.as_array(), schema.get("items")) {
+        for item in items {
+            check(described, item, document, &format!("{at}[]"));
+        }
+    }
+}
+
+#[test]
+fn the_document_describes_every_answer() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let document = studio.get("/api/openapi.json").json();
+    let painted = studio.paint(&shop, r#"{"size": 0, "steps": 1, "clamp": true}"#);
+    studio.wait_for(painted, "done");
+    let picture = studio.get(&format!("/api/jobs/{painted}/picture")).body;
+    let (mut asked, mut seen) = (0, BTreeSet::new());
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters") {
+            // A job for each, that is being painted, one that is over, and one that is not there.
+            let running = studio.paint(&shop, ENDLESS);
+            studio.wait_for_iterations(running, 1);
+            for id in [painted, running, 999] {
+                let filled = path.replace("{id}", &id.to_string()).replace("{index}", "1");
+                let method = method.to_uppercase();
+                let reply = match filled.as_str() {
+                    _ if method == "DELETE" && id == painted => continue,
+                    path if path.ends_with("/events") && id == running => {
+                        studio.post(&format!("/api/jobs/{id}/stop"));
+                        studio.get(path)
+                    }
+                    "/api/provenance" => studio.send(&filled, &[file("picture", "p.png", &picture)]),
+                    "/api/forecast" => {
+                        let body = json!({"like": id}).to_string();
+                        studio.ask(&method, &filled, &[], body.as_bytes())
+                    }
+                    "/api/jobs" if method == "POST" => studio.send(&filled, &[text("like", &id.to_string())]),
+                    path => studio.ask(&method, path, &[], if method == "PATCH" { br#"{"seed": 1}"# } else { &[] }),
+                };
+                let described = &operation["responses"][reply.status.to_string()];
+                assert!(described.is_object(), "{method} {filled} answers {}", reply.status);
+                let kind = reply.head.lines().find_map(|line| line.strip_prefix("content-type: ")).unwrap_or("");
+                let kinds = described["content"].as_object();
+                assert_eq!(
+                    kinds.is_some_and(|kinds| kinds.contains_key(kind)),
+                    kinds.is_some(),
+                    "{method} {filled}: {kind}"
+                );
+                if kind == "application/json" {
+                    check(
+                        &described["content"][kind]["schema"],
+                        &reply.json(),
+                        &document,
+                        &format!("{method} {filled}"),
+                    );
+                }
+                asked += 1;
+                seen.insert(reply.status);
+            }
+            // Whatever is left of it.
+            let jobs = studio.get("/api/jobs").json();
+            for job in jobs["jobs"].as_array().unwrap().iter().filter(|job| job["id"] != painted) {
+                studio.ask("DELETE", &format!("/api/jobs/{}", job["id"]), &[], &[]);
+            }
+        }
+    }
+    assert!(asked >= 40 && seen.is_superset(&BTreeSet::from([200, 201, 204, 404, 409])), "{asked}: {seen:?}");
+    // And it leaves out none.
+    let source = include_str!("../../src/studio/api.rs");
+    let routes = source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let described: BTreeSet<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(routes.collect::<BTreeSet<_>>(), described);
+}

@@ -1,0 +1,300 @@
+//! The command `impasto gradcheck`, as its users see it.
+
+use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use assert_cmd::Command;
+use impasto::Preset;
+use impasto::gradcheck::{GradCheck, TapeCheck, registry};
+use impasto::objective::style_transfer;
+use impasto::vgg::{Layer, Vgg19, Weights};
+use ndarray::Array3;
+use predicates::prelude::*;
+
+fn gradcheck() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_impasto"));
+    command.arg("gradcheck");
+    command
+}
+
+#[test]
+fn a_table_of_the_operations_asked_for() {
+    let right = predicate::str::contains("0 wrong").and(predicate::str::contains("at zero"));
+    let others = predicate::str::contains("conv2d").not();
+    gradcheck().args(["relu", "sum"]).assert().success().stdout(right.and(others));
+}
+
+#[test]
+fn json_has_an_object_for_each_case() {
+    let output = gradcheck().args(["scale", "style_transfer", "--json", "--seed", "7"]).assert().success();
+    let cases: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    let cases = cases.as_array().unwrap();
+    assert!(cases.iter().any(|case| case["operation"] == "scale"));
+    assert_eq!(cases.iter().filter(|case| case["operation"] == "style_transfer").count(), 9);
+    for case in cases {
+        assert_eq!(case["right"], true, "{case}");
+        assert!(case["compared"].as_u64().unwrap() > 0, "{case}");
+        assert!(case["worst_relative_error"].as_f64().unwrap() < 1e-6, "{case}");
+    }
+}
+
+#[test]
+fn an_unknown_operation_is_refused_with_the_known_ones() {
+    let message = predicate::str::contains("`konv` is no operation; there are add, ");
+    gradcheck().arg("konv").assert().code(2).stderr(message).stdout("");
+}
+
+#[test]
+fn the_table_fits_a_terminal_and_has_colours_where_they_are_wanted() {
+    for case in registry::cases(0) {
+        assert!(case.description.chars().count() <= 48, "{}", case.description);
+    }
+    let output = |name: &str, value: &str| {
+        let output = gradcheck().arg("relu").env_remove("NO_COLOR").env(name, value).assert().success();
+        String::from_utf8(output.get_output().stdout.clone()).unwrap()
+    };
+    let plain = output("NO_COLOR", "1");
+    assert!(plain.lines().all(|line| line.chars().count() <= 80) && !plain.contains('\x1b'), "{plain}");
+    assert_eq!(output("TERM", "xterm"), plain, "a pipe is no terminal");
+    let forced = output("CLICOLOR_FORCE", "1");
+    assert!(forced.contains("\x1b[32mright\x1b[0m"), "{forced}");
+}
+
+/// `impasto gradcheck --exec` of a command in examples/gradcheck.
+fn exec(command: &str) -> Command {
+    let mut gradcheck = gradcheck();
+    gradcheck.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/gradcheck"));
+    gradcheck.args(["--timeout", "30", "--exec", command]);
+    gradcheck.timeout(Duration::from_secs(100));
+    gradcheck
+}
+
+/// Whether a command is there and succeeds; says so if not, for what follows is skipped.
+fn runs(command: &str, arguments: &[&str]) -> bool {
+    let runs = std::process::Command::new(command).args(arguments).output().is_ok_and(|output| output.status.success());
+    if !runs {
+        println!("skipped: `{command} {}` does not run here", arguments.join(" "));
+    }
+    runs
+}
+
+#[test]
+fn a_program_in_python_is_checked() {
+    if runs("python3", &["--version"]) {
+        exec("python3 my_loss.py").assert().success().stdout(predicate::str::starts_with("right: 3 slopes agree, "));
+    }
+}
+
+#[test]
+fn a_program_with_numpy_is_checked_and_its_errors_are_drawn() {
+    if !runs("python3", &["-c", "import numpy"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("errors.png");
+    let report = exec("python3 numpy_layer.py").args(["--json", "--seed", "3"]).assert().success();
+    let report: serde_json::Value = serde_json::from_slice(&report.get_output().stdout).unwrap();
+    assert_eq!((&report["verdict"], &report["compared"]), (&"right".into(), &(24 * 66).into()));
+    assert_eq!(report["shapes"], serde_json::json!([[4, 6], [6, 6], [6]]));
+    let wrong = exec("python3 numpy_layer.py --transposed").arg("--picture").arg(&picture).assert().code(1);
+    wrong.stdout(predicate::str::starts_with("wrong gradient: ").and(predicate::str::contains("  input 1[")));
+    let drawn = image::open(&picture).unwrap().to_rgb8();
+    // W stands second; it is right on its diagonal alone.
+    let bright = |pixel: &&image::Rgb<u8>| pixel[1] > 200 && pixel[2] < 200;
+    assert!(drawn.pixels().filter(bright).count() > 30 * 32 * 32 * 9 / 10, "{:?}", drawn.dimensions());
+}
+
+#[test]
+fn a_program_in_c_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("loss");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/gradcheck/loss.c");
+    if runs("cc", &["-O2", "-o", program.to_str().unwrap(), source, "-lm"]) {
+        let command = shlex::try_quote(program.to_str().unwrap()).unwrap().into_owned();
+        exec(&command).assert().success().stdout(predicate::str::starts_with("right: 4 slopes agree, "));
+    }
+}
+
+#[test]
+fn a_program_in_r_is_checked() {
+    if runs("Rscript", &["--version"]) {
+        exec("Rscript loss.R").assert().success().stdout(predicate::str::starts_with("right: 2 slopes agree, "));
+    }
+}
+
+/// A program in the language of the shell whose answers to the three questions are commands.
+#[cfg(unix)]
+fn script(folder: &Path, inputs: &str, value: &str, gradient: &str) -> String {
+    let text = format!(
+        "while read -r question; do case $question in\n*'\"ask\":\"inputs\"'*) {inputs};;\n*'\"ask\":\"value\"'*) {value};;\n*) \
+         {gradient};;\nesac; done\n"
+    );
+    let path = folder.join("program.sh");
+    std::fs::write(&path, text).unwrap();
+    format!("sh {}", path.display())
+}
+
+#[test]
+#[cfg(unix)]
+fn programs_that_fail_get_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = r#"echo '{"inputs":[[1.0,2.0]]}'"#;
+    let value = r#"echo '{"value":3.0}'"#;
+    let gradient = r#"echo '{"gradient":[[0.0,0.0]]}'"#;
+    let right = exec(&script(folder.path(), inputs, value, gradient)).assert().success();
+    right.stdout(predicate::str::starts_with("right: 2 slopes agree"));
+    for (what, [inputs, value, gradient], said) in [
+        ("ends at once", ["exit 7", value, gradient], "ended (exit status: 7) before it answered \"inputs\""),
+        ("ends later", [inputs, value, "exit 1"], "ended (exit status: 1) before it answered \"gradient\""),
+        ("is killed", [inputs, "kill -9 $$", gradient], "ended (signal: 9 (SIGKILL)) before it answered \"value\""),
+        ("chats", ["echo Loading the data", value, gradient], "with `Loading the data`, which is no JSON"),
+        ("answers something else", [inputs, "echo '{\"loss\":3}'", gradient], "a line as {\"value\": …} was expected"),
+        ("says why", [inputs, "echo '{\"error\":\"no GPU\"}'", gradient], "cannot answer \"value\": no GPU"),
+        ("has no inputs", ["echo '{\"inputs\":[]}'", value, gradient], "inputs are [], where a list of one or more"),
+        ("has NaN inputs", ["echo '{\"inputs\":[NaN]}'", value, gradient], "has NaN or an infinity in it"),
+        ("gives words", [inputs, "echo '{\"value\":\"3\"}'", gradient], "value has \"3\" in it, which is no number"),
+        (
+            "gives other shapes",
+            [inputs, value, "echo '{\"gradient\":[[1,2,3]]}'"],
+            "has shape [3], where [2] was expected",
+        ),
+        (
+            "gives too few",
+            [inputs, value, "echo '{\"gradient\":[]}'"],
+            "no list with one array for each of the inputs (1)",
+        ),
+    ] {
+        let failed = exec(&script(folder.path(), inputs, value, gradient)).assert().code(1).stdout("");
+        let text = String::from_utf8_lossy(&failed.get_output().stderr).into_owned();
+        let paragraph = text.starts_with("error: ") && text.trim_end().lines().count() == 1;
+        assert!(paragraph && text.contains(said), "a program that {what}: {text}");
+    }
+    for (what, [value, gradient], said) in [
+        ("gives NaN", ["echo '{\"value\":NaN}'", gradient], "wrong: the value at [] is NaN at the given inputs\n"),
+        (
+            "has NaN slopes",
+            [value, "echo '{\"gradient\":[[0,nan]]}'"],
+            "wrong: the gradient that was given for input 0 is NaN at [1]",
+        ),
+        ("is wrong", [value, "echo '{\"gradient\":[[0,1]]}'"], "wrong gradient: 1 of 2 slopes\n"),
+    ] {
+        let failed = exec(&script(folder.path(), inputs, value, gradient)).assert().code(1).stderr("");
+        let text = String::from_utf8_lossy(&failed.get_output().stdout).into_owned();
+        assert!(text.starts_with(said) && text.lines().all(|line| line.chars().count() <= 80), "{what}: {text}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_program_that_hangs_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let hangs = format!("echo $$ > {}; exec sleep 1000", folder.path().join("pid").display());
+    let command = script(folder.path(), "echo '{\"inputs\":[1.0]}'", &hangs, "");
+    let start = Instant::now();
+    let mut gradcheck = gradcheck();
+    gradcheck.args(["--timeout", "0.5", "--exec", &command]).timeout(Duration::from_secs(60));
+    gradcheck
+        .assert()
+        .code(1)
+        .stderr(predicate::str::contains("did not answer \"value\" within 0.5 s; if it needs longer"));
+    assert!(start.elapsed() < Duration::from_secs(50));
+    let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
+    assert!(!Path::new("/proc").join(pid.trim()).exists(), "{pid} is still there");
+}
+
+/// A program that starts another and waits for it, when it is asked for the value; and the file for the number of that one.
+#[cfg(target_os = "linux")]
+fn waits_for_another(folder: &Path) -> (String, PathBuf) {
+    let pid = folder.join("pid");
+    let waits = format!("sleep 1000 & echo $! > {}; wait", pid.display());
+    (script(folder, "echo '{\"inputs\":[1.0]}'", &waits, ""), pid)
+}
+
+/// Whether a process is there, and no zombie, some time after it was sent a signal.
+#[cfg(target_os = "linux")]
+fn is_alive(pid: &str) -> bool {
+    let alive = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+    };
+    (0..200).all(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        alive()
+    })
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_program_has_started_is_ended_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (command, pid) = waits_for_another(folder.path());
+    let mut gradcheck = gradcheck();
+    gradcheck.args(["--timeout", "0.5", "--exec", &command]).timeout(Duration::from_secs(60));
+    gradcheck.assert().code(1).stderr(predicate::str::contains("did not answer \"value\" within 0.5 s"));
+    let pid = std::fs::read_to_string(pid).unwrap();
+    assert!(!is_alive(pid.trim()), "{pid} is still there");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ctrl_c_ends_the_program_and_what_it_has_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let (command, pid) = waits_for_another(folder.path());
+    let mut gradcheck = std::process::Command::new(env!("CARGO_BIN_EXE_impasto"));
+    let running =
+        gradcheck.args(["gradcheck", "--exec", &command]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let other = (0..500).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        std::fs::read_to_string(&pid).ok().filter(|pid| pid.ends_with('\n'))
+    });
+    let other = other.expect("the program starts another");
+    let interrupt = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status();
+    assert!(interrupt.unwrap().success());
+    let output = running.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), &output.stderr[..]), (Some(130), &b""[..]));
+    assert!(!is_alive(other.trim()), "{other} is still there");
+}
+
+#[test]
+fn what_cannot_be_started_is_told() {
+    let message = "error: cannot start the program `no-such-program`: ";
+    exec("no-such-program --fast").assert().code(1).stdout("").stderr(predicate::str::starts_with(message));
+    exec("'").assert().code(1).stderr(predicate::str::contains("is no command"));
+    gradcheck().args(["relu", "--exec", "x"]).assert().code(2);
+    exec("x").args(["--picture", "x.docx"]).assert().code(2).stdout("").stderr(predicate::str::contains("x.docx"));
+    gradcheck().args(["--picture", "x.png"]).assert().code(2).stderr(predicate::str::contains("--exec"));
+}
+
+#[test]
+#[cfg(unix)]
+fn kinks_have_an_exit_code_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    // |x| at 0: the sign of a number may be left out.
+    let value = r#"x=${question##*"["}; x=${x%%"]"*}; x=${x#-}; echo "{\"value\":$x}""#;
+    let command = script(folder.path(), "echo '{\"inputs\":[[0.0]]}'", value, "echo '{\"gradient\":[[0.5]]}'");
+    exec(&command).assert().code(3).stdout(predicate::str::starts_with("not differentiable here: 1 of 1 slopes"));
+    let accepted = exec(&command).arg("--subgradients").assert().success();
+    accepted.stdout(predicate::str::starts_with("right, at a kink: "));
+}
+
+/// As large as it gets: all channels of VGG19, 20 million weights, in f64.
+#[test]
+#[ignore = "takes half a minute and 1 GB; run with --ignored"]
+fn the_objective_on_the_whole_network() {
+    let last: Layer = "relu5_1".parse().unwrap();
+    let network = Vgg19::<f64>::new(Weights::random(1, Some(last)));
+    let image = |phase: f64| {
+        Array3::from_shape_fn((35, 33, 3), |(i, j, c)| (phase + (i * i + 3 * j) as f64 * 0.37 + c as f64).sin())
+    };
+    let recipe = Preset::default().recipe(false);
+    let transfer = style_transfer(&recipe, &network, image(0.0), vec![(image(1.0), 1.0)]).unwrap();
+    let report = GradCheck::new()
+        .directions(2)
+        .rtol(1e-6)
+        .check(|_, x| transfer.evaluate(&network, &x[0], &x[0]).unwrap().scaled, &[image(2.0).into_dyn()])
+        .unwrap();
+    println!("{report}, {} evaluations", report.evaluations);
+    assert!(report.operations > 25, "{report:?}");
+}
