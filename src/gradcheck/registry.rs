@@ -271,7 +271,7 @@ impl Cases {
         }
         for (description, shape) in [("more positions", [7, 4]), ("more channels", [3, 6]), ("two positions", [2, 2])] {
             let mut targets = self.random(&shape, 1);
-            for mut row in targets.lanes_mut(ndarray::Axis(1)) {
+            for mut row in targets.lanes_mut(Axis(1)) {
                 let length = row.dot(&row).sqrt();
                 row.mapv_inplace(|v| v / length);
             }

@@ -82,7 +82,7 @@ mod tests {
     fn agrees_with_pytorch() {
         let case = reference("centred_cosine");
         fn of<'t, T: Real>(x: &[Var<'t, T>], case: &crate::ops::testing::Reference) -> Var<'t, T> {
-            centred_cosine(&x[0], &case.array("target").into(), &vec![T::of(1.0 / 13.0); 13])
+            centred_cosine(&x[0], &case.array("target").into(), &[T::of(1.0 / 13.0); 13])
         }
         agrees::<f64>(&case, &["x"], |x| of(x, &case));
         agrees::<f32>(&case, &["x"], |x| of(x, &case));

@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use impasto::kernels::ConvAlgorithm;
 use impasto::objective::Targets;
 use impasto::picture::Picture;
-use impasto::recipe::{Finish, LayerWeights, Preset, Recipe, StyleLoss};
+use impasto::recipe::{LayerWeights, Preset, Recipe, StyleLoss};
 use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
 use strum::VariantNames;
 
@@ -171,13 +171,6 @@ pub(super) struct RecipeArguments {
     #[arg(long, value_name = "0..1", value_parser = strength)]
     strength: Option<f64>,
 
-    /// Finish the picture with N iterations of feature splitting; 0 leaves it out [default: auto, as the preset has it]
-    ///
-    /// The last stage, at the last size: each place is drawn towards the place of the style that is most like it, which makes
-    /// paint of what the style's statistics left as grain.
-    #[arg(long, value_name = "auto|N")]
-    finish: Option<FinishSteps>,
-
     /// Layers that keep the content, with their weights [default: relu4_1 for the balanced preset, relu3_1 on random weights; relu4_2 for the others]
     #[arg(long, value_name = "LAYER[=W],…")]
     content_layers: Option<LayerWeights>,
@@ -214,33 +207,7 @@ impl RecipeArguments {
                 .reference_side
                 .filter(|_| self.style_weight.is_none() && self.content_weight.is_none()),
             tv_weight: self.tv_weight.unwrap_or(preset.tv_weight),
-            finish: match self.finish {
-                None | Some(FinishSteps::Auto) => preset.finish,
-                Some(FinishSteps::Given(0)) => None,
-                Some(FinishSteps::Given(steps)) => Some(Finish { steps, ..preset.finish.unwrap_or_default() }),
-            },
             ..preset
-        }
-    }
-}
-
-/// What `--finish` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FinishSteps {
-    /// The preset's.
-    Auto,
-    /// So many iterations.
-    Given(usize),
-}
-
-impl FromStr for FinishSteps {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse::<u32>() {
-            _ if text == "auto" => Ok(Self::Auto),
-            Ok(steps) if steps <= 1_000_000_000 => Ok(Self::Given(steps as usize)),
-            _ => Err("give auto, or a number of iterations, as in 20; 0 for none".into()),
         }
     }
 }
