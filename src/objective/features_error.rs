@@ -99,6 +99,6 @@ impl<T: Real> Term<T> for FeaturesError<T> {
     }
 
     fn squared_error(&self) -> Option<(&Value<T>, f64)> {
-        (self.selection == Selection::default()).then(|| (&self.target, self.divisor))
+        (self.selection == Selection::default()).then_some((&self.target, self.divisor))
     }
 }

@@ -10,7 +10,7 @@ use impasto::picture::{Format, Picture};
 use impasto::run::{Ended, Progress, Run, Stop, Watcher};
 use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
 use impasto::write_atomically;
-use impasto_drawing::{self, Cell, CellSettings, Curve, Sheet, Tile};
+use impasto_drawing::{Cell, CellSettings, Curve, Sheet, Tile};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -239,17 +239,19 @@ impl Arguments {
             Name::Inversions => {
                 let all: Vec<Layer> = Layer::all().filter(|layer| !layer.is_classifier()).collect();
                 let layers = if self.layers.is_empty() { all } else { self.layers.clone() };
-                each(&|image| figure::inversions(image, &layers, last))
+                each(&|image| impasto_drawing::inversions(image, &layers, last))
             }
             Name::Lambda => {
                 let values = values(&[0.01, 0.1, 1.0, 10.0, 100.0]);
-                each(&|image| figure::lambda(image, self.lambda_layer(), &values))
+                each(&|image| impasto_drawing::lambda(image, self.lambda_layer(), &values))
             }
-            Name::Content => each(&|image| figure::content(image, last)),
-            Name::Style => each(&|image| figure::style(image, last)),
-            Name::Textures => each(&|image| figure::textures(image, last)),
-            Name::Weights => figure::weights(&images[0], &images[1], last, pooling, &values(&[0.001, 0.01, 0.1, 1.0])),
-            Name::Controls => figure::controls(&images[0], [&images[1], &images[2]], trained),
+            Name::Content => each(&|image| impasto_drawing::content(image, last)),
+            Name::Style => each(&|image| impasto_drawing::style(image, last)),
+            Name::Textures => each(&|image| impasto_drawing::textures(image, last)),
+            Name::Weights => {
+                impasto_drawing::weights(&images[0], &images[1], last, pooling, &values(&[0.001, 0.01, 0.1, 1.0]))
+            }
+            Name::Controls => impasto_drawing::controls(&images[0], [&images[1], &images[2]], trained),
             Name::Loss => Vec::new(),
         }
     }
@@ -272,7 +274,7 @@ impl Arguments {
     fn loss(&self) -> Result<ExitCode, Error> {
         let curves = self.files.iter().map(|path| self.curve(path)).collect::<Result<Vec<_>, _>>()?;
         let x_label = if self.over == Over::Seconds { "seconds" } else { "iterations (one evaluation each)" };
-        let plot = figure::plot(&curves, x_label, &self.term, [900, 600]).ok_or_else(|| {
+        let plot = impasto_drawing::plot(&curves, x_label, &self.term, [900, 600]).ok_or_else(|| {
             Error::Failure(format!("the logs have no `{}` above 0, and a logarithmic axis shows no others", self.term))
         })?;
         plot.save(&self.output)?;

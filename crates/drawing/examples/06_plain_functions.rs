@@ -6,7 +6,6 @@
 //! whether the loss changes as the gradient says.
 
 use impasto::gradcheck::{Failure, GradCheck, Verdict, check_fn, check_hessian_vector, numeric_gradient};
-use impasto_drawing;
 use ndarray::{Array1, Array2, ArrayD};
 
 /// Points in the plane, one a row, and which of two classes each belongs to.
@@ -58,7 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let numeric = numeric_gradient(size, &a).values;
     let given: ArrayD<f64> = transposed(&a).into_dyn();
     let errors = (&given - &numeric).mapv(f64::abs) / (given.mapv(f64::abs) + numeric.mapv(f64::abs));
-    let picture = figure::heat_map("error of the gradient of ‖A·x‖²", &[errors]);
+    let picture = impasto_drawing::heat_map("error of the gradient of ‖A·x‖²", &[errors]);
     let path = std::env::temp_dir().join("impasto-transposed.png");
     picture.save(&path)?;
     println!("look at {}", path.display());

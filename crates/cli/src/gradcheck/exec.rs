@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use impasto::gradcheck::{Failure, Float, GradCheck, Numbers, Report};
 use impasto::picture::Format;
-use impasto_drawing;
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
 
@@ -72,7 +71,7 @@ fn print(
 }
 
 fn draw(errors: &[ArrayD<f64>], path: &Path) -> Result<(), Error> {
-    Ok(figure::heat_map("error of the gradient, relative to its element", errors).save(path)?)
+    Ok(impasto_drawing::heat_map("error of the gradient, relative to its element", errors).save(path)?)
 }
 
 /// A program as a function with a gradient. When it fails, all that follows is NaN, and the failure is kept.

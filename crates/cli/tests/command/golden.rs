@@ -137,7 +137,9 @@ fn machine() -> String {
     }
     for n in 1..200 {
         let x = n as f32 / 37.0;
-        [x.exp(), x.ln(), x.powf(0.41), x.sin(), x.cbrt()].iter().for_each(|value| hash.update(value.to_le_bytes()));
+        for value in [x.exp(), x.ln(), x.powf(0.41), x.sin(), x.cbrt()] {
+            hash.update(value.to_le_bytes());
+        }
     }
     #[cfg(target_arch = "x86_64")]
     let set = match (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2")) {
