@@ -255,7 +255,11 @@ mod tests {
         let expected = |left| plain(&part(&map, left), &part(&style, !left));
         approx::assert_relative_eq!(score(&one, &map), expected(true), max_relative = 1e-12);
         let both = Neighbours::new(layer(), &styles, &[region(true), region(false)], 64, 1).unwrap();
-        approx::assert_relative_eq!(score(&both, &map), 0.5 * expected(true) + 0.5 * expected(false), max_relative = 1e-12);
+        approx::assert_relative_eq!(
+            score(&both, &map),
+            0.5 * expected(true) + 0.5 * expected(false),
+            max_relative = 1e-12
+        );
         let nothing = Region { styles: vec![(0, Some(Array2::zeros((4, 6))))], ..Region::whole(1) };
         assert!(matches!(Neighbours::new(layer(), &styles, &[nothing], 64, 1), Err(RegionError::Empty { .. })));
     }

@@ -109,10 +109,10 @@ fn a_picture_is_finished_at_its_last_size() {
     assert!(finish.iter().all(|line| line["finish"] == true && line["scale"] == 32));
     let neighbours = |line: &serde_json::Map<String, serde_json::Value>| number(line, "neighbours");
     assert!(neighbours(&finish[5]) < 0.95 * neighbours(&finish[0]), "features come nearer to the style's");
-    let plan = shop.impasto("plan content.png style.png --size 64 --scales 2 --finish 6 --json --weights random");
-    let output = { plan }.assert().success().get_output().stdout.clone();
+    let mut plan = shop.impasto("plan content.png style.png --size 64 --scales 2 --finish 6 --json --weights random");
+    let output = plan.assert().success().get_output().stdout.clone();
     let plan: serde_json::Value = serde_json::from_slice(&output).unwrap();
     let scales = plan["scales"].as_array().unwrap();
     assert_eq!((scales.len(), &scales[2]["finish"], &scales[2]["steps"]), (3, &true.into(), &6.into()));
-    fails(&shop, "transfer content.png style.png -o out.png --finish -1", 2, &["give auto, or a number of iterations"]);
+    fails(&shop, "transfer content.png style.png -o out.png --finish few", 2, &["give auto, or a number of iterations"]);
 }
