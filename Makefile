@@ -1,7 +1,8 @@
 # impasto on a fresh machine: each of these does its own set-up.
 #
 #   make demo      build, fetch trained weights, draw two pictures, repaint one in the style of the other: demo/out.png
-#   make gallery   draw the papers' figures from the demo pictures, with trained weights: docs/figures (a quarter of an hour)
+#   make gallery   with trained weights, draw the papers' figures (docs/figures, a quarter of an hour) and the README's pictures
+#                  (docs/gallery)
 #   make test      build, run all tests
 #   make memcheck  run tests of the unsafe kernels under valgrind, which must be installed
 #   make install   build the command and put it where cargo puts programs
@@ -24,7 +25,7 @@ REACHED = relu1_1,relu1_2,pool1,relu2_1,relu2_2,pool2,relu3_1,relu3_2,relu3_4,po
 
 # The sheets' cells are kept in $(GALLERY), so that a second call draws only what has changed.
 gallery: setup
-	cargo build --release --bin impasto --example 02_draw_demo
+	cargo build --release --bin impasto --example 02_draw_demo --example 04_side_by_side
 	$(IMPASTO) weights fetch
 	cargo run --release --quiet --example 02_draw_demo -- $(GALLERY)
 	impasto=$$(realpath $(IMPASTO)) && cd $(GALLERY) && \
@@ -34,6 +35,7 @@ gallery: setup
 	"$$impasto" figure style style.png --size 192 --steps 150 -o style.jpg && \
 	"$$impasto" figure weights content.png style.png --steps 100 --values 0.001,0.01,0.1 -o weights.jpg
 	mkdir -p docs/figures && cp $(GALLERY)/*.jpg docs/figures/
+	./gallery.sh $(GALLERY) docs/gallery
 
 test: setup
 	cargo test --release --workspace
