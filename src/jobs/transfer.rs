@@ -120,7 +120,7 @@ impl<'a> Transfer<'a> {
             scales.drain(..first.min(last));
         }
         if let (Some(finish), Some(last)) = (&self.recipe.finish, scales.last().copied()) {
-            scales.push(Scale { steps: finish.steps, finish: true, ..last });
+            scales.push(Scale { steps: finish.steps_at(last.side), finish: true, ..last });
         }
         Ok(Scaled { transfer: self, scales, side })
     }

@@ -9,8 +9,9 @@ use super::{LayerWeights, Rate};
 /// L = Σ over `layers` of w·(1 − mean cosine) + `content_weight`·L_content + `style_weight`·L_style
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finish {
-    /// How many iterations.
-    pub steps: usize,
+    /// How many iterations; `None` for 20, and fewer where the picture's longer side is more than 512 pixels: see
+    /// [`steps_at`](Self::steps_at).
+    pub steps: Option<usize>,
     /// Layers whose features are matched, and the weights of their terms.
     pub layers: LayerWeights,
     /// The longer side, in positions, of the grid that is matched at each layer. Of a larger map every n-th position is
@@ -29,7 +30,13 @@ pub struct Finish {
 impl Finish {
     /// The usual finish, of so many iterations.
     pub fn of(steps: usize) -> Self {
-        Self { steps, ..Self::default() }
+        Self { steps: Some(steps), ..Self::default() }
+    }
+
+    /// The iterations for a picture of that longer side in pixels: where none are given 20, and above 512 pixels fewer in the
+    /// proportion of the root of the side, 14 at 1024 and 10 at 2048.
+    pub fn steps_at(&self, side: usize) -> usize {
+        self.steps.unwrap_or_else(|| (20.0 * (512.0 / side as f64).sqrt().min(1.0)).round() as usize)
     }
 }
 
@@ -38,7 +45,7 @@ impl Default for Finish {
     fn default() -> Self {
         let layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"];
         Self {
-            steps: 20,
+            steps: None,
             layers: LayerWeights::given(layers.map(|layer| (layer, 2.5))),
             grid: 64,
             content_weight: 1.0,
@@ -46,5 +53,17 @@ impl Default for Finish {
             style_weight: 10.0,
             rate: Rate::OfSpread(0.044),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_pictures_have_fewer_iterations_unless_they_are_given() {
+        let steps = |finish: &Finish| [16, 512, 1024, 2048].map(|side| finish.steps_at(side));
+        assert_eq!(steps(&Finish::default()), [20, 20, 14, 10]);
+        assert_eq!(steps(&Finish::of(7)), [7; 4]);
     }
 }

@@ -205,7 +205,7 @@ impl Preset {
                     ..notebook
                 };
                 if trained {
-                    return balanced;
+                    return Recipe { finish: Some(Finish::default()), ..balanced };
                 }
                 let shallow = ["relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_3"];
                 Recipe {

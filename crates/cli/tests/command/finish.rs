@@ -114,5 +114,10 @@ fn a_picture_is_finished_at_its_last_size() {
     let plan: serde_json::Value = serde_json::from_slice(&output).unwrap();
     let scales = plan["scales"].as_array().unwrap();
     assert_eq!((scales.len(), &scales[2]["finish"], &scales[2]["steps"]), (3, &true.into(), &6.into()));
-    fails(&shop, "transfer content.png style.png -o out.png --finish few", 2, &["give auto, or a number of iterations"]);
+    fails(
+        &shop,
+        "transfer content.png style.png -o out.png --finish few",
+        2,
+        &["give auto, or a number of iterations"],
+    );
 }
