@@ -1,5 +1,5 @@
-//! Distances of distributions: functions of the means and second moments of features that are no sum of operations but come
-//! with their gradient.
+//! Distances of distributions: functions of the means and second moments of features that compute their own gradient instead of
+//! recording operations.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
@@ -7,15 +7,15 @@ use super::{Place, Seen, Term};
 use crate::tape::{Real, Var};
 use crate::vgg::Layer;
 
-/// How far features are from others, told by their moments alone. Each is a [`Term`]; several are computed in parallel.
+/// A distance between features that depends only on their moments. Each distance is a [`Term`]; several are computed in parallel.
 pub trait Distance: Send + Sync {
-    /// What the operation on the tape is called.
+    /// The name of the operation on the tape.
     fn operation(&self) -> &'static str;
 
     /// The layer of the features.
     fn layer(&self) -> Layer;
 
-    /// The distance, and its derivatives if they are `wanted` (else they may be anything of their shape).
+    /// The distance, and its derivatives if `wanted` (otherwise they may hold anything).
     fn derived(&self, moments: &Moments, wanted: bool) -> Derived;
 }
 
@@ -38,7 +38,7 @@ impl<T: Real, D: Distance> Term<T> for D {
     }
 }
 
-/// The mean of features and of their products, over positions.
+/// The means of features and of their products over positions.
 #[derive(Clone, Debug)]
 pub struct Moments {
     /// μ, (channels).
@@ -50,7 +50,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Those of what is seen at [`Place::Moments`](super::Place::Moments).
+    /// The moments observed at [`Place::Moments`](super::Place::Moments).
     pub(super) fn of<T: Real>(seen: &Seen<'_, T>) -> Self {
         let sums = seen.value.value().mapv(|v| Real::to_f64(v) / seen.positions);
         let sums: Array2<f64> = sums.into_dimensionality().expect("a matrix");
@@ -58,10 +58,10 @@ impl Moments {
         Self { mean: mean.row(0).to_owned(), second: (&second + &second.t()) * 0.5, positions: seen.positions }
     }
 
-    /// Those of a mixture; weights should sum to 1.
+    /// The moments of a mixture; weights should sum to 1.
     ///
     /// # Panics
-    /// If there is nothing, or shapes differ.
+    /// If the mixture is empty, or shapes differ.
     pub(super) fn blended<T: Real>(parts: &[(f64, Seen<'_, T>)]) -> Self {
         let weighted = parts.iter().map(|(weight, seen)| {
             let Self { mean, second, positions } = Self::of(seen);
@@ -81,7 +81,7 @@ impl Moments {
         &self.second - &column.dot(&column.t())
     }
 
-    /// How much of a channel's second moment may be rounding of numbers of type `T`, as a share.
+    /// The share of a channel's second moment that may be rounding of numbers of type `T`.
     pub(super) fn rounding<T: Real>() -> f64 {
         4.0 * Real::to_f64(T::epsilon())
     }
@@ -98,7 +98,7 @@ pub struct Derived {
 }
 
 impl Derived {
-    /// `weight` times the function, on the tape of what it is a function of.
+    /// `weight` times the function, recorded on the tape of its argument.
     pub(super) fn on_tape<'t, T: Real>(self, name: &'static str, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T> {
         let channels = self.d_mean.len();
         let mut gradient = Array2::<T>::zeros((channels + 1, channels));

@@ -9,18 +9,17 @@ use crate::ops::{slice, squared_error};
 use crate::tape::{Real, Value, Var};
 use crate::vgg::Layer;
 
-/// Which features of a layer are compared.
+/// The features of a layer that are compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Rows and columns of the patch of neurons, or the whole map.
+    /// Rows and columns of a patch of neurons; `None` for the whole map.
     pub patch: Option<[Range<usize>; 2]>,
-    /// The channels, or all.
+    /// The channels; `None` for all.
     pub channels: Option<Range<usize>>,
 }
 
 impl Selection {
-    /// Rows, columns and channels of a feature map of the given shape; `None` if the selection is empty or reaches out
-    /// of it.
+    /// Rows, columns and channels of a feature map of the given shape; `None` if the selection is empty or exceeds the map.
     pub(super) fn ranges(&self, shape: &[usize]) -> Option<[Range<usize>; 3]> {
         let [rows, columns] = self.patch.clone().unwrap_or([0..shape[0], 0..shape[1]]);
         let ranges = [rows, columns, self.channels.clone().unwrap_or(0..shape[2])];
@@ -36,14 +35,14 @@ impl Selection {
     }
 }
 
-/// By what a sum of squared differences is divided.
+/// The divisor of a sum of squared differences.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Divisor {
     /// The number of elements: the mean square.
     Elements,
-    /// The target's own sum of squares, or its number of elements if it is all zero (a layer that a black image leaves
-    /// silent): the error relative to the target.
+    /// The target's sum of squares: the error relative to the target. The number of elements if the target is all zero, as for
+    /// a black image.
     Size,
     /// A number.
     Fixed(f64),
@@ -63,7 +62,7 @@ impl Divisor {
     }
 }
 
-/// Σ(F−P)² over the selected features F of a layer, P being given, divided as the [`Divisor`] says.
+/// Σ(F−P)² over the selected features F of a layer, for given features P, over the [`Divisor`].
 pub struct FeaturesError<T: Real> {
     layer: Layer,
     selection: Selection,
@@ -76,9 +75,9 @@ impl<T: Real> FeaturesError<T> {
     /// The error from the selected part of the given `features` (height, width, channels).
     ///
     /// # Panics
-    /// If the selection is empty or reaches out of the features.
+    /// If the selection is empty or exceeds the features.
     pub fn new(layer: Layer, features: &Var<'_, T>, selection: Selection, divisor: Divisor) -> Self {
-        // A copy of its own: the tape's memory is not to live as long as the target.
+        // Copy, so that the target does not keep the tape's memory.
         let target = Value::from(selection.of(features).to_array());
         Self { layer, selection, divisor: divisor.of(&target), target }
     }

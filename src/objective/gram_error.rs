@@ -9,8 +9,8 @@ use crate::vgg::Layer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GramNorm {
-    /// Σ(G−A)²/(N³·M): means over the matrix, divided by the picture's number of features N·M, as the notebook has it. G
-    /// grows with the picture, so that both should be of one size.
+    /// Σ(G−A)²/(N³·M): the mean over the matrix, divided by the picture's number of features N·M, as in the notebook. G grows
+    /// with the picture, so picture and style should have the same size.
     Sum,
     /// Σ(G/M−A/M₀)²/(4N²).
     Mean,
@@ -18,13 +18,13 @@ pub enum GramNorm {
     Relative,
 }
 
-/// The squared difference of the Gram matrix at a layer from a given one.
+/// The squared difference between the Gram matrix at a layer and a given one.
 pub struct GramError<T: Real> {
     layer: Layer,
     norm: GramNorm,
     /// A, or A/M₀.
     target: Value<T>,
-    /// All of the divisor but for M.
+    /// The divisor without M.
     divisor: f64,
 }
 
@@ -32,13 +32,13 @@ impl<T: Real> GramError<T> {
     /// The error from a weighted sum of Gram matrices; weights that sum to 1 blend them.
     ///
     /// # Panics
-    /// If there is no matrix, or they differ in shape.
+    /// If there are no matrices, or they differ in shape.
     pub fn new(layer: Layer, grams: &[(f64, Seen<'_, T>)], norm: GramNorm) -> Self {
-        // In f64: however equal matrices are weighted, their blend is what they are.
+        // In f64, so that a blend of equal matrices is exactly that matrix for any weights.
         let weighted =
             grams.iter().map(|(weight, seen)| norm.normalised(seen).value().mapv(|g| Real::to_f64(g) * weight));
         let blend = weighted.reduce(|sum, gram| sum + gram).expect("at least one Gram matrix");
-        // A copy of its own: the tape's memory is not to live as long as the target.
+        // Copy, so that the target does not keep the tape's memory.
         let target = Value::from(blend.mapv(T::of));
         let channels = target.shape()[0] as f64;
         let divisor = match norm {

@@ -33,24 +33,22 @@ impl Priors {
         Self { alpha: 6.0, beta: 2.0, lambda_alpha: 8e-10, lambda_tv }
     }
 
-    /// The published priors with 0.3 times their total variation: what a better optimiser can afford. On a photograph of
-    /// 128×128 pixels and VGG19's trained weights (relu1_1, relu2_1, relu3_1, relu3_4) this gave about a third of the published
-    /// procedure's error, and pictures that were sharper and nearer to the photograph, without noise; 0.1 times
-    /// left speckles at relu3_4.
+    /// The published priors with 0.3 times their total variation, for use with L-BFGS. Errors are about a third of those of the
+    /// published procedure, and pictures are sharper; 0.1 times leaves speckles at relu3_4 (docs/inversion-and-textures.md).
     pub fn light(layer: Layer) -> Self {
         let published = Self::published(layer);
         Self { lambda_tv: 0.3 * published.lambda_tv, ..published }
     }
 }
 
-/// Why an inversion cannot be set up.
+/// An inversion cannot be set up.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[non_exhaustive]
 pub enum InversionError {
     /// The network cannot compute the layer.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// The selection is empty or reaches out of the layer's features.
+    /// The selection is empty or exceeds the layer's features.
     #[error(
         "{layer} has {} × {} positions of {} channels for this image; the patch or the channels asked for reach out of \
          that, or are none", shape[0], shape[1], shape[2]
@@ -68,7 +66,7 @@ pub enum InversionError {
 /// with the network's mean subtracted; σ is that of [`typical_norm`].
 ///
 /// # Errors
-/// If the network has not the layer, the image is too small for it, or the selection does not fit its features.
+/// If the network lacks the layer, the image is too small for it, or the selection does not fit its features.
 pub fn inversion<T: Real>(
     network: &Vgg19<T>,
     image: Array3<T>,
@@ -79,7 +77,7 @@ pub fn inversion<T: Real>(
     inversion_by(&Execution::default(), network, image, layer, selection, priors)
 }
 
-/// The same with the network executed in a way of the caller's.
+/// [`inversion`] with the caller's way of executing the network.
 pub(crate) fn inversion_by<T: Real>(
     execution: &Execution,
     network: &Vgg19<T>,

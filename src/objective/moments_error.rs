@@ -7,17 +7,16 @@ use super::{Derived, Distance, GramNorm, Moments, Seen};
 use crate::tape::Real;
 use crate::vgg::Layer;
 
-/// ‖E(ffᵀ)−E₀‖²/a + ‖μ−μ₀‖²/b + ‖σ−σ₀‖²/c, with the means E over positions, σ the standard deviation of each channel, and
-/// those with ₀ given.
+/// ‖E(ffᵀ)−E₀‖²/a + ‖μ−μ₀‖²/b + ‖σ−σ₀‖²/c, with means E over positions and the standard deviation σ of each channel; E₀, μ₀ and
+/// σ₀ are given.
 ///
-/// The divisors a, b, c are the sizes ‖E₀‖², ‖μ₀‖² and ‖σ₀‖² for [`GramNorm::Relative`], or 1 for each element where such a
-/// size is 0; for [`GramNorm::Mean`] they are 4N², N and N for N channels; for [`GramNorm::Sum`] N³/M, N and N for M positions.
+/// The divisors a, b, c are ‖E₀‖², ‖μ₀‖² and ‖σ₀‖² for [`GramNorm::Relative`], or the number of elements if such a norm is 0; for [`GramNorm::Mean`] they are 4N², N and N for N channels; for [`GramNorm::Sum`] N³/M, N and N for M positions.
 pub struct MomentsError {
     layer: Layer,
     norm: GramNorm,
     target: Moments,
     deviation: Array1<f64>,
-    /// What of a channel's second moment may be rounding, as a share.
+    /// The share of a channel's second moment that may be rounding.
     rounding: f64,
 }
 
@@ -48,7 +47,7 @@ impl MomentsError {
     }
 }
 
-/// σ of each channel; 0 where the variance may be rounding alone.
+/// σ of each channel; 0 if the variance may be nothing but rounding.
 fn deviation(moments: &Moments, rounding: f64) -> Array1<f64> {
     Zip::from(moments.second.diag()).and(&moments.mean).map_collect(|second, mean| {
         let variance = second - mean * mean;
@@ -72,7 +71,7 @@ impl Distance for MomentsError {
         let mean = &moments.mean - &self.target.mean;
         let apart = &sigma - &self.deviation;
         let value = second.iter().map(|v| v * v).sum::<f64>() / a + mean.dot(&mean) / b + apart.dot(&apart) / c;
-        // σ² = E[f²] − μ²; at σ = 0 the derivative 0 is taken.
+        // σ² = E[f²] − μ²; the derivative at σ = 0 is set to 0.
         let d_variance = Zip::from(&apart).and(&sigma).map_collect(
             |apart, &sigma| {
                 if sigma > 0.0 { apart / (c * sigma) } else { 0.0 }

@@ -1,4 +1,4 @@
-//! Image priors: what natural pictures have in common (Mahendran & Vedaldi 2014, section 3.1).
+//! Image priors, which favour natural pictures (Mahendran & Vedaldi 2014, section 3.1).
 
 use super::{Place, Seen, Term};
 use crate::ops::{alpha_norm, total_variation};
@@ -10,7 +10,7 @@ use crate::tape::{Real, Var};
 pub struct TotalVariation {
     /// β, above 0.
     pub beta: f64,
-    /// By what the sum is divided.
+    /// The divisor of the sum.
     pub divisor: f64,
 }
 
@@ -33,7 +33,7 @@ impl<T: Real> Term<T> for TotalVariation {
 pub struct AlphaNorm {
     /// α, at least 1.
     pub alpha: f64,
-    /// By what the sum is divided.
+    /// The divisor of the sum.
     pub divisor: f64,
 }
 

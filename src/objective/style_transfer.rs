@@ -1,5 +1,5 @@
-//! The objective of neural style transfer: L = α·L_content + β·L_style (Gatys, Ecker & Bethge 2016, equation 7), and a
-//! total variation term where one is asked for.
+//! The objective of neural style transfer: L = α·L_content + β·L_style (Gatys, Ecker & Bethge 2016, equation 7), and an
+//! optional total variation term.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,14 +14,14 @@ use crate::recipe::{Formula, LayerWeights, Recipe, StyleLoss};
 use crate::tape::{Real, Tape};
 use crate::vgg::{Execution, Layer, NetworkError, Request, Vgg19};
 
-/// The objective of a recipe: groups `content`, `style` and `tv`.
+/// The objective of a recipe, with the groups `content`, `style` and `tv`.
 ///
 /// Targets are computed from `content` and from `styles`, normalised images (height, width, 3) of any size; the Gram
 /// matrices of several styles are blended with the weights beside them, which should sum to 1. The objective is for images
 /// of the content's size.
 ///
 /// # Errors
-/// If the network has not all layers that the recipe names, or an image is too small for them.
+/// If the network lacks a layer of the recipe, or an image is too small for one.
 ///
 /// # Panics
 /// If there is no style.
@@ -38,12 +38,11 @@ pub fn style_transfer<T: Real>(
     })
 }
 
-/// The same for a picture whose regions have styles of their own: in each, what is seen of the picture's region is compared
-/// with what is seen of the styles' parts, and a region's weight is its share of the picture. One region that is everything
-/// is the same as none, to the bit.
+/// [`style_transfer`] for a picture with regions that have their own styles. Each region is compared with its parts of the styles,
+/// and its weight is its share of the picture. A single region that covers the whole picture gives the same bits as none.
 ///
 /// # Errors
-/// Likewise, or if nothing of a region is left at a layer.
+/// As [`style_transfer`], or if a region vanishes at a layer.
 ///
 /// # Panics
 /// If there is no style for a region.
@@ -57,7 +56,7 @@ pub fn style_transfer_by_regions<T: Real>(
     style_transfer_by(recipe, (&Execution::default(), network), content, styles, regions, &Targets::default())
 }
 
-/// The same with the network executed in a way of the caller's, and with what was seen of whole styles before.
+/// [`style_transfer`] with the caller's way of executing the network, and with cached features of whole styles.
 pub(crate) fn style_transfer_by<T: Real>(
     recipe: &Recipe,
     (execution, network): (&Execution, &Vgg19<T>),
@@ -118,8 +117,8 @@ fn content_terms<T: Real>(
     Ok(layers.iter().map(term).collect())
 }
 
-/// A term for each layer that compares what the style loss does with that of the examples, blended: images with their
-/// shares, and how much of their pixels is meant. Shares are taken relative to their sum.
+/// A term for each layer that compares the picture with the blended examples: images with their shares and their pixels' weights.
+/// Shares are relative to their sum.
 pub(super) fn style_terms<T: Real>(
     layers: &LayerWeights,
     loss: StyleLoss,
@@ -148,7 +147,7 @@ pub(super) fn style_terms<T: Real>(
                 sums
             }
         };
-        // Shares that sum to 1 already stay what they are.
+        // Shares that sum to 1 stay unchanged.
         seen.push((if (sum - 1.0).abs() < 1e-9 { *share } else { share / sum }, seen_here));
     }
     let term = |(layer, weight): (Layer, f64)| -> (f64, Box<dyn Term<T>>) {
@@ -162,7 +161,7 @@ pub(super) fn style_terms<T: Real>(
 }
 
 impl StyleLoss {
-    /// Where a term looks.
+    /// The place that a term observes.
     fn place(self, layer: Layer) -> Place {
         match self {
             Self::Gram => Place::Gram(layer),
@@ -170,7 +169,7 @@ impl StyleLoss {
         }
     }
 
-    /// The term for a layer, after what is seen there of the styles.
+    /// The term for a layer, from the observations of the styles there.
     fn term<T: Real>(self, layer: Layer, styles: &[(f64, Seen<'_, T>)], norm: GramNorm) -> Box<dyn Term<T>> {
         match self {
             Self::Gram => Box::new(GramError::new(layer, styles, norm)),

@@ -1,4 +1,4 @@
-//! What was seen of styles, kept for further pictures in the same styles.
+//! Cached features: observations of styles, kept for further pictures in the same styles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,26 +11,26 @@ use super::{Place, Seen};
 use crate::tape::{Real, Tape, Value};
 use crate::vgg::{Execution, NetworkError, Vgg19};
 
-/// Bytes that are kept where nobody says otherwise: about a hundred styles at one size.
+/// The default size of the cache in bytes: about a hundred styles at one size.
 const MOST: usize = 256 << 20;
 
-/// Sums over styles' features, such as Gram matrices, of the styles seen last: what was seen of a picture once need not be
-/// computed again for the same picture at the same size. The bits are the same.
+/// A cache of sums over styles' features, such as Gram matrices, for the styles used last. The same picture at the same size need
+/// not be observed again; cached and computed results are bit-identical.
 pub struct Targets<T: Real>(Mutex<Kept<T>>);
 
 struct Kept<T: Real> {
-    /// The oldest first.
+    /// Oldest first.
     sights: Vec<Sight<T>>,
-    /// The most bytes.
+    /// The largest size in bytes.
     most: usize,
 }
 
-/// What a network saw of a picture.
+/// The observations of one picture.
 struct Sight<T: Real> {
     network: Vgg19<T>,
     /// The SHA-256 of the picture's size and numbers.
     picture: [u8; 32],
-    /// What was seen at each place, and of how many positions.
+    /// The observation at each place, and its number of positions.
     seen: BTreeMap<Place, (Value<T>, f64)>,
 }
 
@@ -41,29 +41,29 @@ impl<T: Real> Default for Targets<T> {
 }
 
 impl<T: Real> Targets<T> {
-    /// Keeps no more than so many bytes from now on; what is older goes first.
+    /// Limits the cache to that many bytes; drops the oldest entries first.
     pub fn limit(&self, most: usize) {
         let mut kept = self.kept();
         kept.most = most;
         kept.make_room(0);
     }
 
-    /// The bytes that are kept.
+    /// The size of the cache in bytes.
     pub fn bytes(&self) -> usize {
         self.kept().bytes()
     }
 
-    /// How many pictures, each at one size, are kept.
+    /// The number of cached pictures, counting each size.
     pub fn len(&self) -> usize {
         self.kept().sights.len()
     }
 
-    /// Whether nothing is kept.
+    /// Whether the cache is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What is to be seen of a normalised image (height, width, 3) at places that are sums, computed or remembered.
+    /// The observations of a normalised image (height, width, 3) at places that are sums, from the cache or computed.
     pub(super) fn see<'t>(
         &self,
         (execution, network): (&Execution, &Vgg19<T>),
@@ -82,7 +82,7 @@ impl<T: Real> Targets<T> {
         }
         let image = tape.constant(image.clone());
         let seen = see(execution, network, (places, &BTreeSet::new()), &image, &image)?;
-        // Copies of their own: the tape's memory is not to live as long.
+        // Copy, so that the cache does not keep the tape's memory.
         let own = |seen: &Seen<'_, T>| (Value::from(seen.value.to_array()), seen.positions);
         let sight = Sight {
             network: network.clone(),
@@ -97,7 +97,7 @@ impl<T: Real> Targets<T> {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept<T>> {
-        // Nobody leaves it half changed.
+        // No panic leaves it half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -107,7 +107,7 @@ impl<T: Real> Kept<T> {
         self.sights.iter().map(Sight::bytes).sum()
     }
 
-    /// Forgets the oldest until there is room for so many bytes more; whether there ever is.
+    /// Drops the oldest entries until that many bytes fit. Returns whether they can fit at all.
     fn make_room(&mut self, bytes: usize) -> bool {
         while !self.sights.is_empty() && self.bytes() + bytes > self.most {
             self.sights.remove(0);

@@ -12,12 +12,12 @@ use crate::vgg::{Execution, Layer, NetworkError, Vgg19};
 /// L = Σ over layers of w·Σ(G/M − A/M₀)²/Σ(A/M₀)², where G is the Gram matrix of the picture's features at M positions and
 /// A that of the example's at M₀: one group, `gram`. The `example` is a normalised image (height, width, 3).
 ///
-/// The paper's terms are w/(4N²M²)·Σ(G−A)², for a network whose weights are rescaled until the mean activation of each
-/// feature is 1, so that layers count alike. Dividing by the size of A does that for the weights as they are, and lets
-/// picture and example differ in size.
+/// The paper's terms are w/(4N²M²)·Σ(G−A)², for a network with weights rescaled to a mean activation of 1 for each feature, so that
+/// layers count equally. Dividing by the size of A has the same effect without rescaling, and picture and example may differ in
+/// size.
 ///
 /// # Errors
-/// If the network has not all layers, or the example is too small for them.
+/// If the network lacks a layer, or the example is too small for one.
 pub fn texture<T: Real>(
     network: &Vgg19<T>,
     example: Array3<T>,
@@ -26,7 +26,7 @@ pub fn texture<T: Real>(
     texture_by(&Execution::default(), network, example, layers)
 }
 
-/// The same with the network executed in a way of the caller's.
+/// [`texture`] with the caller's way of executing the network.
 pub(crate) fn texture_by<T: Real>(
     execution: &Execution,
     network: &Vgg19<T>,
@@ -113,7 +113,7 @@ mod tests {
             let expected = weight * testing::size(&(&g - &a)) / testing::size(&a);
             approx::assert_relative_eq!(term, expected, max_relative = 1e-12);
         }
-        // A black example leaves every layer silent; what is left to compare with is 1 for each element.
+        // A black example has no activations; the divisor is then 1 for each element.
         for ((layer, weight), (_, term)) in layers.iter().zip(terms(&(&example * 0.0))) {
             let g = gram(&picture, layer);
             approx::assert_relative_eq!(term, weight * testing::size(&g) / g.len() as f64, max_relative = 1e-12);

@@ -10,26 +10,25 @@ use crate::kernels::product::matrix_product;
 use crate::tape::Real;
 use crate::vgg::Layer;
 
-/// W² = ‖μ−ν‖² + tr(Σ + A − 2·(A^½·Σ·A^½)^½) for features of mean μ and covariance Σ, and given ν and A: the least mean squared
-/// distance by which one Gaussian can be moved to the other.
+/// W² = ‖μ−ν‖² + tr(Σ + A − 2·(A^½·Σ·A^½)^½) for features of mean μ and covariance Σ, and given ν and A: the least mean
+/// squared distance that moves one Gaussian to the other.
 ///
-/// It is divided by the target's own mean square tr A + ‖ν‖² for [`GramNorm::Relative`], or by 1 for each channel where that
-/// is 0, and by the number of channels otherwise.
+/// For [`GramNorm::Relative`], the divisor is the target's mean square tr A + ‖ν‖², or the number of channels if that is 0;
+/// otherwise it is the number of channels.
 ///
 /// The gradient is that of the optimal map T = A^½·(A^½·Σ·A^½)^(−½)·A^½: dW²/dΣ = 1 − T. It depends on the matrix under the root
-/// as a whole, so that equal eigenvalues are like any others; where one is 0 (to rounding), which the root cannot be
-/// differentiated at, that direction is left out of T. The rounding is that of the moments, which come in f32 where features
-/// do.
+/// as a whole, so equal eigenvalues need no special case. The root is not differentiable at an eigenvalue of 0 (within rounding);
+/// T leaves out that direction. Rounding means that of the moments, which are f32 if the features are.
 pub struct Wasserstein {
     layer: Layer,
     /// ν.
     mean: Array1<f64>,
-    /// B with A = BBᵀ, (channels, rank): A^½ seen along those of its axes that have more than rounding.
+    /// B with A = BBᵀ, (channels, rank): A^½ along the axes that exceed rounding.
     root: Array2<f64>,
     /// tr A.
     trace: f64,
     divisor: f64,
-    /// What of a channel's second moment may be rounding, as a share.
+    /// The share of a channel's second moment that may be rounding.
     rounding: f64,
 }
 
@@ -51,11 +50,11 @@ impl Wasserstein {
         Self { layer, mean: target.mean, root, trace, divisor, rounding: Moments::rounding::<T>() }
     }
 
-    /// The eigenvalues of BᵀΣB with 0 for those that may be rounding: their roots would be no small numbers any more, and
-    /// the inverses of these would be large.
+    /// The eigenvalues of BᵀΣB, with 0 for those that may be rounding: their roots would not be small, and the inverses would be
+    /// large.
     ///
-    /// An error E of Σ moves the eigenvalue of q by qᵀBᵀEBq, so each is held to what rounding of the second moments makes of
-    /// it along its own axis Bq, and to the rounding of the largest.
+    /// An error E of Σ moves the eigenvalue of q by qᵀBᵀEBq. Each eigenvalue is therefore compared with the rounding of the second
+    /// moments along its own axis Bq, and with the rounding of the largest.
     fn above_rounding(&self, mut values: Array1<f64>, axes: &Array2<f64>, second: &ArrayView1<'_, f64>) -> Array1<f64> {
         let of_largest = values.len() as f64 * f64::EPSILON * values.last().copied().unwrap_or(0.0).max(0.0);
         for (value, axis) in values.iter_mut().zip(axes.columns()) {
@@ -68,7 +67,7 @@ impl Wasserstein {
     }
 }
 
-/// Rows of a product that one task computes.
+/// Rows of a product per task.
 const ROWS: usize = 64;
 
 /// A·B, in parallel.
@@ -91,7 +90,7 @@ impl Distance for Wasserstein {
     fn derived(&self, moments: &Moments, wanted: bool) -> Derived {
         let apart = &moments.mean - &self.mean;
         let covariance = moments.covariance();
-        // BᵀΣB has the eigenvalues of A^½ΣA^½ but for zeros.
+        // BᵀΣB has the nonzero eigenvalues of A^½ΣA^½.
         let inner = product(&self.root.t(), &product(&covariance.view(), &self.root.view()).view());
         let (values, vectors) = symmetric_eigen(&((&inner + &inner.t()) / 2.0));
         let axes = product(&self.root.view(), &vectors.view());

@@ -6,13 +6,13 @@ use crate::kernels::{PoolGeometry, pooling};
 use crate::tape::{Real, Var};
 
 /// y(i,j,c) = the mean of x(r,s,c) over window (i,j) of a feature map (height, width, channels); padding counts as
-/// zeros, what `ceil_mode` adds beyond it does not count.
+/// zeros, positions that `ceil_mode` adds beyond it do not count.
 ///
-/// VJP: each dy is shared equally by its window. Keeps nothing. Gatys et al. 2016 (section 2) found that it gives
-/// slightly more appealing pictures than the maximum.
+/// VJP: each dy is divided equally among its window. Keeps nothing. Gatys et al. 2016 (section 2) prefer its pictures to those
+/// of max pooling.
 ///
 /// # Panics
-/// If the array has not three axes, if no window fits, or if the padding exceeds half of the kernel.
+/// If the array does not have three axes, if no window fits, or if the padding exceeds half of the kernel.
 pub fn avg_pool2d<'t, T: Real>(x: &Var<'t, T>, geometry: &PoolGeometry) -> Var<'t, T> {
     let map = x.of_rank::<Ix3>("avg_pool2d");
     let (height, width, channels) = map.dim();

@@ -1,4 +1,4 @@
-//! Broadcasting as `ndarray` has it, and its gradient.
+//! Broadcasting by `ndarray`'s rules, and its gradient.
 
 use ndarray::{ArrayD, Axis, Zip};
 
@@ -7,7 +7,7 @@ use crate::tape::{Real, Tensor, Var};
 /// f(a, b) with both broadcast to their common shape: trailing axes are matched, axes of length 1 stretched.
 ///
 /// # Panics
-/// If the shapes have no common shape; `operation` and both shapes are named.
+/// If the shapes have no common shape; the message names `operation` and both shapes.
 pub(super) fn broadcast<T: Real>(
     operation: &str,
     a: &Var<'_, T>,

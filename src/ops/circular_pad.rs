@@ -1,4 +1,4 @@
-//! Padding by wrapping around: what lies beyond an edge is what lies at the opposite one.
+//! Circular padding: beyond an edge the map continues at the opposite one.
 
 use ndarray::Ix3;
 
@@ -6,7 +6,7 @@ use super::{feature_map, feature_map_mut};
 use crate::tape::{Real, Var};
 
 /// y(i,j,c) = x((i−p) mod height, (j−p) mod width, c): a feature map (height, width, channels) with `pixels` = p rows and
-/// columns more on all four sides. A convolution without padding after it is one on a torus, so that a picture made by
+/// columns added on all four sides. An unpadded convolution of the result is a convolution on a torus, so a picture made with
 /// such convolutions tiles.
 ///
 /// VJP: each dx is the sum of the dy of its copies. Keeps nothing.
@@ -16,7 +16,7 @@ use crate::tape::{Real, Var};
 pub fn circular_pad<'t, T: Real>(x: &Var<'t, T>, pixels: usize) -> Var<'t, T> {
     let map = x.of_rank::<Ix3>("circular_pad");
     let (height, width, channels) = map.dim();
-    // Where row or column `i` of the result comes from.
+    // The source of row or column `i` of the result.
     let source = move |i: usize, len: usize| (i + len * pixels.div_ceil(len.max(1)) - pixels) % len;
     let mut y = x.tape().tensor(&[height + 2 * pixels, width + 2 * pixels, channels]);
     let mut padded = feature_map_mut(&mut y);

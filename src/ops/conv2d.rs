@@ -6,15 +6,15 @@ use super::{feature_map, feature_map_mut};
 use crate::kernels::{ConvAlgorithm, ConvGeometry, conv};
 use crate::tape::{Real, Var};
 
-/// y(i,j,o) = b(o) + Σ x(i·s+u·d−p, j·s+v·d−p, c)·w(o,c,u,v) over kernel positions u, v and input channels c; zeros
-/// outside of the input. `x` is (height, width, in), `weight` (out, in, kernel height, kernel width), `bias` (out),
+/// y(i,j,o) = b(o) + Σ x(i·s+u·d−p, j·s+v·d−p, c)·w(o,c,u,v) over kernel positions u, v and input channels c; the
+/// input is zero outside. `x` is (height, width, in), `weight` (out, in, kernel height, kernel width), `bias` (out),
 /// the result (height, width, out).
 ///
 /// VJP: dx = the transposed convolution of dy with w, dw(o,c,u,v) = Σ x·dy, db(o) = Σ dy. With frozen weights it keeps
-/// nothing but the weights; x is kept where the weights need a gradient.
+/// only the weights; if the weights need a gradient, also x.
 ///
 /// # Panics
-/// If the shapes do not fit.
+/// If the shapes do not match.
 pub fn conv2d<'t, T: Real>(
     x: &Var<'t, T>,
     weight: &Var<'t, T>,

@@ -1,4 +1,4 @@
-//! Convolution, ReLU and, if asked for, pooling in one: what lies between them is never written to memory.
+//! Convolution, ReLU and optional pooling in one pass: the maps between them are never written to memory.
 
 use ndarray::{Ix1, Ix3, Ix4};
 
@@ -7,17 +7,17 @@ use crate::kernels::{BitMask, ConvAlgorithm, ConvGeometry, Gradient, Output, Poo
 use crate::tape::{Real, Var};
 
 /// y = pool(max(conv(x) + b, 0)) for a 3×3 convolution with stride 1 and padding 1, and a 2×2 pooling with stride 2 or
-/// none: the same as [`conv2d()`], [`relu()`] and [`max_pool2d()`] or [`avg_pool2d()`] in turn, which it falls back to
-/// where the algorithm does not fuse them, or where weight or bias need a gradient.
+/// none. The result is that of [`conv2d()`], [`relu()`] and [`max_pool2d()`] or [`avg_pool2d()`] in turn. It falls back to
+/// these if the algorithm cannot fuse them or if weight or bias need a gradient.
 ///
 /// `x` is (height, width, in), `weight` (out, in, 3, 3), `bias` (out), the result (height, width, out) or, pooled,
 /// (⌊height/2⌋, ⌊width/2⌋, out).
 ///
-/// VJP: dx = the transposed convolution of dy, each dy at its maximum's place or a quarter of it in the whole window,
-/// and only where y > 0. Keeps one bit per element of the convolution's result.
+/// VJP: dx = the transposed convolution of dy, where each dy goes to the position of its maximum, or a quarter of it to each
+/// position of the window, and only where y > 0. Keeps one bit per element of the convolution's result.
 ///
 /// # Panics
-/// If the shapes do not fit, or the image is too small for a window.
+/// If the shapes do not match, or the image is too small for a window.
 pub fn conv2d_relu<'t, T: Real>(
     x: &Var<'t, T>,
     weight: &Var<'t, T>,

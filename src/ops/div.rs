@@ -5,10 +5,10 @@ use ndarray::Zip;
 use super::broadcast::{broadcast, sum_to_shape};
 use crate::tape::{Real, Var};
 
-/// y = a/b, element by element, broadcasting as `ndarray` does. Division by zero gives ±∞ or NaN, as for plain numbers.
+/// y = a/b, element by element, broadcasting as `ndarray` does. Division by 0 gives ±∞ or NaN.
 ///
-/// VJP: da = dy/b, db = −dy·(a/b)/b, each summed over the axes along which its input was stretched. Keeps b, and a where
-/// b needs a gradient.
+/// VJP: da = dy/b, db = −dy·(a/b)/b, each summed over the axes along which its input was stretched. Keeps b and, if b
+/// needs a gradient, a.
 ///
 /// # Panics
 /// If the shapes do not broadcast to a common one.

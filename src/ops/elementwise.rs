@@ -1,10 +1,10 @@
-//! Maps over whole arrays, in parallel where they are large.
+//! Elementwise functions of whole arrays, in parallel if the arrays are large.
 
 use ndarray::{ArrayD, Zip};
 
 use crate::tape::{Real, Tensor};
 
-/// Below this many elements threads cost more than they save.
+/// Below this number of elements, threads cost more than they save.
 const LARGE: usize = 1 << 14;
 
 /// y ← f(x).
@@ -18,7 +18,7 @@ pub(super) fn map<T: Real>(x: &ArrayD<T>, mut y: Tensor<T>, f: impl Fn(T) -> T +
     y
 }
 
-/// y ← f(y, x): a cotangent turned into a gradient where it lies.
+/// y ← f(y, x): turns a cotangent into a gradient in place.
 pub(super) fn map_in_place<T: Real>(mut y: Tensor<T>, x: &ArrayD<T>, f: impl Fn(T, T) -> T + Sync + Send) -> Tensor<T> {
     let zip = Zip::from(&mut *y).and(x);
     if zip.size() < LARGE {

@@ -3,7 +3,7 @@
 use super::elementwise::{map, map_in_place};
 use crate::tape::{Real, Value, Var};
 
-/// y = eˣ, element by element. Where it is too large for the type, ∞.
+/// y = eˣ, element by element; ∞ where it overflows.
 ///
 /// VJP: dx = dy·y. Keeps y.
 pub fn exp<'t, T: Real>(x: &Var<'t, T>) -> Var<'t, T> {

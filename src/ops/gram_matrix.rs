@@ -1,4 +1,4 @@
-//! Gram matrices: which features occur together, and not where (Gatys, Ecker & Bethge 2015, equation 1).
+//! Gram matrices: which features occur together, regardless of position (Gatys, Ecker & Bethge 2015, equation 1).
 
 use ndarray::{ArrayView2, Ix2, Ix3};
 
@@ -6,12 +6,13 @@ use crate::kernels::gram;
 use crate::tape::{Cotangents, Real, Value, Var};
 
 /// G = FᵀF, (channels × channels), for a feature map (height, width, channels) read as a matrix F of positions ×
-/// channels: `G(a,b) = Σ over positions of F(a)·F(b)`, not normalised. In the papers F is its transpose, G the same.
+/// channels: `G(a,b) = Σ over positions of F(a)·F(b)`, not normalised. The papers call the
+/// transpose F; G is the same.
 ///
 /// VJP: dF = F·(dG + dGᵀ). Keeps F.
 ///
 /// # Panics
-/// If the array has not three axes.
+/// If the array does not have three axes.
 pub fn gram_matrix<'t, T: Real>(features: &Var<'t, T>) -> Var<'t, T> {
     let (height, width, channels) = features.of_rank::<Ix3>("gram_matrix").dim();
     let rows = height * width;
@@ -27,7 +28,7 @@ pub fn gram_matrix<'t, T: Real>(features: &Var<'t, T>) -> Var<'t, T> {
     })
 }
 
-/// Adds dF = F·(dG + dGᵀ) to the gradient of the first input, F, and to the rows of both what `also` adds.
+/// Adds dF = F·(dG + dGᵀ) to the gradient of the first input, F, then calls `also` to add to its rows.
 pub(super) fn add_gradient<T: Real>(
     f: Value<T>,
     dg: &ArrayView2<'_, T>,
@@ -38,7 +39,7 @@ pub(super) fn add_gradient<T: Real>(
     let symmetric = dg + &dg.t();
     let f = if inputs.begun(0) { Err(f) } else { f.into_tensor() };
     match f {
-        // Nobody needs F after this, and its gradient is the first: it takes F's place.
+        // Nothing else needs F, and this is its first gradient: overwrite F with it.
         Ok(mut f) => {
             gram::times_in_place(f.elements_mut(), &symmetric.view(), cells, inputs.buffers());
             also(f.elements_mut());

@@ -7,10 +7,10 @@ use crate::tape::{Real, Var};
 /// y(o) = b(o) + Σ w(o,i)·x(i), where x is any array, read in row-major order; `weight` is (out, in), `bias` (out), the
 /// result (1, 1, out): a feature map of one position.
 ///
-/// VJP: dx = wᵀ·dy, in x's shape, dw = dy·xᵀ, db = dy. Keeps the weight, and x where the weight needs a gradient.
+/// VJP: dx = wᵀ·dy, in x's shape, dw = dy·xᵀ, db = dy. Keeps the weight and, if the weight needs a gradient, x.
 ///
 /// # Panics
-/// If the shapes do not fit.
+/// If the shapes do not match.
 pub fn linear<'t, T: Real>(x: &Var<'t, T>, weight: &Var<'t, T>, bias: &Var<'t, T>) -> Var<'t, T> {
     let (w, b) = (weight.of_rank::<Ix2>("linear"), bias.of_rank::<Ix1>("linear"));
     assert!(

@@ -3,7 +3,7 @@
 use super::elementwise::{map, map_in_place};
 use crate::tape::{Real, Var};
 
-/// y = ln x, element by element, for x > 0. As in `PyTorch`, ln 0 = −∞ and the logarithm of a negative number is NaN.
+/// y = ln x, element by element, for x > 0. ln 0 is −∞ and the logarithm of a negative number is NaN, as in `PyTorch`.
 ///
 /// VJP: dx = dy/x. Keeps x.
 pub fn ln<'t, T: Real>(x: &Var<'t, T>) -> Var<'t, T> {

@@ -9,13 +9,13 @@ use crate::tape::{Cotangents, Real, Value, Var};
 /// Elements of the result that a task computes, in whole rows. Never depends on the number of threads.
 const TASK: usize = 1 << 14;
 
-/// Y = A·B for A (m × k) and B (k × n): `Y(i,j) = Σ over l of A(i,l)·B(l,j)`, m × n. A vector on the left is a row, one on
-/// the right a column, and the result has no axis for it, as in `ndarray`'s `dot`: the product of two vectors is a number.
+/// Y = A·B for A (m × k) and B (k × n): `Y(i,j) = Σ over l of A(i,l)·B(l,j)`, m × n. A vector on the left acts as a row, one on
+/// the right as a column, and the result lacks that axis, as with `ndarray`'s `dot`: the product of two vectors is a scalar.
 ///
 /// VJP: dA = dY·Bᵀ, dB = Aᵀ·dY. Keeps each factor for the other's gradient.
 ///
 /// # Panics
-/// If a factor is neither a matrix nor a vector, or if A has not as many columns as B has rows.
+/// If a factor is neither a matrix nor a vector, or if A's columns and B's rows differ in number.
 pub fn matmul<'t, T: Real>(a: &Var<'t, T>, b: &Var<'t, T>) -> Var<'t, T> {
     let fit = [a, b].iter().all(|x| [1, 2].contains(&x.shape().len())) && a.shape().last() == b.shape().first();
     assert!(fit, "matmul: shapes {:?} and {:?} do not fit", a.shape(), b.shape());
@@ -58,7 +58,7 @@ fn write_product<T: Real>(inputs: &mut Cotangents<'_, T>, input: usize, a: &Arra
     });
 }
 
-/// Y ← A·B, or Y ← Y + A·B; some rows to a task, each with all of its sum.
+/// Y ← A·B, or Y ← Y + A·B. A task computes some rows, each with its whole sum, so the result does not depend on threads.
 fn product<T: Real>(a: &ArrayView2<'_, T>, b: &ArrayView2<'_, T>, mut y: ArrayViewMut2<'_, T>, accumulate: bool) {
     let beta = if accumulate { T::one() } else { T::zero() };
     let rows = TASK.div_ceil(y.ncols().max(1));

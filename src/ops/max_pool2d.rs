@@ -7,11 +7,11 @@ use crate::tape::{Real, Var};
 
 /// y(i,j,c) = the largest x(r,s,c) in window (i,j) of a feature map (height, width, channels).
 ///
-/// VJP: each dy goes to the place of its maximum, of several equal ones to the first, row by row, as in `PyTorch`.
+/// VJP: each dy goes to the position of its maximum. Among equal ones it goes to the first, row by row, as in `PyTorch`.
 /// Keeps one byte per output element.
 ///
 /// # Panics
-/// If the array has not three axes, if no window fits, or if the padding exceeds half of the kernel.
+/// If the array does not have three axes, if no window fits, or if the padding exceeds half of the kernel.
 pub fn max_pool2d<'t, T: Real>(x: &Var<'t, T>, geometry: &PoolGeometry) -> Var<'t, T> {
     let map = x.of_rank::<Ix3>("max_pool2d");
     let (height, width, channels) = map.dim();

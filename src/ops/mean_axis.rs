@@ -5,12 +5,12 @@ use ndarray::Axis;
 use super::{scale, sum_axis};
 use crate::tape::{Real, Var};
 
-/// y = (1/n)·Σ x along `axis`, which has length n and which the result does not have.
+/// y = (1/n)·Σ x along `axis` of length n; the result lacks this axis.
 ///
 /// VJP: dx = dy/n, repeated along the axis. Recorded as [`sum_axis`] and [`scale`].
 ///
 /// # Panics
-/// If x has no such axis, or one of length 0.
+/// If x has fewer axes, or if the axis has length 0.
 pub fn mean_axis<'t, T: Real>(x: &Var<'t, T>, axis: Axis) -> Var<'t, T> {
     let Axis(index) = axis;
     match x.shape().get(index) {

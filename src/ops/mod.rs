@@ -1,8 +1,9 @@
-//! Differentiable operations: one file each, with the forward computation, its vector-Jacobian product (VJP) beside it,
-//! and its tests.
+//! Differentiable operations. Each file holds one operation: the forward computation, its vector-Jacobian product (VJP) and
+//! its tests.
 //!
-//! Feature maps are (height, width, channels). Where an operation has no gradient at a point (ReLU at 0, a tie in a
-//! maximum), it takes the one that `PyTorch` takes, and its docstring says which.
+//! Feature maps are (height, width, channels). Where an operation is not differentiable (ReLU at 0, a tie in a maximum), it
+//! uses `PyTorch`'s subgradient, which its docstring states. VJPs receive `dy`, the gradient with respect to the output y, and
+//! compute dx for each input x. "Keeps x" means that the tape holds x until the backward pass.
 
 mod add;
 mod alpha_norm;
@@ -89,12 +90,12 @@ use ndarray::{ArrayView3, ArrayViewMut3, Ix3};
 use crate::kernels::PoolGeometry;
 use crate::tape::{Real, Tensor};
 
-/// A tensor of three axes as what it is.
+/// A tensor of three axes as a view of that rank.
 pub(crate) fn feature_map<T: Real>(tensor: &Tensor<T>) -> ArrayView3<'_, T> {
     tensor.view().into_dimensionality::<Ix3>().expect("three axes")
 }
 
-/// The same, to write into.
+/// A tensor of three axes as a mutable view of that rank.
 pub(crate) fn feature_map_mut<T: Real>(tensor: &mut Tensor<T>) -> ArrayViewMut3<'_, T> {
     tensor.view_mut().into_dimensionality::<Ix3>().expect("three axes")
 }

@@ -1,4 +1,4 @@
-//! First and second moments of features: what means, covariances and standard deviations are made of.
+//! First and second moments of features, from which means, covariances and standard deviations follow.
 
 use ndarray::{Array2, ArrayView2, Axis, Ix2, Ix3, s};
 
@@ -7,14 +7,14 @@ use crate::kernels::gram;
 use crate::tape::{Real, Value, Var};
 
 /// The Gram matrix FᵀF and below it the sums rᵀF, (channels + 1) × channels, for a feature map (height, width, channels) read
-/// as a matrix F of positions × channels, and a number r for each position (height, width), or 1 where there is none.
+/// as a matrix F of positions × channels, and a number r for each position (height, width); `None` stands for 1 everywhere.
 ///
 /// For features weighted by w at each position, F is √w times the features and r is √w: the results are Σw·f·fᵀ and Σw·f.
 ///
 /// VJP: dF = F·(dG + dGᵀ) + r·dsᵀ for the gradients dG and ds with respect to the matrix and to the sums. Keeps F.
 ///
 /// # Panics
-/// If the features have not three axes, or r has not their height and width.
+/// If the features do not have three axes, or r does not have their height and width.
 pub fn moments<'t, T: Real>(features: &Var<'t, T>, r: Option<&Value<T>>) -> Var<'t, T> {
     let (height, width, channels) = features.of_rank::<Ix3>("moments").dim();
     let matrix = (height * width, channels);

@@ -1,4 +1,4 @@
-//! The mean squared error: the content loss of the `PyTorch` notebook that the project starts from.
+//! The mean squared error: the content loss of the preset `notebook`.
 
 use super::{scale, squared_error};
 use crate::tape::{Real, Var};

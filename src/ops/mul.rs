@@ -11,7 +11,7 @@ use crate::tape::{Real, Tensor, Var};
 /// If the shapes do not broadcast to a common one.
 pub fn mul<'t, T: Real>(a: &Var<'t, T>, b: &Var<'t, T>) -> Var<'t, T> {
     let y = broadcast("mul", a, b, |a, b| a * b);
-    // Each factor is needed for the other's gradient only.
+    // Only the other factor's gradient needs a factor.
     let (kept_a, a_bytes) = a.kept_if(b.needs_gradient());
     let (kept_b, b_bytes) = b.kept_if(a.needs_gradient());
     let shapes = [a.shape().to_vec(), b.shape().to_vec()];

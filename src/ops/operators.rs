@@ -1,5 +1,5 @@
-//! Operators, so that formulas look like formulas: `(&x - &y) * 0.5` is `scale(&sub(&x, &y), 0.5)`, and `1.0 / &x` divides
-//! a constant by `x`.
+//! Arithmetic operators on [`Var`], by value and by reference, with numbers on either side: `(&x - &y) * 0.5` is
+//! `scale(&sub(&x, &y), 0.5)`, and `1.0 / &x` divides a constant by `x`.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 

@@ -1,4 +1,4 @@
-//! The same elements under another shape.
+//! Another shape for the same elements.
 
 use crate::tape::{Real, Var};
 
@@ -7,7 +7,7 @@ use crate::tape::{Real, Var};
 /// VJP: dx = dy in x's shape. Keeps nothing.
 ///
 /// # Panics
-/// If the shape has not as many elements as x.
+/// If the shape does not have as many elements as x.
 pub fn reshape<'t, T: Real>(x: &Var<'t, T>, shape: &[usize]) -> Var<'t, T> {
     assert!(shape.iter().product::<usize>() == x.value().len(), "reshape: {:?} cannot become {shape:?}", x.shape());
     let mut y = x.tape().tensor(shape);

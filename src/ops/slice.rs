@@ -9,10 +9,10 @@ use crate::tape::{Real, Var};
 
 /// y = x(rows, columns, channels) of a feature map (height, width, channels); each range counts from 0.
 ///
-/// VJP: dx = dy where it was taken from, 0 elsewhere. Keeps nothing.
+/// VJP: dx = dy inside the part, 0 elsewhere. Keeps nothing.
 ///
 /// # Panics
-/// If the array has not three axes, or a range reaches out of it.
+/// If the array does not have three axes, or a range exceeds its axis.
 pub fn slice<'t, T: Real>(
     x: &Var<'t, T>,
     rows: Range<usize>,
@@ -24,7 +24,7 @@ pub fn slice<'t, T: Real>(
     let starts = [rows.start, columns.start, channels.start];
     assert!(
         starts.iter().zip(&ends).zip(map.shape()).all(|((start, end), len)| start <= end && end <= len),
-        "slice: rows {rows:?}, columns {columns:?}, channels {channels:?} reach out of {:?}",
+        "slice: rows {rows:?}, columns {columns:?}, channels {channels:?} exceed {:?}",
         map.shape()
     );
     let part = s![rows, columns, channels];
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "slice: rows 0..3, columns 0..2, channels 0..5 reach out of [3, 2, 4]")]
+    #[should_panic(expected = "slice: rows 0..3, columns 0..2, channels 0..5 exceed [3, 2, 4]")]
     fn the_part_must_be_inside() {
         slice(&Tape::<f64>::new().constant(Array3::zeros((3, 2, 4))), 0..3, 0..2, 0..5);
     }

@@ -1,4 +1,4 @@
-//! The sum of squared differences: Gatys et al.'s content loss without its factor ½, and their style loss's inner sum.
+//! The sum of squared differences: Gatys et al.'s content loss without the factor ½, and the inner sum of their style loss.
 
 use ndarray::{Zip, arr0};
 
@@ -7,7 +7,7 @@ use crate::tape::{Real, Var};
 
 /// y = Σ (x − target)², a scalar; added up in f64.
 ///
-/// VJP: dx = 2(x − target)·dy and, where the target needs one, dtarget = −dx.
+/// VJP: dx = 2(x − target)·dy; dtarget = −dx. Keeps both.
 ///
 /// # Panics
 /// If the shapes differ.
@@ -22,7 +22,7 @@ pub fn squared_error<'t, T: Real>(x: &Var<'t, T>, target: &Var<'t, T>) -> Var<'t
     let kept = x.kept_bytes() + target.kept_bytes();
     x.tape().record("squared_error", &[x, target], arr0(T::of(y)), kept, move |dy, inputs| {
         let factor = dy[[]] + dy[[]];
-        // Nobody needs x after this, its gradient is the first, and the target's is not wanted: it takes x's place.
+        // Nothing else needs x, this is its first gradient, and the target needs none: overwrite x with the gradient.
         let free = !inputs.begun(0) && !inputs.wanted(1);
         let kept_x = match if free { kept_x.into_tensor() } else { Err(kept_x) } {
             Ok(mut x) => {

@@ -6,13 +6,13 @@ use rayon::prelude::*;
 use crate::kernels::{gram, reduce};
 use crate::tape::{Real, Tensor, Var};
 
-/// y = Σ x along `axis`, which the result does not have: (2, 3, 4) summed along `Axis(1)` is (2, 4). Added up in f64. Along
-/// an axis of length 0 the sum is 0.
+/// y = Σ x along `axis`; the result lacks this axis: (2, 3, 4) summed along `Axis(1)` is (2, 4). Sums in f64. The sum along an
+/// axis of length 0 is 0.
 ///
 /// VJP: dx = dy, repeated along the axis. Keeps nothing.
 ///
 /// # Panics
-/// If x has no such axis.
+/// If x has fewer axes.
 pub fn sum_axis<'t, T: Real>(x: &Var<'t, T>, axis: Axis) -> Var<'t, T> {
     let y = sums("sum_axis", x, axis);
     let shape = x.shape().to_vec();
@@ -24,7 +24,7 @@ pub fn sum_axis<'t, T: Real>(x: &Var<'t, T>, axis: Axis) -> Var<'t, T> {
     })
 }
 
-/// The sums along an axis of x, seen as an array of three axes: those before it, itself, and those behind.
+/// The sums along an axis of x. It treats x as an array of three axes: all axes before this one, this one, and all after it.
 fn sums<T: Real>(operation: &str, x: &Var<'_, T>, axis: Axis) -> Tensor<T> {
     let Axis(index) = axis;
     let rank = x.shape().len();

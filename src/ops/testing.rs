@@ -70,8 +70,8 @@ impl Reference {
     }
 }
 
-/// Holds `operation` on the named inputs, and its gradients, to the case: 1e-9 of the largest element in f64, 1e-4 in
-/// f32.
+/// Asserts that `operation` on the named inputs and its gradients agree with the case: to 1e-9 of the largest element in f64,
+/// to 1e-4 in f32.
 pub(super) fn agrees<T: Real>(
     case: &Reference,
     inputs: &[&str],

@@ -7,14 +7,14 @@ use rayon::prelude::*;
 use crate::tape::{Real, Var};
 
 /// y = Σ (dx² + dy²)^(β/2) over all positions and channels of an image (height, width, channels), where dx and dy are
-/// the differences to the right and lower neighbour; a missing neighbour counts as no difference. A scalar.
+/// the differences to the right and lower neighbour, 0 at the edge. A scalar.
 ///
 /// VJP: with f = β·(dx² + dy²)^(β/2−1) at each position, the gradient is
-/// −f(i,j)·(dx(i,j) + dy(i,j)) + f(i,j−1)·dx(i,j−1) + f(i−1,j)·dy(i−1,j); f is 0 where both differences are.
+/// −f(i,j)·(dx(i,j) + dy(i,j)) + f(i,j−1)·dx(i,j−1) + f(i−1,j)·dy(i−1,j); f is 0 where both differences are 0.
 /// Keeps x.
 ///
 /// # Panics
-/// If the array has not three axes, or β ≤ 0.
+/// If the array does not have three axes, or β ≤ 0.
 pub fn total_variation<'t, T: Real>(x: &Var<'t, T>, beta: f64) -> Var<'t, T> {
     assert!(beta > 0.0, "total_variation: β = {beta}, but it must be above 0");
     let (height, width, channels) = x.of_rank::<Ix3>("total_variation").dim();

@@ -12,12 +12,11 @@ use crate::kernels::Real;
 ///
 /// m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², x ← x − rate · m/(1−β₁ᵗ) / (√v/√(1−β₂ᵗ) + ε).
 ///
-/// ε stands for a gradient too small to matter, and how small that is depends on the function: where no element of the
-/// first gradient reaches 1, ε is multiplied by the largest. A function multiplied by 1e-9 is minimised like the function
-/// itself.
+/// ε is relative to the function: if no element of the first gradient reaches 1, ε is multiplied by the largest. Scaling a
+/// function by 1e-9 therefore does not change the steps.
 ///
-/// One pass over memory, in parallel. Moments too small to act are set to zero, so that denormal numbers, which
-/// processors handle slowly, never arise where a gradient has vanished.
+/// A step makes one pass over memory, in parallel. It sets moments that are too small to matter to zero, because processors
+/// handle denormal numbers slowly.
 #[derive(Debug, Clone)]
 pub struct Adam<T> {
     rate: f64,
@@ -25,15 +24,20 @@ pub struct Adam<T> {
     beta2: f64,
     epsilon: f64,
     bounds: Option<Bounds>,
+<<<<<<< HEAD
     pub(super) steps: i32,
     /// What ε is multiplied by: 1, or less where the first gradient was small.
+=======
+    steps: i32,
+    /// The factor of ε: 1, or less if the first gradient was small.
+>>>>>>> main
     epsilon_scale: f64,
     /// First moment, empty before the first step.
     m: Vec<T>,
-    /// Second moment, likewise.
+    /// Second moment, empty before the first step.
     v: Vec<T>,
     shape: Vec<usize>,
-    /// The mean of the iterates, where one is asked for.
+    /// The mean of the iterates, if the caller averages.
     mean: Option<Mean<T>>,
 }
 
@@ -88,7 +92,7 @@ impl<T: Real> Adam<T> {
         Self { beta1, beta2, ..self }
     }
 
-    /// What is added to the root of the second moment, so that nothing is divided by zero.
+    /// ε, added to the root of the second moment to avoid division by zero.
     pub fn epsilon(self, epsilon: f64) -> Self {
         Self { epsilon, ..self }
     }
@@ -138,7 +142,7 @@ impl<T: Real> Optimizer<T> for Adam<T> {
             new2: T::of(1.0 - self.beta2),
             rate: T::of(self.rate / correction1),
             root_scale: T::of(1.0 / correction2.sqrt()),
-            // Where a second moment has become zero, ε is what the first is divided by, and must not be smaller.
+            // If a second moment is zero, the first is divided by ε alone, which must not be smaller.
             epsilon: T::of(self.epsilon * self.epsilon_scale).max((tiny / T::of(1.0 - self.beta2)).sqrt()),
             tiny_moment: tiny,
             tiny_gradient: tiny.sqrt(),
@@ -166,9 +170,9 @@ impl<T: Real> Optimizer<T> for Adam<T> {
         true
     }
 
-    /// The gradient of a mean over a picture's elements is shared out among them: with n times as many, each gets an nth.
+    /// The gradient of a mean over a picture is divided among its elements: with n times as many, each gets an nth.
     fn resample(&mut self, resample: &dyn Fn(&ArrayD<T>) -> ArrayD<T>) -> bool {
-        // The mean begins anew from the picture that is carried up, which is the mean so far.
+        // The resampled picture is the mean so far: start a new mean from it.
         self.mean = self.mean.take().map(|mean| Mean::new(mean.decay));
         if self.steps == 0 {
             return true;
@@ -182,7 +186,7 @@ impl<T: Real> Optimizer<T> for Adam<T> {
         let (m, v) = (carried(&mut self.m), carried(&mut self.v));
         let share = T::of(old / m.len() as f64);
         self.shape = m.shape().to_vec();
-        // Filters that sharpen go below zero.
+        // Sharpening filters produce negative values.
         self.v = v.into_iter().map(|v| (v * share * share).max(T::zero())).collect();
         self.m = m.into_iter().map(|m| m * share).collect();
         true
@@ -234,9 +238,9 @@ struct Update<T> {
     rate: T,
     root_scale: T,
     epsilon: T,
-    /// Moments below this become zero: what is above stays a normal number after the decay of one step.
+    /// Moments below this become zero. Larger ones stay normal numbers after the decay of one step.
     tiny_moment: T,
-    /// Gradients below this count as zero: what is above has a square that is normal. ε exceeds both by far.
+    /// Gradients below this count as zero. The squares of larger ones are normal numbers. ε is far larger than both.
     tiny_gradient: T,
 }
 

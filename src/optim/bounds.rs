@@ -8,8 +8,8 @@ use crate::kernels::Real;
 
 /// A box that the point must stay in: a lower and an upper bound for each channel.
 ///
-/// Channels are the last axis; a normalised image has other bounds in each of its three. A box of one channel bounds
-/// every element alike.
+/// Channels are the last axis; each channel of a normalised image has its own bounds. A box of one channel applies to every
+/// element.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bounds {
     lower: Vec<f64>,
@@ -27,7 +27,7 @@ impl Bounds {
         Self { lower, upper }
     }
 
-    /// Moves every element of `x` to the nearest value inside; whether any had to move.
+    /// Moves every element of `x` to the nearest value inside. Returns whether any moved.
     pub(super) fn project<T: Real>(&self, x: &mut [T]) -> bool {
         let limits = self.limits::<T>();
         let len = self.block();
@@ -66,7 +66,7 @@ impl Bounds {
         });
     }
 
-    /// Panics unless the box has one channel or as many as `x` has.
+    /// Panics unless the box has one channel or as many as `x`.
     pub(super) fn check<T: Real>(&self, x: &ArrayD<T>) {
         let channels = x.shape().last().copied().unwrap_or(1);
         let own = self.lower.len();
@@ -78,7 +78,7 @@ impl Bounds {
         self.lower.iter().zip(&self.upper).map(|(&l, &u)| (T::of(l), T::of(u))).collect()
     }
 
-    /// A block's length that begins every block at the first channel.
+    /// A block length that starts every block at the first channel.
     fn block(&self) -> usize {
         BLOCK / self.lower.len().min(BLOCK) * self.lower.len()
     }

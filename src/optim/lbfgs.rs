@@ -1,18 +1,18 @@
 //! L-BFGS: Nocedal & Wright, "Numerical optimization", 2nd edition 2006, algorithms 7.4 (two-loop recursion) and 7.5.
 //!
-//! From the iterate x with gradient g it goes along d = −Hg, where H, the inverse Hessian, is known from the last
-//! differences of iterates s and of gradients y. A [line search](super::line_search) finds how far; usually its first
-//! trial, step 1, is taken, so that an iteration costs one evaluation.
+//! From the iterate x with gradient g, each iteration moves along d = −Hg. H approximates the inverse Hessian from the last
+//! differences of iterates s and of gradients y. A [line search](super::line_search) determines the step; it usually accepts
+//! its first trial, step 1, so an iteration costs one evaluation.
 //!
-//! **Restarts.** If the line search finds no lower point, the history is dropped and d = −g. It never gives up: rounding
-//! that hides a decrease along one direction need not hide it along another.
+//! **Restarts.** If the line search finds no lower point, L-BFGS drops the history and takes d = −g. It never gives up: rounding
+//! may hide a decrease along one direction but not along another.
 //!
 //! **NaN and infinity** count as too high: the line search steps back towards the iterate.
 //!
-//! **Bounds** are kept by two-metric projection (Bertsekas 1982, with the L-BFGS matrix as its metric): elements that
-//! are at a bound with a gradient that presses them outward take no part (they are zero in both g and d, and the rest of
-//! H stays positive definite, so that d still leads down); along the way x + td is projected onto the box; and y is
-//! cleared where s is zero, so that H learns the curvature of the free elements among themselves.
+//! **Bounds** use two-metric projection (Bertsekas 1982, with the L-BFGS matrix as its metric). Elements at a bound whose
+//! gradient points outward are excluded: they are zero in g and d. The rest of H stays positive definite, so d is still a
+//! descent direction. Trials x + td are projected onto the box. y is zero wherever s is zero, so that H represents the curvature
+//! of the free elements only.
 
 use std::collections::VecDeque;
 
@@ -23,15 +23,14 @@ use super::vector::{add_scaled, all_finite, clear_where_zero, combine, copy, dot
 use super::{Bounds, Optimizer, Restart, State as Kept, StateError, Step, check_shapes};
 use crate::kernels::Real;
 
-/// Pairs of differences that are kept unless said otherwise: as Gatys et al. 2015.
+/// The default length of the history, as in Gatys et al. 2015.
 const HISTORY: usize = 20;
 /// Largest change of an element in the very first trial, as a share of the largest element (Hager & Zhang 2005's ψ₀).
 const FIRST_CHANGE: f64 = 0.03;
-/// H starts as γ times the identity. The usual γ = sᵀy/yᵀy leans to the stiffest directions, sᵀs/sᵀy to the softest;
-/// their geometric mean, with this weight for the second, reached lower losses than the first alone after 100
-/// evaluations of two style transfers: by 1.6 % with real weights, by 2.6 % with a thin network.
+/// H starts as γ times the identity. The usual γ = sᵀy/yᵀy favours the stiffest directions, sᵀs/sᵀy the softest. Their geometric
+/// mean, with this weight for the second, gives losses 1.6 to 2.6 % lower after 100 evaluations of a style transfer.
 const LONG_SHARE: f64 = 0.2;
-/// Values of f that differ by this many units of rounding of f are taken as equal.
+/// Values of f that differ by at most this many rounding units count as equal.
 const NOISE: f64 = 10.0;
 
 /// Limited-memory BFGS with a strong-Wolfe line search, restarts and box bounds.
@@ -54,25 +53,25 @@ struct Options {
 }
 
 impl<T: Real> Lbfgs<T> {
-    /// L-BFGS with a history of 20 pairs, no tolerance and no bounds: it goes on for as long as it is asked.
+    /// L-BFGS with a history of 20 pairs, no tolerance and no bounds.
     pub fn new() -> Self {
         let options = Options { history: HISTORY, gradient_tolerance: 0.0, value_tolerance: 0.0, bounds: None };
         Self { options, state: None }
     }
 
-    /// How many pairs of differences to keep, at least one.
+    /// Sets the number of pairs in the history, at least one.
     pub fn history(mut self, pairs: usize) -> Self {
         self.options.history = pairs.max(1);
         self
     }
 
-    /// Converged when no element of the gradient (elements held by a bound apart) exceeds this; 0 at first.
+    /// Converged when no element of the gradient exceeds this, except elements held by a bound. Default: 0.
     pub fn gradient_tolerance(mut self, tolerance: f64) -> Self {
         self.options.gradient_tolerance = tolerance;
         self
     }
 
-    /// Converged when an iteration lowers the value by less than this share of it; 0, that is never, at first.
+    /// Converged when an iteration lowers the value by less than this share of it. Default: 0, which means never.
     pub fn value_tolerance(mut self, tolerance: f64) -> Self {
         self.options.value_tolerance = tolerance;
         self
@@ -129,7 +128,7 @@ impl<T: Real> Optimizer<T> for Lbfgs<T> {
     }
 }
 
-/// A point at which value and gradient are known.
+/// A point with its value and gradient.
 #[derive(Debug, Clone)]
 struct Point<T> {
     x: ArrayD<T>,
@@ -157,7 +156,7 @@ struct Pair<T> {
 struct State<T> {
     /// The iterate.
     base: Point<T>,
-    /// The lowest point of the line search under way; its value is infinite if none is below the iterate's.
+    /// The lowest point of the current line search; its value is infinite if none is below the iterate's.
     lower: Point<T>,
     direction: Vec<T>,
     /// `None` once converged.
@@ -170,7 +169,7 @@ struct State<T> {
     pairs: VecDeque<Pair<T>>,
     /// The multipliers αᵢ of the two-loop recursion, one for each pair.
     multipliers: Vec<f64>,
-    /// Length of −g to try first where there is no history: an estimate of the inverse Hessian's size.
+    /// The first length along −g without a history: an estimate of the inverse Hessian's size.
     scale: f64,
 }
 
@@ -186,7 +185,7 @@ impl<T: Real> State<T> {
         state
     }
 
-    /// The lowest point known.
+    /// The lowest known point.
     fn lowest(&self) -> &Point<T> {
         if self.lower.value < self.base.value { &self.lower } else { &self.base }
     }
@@ -206,7 +205,7 @@ impl<T: Real> State<T> {
         }
     }
 
-    /// Takes the evaluation of the trial `x` (infinite `value`: not finite) and names the next.
+    /// Takes the evaluation of the trial `x` (an infinite `value` stands for one that is not finite) and chooses the next.
     fn tell(&mut self, options: &Options, x: &mut ArrayD<T>, value: f64, gradient: &[T]) -> Step {
         let Some(search) = &mut self.search else {
             return self.begin(options, x);
@@ -226,7 +225,7 @@ impl<T: Real> State<T> {
         }
     }
 
-    /// Makes `lower` the iterate, learns the curvature between the two, and begins the next line search.
+    /// Makes `lower` the iterate, adds the curvature between the two to the history, and starts the next line search.
     fn advance(&mut self, options: &Options, x: &mut ArrayD<T>) -> Step {
         let full = self.pairs.len() == options.history;
         let mut pair = if full { self.pairs.pop_front() } else { None }.unwrap_or_else(|| {
@@ -236,12 +235,12 @@ impl<T: Real> State<T> {
         combine(&mut pair.s, flat(&self.lower.x), -1.0, flat(&self.base.x));
         combine(&mut pair.y, &self.lower.gradient, -1.0, &self.base.gradient);
         if options.bounds.is_some() {
-            // The pair is to tell of the subspace that was free; what bounds held still would only blur it.
+            // The pair describes the free subspace only; elements held by bounds would distort it.
             clear_where_zero(&mut pair.y, &pair.s);
         }
         pair.sy = dot(&pair.s, &pair.y);
         let (ss, yy) = (dot(&pair.s, &pair.s), dot(&pair.y, &pair.y));
-        // A pair whose curvature is not positive, or not above rounding, would spoil H.
+        // Skip a pair whose curvature is not positive or within rounding: it would make H indefinite.
         if pair.sy > T::epsilon().to_f64() * (ss * yy).sqrt() {
             self.scale = (pair.sy / yy).powf(1.0 - LONG_SHARE) * (ss / pair.sy).powf(LONG_SHARE);
             self.pairs.push_back(pair);
@@ -249,14 +248,14 @@ impl<T: Real> State<T> {
         let decrease = self.base.value - self.lower.value;
         std::mem::swap(&mut self.base, &mut self.lower);
         self.lower.value = f64::INFINITY;
-        // Without a tolerance not even a rise, which is rounding, ends it.
+        // Without a tolerance, not even a rise (which is rounding) ends the run.
         if options.value_tolerance > 0.0 && decrease < options.value_tolerance * self.base.value.abs() {
             return self.converged(x);
         }
         self.begin(options, x)
     }
 
-    /// Begins a line search from the iterate along −Hg.
+    /// Starts a line search from the iterate along −Hg.
     fn begin(&mut self, options: &Options, x: &mut ArrayD<T>) -> Step {
         let bounds = options.bounds.as_ref();
         combine(&mut self.direction, &self.base.gradient, -2.0, &self.base.gradient);
@@ -273,7 +272,7 @@ impl<T: Real> State<T> {
         let slope = dot(&self.base.gradient, &self.direction);
         if !(slope < 0.0 && all_finite(&self.direction)) {
             if self.pairs.is_empty() {
-                // Steepest descent leads nowhere: the gradient is so small that its square underflows.
+                // Even steepest descent fails: the gradient is so small that its square underflows.
                 return self.converged(x);
             }
             return self.restart(options, x, Restart::NotDescent);
@@ -284,11 +283,11 @@ impl<T: Real> State<T> {
         Step::Moved
     }
 
-    /// Forgets the history and begins a line search along −g.
+    /// Drops the history and starts a line search along −g.
     fn restart(&mut self, options: &Options, x: &mut ArrayD<T>, why: Restart) -> Step {
         if self.pairs.is_empty() {
-            // It was steepest descent that failed: the same trials again would fail again. Shorter ones, until they
-            // would change nothing; then long ones again.
+            // Steepest descent failed, and the same trials would fail again. Try shorter ones until they change nothing, then
+            // long ones again.
             self.scale *= 0.25;
             let change = self.scale * max_abs(&self.base.gradient);
             if change <= T::epsilon().to_f64() * max_abs(flat(&self.base.x)) {
@@ -318,7 +317,7 @@ impl<T: Real> State<T> {
         }
     }
 
-    /// Puts the trial at `step` along the direction, projected onto the bounds, into `x`.
+    /// Sets `x` to the trial at `step` along the direction, projected onto the bounds.
     fn place_trial(&mut self, options: &Options, x: &mut ArrayD<T>, step: f64) {
         self.step = step;
         combine(flat_mut(x), flat(&self.base.x), step, &self.direction);
@@ -332,7 +331,7 @@ impl<T: Real> State<T> {
     }
 }
 
-/// What is kept of a run that is to go on later.
+/// Saving and restoring the state.
 impl<T: Real> State<T> {
     fn kept(&self) -> Kept<'_, T> {
         let Self { base, lower, .. } = self;

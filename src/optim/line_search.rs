@@ -1,31 +1,31 @@
 //! Strong-Wolfe line search: Nocedal & Wright 2006, algorithms 3.5 (bracketing) and 3.6 (zoom).
 //!
-//! Along a direction d of descent from x₀, with φ(t) = f(x₀ + td), it looks for a step t with
+//! Along a descent direction d from x₀, with φ(t) = f(x₀ + td), it searches for a step t with
 //!
 //! - sufficient decrease, φ(t) ≤ φ(0) + c₁tφ′(0), and
 //! - curvature, |φ′(t)| ≤ c₂|φ′(0)|,
 //!
-//! which together make the curvature pair of L-BFGS positive. It is a state machine of scalars: it names a step, is told
-//! φ and φ′ there, and answers with a [`Verdict`]; the vectors are the caller's.
+//! which together make the curvature pair of L-BFGS positive. It is a state machine of scalars: it names a step, the caller
+//! evaluates φ and φ′ there, and the search answers with a [`Verdict`]. The caller owns the vectors.
 //!
-//! Near a minimum rounding drowns the differences of φ long before those of φ′. Where values differ by no more than
-//! rounding, sufficient decrease is therefore judged by slopes: the approximate Wolfe condition of Hager & Zhang 2005,
-//! equation 4.1, φ′(t) ≤ (2c₁−1)φ′(0).
+//! Near a minimum, rounding hides differences of φ long before those of φ′. If values differ by no more than rounding, slopes
+//! therefore decide about sufficient decrease: the approximate Wolfe condition of Hager & Zhang 2005, equation 4.1,
+//! φ′(t) ≤ (2c₁−1)φ′(0).
 
-/// c₁, the share of the decrease promised by the slope at 0 that a step must achieve.
+/// c₁: the share of the decrease predicted by the slope at 0 that a step must achieve.
 const DECREASE: f64 = 1e-4;
-/// c₂, the share of the slope at 0 that may be left.
+/// c₂: the share of the slope at 0 that may remain.
 const CURVATURE: f64 = 0.9;
-/// Evaluations after which a line search is over.
+/// The largest number of evaluations of a line search.
 const MAX_EVALUATIONS: usize = 20;
 /// While no bracket is known, the next step is between these multiples of the last increase.
 const EXPANSION: (f64, f64) = (1.0, 9.0);
 /// An interpolated step keeps this share of the bracket's width away from either end …
 const MARGIN: f64 = 0.1;
-/// … and this one where the far end is not finite: half-way is as good as any, cautious is better.
+/// … and this share if the value at the far end is not finite, where caution pays.
 const BACK_OFF: f64 = 0.25;
 
-/// A step and what was found there.
+/// A step, with value and slope there.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     step: f64,
@@ -40,33 +40,33 @@ pub(super) enum Verdict {
     Accept,
     /// Evaluate this step next.
     Try(f64),
-    /// No further step is worth an evaluation; the lowest point seen is the best there is.
+    /// No further step is worth an evaluation; use the lowest point found.
     Exhausted,
 }
 
-/// One line search under way.
+/// The state of a line search.
 #[derive(Debug, Clone)]
 pub(super) struct LineSearch {
     /// φ(0) and φ′(0) < 0.
     start: Sample,
     /// Differences of φ up to this are rounding.
     noise: f64,
-    /// Best step so far: lowest value among those with sufficient decrease. An interval with `far` holds a good step.
+    /// Best step so far: the lowest value among those with sufficient decrease. A good step lies between it and `far`.
     near: Sample,
-    /// Other end of the bracket; `None` while algorithm 3.5 still looks for one.
+    /// Other end of the bracket; `None` while algorithm 3.5 is searching for one.
     far: Option<Sample>,
     evaluations: usize,
 }
 
 impl LineSearch {
-    /// A search from a point with this value and slope (negative) along the direction; values that differ by at most
-    /// `noise` are taken as equal.
+    /// A search from a point with this value and (negative) slope along the direction. Values that differ by at most `noise`
+    /// count as equal.
     pub(super) fn new(value: f64, slope: f64, noise: f64) -> Self {
         let start = Sample { step: 0.0, value, slope };
         Self { start, noise, near: start, far: None, evaluations: 0 }
     }
 
-    /// All of it in numbers: seven, and the far end's three if there is one.
+    /// The state as numbers: seven, plus three for the far end if there is one.
     pub(super) fn numbers(&self) -> Vec<f64> {
         let (start, near) = (self.start, self.near);
         let mut numbers =
@@ -88,8 +88,8 @@ impl LineSearch {
         Some(Self { start, noise, near: sample(near), far, evaluations: (evaluations as usize).min(MAX_EVALUATIONS) })
     }
 
-    /// Takes value and slope at `step`. `corner`: the path is bent by a bound before this step, where no step need
-    /// satisfy the curvature condition; sufficient decrease is then enough.
+    /// Takes value and slope at `step`. If `corner` is true, a bound bends the path before this step. No step may then satisfy
+    /// the curvature condition, so sufficient decrease is enough.
     pub(super) fn tell(&mut self, step: f64, value: f64, slope: f64, corner: bool) -> Verdict {
         self.evaluations += 1;
         let trial = Sample { step, value, slope };
@@ -100,7 +100,7 @@ impl LineSearch {
         if too_high {
             self.far = Some(trial);
         } else {
-            // The lower end moves to the trial. The minimum is where the slope there leads down to: onward, or back.
+            // The lower end moves to the trial. Its slope tells on which side the minimum lies.
             let onward = self.far.map_or(1.0, |far| far.step - self.near.step);
             if trial.slope * onward >= 0.0 {
                 self.far = Some(self.near);
@@ -130,7 +130,7 @@ impl LineSearch {
         trial.slope.is_finite() && (exact || approximate)
     }
 
-    /// Algorithm 3.5: no bracket yet, all steps so far led down too steeply; a longer one, extrapolated.
+    /// Algorithm 3.5: there is no bracket yet, since all steps so far still descend steeply. Extrapolates a longer one.
     fn expand(&self, before: Sample) -> f64 {
         let increase = self.near.step - before.step;
         let (shortest, longest) = (self.near.step + EXPANSION.0 * increase, self.near.step + EXPANSION.1 * increase);

@@ -1,27 +1,26 @@
-//! The optimisers by name.
+//! The names of the optimisers.
 
 use strum::{Display, EnumString, VariantNames};
 
 use super::{Adam, Bounds, Lbfgs, Momentum, Optimizer};
 use crate::kernels::Real;
 
-/// Which optimiser moves a point.
+/// An optimiser.
 #[derive(Clone, Copy, Debug, Display, EnumString, Eq, PartialEq, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Method {
     /// [`Adam`].
     Adam,
-    /// [`Lbfgs`], which chooses its step lengths itself.
+    /// [`Lbfgs`], which chooses its own step lengths.
     Lbfgs,
     /// [`Momentum`] 0.9 at its rate for the first quarter of the steps, a tenth of it for the next half and a hundredth for
-    /// the last quarter, as Mahendran & Vedaldi 2014 do it.
+    /// the last quarter, as in Mahendran & Vedaldi 2014.
     Momentum,
 }
 
 impl Method {
-    /// The optimiser for that many `steps`, with a `rate` in units of the point (L-BFGS has no use for it), within
-    /// `bounds`.
+    /// The optimiser for that many `steps` within `bounds`, with a `rate` in units of the point (L-BFGS ignores it).
     pub fn optimizer<T: Real>(self, rate: f64, steps: usize, bounds: Option<Bounds>) -> Box<dyn Optimizer<T>> {
         match (self, bounds) {
             (Self::Adam, None) => Box::new(Adam::new(rate)),

@@ -1,14 +1,18 @@
-//! Optimisers: plain functions of (point, value, gradient) that know nothing of tapes, networks or pictures.
+//! Optimisers: functions of (point, value, gradient), independent of tapes, networks and pictures.
 //!
-//! All have one form, [`Optimizer`]: the caller evaluates a function and its gradient at `x`, hands both over, and gets
-//! in `x` the next point to evaluate. So one iteration is one evaluation for every optimiser, a line search's trials
-//! included.
+//! All implement [`Optimizer`]: the caller evaluates a function and its gradient at `x`, passes both, and finds the next point
+//! to evaluate in `x`. One iteration is therefore one evaluation for every optimiser, including the trials of a line search.
 //!
 //! | optimiser | source | use |
 //! |---|---|---|
+<<<<<<< HEAD
 //! | [`Adam`] | Kingma & Ba 2015, algorithm 1 | forgiving, the notebook's choice |
 //! | [`Momentum`] | Mahendran & Vedaldi 2014, section 3.3 | their inversions, to compare with |
 //! | [`PyramidAdam`] | Kolkin et al. 2022, section 3 | paints large forms and small ones at one pace |
+=======
+//! | [`Adam`] | Kingma & Ba 2015, algorithm 1 | robust; the notebook's choice |
+//! | [`Momentum`] | Mahendran & Vedaldi 2014, section 3.3 | the paper's inversions |
+>>>>>>> main
 //! | [`Lbfgs`] | Nocedal & Wright 2006, algorithms 7.4, 3.5 and 3.6 | the fewest evaluations to a low loss |
 //!
 //! ```
@@ -26,7 +30,7 @@
 //! assert!(optimizer.result(&x).iter().all(|x| (x - 3.0).abs() < 1e-9));
 //! ```
 
-// Tests compare numbers that are exact.
+// Tests compare exact numbers.
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
 mod adam;
@@ -61,40 +65,39 @@ pub trait Optimizer<T: Real>: Send {
     /// If the shapes of `x` and `gradient` differ from each other or from those of the call before.
     fn step(&mut self, x: &mut ArrayD<T>, value: f64, gradient: &ArrayD<T>) -> Step;
 
-    /// The point to keep if the caller stops now, `x` being what the last [`step`](Self::step) left.
+    /// The best point if the caller stops now; `x` is what the last [`step`](Self::step) left.
     ///
-    /// Adam (unless it [averages](Self::average)) and momentum keep `x` itself. L-BFGS keeps the last iterate it accepted, or a lower point of the line search
-    /// under way: `x` is then a trial that nobody has evaluated yet.
+    /// For Adam (unless it [averages](Self::average)) and momentum this is `x` itself. For L-BFGS it is the last accepted iterate,
+    /// or a lower point of the current line search: `x` is then a trial that has not been evaluated.
     fn result<'a>(&'a self, x: &'a ArrayD<T>) -> &'a ArrayD<T> {
         x
     }
 
-    /// Makes the [`result`](Self::result) a mean of the iterates x₁ … xₜ from here on, in which each counts `decay` times as
-    /// much as the next: Σ decay^(t−i)·xᵢ / Σ decay^(t−i). Says whether it can: Adam can, whose iterates go around what they
-    /// look for.
+    /// From now on, makes the [`result`](Self::result) a mean of the iterates x₁ … xₜ, in which each counts `decay` times as much
+    /// as the next: Σ decay^(t−i)·xᵢ / Σ decay^(t−i). Returns whether the optimiser supports it. Adam does, because its
+    /// iterates circle around the minimum.
     fn average(&mut self, decay: f64) -> bool {
         let _ = decay;
         false
     }
 
-    /// Goes on with a point of another size, a picture that is carried up to the next scale, and says whether it can.
-    /// `resample` turns an array of the point's old shape into one of the new.
+    /// Continues with a point of another size, when a picture is resampled for the next scale. Returns whether the optimiser
+    /// supports it. `resample` turns an array of the old shape into one of the new shape.
     ///
-    /// Adam takes its moments along. The others do not: what L-BFGS has learned of the curvature at one size says little
-    /// about the next.
+    /// Adam keeps its moments. The others do not: the curvature that L-BFGS has learned at one size says little about the next.
     fn resample(&mut self, resample: &dyn Fn(&ArrayD<T>) -> ArrayD<T>) -> bool {
         let _ = resample;
         false
     }
 
-    /// All that the next steps depend on beside the options; empty before the first step.
+    /// Everything that the next steps depend on, except the options; empty before the first step.
     fn state(&self) -> State<'_, T>;
 
-    /// Puts a state back into an optimiser with the same options, which then goes on to the bit as the one that had it.
-    /// `shape` is the point's.
+    /// Restores a state in an optimiser with the same options; its next steps are bit-identical to those of the optimiser that
+    /// had the state. `shape` is the point's shape.
     ///
     /// # Errors
-    /// If it is the state of another kind of optimiser, or of a point of another size. The optimiser is as before.
+    /// If the state belongs to another kind of optimiser or to a point of another size. The optimiser is then unchanged.
     fn restore(&mut self, state: State<'_, T>, shape: &[usize]) -> Result<(), StateError>;
 }
 
@@ -102,17 +105,17 @@ pub trait Optimizer<T: Real>: Send {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// The evaluated point was taken as the new iterate, and `x` has moved on from it.
+    /// The evaluated point became the new iterate, and `x` has moved on from it.
     Moved,
-    /// The evaluated point was not taken; `x` is another point along the same direction (L-BFGS).
+    /// The evaluated point was rejected; `x` is another point along the same direction (L-BFGS).
     Trial,
-    /// `x` is the first point along the direction of steepest descent from the last iterate; what was learned of the
-    /// function's curvature is forgotten (L-BFGS).
+    /// `x` is the first point along the direction of steepest descent from the last iterate; the history of curvature was
+    /// dropped (L-BFGS).
     Restarted(Restart),
     /// The very first point lay outside the bounds; `x` is now the nearest point inside, and must be evaluated again
     /// (L-BFGS).
     Projected,
-    /// The iterate meets a tolerance that was asked for, or its gradient is exactly zero; `x` is the result (L-BFGS).
+    /// The iterate meets a tolerance, or its gradient is exactly zero; `x` is the result (L-BFGS).
     Converged,
     /// Value or gradient is NaN or infinite, and there is no earlier point to step back to; `x` is unchanged.
     NotFinite,
@@ -122,9 +125,9 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Restart {
-    /// No point along the direction was lower than the iterate: rounding has drowned the decrease that was promised.
+    /// No point along the direction was lower than the iterate: rounding hides the predicted decrease.
     NoDecrease,
-    /// The direction did not point downhill.
+    /// The direction was not a descent direction.
     NotDescent,
 }
 
@@ -150,7 +153,7 @@ impl fmt::Display for Restart {
     }
 }
 
-/// Shared by the optimisers' `step`: the arrays must have one shape, and `x` standard layout (made so if it is not).
+/// Checks that the arrays have the same shape, and brings `x` into standard layout.
 fn check_shapes<T: Real>(optimizer: &str, x: &mut ArrayD<T>, gradient: &ArrayD<T>) {
     assert_eq!(x.shape(), gradient.shape(), "{optimizer}: the shapes of point and gradient differ");
     if !x.is_standard_layout() {

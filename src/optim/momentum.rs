@@ -9,13 +9,13 @@ use super::vector::{BLOCK, all_finite};
 use super::{Bounds, Optimizer, State, StateError, Step, check_shapes};
 use crate::kernels::Real;
 
-/// m ← μm − rate·g, x ← x + m, with a learning rate that falls in phases; m starts again from zero at each phase.
+/// m ← μm − rate·g, x ← x + m, with a learning rate that falls in phases. Each phase starts with m = 0.
 #[derive(Debug, Clone)]
 pub struct Momentum<T> {
     decay: f64,
     schedule: Vec<(f64, usize)>,
     bounds: Option<Bounds>,
-    /// Phase of the schedule that the next step belongs to.
+    /// The phase of the next step.
     phase: usize,
     /// Steps already made in that phase.
     steps: usize,
@@ -24,7 +24,7 @@ pub struct Momentum<T> {
 
 impl<T: Real> Momentum<T> {
     /// Descent with the given momentum μ, usually 0.9, and phases of (learning rate, number of steps). The last rate
-    /// goes on for as long as steps are asked for; phases of no steps are passed over.
+    /// continues indefinitely; phases without steps are skipped.
     ///
     /// # Panics
     /// If the schedule is empty.
@@ -35,8 +35,8 @@ impl<T: Real> Momentum<T> {
 
     /// The published procedure's momentum 0.9 and rates: 4e-3 for 100 steps, 4e-4 for 200, 4e-5 for 100.
     ///
-    /// The rates suit the objective and the σ² scaling of that paper: the gradient given must be that of the prior plus
-    /// σ²/‖Φ₀‖² times that of ‖Φ(x)−Φ₀‖².
+    /// The rates assume the objective and the σ² scaling of that paper: the gradient must be that of the prior plus σ²/‖Φ₀‖² times
+    /// that of ‖Φ(x)−Φ₀‖².
     pub fn mahendran() -> Self {
         Self::new(0.9, vec![(4e-3, 100), (4e-4, 200), (4e-5, 100)])
     }
@@ -75,7 +75,7 @@ impl<T: Real> Optimizer<T> for Momentum<T> {
         self.steps += 1;
 
         let (decay, rate) = (T::of(self.decay), T::of(self.rate()));
-        // Below this a velocity cannot act any more; left alone it would decay into slow denormal numbers.
+        // A smaller velocity has no effect and would decay into slow denormal numbers.
         let tiny = T::min_positive_value() / T::epsilon();
         let x = x.as_slice_mut().expect("standard layout");
         let blocks = x.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK)).zip(self.m.par_chunks_mut(BLOCK));
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn agrees_with_a_computation_by_hand() {
-        // Gradient always 1; m: −½, −¾ (½·½ + ½), then anew at rate ¼: −¼, −⅜, −7/16.
+        // Gradient always 1; m: −½, −¾ (½·½ + ½), then from zero at rate ¼: −¼, −⅜, −7/16.
         let mut momentum = Momentum::new(0.5, vec![(0.5, 2), (9.0, 0), (0.25, 1)]);
         assert_eq!(momentum.rate(), 0.5);
         let mut x = arr1(&[0.0]).into_dyn();

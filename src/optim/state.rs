@@ -1,13 +1,13 @@
-//! What an optimiser has learned, under names: to be kept, and put back into a new one.
+//! The state of an optimiser as named numbers and arrays, to save and restore.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::kernels::Real;
 
-/// All that the next steps of an optimiser depend on beside its options: a few numbers, and arrays of the point's size.
+/// Everything that the next steps of an optimiser depend on, except its options: a few numbers, and arrays of the point's size.
 ///
-/// What is kept is borrowed where it can be, so that no memory is needed to write it to a file.
+/// It borrows where it can, so that writing it to a file needs no memory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State<'a, T: Real> {
     /// Numbers by name.
@@ -16,23 +16,23 @@ pub struct State<'a, T: Real> {
     pub arrays: BTreeMap<String, Cow<'a, [T]>>,
 }
 
-/// A state that is none of the optimiser, or not of a point of that size.
+/// A state does not belong to the optimiser, or to a point of that size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
-    /// Something is missing.
+    /// An entry is missing.
     #[error("the optimiser's state has no `{name}`")]
     Missing {
         /// Its name.
         name: String,
     },
-    /// Something is there that the optimiser has not.
+    /// An entry that the optimiser does not have.
     #[error("the optimiser's state has `{name}`, which is none of this optimiser")]
     Unknown {
         /// Its name.
         name: String,
     },
-    /// Something has another length.
+    /// An entry has the wrong length.
     #[error("`{name}` of the optimiser's state has {found} numbers in place of {expected}")]
     Length {
         /// Its name.
@@ -42,7 +42,7 @@ pub enum StateError {
         /// How many there should be.
         expected: usize,
     },
-    /// A number that it cannot be.
+    /// A number is out of range.
     #[error("`{name}` of the optimiser's state cannot be true")]
     Value {
         /// Its name.
@@ -63,12 +63,12 @@ impl<'a, T: Real> State<'a, T> {
         self
     }
 
-    /// Whether there is nothing in it: that of an optimiser before its first step.
+    /// Whether it is empty, as before the first step.
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty() && self.arrays.is_empty()
     }
 
-    /// Takes out numbers, if they are there.
+    /// Removes and returns numbers, if they exist.
     ///
     /// # Errors
     /// If there are more or fewer than `N`.
@@ -79,18 +79,18 @@ impl<'a, T: Real> State<'a, T> {
         Ok(Some(numbers))
     }
 
-    /// Takes out numbers.
+    /// Removes and returns numbers.
     ///
     /// # Errors
-    /// If they are not there, or not `N`.
+    /// If they are missing, or not `N`.
     pub fn take_numbers<const N: usize>(&mut self, name: &str) -> Result<[f64; N], StateError> {
         self.optional_numbers(name)?.ok_or_else(|| StateError::Missing { name: name.into() })
     }
 
-    /// Takes out an array of finite numbers.
+    /// Removes and returns an array of finite numbers.
     ///
     /// # Errors
-    /// If it is not there, or has another length.
+    /// If it is missing or has another length.
     pub fn take_array(&mut self, name: &str, len: usize) -> Result<Vec<T>, StateError> {
         let array = self.arrays.remove(name).ok_or_else(|| StateError::Missing { name: name.into() })?;
         if array.len() != len {
@@ -102,7 +102,7 @@ impl<'a, T: Real> State<'a, T> {
         Ok(array.into_owned())
     }
 
-    /// Makes sure that all was taken out.
+    /// Checks that nothing is left.
     ///
     /// # Errors
     /// If something is left.

@@ -1,13 +1,13 @@
-//! The few vector operations of the optimisers: parallel, without allocation, the same bits on any number of threads.
+//! Vector operations of the optimisers: parallel, without allocation, the same bits on any number of threads.
 //!
-//! Vectors are cut into blocks of a fixed length, whatever the number of threads. Sums run in `f64`, within a block over
-//! [`LANES`] interleaved partial sums, over blocks as a binary tree that depends on the length alone.
+//! Vectors are divided into blocks of a fixed length, independent of the number of threads. Sums use `f64`: within a block
+//! [`LANES`] interleaved partial sums, over blocks a binary tree that depends only on the length.
 
 use rayon::prelude::*;
 
 use crate::kernels::Real;
 
-/// Elements that one task works on: 64 KiB in `f64`, small beside any cache, large beside the cost of a task.
+/// Elements of one task: 64 KiB in `f64`, which fits any cache and outweighs the cost of a task.
 pub(super) const BLOCK: usize = 8192;
 
 /// Partial sums kept side by side, so that the compiler can vectorise a sum without changing its order.
@@ -35,7 +35,7 @@ pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
     lanes.iter().sum()
 }
 
-/// max |aᵢ|, NaN elements passed over.
+/// max |aᵢ|, ignoring NaN.
 pub(super) fn max_abs<T: Real>(a: &[T]) -> f64 {
     let max = |a: &[T]| a.iter().fold(T::zero(), |max, a| if a.abs() > max { a.abs() } else { max });
     a.par_chunks(BLOCK).map(max).reduce(T::zero, |a, b| if a > b { a } else { b }).to_f64()
@@ -43,7 +43,7 @@ pub(super) fn max_abs<T: Real>(a: &[T]) -> f64 {
 
 /// Whether every element is neither NaN nor infinite.
 pub(super) fn all_finite<T: Real>(a: &[T]) -> bool {
-    // Zero times anything finite is zero, times NaN or infinity NaN; a sum needs no branch per element.
+    // Zero times a finite number is zero, times NaN or infinity NaN: a sum needs no branch per element.
     a.par_chunks(BLOCK).all(|a| a.iter().fold(T::zero(), |sum, &a| sum + a * T::zero()) == T::zero())
 }
 

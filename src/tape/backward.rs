@@ -1,4 +1,4 @@
-//! The backward half of the tape: cotangents from the last node to the first.
+//! The backward half of the tape: passes cotangents from the last node to the first.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub struct Cotangents<'a, T: Real> {
     pub(super) name: &'static str,
     pub(super) parents: &'a [Option<usize>],
     pub(super) shapes: &'a dyn Fn(usize) -> Vec<usize>,
-    /// Whether a gradient of the wrong shape is refused; who inspects a tape wants to see it.
+    /// Whether a gradient of the wrong shape panics; `pull_back` returns it instead.
     pub(super) checked: bool,
     pub(super) slots: &'a mut [Option<Tensor<T>>],
     pub(super) buffers: &'a Arc<Buffers<T>>,
@@ -25,12 +25,12 @@ impl<T: Real> Cotangents<'_, T> {
         self.parents.len()
     }
 
-    /// Whether input number `input` needs a gradient at all; if not, its product need not be computed.
+    /// Whether input number `input` needs a gradient; if not, the VJP can skip its product.
     pub fn wanted(&self, input: usize) -> bool {
         self.parents[input].is_some()
     }
 
-    /// Whether input number `input` has a gradient from another operation already.
+    /// Whether another operation has already contributed to the gradient of input number `input`.
     pub fn begun(&self, input: usize) -> bool {
         self.parents[input].is_some_and(|parent| self.slots[parent].is_some())
     }
@@ -40,16 +40,15 @@ impl<T: Real> Cotangents<'_, T> {
         Tensor::unspecified(shape, self.buffers)
     }
 
-    /// The tape's memory, for kernels that need room to work in.
+    /// The tape's memory, for kernels that need scratch space.
     pub fn buffers(&self) -> &Arc<Buffers<T>> {
         self.buffers
     }
 
-    /// Adds `gradient` to that of input number `input`: the first contribution is moved in, others are added. It may have
-    /// any memory order; the sum is in row-major order.
+    /// Adds `gradient` to the gradient of input number `input`. It may have any memory order; the sum is in row-major order.
     ///
     /// # Panics
-    /// If `gradient` has not the input's shape.
+    /// If `gradient` and the input differ in shape.
     pub fn add(&mut self, input: usize, gradient: impl Into<Tensor<T>>) {
         let Some(parent) = self.parents[input] else { return };
         let gradient = gradient.into().into_row_major();
@@ -62,8 +61,8 @@ impl<T: Real> Cotangents<'_, T> {
         }
     }
 
-    /// Lets `write(gradient, accumulate)` write the gradient of input number `input` in place: where `accumulate` is
-    /// false it must set every element, else add to what is there. Saves the kernels of large layers a pass over memory.
+    /// Lets `write(gradient, accumulate)` write the gradient of input number `input` in place, which saves a pass over memory. If
+    /// `accumulate` is false, `write` must set every element; otherwise it must add to the elements.
     pub fn write(&mut self, input: usize, write: impl FnOnce(ArrayViewMutD<'_, T>, bool)) {
         let Some(parent) = self.parents[input] else { return };
         match &mut self.slots[parent] {
@@ -88,19 +87,19 @@ impl<T: Real> Cotangents<'_, T> {
     }
 }
 
-/// The gradients that a backward pass leaves at the tape's variables.
+/// The gradients of the tape's variables, computed by a backward pass.
 #[derive(Debug)]
 pub struct Gradients<T: Real> {
     slots: Vec<Option<Tensor<T>>>,
 }
 
 impl<T: Real> Gradients<T> {
-    /// The gradient with respect to `variable`; `None` where it does not reach it.
+    /// The gradient with respect to `variable`; `None` if the result does not depend on it.
     pub fn get(&self, variable: &Var<'_, T>) -> Option<&ndarray::ArrayD<T>> {
         self.slots.get(variable.node?)?.as_deref()
     }
 
-    /// The same, taken out.
+    /// Removes and returns the gradient with respect to `variable`.
     pub fn take(&mut self, variable: &Var<'_, T>) -> Option<Tensor<T>> {
         self.slots.get_mut(variable.node?)?.take()
     }
@@ -109,10 +108,10 @@ impl<T: Real> Gradients<T> {
 impl<T: Real> Var<'_, T> {
     /// The gradients of this scalar with respect to the tape's variables.
     ///
-    /// What the operations kept for this is freed as the pass goes along, so an operation can be passed once only.
+    /// The pass frees what the operations kept, so each operation can be differentiated only once.
     ///
     /// # Panics
-    /// If this is no scalar, if it depends on no variable, or if an operation was passed before.
+    /// If this is not a scalar, if it depends on no variable, or if an operation was differentiated before.
     pub fn backward(&self) -> Gradients<T> {
         assert!(
             self.value().len() == 1,
@@ -127,7 +126,7 @@ impl<T: Real> Var<'_, T> {
     /// The vector-Jacobian product: the gradients of Σ `cotangent`·`self` with respect to the tape's variables.
     ///
     /// # Panics
-    /// If `cotangent` has another shape, if `self` depends on no variable, or if an operation was passed before.
+    /// If `cotangent` has another shape, if `self` depends on no variable, or if an operation was differentiated before.
     pub fn backward_from(&self, cotangent: impl Into<Tensor<T>>) -> Gradients<T> {
         let cotangent = cotangent.into();
         assert!(
@@ -175,14 +174,13 @@ fn pull_back<T: Real>(
     );
 }
 
-/// The VJP of one node, and what it keeps; the node is left without.
+/// Removes the VJP of one node, and returns it.
 pub(super) fn take_vjp<T: Real>(nodes: &mut [Node<T>], index: usize) -> Vjp<T> {
     match std::mem::replace(&mut nodes[index].pullback, Pullback::Spent) {
         Pullback::Ready(vjp) => vjp,
-        _ => panic!(
-            "backward: node {index} ({}) has been passed before, and what it kept is gone; compute the value anew",
-            nodes[index].name
-        ),
+        _ => {
+            panic!("backward: node {index} ({}) was differentiated before; compute the value again", nodes[index].name)
+        }
     }
 }
 
@@ -276,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "node 1 (square) has been passed before")]
+    #[should_panic(expected = "node 1 (square) was differentiated before")]
     fn a_second_pass_over_the_same_operation_is_refused() {
         let tape = Tape::<f64>::new();
         let x = tape.variable(arr0(3.0));

@@ -1,4 +1,4 @@
-//! The tape in print, a line for each node.
+//! Prints the tape, one line for each node.
 
 use std::fmt;
 

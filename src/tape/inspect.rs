@@ -1,4 +1,4 @@
-//! Looking at a tape operation by operation: what each read and computed, and its VJP called by itself.
+//! Inspecting a tape: what each operation read and computed, and its VJP called alone.
 
 use super::backward::{Cotangents, take_vjp};
 use super::record::Pullback;
@@ -11,9 +11,9 @@ pub struct Operation<T: Real> {
     pub name: &'static str,
     /// The node that each input comes from; `None` for a constant.
     pub parents: Vec<Option<usize>>,
-    /// What it read, input by input, constants too.
+    /// Its inputs, including constants.
     pub inputs: Vec<Value<T>>,
-    /// What it computed.
+    /// Its output.
     pub output: Value<T>,
 }
 
@@ -28,11 +28,11 @@ impl<T: Real> Tape<T> {
         self.len() == 0
     }
 
-    /// Node number `node` of a [traced](Tape::traced) tape, in the order of recording; `None` for a variable, and on a
-    /// tape that is not traced.
+    /// The operation at node number `node` of a [traced](Tape::traced) tape, in the order of recording; `None` for a variable,
+    /// and on a tape that is not traced.
     ///
     /// # Panics
-    /// If there is no such node.
+    /// If the tape has fewer nodes.
     pub fn operation(&self, node: usize) -> Option<Operation<T>> {
         let node = &self.nodes.borrow()[node];
         let trace = node.trace.as_ref()?;
@@ -44,10 +44,9 @@ impl<T: Real> Tape<T> {
         })
     }
 
-    /// Calls the VJP of one operation alone, as the backward pass would: `cotangent` is the gradient with respect to
-    /// its output, `gradients[k]` what has been collected for input `k` so far (`None`: nothing), and the answer is
-    /// what has been collected afterwards. Inputs that are constants get none. Where `gradients[k]` is `None` the
-    /// answer has whatever shape the VJP gives it.
+    /// Calls the VJP of one operation alone, as the backward pass would. `cotangent` is the gradient with respect to its
+    /// output, and `gradients[k]` the gradient of input `k` accumulated so far (`None`: nothing). Returns the gradients
+    /// after the call; constants have none. If `gradients[k]` is `None`, the result has the shape that the VJP gives it.
     ///
     /// ```
     /// use impasto::{ops, tape::Tape};
@@ -61,8 +60,8 @@ impl<T: Real> Tape<T> {
     /// ```
     ///
     /// # Panics
-    /// If there is no such node, if it is a variable or was passed before, or if `gradients` has not one entry for
-    /// each input.
+    /// If the tape has fewer nodes, if the node is a variable or its VJP was called before, or if `gradients` does not have one
+    /// entry for each input.
     pub fn pull_back(
         &self,
         node: usize,

@@ -1,10 +1,10 @@
 //! Reverse-mode automatic differentiation on a Wengert list.
 //!
-//! Operations are appended to a [`Tape`] as they are computed, so the order of insertion is a topological order:
-//! there is nothing to sort and no cycle to break. A [`Var`] is a value together with its place on the tape. Each
-//! recorded operation keeps one closure, its **vector-Jacobian product** (VJP): given the gradient of some scalar
-//! with respect to the operation's output (the *cotangent*), it adds to the gradients with respect to the inputs.
-//! [`Var::backward`] walks the list from the end and calls each closure once (Griewank & Walther 2008, chapter 3.2).
+//! Operations are appended to a [`Tape`] as they are computed, so the list is already in topological order. A [`Var`] is a
+//! value together with its node on the tape. Each recorded operation keeps one closure, its **vector-Jacobian product**
+//! (VJP): given the gradient of a scalar with respect to the operation's output (the *cotangent*), it adds to the gradients
+//! with respect to the inputs. [`Var::backward`] walks the list from the end and calls each closure once (Griewank & Walther
+//! 2008, chapter 3.2).
 //!
 //! ```
 //! use impasto::{ops, tape::Tape};
@@ -18,8 +18,8 @@
 //! println!("{tape}");
 //! ```
 //!
-//! Values belong to their handles, not to the tape: an intermediate array is free for reuse as soon as its last
-//! [`Var`] is dropped, unless a VJP kept it. What a VJP keeps it says, and printing the tape lists it.
+//! Values belong to their handles, not to the tape: dropping the last [`Var`] of an intermediate array frees its memory for
+//! reuse, unless a VJP keeps it. Printing the tape lists the bytes that each VJP keeps.
 
 mod backward;
 mod display;

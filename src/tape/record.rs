@@ -13,13 +13,13 @@ use crate::kernels::Buffers;
 /// A vector-Jacobian product: takes the gradient with respect to an operation's output, adds to those of its inputs.
 pub(super) type Vjp<T> = Box<dyn FnOnce(Tensor<T>, &mut Cotangents<'_, T>)>;
 
-/// Where the backward pass stands with a node.
+/// The state of a node in the backward pass.
 pub(super) enum Pullback<T: Real> {
-    /// A variable: its gradient is an answer.
+    /// A variable: its gradient is a result.
     Leaf,
-    /// An operation whose VJP is still to be called.
+    /// An operation whose VJP has not been called yet.
     Ready(Vjp<T>),
-    /// An operation whose VJP was called, and what it kept is gone.
+    /// An operation whose VJP was called; what it kept has been freed.
     Spent,
 }
 
@@ -32,19 +32,19 @@ pub(super) struct Node<T: Real> {
     /// Bytes that the VJP keeps for the backward pass.
     pub(super) kept: usize,
     pub(super) pullback: Pullback<T>,
-    /// What the operation read and computed, on a tape that keeps it.
+    /// What the operation read and computed, on a traced tape.
     pub(super) trace: Option<Trace<T>>,
 }
 
-/// An operation's inputs, constants among them, and its output.
+/// An operation's inputs, including constants, and its output.
 pub(super) struct Trace<T: Real> {
     pub(super) inputs: Vec<Value<T>>,
     pub(super) output: Value<T>,
 }
 
-/// A Wengert list of operations, and the memory that their arrays come from.
+/// A Wengert list of operations, and the memory for their arrays.
 ///
-/// One tape serves one evaluation; [`Tape::clear`] makes it ready for the next and keeps its memory.
+/// A tape records one evaluation. [`Tape::clear`] prepares it for the next and keeps its memory.
 pub struct Tape<T: Real> {
     pub(super) nodes: RefCell<Vec<Node<T>>>,
     buffers: Arc<Buffers<T>>,
@@ -57,14 +57,14 @@ impl<T: Real> Tape<T> {
         Self { nodes: RefCell::new(Vec::new()), buffers: Arc::new(Buffers::new()), traced: false }
     }
 
-    /// An empty tape that keeps what every operation read and computed, for [`Tape::operation`]. It takes the memory
-    /// of all values together, so it is meant for looking at a computation, not for optimising with.
+    /// An empty tape that keeps what every operation read and computed, for [`Tape::operation`]. It needs memory for all
+    /// values at once, so use it to inspect a computation, not to optimise.
     pub fn traced() -> Self {
         Self { traced: true, ..Self::new() }
     }
 
-    /// Forgets all operations, keeps the memory for the next evaluation. Every [`Var`] of this tape must be gone,
-    /// which the compiler sees to.
+    /// Removes all operations and keeps the memory for the next evaluation. The compiler ensures that no [`Var`] of this tape
+    /// is left.
     pub fn clear(&mut self) {
         self.nodes.get_mut().clear();
     }
@@ -83,8 +83,8 @@ impl<T: Real> Tape<T> {
         Var { tape: self, node: Some(node), value }
     }
 
-    /// A value that needs no gradient. Operations on constants alone are not recorded: computing a target's features
-    /// costs no tape.
+    /// A value that needs no gradient. Operations on constants only are not recorded: computing a target's features adds
+    /// nothing to the tape.
     pub fn constant(&self, value: impl Into<Value<T>>) -> Var<'_, T> {
         Var { tape: self, node: None, value: value.into() }
     }
@@ -94,16 +94,16 @@ impl<T: Real> Tape<T> {
         Tensor::unspecified(shape, &self.buffers)
     }
 
-    /// The tape's memory, for kernels that need room to work in.
+    /// The tape's memory, for kernels that need scratch space.
     pub fn buffers(&self) -> &Arc<Buffers<T>> {
         &self.buffers
     }
 
-    /// Records an operation: how anything differentiable comes onto the tape, from inside or outside this crate.
+    /// Records an operation. Everything differentiable gets onto the tape this way, from inside and outside this crate.
     ///
-    /// `value` is the operation's output; `kept` says how many bytes `vjp` holds on to; `vjp(dy, inputs)` receives
-    /// the gradient `dy` with respect to the output and adds its product with the Jacobian to those of
-    /// `parents[0]`, `parents[1]`, … by [`Cotangents::add`]. If no parent needs a gradient, `vjp` is dropped and the
+    /// `value` is the operation's output, and `kept` the number of bytes that `vjp` keeps. `vjp(dy, inputs)` receives the
+    /// gradient `dy` with respect to the output, multiplies it with the Jacobian, and adds the results to the gradients of
+    /// `parents[0]`, `parents[1]`, … with [`Cotangents::add`]. If no parent needs a gradient, `vjp` is dropped and the
     /// result is a constant.
     ///
     /// ```
@@ -162,7 +162,7 @@ impl<T: Real> Default for Tape<T> {
     }
 }
 
-/// A value on a tape: the array itself and, where a gradient is needed, the place of the operation that made it.
+/// A value on a tape: the array and, if it needs a gradient, the node of the operation that computed it.
 #[derive(Clone)]
 pub struct Var<'t, T: Real> {
     tape: &'t Tape<T>,
@@ -186,7 +186,7 @@ impl<'t, T: Real> Var<'t, T> {
         self.value.shape()
     }
 
-    /// Whether a gradient flows through this value: false for constants and for what was computed from them alone.
+    /// Whether a gradient flows through this value: false for constants and for values computed from constants only.
     pub fn needs_gradient(&self) -> bool {
         self.node.is_some()
     }
@@ -199,21 +199,21 @@ impl<'t, T: Real> Var<'t, T> {
     /// The value of a scalar.
     ///
     /// # Panics
-    /// If the array has not exactly one element.
+    /// If the array does not have exactly one element.
     pub fn scalar(&self) -> T {
         assert!(self.value.len() == 1, "scalar: the shape is {:?}, not that of one number", self.shape());
         self.value.first().copied().expect("one element")
     }
 
-    /// The array as a view of rank `D`; `operation` is named if the rank is another.
+    /// The array as a view of rank `D`. The message of the panic names `operation`.
     ///
     /// # Panics
-    /// If the array has not the rank of `D`.
+    /// If the array has another rank.
     pub fn of_rank<D: Dimension>(&self, operation: &str) -> ArrayView<'_, T, D> {
         self.value.of_rank(operation)
     }
 
-    /// Bytes that a VJP adds to the tape's memory by keeping this value: none for a constant, which lives anyway.
+    /// Bytes that a VJP adds to the tape's memory by keeping this value: 0 for a constant, which exists anyway.
     pub fn kept_bytes(&self) -> usize {
         if self.needs_gradient() { self.value.bytes() } else { 0 }
     }

@@ -9,11 +9,12 @@ use super::backward::Cotangents;
 use super::{Real, Tape, Tensor, Value, Var};
 
 impl<T: Real> Tape<T> {
-    /// Records an operation with several outputs, as [`Tape::record`] does one with one: `vjp(dy, inputs)` receives the
-    /// gradient with respect to each output, `None` where none reaches it, and is called once, if any does.
+    /// Records an operation with several outputs, as [`Tape::record`] records one with a single output. `vjp(dy, inputs)`
+    /// receives the gradient with respect to each output, `None` for an output that no gradient reaches. It is called once,
+    /// if at least one output has a gradient.
     ///
-    /// On the tape it is a node for each output, which hands on its gradient, and before them one for the operation
-    /// itself, which therefore comes after all of them on the way back.
+    /// The tape gets a node for the operation itself, followed by a node for each output that passes its gradient on. The
+    /// backward pass therefore reaches the operation after all its outputs.
     ///
     /// ```
     /// use impasto::ops;
@@ -47,7 +48,7 @@ impl<T: Real> Tape<T> {
         let output = |(index, value): (usize, _)| {
             let cotangents = Rc::clone(&cotangents);
             self.record("output", &[&operation], value, 0, move |dy, inputs| {
-                // Whoever calls a VJP by itself may have called the operation's before.
+                // `pull_back` may have called the operation's VJP before.
                 if let Some(place) = cotangents.borrow_mut().get_mut(index) {
                     *place = Some(dy);
                 }

@@ -1,4 +1,4 @@
-//! The arrays that flow over the tape: a `Tensor` has one owner, a `Value` is shared and read-only.
+//! The arrays on the tape: a `Tensor` has one owner, a `Value` is shared and read-only.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,9 +9,9 @@ use ndarray::{Array, ArrayD, ArrayView, Dimension, IxDyn};
 
 use crate::kernels::{Buffers, Real};
 
-/// An array with one owner, whose memory goes back to its tape's [`Buffers`] when it is dropped.
+/// An array with one owner. Its memory returns to the tape's [`Buffers`] when it is dropped.
 ///
-/// It dereferences to [`ArrayD`]. Any `ndarray` array turns into one with `from`.
+/// It dereferences to [`ArrayD`]; `from` converts any `ndarray` array.
 pub struct Tensor<T: Real> {
     array: ArrayD<T>,
     home: Option<Arc<Buffers<T>>>,
@@ -46,7 +46,7 @@ impl<T: Real> Tensor<T> {
         Self { array, home: self.home.take() }
     }
 
-    /// The same in row-major order; a copy only where memory has another.
+    /// The same elements in row-major order; copies them if memory has another order.
     pub(super) fn into_row_major(self) -> Self {
         if self.is_standard_layout() { self } else { self.as_standard_layout().into_owned().into() }
     }
@@ -95,8 +95,8 @@ impl<T: Real, D: Dimension> From<Array<T, D>> for Tensor<T> {
     }
 }
 
-/// An array that several may read: the tape's nodes, the closures that will need it in the backward pass, a network.
-/// Cloning it is cheap; its memory is free for others as soon as the last handle is gone.
+/// A shared array, read by the tape's nodes, by the closures of the backward pass, or by a network. Cloning is cheap; dropping
+/// the last handle frees the memory.
 #[derive(Clone, Debug)]
 pub struct Value<T: Real>(Arc<Tensor<T>>);
 
@@ -106,24 +106,24 @@ impl<T: Real> Value<T> {
         self.len() * size_of::<T>()
     }
 
-    /// The tensor itself, if this is its last handle and it is in row-major order: for a VJP that can turn what it kept
-    /// into a gradient where it lies.
+    /// The tensor itself, if this is its last handle and it is in row-major order. A VJP can then overwrite what it kept with
+    /// a gradient.
     ///
     /// # Errors
-    /// The value back, if others hold it.
+    /// Returns the value if other handles exist, or if memory has another order.
     pub fn into_tensor(self) -> Result<Tensor<T>, Self> {
         if self.is_standard_layout() { Arc::try_unwrap(self.0).map_err(Self) } else { Err(self) }
     }
 
-    /// The elements in row-major order; a copy only where memory has another.
+    /// The elements in row-major order; copies them if memory has another order.
     pub fn elements(&self) -> Cow<'_, [T]> {
         self.as_slice().map_or_else(|| Cow::Owned(self.iter().copied().collect()), Cow::Borrowed)
     }
 
-    /// The array as a view of known rank; `operation` is named if the rank is another.
+    /// The array as a view of rank `D`. The message of the panic names `operation`.
     ///
     /// # Panics
-    /// If the array has not the rank of `D`.
+    /// If the array has another rank.
     pub fn of_rank<D: Dimension>(&self, operation: &str) -> ArrayView<'_, T, D> {
         self.view().into_dimensionality::<D>().unwrap_or_else(|_| {
             panic!(

@@ -13,7 +13,7 @@ const BLOCKS: [usize; 5] = [2, 2, 4, 4, 4];
 pub struct Layer {
     /// 1 to 5 for the convolutional blocks, 6 to 8 for the classifier.
     block: u8,
-    /// Which convolution of the block, from 1; 255 for a pooling.
+    /// The convolution's number in its block, from 1; 255 for a pooling.
     index: u8,
     kind: Kind,
 }
@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Pool,
 }
 
-/// A name that is no layer of VGG19.
+/// A name is not a layer of VGG19.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "`{name}` is no layer of VGG19; its layers are convB_I and reluB_I (1_1, 1_2, 2_1, 2_2, 3_1 to 3_4, 4_1 to 4_4, \
@@ -56,7 +56,7 @@ impl Layer {
     /// The number of convolutions.
     pub const CONVOLUTIONS: usize = 16;
 
-    /// Convolution number `index` (from 0), its ReLU, and the pooling that ends the block after the block's last.
+    /// Convolution number `index` (from 0), its ReLU and, after the last of a block, the pooling.
     ///
     /// # Panics
     /// If `index` is 16 or more.
@@ -73,20 +73,20 @@ impl Layer {
         panic!("VGG19 has 16 convolutions, none of number {index}")
     }
 
-    /// Which convolution (from 0) computes this layer or what it is made of; `None` for the classifier.
+    /// The convolution (from 0) that computes this layer or its input; `None` for the classifier.
     pub fn convolution(self) -> Option<usize> {
         let before: usize = BLOCKS.iter().take(usize::from(self.block) - 1).sum();
         let block = *BLOCKS.get(usize::from(self.block) - 1)?;
         Some(before + usize::from(self.index).min(block) - 1)
     }
 
-    /// How many image pixels lie between neighbouring positions of this layer's features, along each axis.
+    /// Stride: the distance in image pixels between neighbouring positions of this layer, along each axis.
     pub fn stride(self) -> usize {
         let poolings = if self.kind == Kind::Pool { self.block } else { self.block.min(6) - 1 };
         1 << poolings
     }
 
-    /// What computes the layer.
+    /// The kind of layer.
     pub(super) fn kind(self) -> Kind {
         self.kind
     }
@@ -96,13 +96,13 @@ impl Layer {
         usize::from(self.block)
     }
 
-    /// The rectified layer of a raw convolution; any other is itself.
+    /// The rectified layer of a raw convolution; any other layer itself.
     pub(super) fn rectified(self) -> Self {
         let is_raw = self.kind == Kind::Linear && !self.is_classifier();
         Self { kind: if is_raw { Kind::Relu } else { self.kind }, ..self }
     }
 
-    /// Whether this is a layer of the fully connected classifier, which needs an image of 224×224 pixels.
+    /// Whether this layer belongs to the fully connected classifier, which needs an image of 224×224 pixels.
     pub fn is_classifier(self) -> bool {
         self.block > 5
     }

@@ -1,4 +1,4 @@
-//! What a picture goes through before the network: (pixel − mean)/std, channel by channel.
+//! Normalisation of the network's input: (pixel − mean)/std, by channel.
 
 use ndarray::{Array3, ArrayView3, Axis};
 
@@ -44,7 +44,7 @@ impl Normalisation {
         image
     }
 
-    /// The inverse of [`apply`](Self::apply); values may lie outside of 0..1.
+    /// The inverse of [`apply`](Self::apply); values may lie outside 0..1.
     pub fn invert<T: Real>(&self, image: &ArrayView3<'_, T>) -> Array3<f32> {
         let mut rgb = image.mapv(|v| Real::to_f64(v) as f32);
         for (channel, mut plane) in rgb.axis_iter_mut(Axis(2)).enumerate() {

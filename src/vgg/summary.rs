@@ -1,28 +1,28 @@
-//! The network in figures.
+//! Summary of the network, layer by layer.
 
 use super::{Layer, Vgg19};
 use crate::tape::Real;
 
-/// One layer's figures.
+/// The summary of one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerSummary {
     /// The layer.
     pub layer: Layer,
     /// Its features' shape (height, width, channels).
     pub shape: [usize; 3],
-    /// Numbers in its weights and biases.
+    /// Number of weights and biases.
     pub parameters: usize,
-    /// Side, in image pixels, of the square that one of its features depends on.
+    /// Receptive field: the side, in image pixels, of the square that a feature depends on.
     pub receptive_field: usize,
-    /// Multiplications of its definition: of a convolution by nine times input and output channels at each position.
+    /// Multiplications by the definition: for a convolution, nine times input times output channels at each position.
     pub multiplications: usize,
 }
 
 impl<T: Real> Vgg19<T> {
-    /// The figures of all layers that the weights reach, for an image of the given (height, width).
+    /// The summaries of all layers that the weights include, for an image of (height, width).
     pub fn summary(&self, [mut height, mut width]: [usize; 2]) -> Vec<LayerSummary> {
         let mut summary = Vec::new();
-        // The distance in pixels between neighbouring features, and their receptive field.
+        // The distance in pixels between neighbouring features (stride), and their receptive field.
         let (mut jump, mut field) = (1, 1);
         for (index, shape) in self.weight_shapes().enumerate() {
             let (conv, relu, pool) = Layer::of_convolution(index);

@@ -1,4 +1,4 @@
-//! One cell of a figure: a job of its own.
+//! One cell of a figure, computed by its own job.
 
 use impasto::Error;
 use impasto::jobs::{Colours, Invert, Masks, Texture, Transfer};
@@ -9,7 +9,7 @@ use impasto::recipe::{LayerWeights, Preset, Rate, Recipe, Steps};
 use impasto::run::{FAINT, Run, Start};
 use impasto::vgg::{Layer, Vgg19};
 
-/// What is to be seen in a cell.
+/// The content of a cell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CellJob<'a> {
     /// The image itself.
@@ -21,12 +21,12 @@ pub enum CellJob<'a> {
         /// The image priors.
         priors: Priors,
     },
-    /// The image's representation at a layer, inverted without priors from faint noise, as Gatys, Ecker & Bethge 2016 do it.
+    /// The image's representation at a layer, inverted without priors from faint noise, as in Gatys, Ecker & Bethge 2016.
     Content {
         /// The layer.
         layer: Layer,
     },
-    /// A texture after the image.
+    /// A texture like the image.
     Texture {
         /// Layers of the Gram matrices.
         layers: LayerWeights,
@@ -35,10 +35,10 @@ pub enum CellJob<'a> {
     Transfer {
         /// The other image.
         style: &'a Picture,
-        /// How it is done, but for the steps.
+        /// The recipe, except for the steps.
         recipe: Recipe,
     },
-    /// The image painted after others, from itself.
+    /// The image in the style of others, started from itself.
     Painted(Painted<'a>),
     /// The image in the colours of another, by [`Picture::in_colours_of`].
     Recoloured {
@@ -47,49 +47,49 @@ pub enum CellJob<'a> {
     },
 }
 
-/// How an image is painted.
+/// The settings of a painting.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Painted<'a> {
     /// The styles, in equal parts.
     pub styles: Vec<&'a Picture>,
-    /// How it is done, but for the steps.
+    /// The recipe, except for the steps.
     pub recipe: Recipe,
-    /// In whose colours.
+    /// The choice of colours.
     pub colours: Colours,
-    /// Where which style goes.
+    /// The regions of the styles.
     pub masks: Option<Masks>,
 }
 
-/// How the cells of a sheet are computed.
+/// Settings for all cells of a sheet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CellSettings {
-    /// How many iterations.
+    /// The number of iterations.
     pub steps: usize,
     /// The seed of all random numbers.
     pub seed: u64,
-    /// What moves the pixels.
+    /// The optimiser.
     pub method: Method,
-    /// Its rate, in units of the network's input, of inversions as [`Invert::rate`]; `None` for the usual one.
+    /// The learning rate in units of the network's input, for inversions as [`Invert::rate`]; `None` for the default.
     pub rate: Option<f64>,
-    /// Whether pixels are kept in 0..1 while they move; `None` for what the job does by itself.
+    /// Whether to keep pixel values in 0..1 during optimisation; `None` for the job's default.
     pub clamp: Option<bool>,
-    /// Bytes of memory to do with.
+    /// The memory limit in bytes.
     pub memory: usize,
 }
 
 /// A cell before it is computed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell<'a> {
-    /// What the caption calls it; a line for each part between commas.
+    /// The caption, with a line for each part between commas.
     pub label: String,
-    /// The image that it is made from.
+    /// The image.
     pub image: &'a Picture,
-    /// What is done with it.
+    /// The content of the cell.
     pub job: CellJob<'a>,
 }
 
 impl Cell<'_> {
-    /// All images that the cell is made from.
+    /// All images that the cell depends on.
     pub fn images(&self) -> Vec<&Picture> {
         let others = match &self.job {
             CellJob::Transfer { style, .. } | CellJob::Recoloured { style } => vec![*style],
@@ -99,7 +99,7 @@ impl Cell<'_> {
         std::iter::once(self.image).chain(others).collect()
     }
 
-    /// What is to be seen where there is no [run](Self::run).
+    /// The picture of a cell without a [run](Self::run).
     pub fn picture(&self) -> Picture {
         match &self.job {
             CellJob::Recoloured { style } => self.image.in_colours_of(&[(*style, 1.0)], ColourMap::default()),
@@ -107,8 +107,8 @@ impl Cell<'_> {
         }
     }
 
-    /// Everything that the result depends on, except for images, network and [settings](CellSettings): for telling whether a
-    /// result from before is still good.
+    /// Everything that the result depends on, except images, network and [settings](CellSettings). Comparing it tells whether an
+    /// earlier result is still valid.
     pub fn description(&self) -> String {
         match &self.job {
             CellJob::Transfer { recipe, .. } => format!("transfer {recipe:?}"),
@@ -120,10 +120,10 @@ impl Cell<'_> {
         }
     }
 
-    /// The run that computes it; `None` for what is there without one: [`Cell::picture`].
+    /// The run that computes the cell; `None` for a cell that needs none: see [`Cell::picture`].
     ///
     /// # Errors
-    /// If the network has not the layers, the image is too small for them, or so many bytes of memory do not do.
+    /// If the network lacks a layer, the image is too small, or the memory limit is too low.
     pub fn run<'a>(&'a self, network: &'a Vgg19<f32>, settings: &CellSettings) -> Result<Option<Run<'a>>, Error> {
         let CellSettings { steps, seed, method, rate, clamp, memory } = *settings;
         let recipe = |recipe: &Recipe| Recipe {

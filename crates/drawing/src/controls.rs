@@ -1,4 +1,4 @@
-//! What can be chosen of a transfer, side by side: style distances, colours, blends, regions.
+//! The choices of a transfer side by side: style distances, colours, blends, regions.
 
 use ndarray::Array3;
 
@@ -7,8 +7,8 @@ use impasto::jobs::{Colours, Masks};
 use impasto::picture::{ColourMap, Picture, Regions};
 use impasto::recipe::{Preset, Recipe, Scales, StyleLoss};
 
-/// The content and two styles; the content painted after the first by each style distance; in the colours of each choice; and
-/// after both styles, blended and in halves.
+/// The content and two styles; the content in the first style with each style distance and with each choice of colours; and in
+/// both styles, blended and in halves.
 pub fn controls<'a>(content: &'a Picture, styles: [&'a Picture; 2], trained: bool) -> Vec<Vec<Cell<'a>>> {
     let original = |label: &str, image| Cell { label: label.into(), image, job: CellJob::Original };
     let plain = || Painted {

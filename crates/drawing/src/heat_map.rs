@@ -1,33 +1,34 @@
-//! Heat maps of relative errors: what is right is dark, and a wrong border or a transposed axis is seen at once.
+//! Heat maps of relative errors: right elements are dark, so a wrong border or a transposed axis stands out.
 
 use ndarray::{Array2, Array3, ArrayD, ArrayView2, Axis, Ix3};
 
 use super::{Sheet, Tile};
 use impasto::picture::Picture;
 
-/// The errors that are darkest and brightest, as powers of ten.
+/// The errors of the darkest and the brightest colour, as powers of ten.
 const POWERS: (i32, i32) = (-12, 0);
 
-/// Pixels that the longer side of a panel is to have.
+/// The target length of a panel's longer side, in pixels.
 const SIDE: usize = 320;
 
 /// The largest cell, in pixels.
 const CELL: usize = 32;
 
-/// The longest list that is one row.
+/// The longest list drawn as a single row.
 const LIST: usize = 40;
 
-/// Panels at most, and in one row.
+/// The largest number of panels, in total and per row.
 const PANELS: (usize, usize) = (24, 6);
 
-/// Colours from dark to bright, in equal distances: black, violet, red, orange, pale yellow.
+/// Equally spaced colours from dark to bright: black, violet, red, orange, pale yellow.
 const COLOURS: [[f32; 3]; 5] =
     [[0.0, 0.0, 0.02], [0.34, 0.06, 0.43], [0.73, 0.21, 0.33], [0.98, 0.56, 0.04], [0.99, 1.0, 0.64]];
 
 /// A heat map of each array, on a logarithmic scale from 1e-12 (dark) to 1 (bright), with the scale below.
 ///
-/// A list is a row, or several rows if it is long; a matrix a rectangle, its first index down. Of more axes, panels are drawn of the last two; or, of
-/// an array (height, width, up to 4 channels), of each channel. NaN is white. Of many panels the first 24 are drawn.
+/// A list is drawn as a row, or as several rows if it is long; a matrix as a rectangle with its first index pointing down. An array
+/// with more axes becomes panels of its last two axes, or, if it is (height, width, up to 4 channels), a panel for each channel.
+/// At most 24 panels are drawn. NaN is white.
 pub fn heat_map(title: &str, errors: &[ArrayD<f64>]) -> Picture {
     let mut rows = Vec::new();
     for (number, array) in errors.iter().enumerate() {
@@ -77,9 +78,9 @@ fn panels(array: &ArrayD<f64>) -> Array3<f64> {
     array.to_shape(shape).expect("as many elements").into_owned()
 }
 
-/// Which element is worst, in words.
+/// The worst element, in words.
 fn worst(errors: ArrayView2<'_, f64>, is_list: bool) -> String {
-    // What fills the last row of a list is NaN and no error.
+    // The padding of a list's last row is NaN, not an error.
     let known = errors.indexed_iter().filter(|(_, error)| !error.is_nan());
     match known.max_by(|(_, a), (_, b)| a.total_cmp(b)) {
         Some(((i, j), &error)) if error > 0.0 && is_list => format!("worst {error:.0e} at {}", i * errors.ncols() + j),
@@ -96,7 +97,7 @@ fn drawn(errors: ArrayView2<'_, f64>) -> Picture {
     }))
 }
 
-/// The colours, with the errors that they stand for.
+/// The colour scale with its errors.
 fn scale() -> Tile {
     let level = |x: usize| 10f64.powf(f64::from(POWERS.0) * (1.0 - x as f64 / (SIDE - 1) as f64));
     let errors = Array2::from_shape_fn((1, SIDE), |(_, x)| level(x));

@@ -1,7 +1,7 @@
-//! What impasto draws: the papers' figures as sheets of labelled cells, plots of losses, heat maps of the errors of
-//! gradients, and two pictures to try things on.
+//! Drawings: the papers' figures as sheets of labelled cells, plots of losses, heat maps of gradient errors, and demo
+//! pictures.
 //!
-//! A figure is rows of [`Cell`]s, each a job that stands for itself; what they leave is drawn as a [`Sheet`].
+//! A figure consists of rows of [`Cell`]s, each computed by its own job. A [`Sheet`] draws the results.
 
 mod cell;
 mod controls;
@@ -28,7 +28,7 @@ const FONT: &str = "Hack";
 /// The advance of each of its glyphs, relative to its size.
 const ADVANCE: f64 = 0.602;
 
-/// Makes the font known to the plotting library.
+/// Registers the font with the plotting library.
 fn load_font() {
     static LOADED: Once = Once::new();
     LOADED.call_once(|| {

@@ -1,5 +1,4 @@
-//! Which cells make up the papers' figures. Layers are those of this project's names: what the papers call conv, with
-//! ReLUs that work in place, is relu here.
+//! The cells of the papers' figures. Layers have impasto's names: the papers' conv, with in-place ReLUs, is relu here.
 
 use super::cell::{Cell, CellJob};
 use impasto::objective::{Priors, texture_layers, texture_layers_up_to};
@@ -11,7 +10,7 @@ fn original(image: &Picture) -> Cell<'_> {
     Cell { label: "original".into(), image, job: CellJob::Original }
 }
 
-/// The layers that a network which ends at `last` can compute for the image.
+/// The layers that a network ending at `last` can compute for the image.
 fn possible(layers: impl IntoIterator<Item = Layer>, last: Layer, image: &Picture) -> Vec<Layer> {
     let side = image.height().min(image.width());
     layers.into_iter().filter(|layer| *layer <= last && layer.stride() <= side).collect()
@@ -50,7 +49,7 @@ pub fn content(image: &Picture, last: Layer) -> Vec<Cell<'_>> {
     std::iter::once(original(image)).chain(possible(layers, last, image).into_iter().map(invert)).collect()
 }
 
-/// The cumulative sets relu1_1, relu1_1 and relu2_1, … relu5_1 as far as the network goes.
+/// The cumulative sets relu1_1; relu1_1 and relu2_1; … up to relu5_1 or the network's last layer.
 fn style_sets(last: Layer, image: &Picture) -> Vec<(String, LayerWeights)> {
     let layers = possible(named(&["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]), last, image);
     let set = |count: usize| {
@@ -60,7 +59,7 @@ fn style_sets(last: Layer, image: &Picture) -> Vec<(String, LayerWeights)> {
     (1..=layers.len()).map(set).collect()
 }
 
-/// Gatys, Ecker & Bethge 2016, figure 1, style reconstructions: textures after relu1_1, relu1_1 and relu2_1, and so on
+/// Gatys, Ecker & Bethge 2016, figure 1, style reconstructions: textures from relu1_1, relu1_1 and relu2_1, and so on
 /// up to relu5_1.
 pub fn style(image: &Picture, last: Layer) -> Vec<Cell<'_>> {
     let sets = style_sets(last, image).into_iter();
@@ -68,7 +67,7 @@ pub fn style(image: &Picture, last: Layer) -> Vec<Cell<'_>> {
     std::iter::once(original(image)).chain(cells).collect()
 }
 
-/// Gatys, Ecker & Bethge 2015, figure 2: textures after the layers up to `conv1_1`, pool1, … pool4, and the original.
+/// Gatys, Ecker & Bethge 2015, figure 2: textures from the layers up to `conv1_1`, pool1, … pool4, and the original.
 pub fn textures(image: &Picture, last: Layer) -> Vec<Cell<'_>> {
     let layers = possible(texture_layers().layers(), last, image);
     let texture = |layer: Layer| {
@@ -79,8 +78,8 @@ pub fn textures(image: &Picture, last: Layer) -> Vec<Cell<'_>> {
 }
 
 /// Gatys, Ecker & Bethge 2016, figure 4 (2015's figure 3): a row for each cumulative set of style layers, a column for
-/// each ratio α/β of the weights of content and style (of the [balanced](Preset::Balanced) formula). The content is held
-/// at relu4_2, or the deepest second convolution that the network has.
+/// each ratio α/β of the weights of content and style (of the [balanced](Preset::Balanced) formula). The content layer
+/// is relu4_2, or the network's deepest second convolution.
 pub fn weights<'a>(
     image: &'a Picture,
     style: &'a Picture,

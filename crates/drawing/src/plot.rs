@@ -10,7 +10,7 @@ use impasto::picture::Picture;
 /// A named curve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// What the legend says.
+    /// The label in the legend.
     pub name: String,
     /// (x, y) in order of x.
     pub points: Vec<(f64, f64)>,
@@ -28,7 +28,7 @@ pub fn plot(curves: &[Curve], x_label: &str, y_label: &str, [width, height]: [us
     let points = || series.iter().flat_map(|(_, points)| points).copied();
     let (x_low, y_low) = points().reduce(|a, b| (a.0.min(b.0), a.1.min(b.1)))?;
     let (x_high, y_high) = points().reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)))?;
-    // Axes have some length even where all points are one.
+    // Axes have some length even if all points coincide.
     let x_range = x_low..if x_high > x_low { x_high } else { x_low + 1.0 };
     let y_range = y_low / 1.2..y_high * 1.2;
     let mut pixels = vec![u8::MAX; width * height * 3];
@@ -51,7 +51,7 @@ fn draw<'p>(
     let ticks = ticks(&y_range);
     let mut chart = ChartBuilder::on(&area)
         .margin(12)
-        // The last number on the x axis stands in the middle under its tick.
+        // The last number on the x axis is centred under its tick.
         .margin_right(28)
         .x_label_area_size(44)
         .y_label_area_size(78)
@@ -69,14 +69,14 @@ fn draw<'p>(
     for (index, (name, points)) in series.iter().enumerate() {
         let colour = Palette99::pick(index).stroke_width(2);
         chart
-            // Piece by piece: where one line turns sharply, its corners would reach far beyond the points.
+            // Segment by segment: the corners of a single line with sharp turns would extend far beyond the points.
             .draw_series(points.windows(2).map(|ends| PathElement::new(ends.to_vec(), colour)))?
             .label(*name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
     }
     chart
         .configure_series_labels()
-        // Losses fall: the upper right is free.
+        // Losses fall, so the upper right is free.
         .position(SeriesLabelPosition::UpperRight)
         .background_style(WHITE)
         .border_style(BLACK)
@@ -85,7 +85,7 @@ fn draw<'p>(
     area.present()
 }
 
-/// Where a logarithmic axis has its numbers: at every power of ten, and between them too if those are few.
+/// The ticks of a logarithmic axis: at every power of ten, and between them if there are few.
 fn ticks(range: &Range<f64>) -> Vec<f64> {
     let (first, last) = (range.start.log10().floor() as i32, range.end.log10().ceil() as i32);
     let within: &[u8] = match range.end.log10() - range.start.log10() {
@@ -93,16 +93,16 @@ fn ticks(range: &Range<f64>) -> Vec<f64> {
         ..3.5 => &[1, 2, 5],
         _ => &[1],
     };
-    // No more than about ten powers.
+    // At most about ten powers.
     let apart = (last - first) as usize / 10 + 1;
     let powers = (first..=last).step_by(apart);
-    // Read, not multiplied: 5e-2 is the number that is written 0.05.
+    // Parse instead of multiplying, so that 5e-2 is exactly 0.05.
     let tick = |power: i32, digit: &u8| format!("{digit}e{power}").parse().expect("a number");
     let all = powers.flat_map(|power| within.iter().map(move |digit| tick(power, digit)));
     all.filter(|tick| range.contains(tick)).collect()
 }
 
-/// A tick's number, as short as it can be told.
+/// A tick's number in its shortest form.
 fn number(value: f64) -> String {
     if value == 0.0 || (1e-3..1e5).contains(&value.abs()) { format!("{value}") } else { format!("{value:e}") }
 }

@@ -20,20 +20,20 @@ const SPACE: usize = 5;
 pub struct Tile {
     /// The picture, drawn at its own size.
     pub picture: Picture,
-    /// What stands under it.
+    /// The caption.
     pub caption: Vec<String>,
 }
 
 /// Pictures in rows, each with a caption, on white.
 #[derive(Clone, Debug)]
 pub struct Sheet {
-    /// The line at the top; none if empty.
+    /// The title; empty for none.
     pub title: String,
-    /// The rows from top to bottom. Columns are as wide as their widest tile, rows as high as their highest.
+    /// The rows from top to bottom. A column is as wide as its widest tile, a row as high as its highest.
     pub rows: Vec<Vec<Tile>>,
 }
 
-/// Where everything comes to stand, in pixels.
+/// The layout, in pixels.
 struct Layout {
     font: usize,
     columns: Vec<usize>,

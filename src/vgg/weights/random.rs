@@ -1,4 +1,4 @@
-//! A network that was never trained: He-normal weights, the same bits everywhere.
+//! Random weights: He-normal, the same bits on every platform.
 
 use ndarray::{Array1, Array2, Array4};
 use rand::{Rng, SeedableRng};
@@ -14,25 +14,25 @@ const WIDTHS: [usize; 5] = [64, 128, 256, 512, 512];
 /// Outputs of the classifier's three layers.
 const CLASSIFIER: [usize; 3] = [4096, 4096, 1000];
 
-/// The classifier's random streams begin here.
+/// The first random stream of the classifier.
 const CLASSIFIER_STREAM: u64 = 64;
 
-/// Values that one task makes.
+/// Values per task.
 const BLOCK: usize = 1 << 14;
 
 impl Weights {
-    /// VGG19 with random weights, down to the layer asked for (`None`: all convolutions). Kernels are normally
+    /// VGG19 with random weights, down to the layer `deepest` (`None`: all convolutions). Kernels are normally
     /// distributed with variance 2/(9·channels in) and biases zero (He et al. 2015, equation 10, "Delving deep into
-    /// rectifiers"), which keeps the size of activations from layer to layer; He, Wang & Hopcroft 2016 ("A powerful
+    /// rectifiers"), which preserves the size of activations from layer to layer; He, Wang & Hopcroft 2016 ("A powerful
     /// generative model using random weights for the deep image representation") found such networks good enough for
-    /// transferring style. The fully connected layers, 124 million weights, are made if `deepest` is one of them.
+    /// transferring style. The fully connected layers, 124 million weights, are generated if `deepest` is one of them.
     ///
     /// A seed gives the same bits on every platform, for any number of threads, and for any depth.
     pub fn random(seed: u64, deepest: Option<Layer>) -> Self {
         Self::random_with_widths(WIDTHS, seed, deepest)
     }
 
-    /// The same with other numbers of channels in the five blocks.
+    /// [`random`](Self::random) with other numbers of channels in the five blocks.
     ///
     /// # Panics
     /// If a width is 0.
@@ -63,13 +63,13 @@ impl Weights {
     }
 }
 
-/// Which block (from 0) a convolution is in.
+/// The block (from 0) of a convolution.
 fn block_of(convolution: usize) -> usize {
     (0..convolution).filter(|&earlier| Layer::of_convolution(earlier).2.is_some()).count()
 }
 
-/// Normally distributed values with variance 2/inputs. Every value comes from a 32-bit number of its own at its own
-/// place in the stream, so it does not matter who computes it.
+/// Normally distributed values with variance 2/inputs. Every value comes from a 32-bit number at its own position
+/// in the stream, so the result does not depend on threads.
 fn normal(seed: u64, stream: u64, inputs: usize, len: usize) -> Vec<f32> {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -90,7 +90,7 @@ fn normal(seed: u64, stream: u64, inputs: usize, len: usize) -> Vec<f32> {
 /// The value that a standard normal variable stays below with probability `p` (0 < p < 1), to about 7 digits:
 /// algorithm AS 241, PPND7 (Wichura 1988, "The percentage points of the normal distribution").
 ///
-/// Its arithmetic is rounded alike everywhere; the logarithm is `libm`'s since the standard library's is the system's.
+/// The arithmetic rounds the same way everywhere. The logarithm is `libm`'s, because the standard library calls the system's.
 #[expect(clippy::unreadable_literal, reason = "the coefficients as published")]
 fn normal_quantile(p: f64) -> f64 {
     let q = p - 0.5;
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn the_default_network_has_the_same_bits_everywhere() {
         let weights = Weights::random(2016, Some("conv5_1".parse().unwrap()));
-        // These three are what the definition gives in another language (ChaCha8 and quantiles written anew in Python).
+        // Computed by an independent implementation of ChaCha8 and the quantiles in Python.
         let bits = |conv: usize, index: [usize; 4]| weights.convolutions[conv].weight[index].to_bits();
         assert_eq!(bits(0, [0, 0, 0, 0]), 0xbe83_5e98);
         assert_eq!(bits(5, [3, 4, 1, 2]), 0xbd1d_aa77);

@@ -1,4 +1,4 @@
-//! Weights into an npz file.
+//! Saving weights in an npz file.
 
 use std::io::{self, Seek, Write};
 use std::path::Path;
@@ -13,26 +13,26 @@ use super::super::Layer;
 use super::Weights;
 use crate::write_atomically;
 
-/// The most values that a table has, whose places are bytes.
+/// The largest number of values in a table; indices are bytes.
 const LONGEST_TABLE: usize = 256;
 
-/// How exactly numbers are kept.
+/// The precision of saved numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
-    /// As they are, in the fewest bytes that do so.
+    /// Exact, in the fewest bytes.
     Exact,
-    /// Kernels rounded to float16, but for those of so few different values that they take no more room exactly: VGG19 has
-    /// 40 MB. Biases, which take next to none, are kept as they are.
+    /// Kernels are rounded to float16, unless they have so few different values that a table is exact and no larger: VGG19 takes
+    /// 40 MB. Biases are exact.
     Half,
 }
 
 impl Weights {
     /// Writes the convolutions and the statistics of the input to an npz file, as [`WeightsFile`](super::WeightsFile) reads
-    /// them. The classifier is left out. A kernel of at most 256 different values is written as their places (uint8)
-    /// in `NAME.table`; other arrays are float16 where that keeps them as exactly as asked for, else float32.
+    /// them. The classifier is left out. A kernel of at most 256 different values is written as indices (uint8) into
+    /// `NAME.table`; other arrays are float16 if the precision allows it, else float32.
     ///
     /// # Errors
-    /// Those of the file system; what was at the path before is then there still.
+    /// If the file system reports an error. A file that existed at the path is then unchanged.
     pub fn save(&self, path: &Path, precision: Precision) -> io::Result<()> {
         write_atomically(path, |file| {
             let mut npz = ZipWriter::new(file);
@@ -87,7 +87,7 @@ fn write_floats<W: Write + Seek>(
     }
 }
 
-/// All different values, sorted, if they are few.
+/// All different values, sorted; `None` if there are too many.
 fn table(values: &[f32]) -> Option<Vec<f32>> {
     let mut table: Vec<f32> = Vec::new();
     for value in values {

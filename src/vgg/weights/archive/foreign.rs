@@ -1,9 +1,9 @@
-//! What a file is that holds no weights in any way that is read, by its first bytes.
+//! Identifies files in unsupported formats by their first bytes.
 
-/// The command that helps with most of them.
+/// The command that helps with most of these files.
 pub(in super::super) const FETCH: &str = "`impasto weights fetch` gets weights that fit";
 
-/// What the file is, to follow its name, and what to do.
+/// What the file is, phrased to follow its name, and what to do.
 pub(super) fn name(start: &[u8]) -> String {
     let text = String::from_utf8_lossy(start).trim_start().to_lowercase();
     let has = |word: &[u8]| start.windows(word.len()).any(|window| window == word);

@@ -1,4 +1,4 @@
-//! HDF5, as Keras saves weights: a tree of groups with arrays at its leaves.
+//! HDF5, the format of Keras: a tree of groups with arrays as leaves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
@@ -13,7 +13,7 @@ use super::{Archive, Consumer, DEFLATE_RATIO, Header, Kind, MOST_NUMBERS, Number
 /// Keras nests groups three or four deep.
 const DEEPEST: usize = 8;
 
-/// VGG19 in full training state has a few hundred arrays.
+/// VGG19 with its full training state has a few hundred arrays.
 const MOST_ARRAYS: usize = 10_000;
 
 /// Arrays by their path in the file.
@@ -22,12 +22,12 @@ pub(super) struct Hdf5 {
     file_size: u64,
 }
 
-/// Whether a file begins as HDF5 does.
+/// Whether a file starts with HDF5's signature.
 pub(super) fn is_hdf5(start: &[u8]) -> bool {
     start.starts_with(b"\x89HDF\r\n\x1a\n")
 }
 
-/// What reading may take at most.
+/// Limits for reading.
 fn limits() -> OpenOptions {
     let most = 4 * MOST_NUMBERS;
     OpenOptions::default().with_max_read_bytes(most).with_max_chunk_bytes(most).with_max_object_header_bytes(1 << 22)
@@ -57,7 +57,7 @@ impl Hdf5 {
         Ok(file)
     }
 
-    /// Adds the arrays of a group, and of those in it that were not seen before: groups may hold themselves.
+    /// Adds the arrays of a group and of its subgroups. Skips groups that were visited before, since groups may contain themselves.
     fn collect(
         &mut self,
         group: &Group,

@@ -1,4 +1,4 @@
-//! Arrays of an npz file, as numpy writes it.
+//! The arrays of an npz file written by numpy.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -10,7 +10,7 @@ use zip::ZipArchive;
 use super::zipped::true_size;
 use super::{Archive, Consumer, Header, Kind, Numbers, Problem, no_weights};
 
-/// The longest header that is read; numpy's own limit is 10 000.
+/// The largest accepted header; numpy's limit is 10 000.
 const LONGEST_HEADER: usize = 10_000;
 
 /// An npz file.
@@ -28,7 +28,7 @@ impl Npz {
         Ok(Self { path: path.into(), names })
     }
 
-    /// Runs `f` on an entry of the archive and its true size. The archive is opened anew, so several threads can.
+    /// Runs `f` on an entry of the archive and its true size. Opens the archive again, so that several threads can read.
     fn with<T>(&self, name: &str, f: impl FnOnce(&mut dyn Read, u64) -> Result<T, Problem>) -> Result<T, Problem> {
         let unreadable = |error: &dyn std::fmt::Display| Problem(format!("cannot be read: {error}"));
         let file = File::open(&self.path).map_err(|error| unreadable(&error))?;
@@ -60,7 +60,7 @@ impl Archive for Npz {
     }
 }
 
-/// Reads a header and holds it against the `size` of header and data together.
+/// Reads a header and compares it with the `size` of header and data together.
 fn header(entry: &mut dyn Read, size: u64) -> Result<Header, Problem> {
     let bytes = header_bytes(entry)?;
     let invalid = |what: &dyn std::fmt::Display| Problem(format!("is no array of numpy's: {what}"));
@@ -80,7 +80,7 @@ fn header(entry: &mut dyn Read, size: u64) -> Result<Header, Problem> {
     Header::checked(shape, header.order() == Order::Fortran, numbers)
 }
 
-/// How an array's numbers are written.
+/// The encoding of an array's numbers.
 fn numbers(dtype: &DType) -> Result<Numbers, Problem> {
     if let DType::Plain(scalar) = dtype {
         let kind = match (scalar.type_char(), scalar.size_field()) {
@@ -119,8 +119,8 @@ fn header_bytes(entry: &mut dyn Read) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
-/// Whether a header's brackets or numbers would be too much for the parser, which multiplies all lengths unchecked and
-/// goes down one level for every bracket.
+/// Whether a header's brackets or numbers exceed the parser, which multiplies all lengths unchecked and recurses for every
+/// bracket.
 fn claims_too_much(header: &[u8]) -> bool {
     let brackets = header.iter().filter(|byte| b"([{".contains(byte)).count();
     let text = String::from_utf8_lossy(header);

@@ -9,26 +9,26 @@ use safetensors::tensor::{Dtype, Metadata};
 use super::foreign::FETCH;
 use super::{Archive, Consumer, Header, Kind, Numbers, Problem, no_weights};
 
-/// The longest header that is read. VGG19's has 5 kB.
+/// The largest accepted header. VGG19's has 5 kB.
 const LONGEST_HEADER: u64 = 1 << 20;
 
-/// The bytes that say how long the header is.
+/// The number of bytes that hold the header's length.
 const LENGTH: usize = 8;
 
 /// A safetensors file.
 pub(super) struct Safetensors {
     path: PathBuf,
     metadata: Metadata,
-    /// Where the numbers begin.
+    /// The offset of the numbers.
     start: u64,
 }
 
-/// Whether a file begins as safetensors do: a length, and JSON.
+/// Whether a file starts like a safetensors file: a length, then JSON.
 pub(super) fn is_safetensors(start: &[u8]) -> bool {
     start.get(LENGTH) == Some(&b'{') && header_len(start).is_some_and(|len| len > 1 && len < 1 << 32)
 }
 
-/// The length of the header, which the first eight bytes are.
+/// The length of the header, from the first eight bytes.
 fn header_len(start: &[u8]) -> Option<u64> {
     start.first_chunk().map(|&bytes| u64::from_le_bytes(bytes))
 }
@@ -44,7 +44,7 @@ impl Safetensors {
         let len = len.ok_or_else(|| damaged("its header is longer than it can be".into()))?;
         bytes.resize(LENGTH + len as usize, 0);
         file.read_exact(&mut bytes[LENGTH..])?;
-        // Places that overlap or do not fit their shapes are refused here.
+        // This rejects ranges that overlap or do not fit their shapes.
         let metadata: Metadata = serde_json::from_slice(&bytes[LENGTH..]).map_err(|why| damaged(why.to_string()))?;
         let start = LENGTH as u64 + len;
         let (declared, present) = (metadata.data_len() as u64, size - start);
@@ -74,7 +74,7 @@ impl Archive for Safetensors {
             Dtype::U8 => Kind::Index,
             other => return Err(no_weights(other)),
         };
-        // That shape and place agree, and that places do not overlap, was checked with the header.
+        // The header check ensured that shapes and ranges agree and that ranges do not overlap.
         Header::checked(info.shape.clone(), false, Numbers::little_endian(kind))
     }
 

@@ -1,4 +1,4 @@
-//! What `torch.save` writes: a zip archive, or in the old way a stream of pickles and numbers.
+//! Files of `torch.save`: a zip archive or, in the legacy format, a stream of pickles and numbers.
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
@@ -15,7 +15,7 @@ pub(super) struct Torch {
     file_size: u64,
 }
 
-/// Whether a file begins with the number that the old way begins with, in any of pickle's protocols.
+/// Whether a file starts with the legacy format's magic number, in any pickle protocol.
 pub(super) fn is_old_torch(start: &[u8]) -> bool {
     const MAGIC: &[u8] = &[0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
     const DIGITS: &[u8] = b"119547037146038801333356";
@@ -62,10 +62,10 @@ impl Archive for Torch {
             DType::U8 => Kind::Index,
             other => return Err(no_weights(format!("{other:?}").to_lowercase())),
         };
-        // The reader gives numbers as this machine writes them.
+        // The reader returns numbers in native byte order.
         let numbers = Numbers { kind, big_endian: cfg!(target_endian = "big") };
         let header = Header::checked(tensor.shape().to_vec(), false, numbers)?;
-        // A tensor may repeat a few numbers over a large shape.
+        // A tensor may repeat a few numbers to fill a large shape.
         if header.bytes() > self.file_size {
             let (declared, present) = (header.bytes(), self.file_size);
             return Err(Problem(format!(

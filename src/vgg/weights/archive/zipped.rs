@@ -1,4 +1,4 @@
-//! Zip archives: numpy's, PyTorch's, and two that have one of the other files in them.
+//! Zip archives: numpy's, PyTorch's, and two kinds that contain one of the other files.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -13,10 +13,10 @@ use super::npz::Npz;
 use super::torch::Torch;
 use super::{Archive, DEFLATE_RATIO, Format, Problem};
 
-/// The largest file inside of an archive that is unpacked into memory: Keras's VGG19 with its classifier has 575 MB.
+/// The largest file that is unpacked from an archive into memory: Keras's VGG19 with its classifier has 575 MB.
 const LARGEST_INSIDE: u64 = 1 << 30;
 
-/// Opens a zip archive as what it is.
+/// Opens a zip archive by its contents.
 pub(super) fn open(path: &Path) -> Result<(Format, Box<dyn Archive>), Problem> {
     let damaged =
         |error: &dyn std::fmt::Display| Problem(format!("is damaged or incomplete ({error}); fetch or make it again"));
@@ -50,7 +50,7 @@ pub(super) fn open(path: &Path) -> Result<(Format, Box<dyn Archive>), Problem> {
     }
 }
 
-/// How large an entry is when unpacked, if that can be true in a file of this size.
+/// The unpacked size of an entry, if it is plausible in a file of this size.
 pub(super) fn true_size<R: Read>(entry: &ZipFile<'_, R>, file_size: u64) -> Result<u64, Problem> {
     let packed = entry.compressed_size();
     let most = match entry.compression() {
