@@ -24,13 +24,8 @@ pub struct Adam<T> {
     beta2: f64,
     epsilon: f64,
     bounds: Option<Bounds>,
-<<<<<<< HEAD
     pub(super) steps: i32,
-    /// What ε is multiplied by: 1, or less where the first gradient was small.
-=======
-    steps: i32,
     /// The factor of ε: 1, or less if the first gradient was small.
->>>>>>> main
     epsilon_scale: f64,
     /// First moment, empty before the first step.
     m: Vec<T>,

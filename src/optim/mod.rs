@@ -5,14 +5,9 @@
 //!
 //! | optimiser | source | use |
 //! |---|---|---|
-<<<<<<< HEAD
-//! | [`Adam`] | Kingma & Ba 2015, algorithm 1 | forgiving, the notebook's choice |
-//! | [`Momentum`] | Mahendran & Vedaldi 2014, section 3.3 | their inversions, to compare with |
-//! | [`PyramidAdam`] | Kolkin et al. 2022, section 3 | paints large forms and small ones at one pace |
-=======
 //! | [`Adam`] | Kingma & Ba 2015, algorithm 1 | robust; the notebook's choice |
 //! | [`Momentum`] | Mahendran & Vedaldi 2014, section 3.3 | the paper's inversions |
->>>>>>> main
+//! | [`PyramidAdam`] | Kolkin et al. 2022, section 3 | moves large and fine forms at the same pace |
 //! | [`Lbfgs`] | Nocedal & Wright 2006, algorithms 7.4, 3.5 and 3.6 | the fewest evaluations to a low loss |
 //!
 //! ```
