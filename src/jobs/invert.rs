@@ -99,6 +99,7 @@ impl<'a, P: Copy + Into<Dimensions>> Invert<'a, P> {
             }
         }
         let load = Load {
+            matched: None,
             size,
             margin: *jitter,
             examples: vec![size],
@@ -107,7 +108,7 @@ impl<'a, P: Copy + Into<Dimensions>> Invert<'a, P> {
             network: (*network).clone(),
             ranks: execution.ranks(),
         };
-        let scales = vec![Scale { side: image.longest(), steps: self.steps }];
+        let scales = vec![Scale { side: image.longest(), steps: self.steps, finish: false }];
         let held = image.bytes() + self.start.as_ref().map_or(0, Picture::bytes);
         Ok(Work { scales, loads: vec![load], held })
     }

@@ -102,6 +102,7 @@ impl<'a, P: Copy + Into<Dimensions>> Texture<'a, P> {
         layers.layers().max().map_or(Ok(()), |layer| network.check(example, layer))?;
         let network = (*network).clone();
         Ok(Load {
+            matched: None,
             size,
             margin: 0,
             examples: vec![example],
@@ -170,7 +171,7 @@ impl Job for Synthesised<'_> {
 
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
         let Texture { example, network, layers, seamless, method, rate, clamp, seed, execution, .. } = &self.texture;
-        let Scale { side, steps } = self.work.scales[index];
+        let Scale { side, steps, .. } = self.work.scales[index];
         let whole = example.height().max(example.width());
         let example = (*example).clone().fitted(self.texture.example_side(side, whole)).with_hidden_filled();
         let objective = texture_by(execution, network, network.normalise(&example.rgb.view()), layers)?;

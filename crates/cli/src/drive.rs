@@ -407,7 +407,12 @@ impl<'a> Driver<'a> {
     fn prepare(&mut self, run: &mut Run<'_>) -> Result<(), Error> {
         let Some(record) = &mut self.record else { return Ok(()) };
         let each = |number: fn(&Scale) -> usize| {
-            run.scales().iter().map(|scale| number(scale).to_string()).collect::<Vec<_>>().join(",")
+            run.scales()
+                .iter()
+                .filter(|scale| !scale.finish)
+                .map(|scale| number(scale).to_string())
+                .collect::<Vec<_>>()
+                .join(",")
         };
         record.set("scales", each(|scale| scale.side));
         record.set("steps", each(|scale| scale.steps));
