@@ -1,6 +1,6 @@
 //! `impasto weights`: gets, converts and shows VGG19's weights.
 
-mod fetch;
+pub(crate) mod fetch;
 
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;

@@ -8,20 +8,29 @@
     reason = "answers are as large as axum makes them, and one is made for each request"
 )]
 
+mod addresses;
 mod answer;
 mod api;
+mod bundle;
 mod events;
 mod forecast;
 mod guard;
 mod keep;
+mod kept;
+mod lock;
+mod names;
 mod onlooker;
 mod options;
 mod page;
 mod queue;
 mod record;
+mod training;
+mod trash;
 mod upload;
+mod votes;
 mod worker;
 
+use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,6 +43,7 @@ use rand::RngExt;
 use tokio::net::TcpListener;
 
 use self::guard::Guard;
+use self::lock::Lock;
 use self::queue::Queue;
 use super::error::Error;
 use super::interrupt;
@@ -44,6 +54,9 @@ const PORT: u16 = 4700;
 
 /// How soon Ctrl-C is seen.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How often the trash is searched for what has been there long enough.
+const SWEEP: Duration = Duration::from_secs(3600);
 
 /// Paint on a page in the browser
 ///
@@ -72,9 +85,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let folder = &arguments.folder;
     std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
-    let folder = folder.canonicalize().map_err(|why| Error::file("open the folder", folder, why))?;
-    let (queue, wrong) = Queue::open(folder);
-    for why in &wrong {
+    let root = folder.canonicalize().map_err(|why| Error::file("open the folder", folder, why))?;
+    let mut lock = Lock::take(&root)?;
+    let queue = Queue::open(root).map_err(|why| Error::file("read the folder", folder, why))?;
+    for why in &queue.unreadable {
         note(format_args!("note: {why}"));
     }
     let queue = Arc::new(queue);
@@ -82,11 +96,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let runtime = runtime.map_err(|why| Error::Failure(format!("cannot start the server: {why}")))?;
     let (listener, address) = runtime.block_on(arguments.bind())?;
     let token = arguments.listen.map(|_| format!("{:032x}", rand::rng().random::<u128>()));
-    let query = token.as_ref().map_or_else(String::new, |token| format!("?token={token}"));
-    let page = format!("http://{address}/{query}");
-    // Whoever reads the address may press Ctrl-C at once.
+    lock.note(&format!("http://{}/", addresses::here(address)));
+    // Ctrl-C may come as soon as the address is printed.
     let interrupted = interrupt::watch();
-    result(format_args!("impasto studio: {page}"));
+    let page = announce(address, token.as_deref());
     note(format_args!("pictures and jobs are kept in {}; Ctrl-C ends the studio", queue.root.display()));
     let worker = std::thread::spawn({
         let queue = Arc::clone(&queue);
@@ -107,6 +120,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             served = axum::serve(listener, routes).into_future() => {
                 served.map_err(|why| Error::Failure(format!("the server failed: {why}")))
             }
+            () = sweep_trash(&queue) => Ok(()),
             () = ended => Ok(()),
         }
     })?;
@@ -114,7 +128,48 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     queue.wake();
     note(format_args!("the iteration is finished; what is not painted yet goes on at the next start"));
     let _ = worker.join();
+    drop(lock);
     Ok(ExitCode::from(interrupt::EXIT_CODE))
+}
+
+/// Prints where the page can be opened, and answers with the address for this machine.
+fn announce(address: SocketAddr, token: Option<&str>) -> String {
+    let query = token.map_or_else(String::new, |token| format!("?token={token}"));
+    let url = |address: SocketAddr| format!("http://{address}/{query}");
+    let here = url(addresses::here(address));
+    let elsewhere = addresses::elsewhere(address);
+    let [first, others @ ..] = elsewhere.as_slice() else {
+        result(format_args!("impasto studio: {here}"));
+        if token.is_some() && !address.ip().is_loopback() {
+            note(format_args!("note: this machine is in no network, so no other can open the page"));
+        }
+        return here;
+    };
+    result(format_args!("impasto studio: {}", url(*first)));
+    for other in others {
+        result(format_args!("also at {}", url(*other)));
+    }
+    if addresses::here(address) != *first {
+        result(format_args!("on this machine {here}"));
+    }
+    if std::io::stdout().is_terminal()
+        && let Some(code) = addresses::qr_code(&url(*first))
+    {
+        result(format_args!("{code}\nScan the code to open the page on a phone in the same network."));
+    }
+    here
+}
+
+/// Deletes for good, again and again, what has been in the trash long enough.
+async fn sweep_trash(queue: &Arc<Queue>) {
+    loop {
+        let queue = Arc::clone(queue);
+        let swept = tokio::task::spawn_blocking(move || queue.empty_trash(false)).await;
+        if let Ok(Err(why)) = swept {
+            note(format_args!("the trash cannot be emptied: {why}"));
+        }
+        tokio::time::sleep(SWEEP).await;
+    }
 }
 
 impl Arguments {

@@ -1,4 +1,4 @@
-//! Looks on while a job is painted: tells the queue of it, keeps its checkpoint, and does with it what the queue wishes.
+//! Looks on while a job is painted: tells the queue of it, keeps its checkpoint, and does with it what the queue requests.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -150,7 +150,7 @@ impl<'a> Onlooker<'a> {
         loop {
             let ending = jobs.ending;
             let Some(job) = jobs.get_mut(self.id) else { return self.stop(Break::Gone) };
-            if job.wishes.stop {
+            if job.requests.stop {
                 return self.stop(Break::Stop);
             }
             if ending {
@@ -158,13 +158,13 @@ impl<'a> Onlooker<'a> {
                 self.keep(run);
                 return self.stop(Break::Ending);
             }
-            if let Some(settings) = job.wishes.change.take() {
+            if let Some(settings) = job.requests.change.take() {
                 if job.record.state == State::Paused {
                     job.record.state = State::Running;
                 }
                 return self.stop(Break::Change(settings, self.scale));
             }
-            if job.wishes.pause {
+            if job.requests.pause {
                 // Who sees that it is paused may end the program as he likes.
                 drop(jobs);
                 self.keep(run);
