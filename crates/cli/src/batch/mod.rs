@@ -16,6 +16,7 @@ use super::arguments::Networks;
 use super::drive::Driver;
 use super::error::Error;
 use super::interrupt;
+use super::job::JobCommand;
 use super::ranks;
 use super::record::Record;
 use super::settings::{self, Settings, TransferOptions};
