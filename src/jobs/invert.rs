@@ -159,7 +159,7 @@ impl Job for Inverted<'_> {
         let invert = &self.invert;
         let Invert { image, layer, selection, priors, method, steps, jitter, seed, execution, .. } = invert;
         let network = invert.network.clone();
-        let normalised = network.normalise(&image.rgb.view());
+        let normalised = network.normalise(&(*image).clone().with_hidden_filled().rgb.view());
         let objective = inversion_by(execution, &network, normalised, *layer, selection.clone(), *priors)?;
         let canvas = invert.canvas();
         let unit = if *method == Method::Momentum { typical_norm(canvas.size()).powi(2) } else { 1.0 };

@@ -171,7 +171,7 @@ impl Job for Synthesised<'_> {
         let Texture { example, network, layers, seamless, method, rate, clamp, seed, execution, .. } = &self.texture;
         let Scale { side, steps } = self.work.scales[index];
         let whole = example.height().max(example.width());
-        let example = (*example).clone().fitted(self.texture.example_side(side, whole));
+        let example = (*example).clone().fitted(self.texture.example_side(side, whole)).with_hidden_filled();
         let objective = texture_by(execution, network, network.normalise(&example.rgb.view()), layers)?;
         let network = if *seamless { (*network).clone().seamless() } else { (*network).clone() };
         let size = self.texture.size_at(side);

@@ -198,7 +198,7 @@ impl Job for Painted<'_> {
         let whole = content.height().max(content.width());
         let scaled = |picture: &Picture| {
             let own = picture.height().max(picture.width());
-            picture.clone().fitted(longest(own, side, whole))
+            picture.clone().fitted(longest(own, side, whole)).with_hidden_filled()
         };
         let content = scaled(content);
         let coloured = |style: Picture| match colours {
@@ -207,7 +207,8 @@ impl Job for Painted<'_> {
         };
         let styles: Vec<_> = styles.iter().map(|(style, share)| (coloured(scaled(style)), *share)).collect();
         let size = [content.height(), content.width()];
-        let resized = |picture: &Picture| Canvas::painted(picture.clone(), size, &network, Units::Input, 0);
+        let resized =
+            |picture: &Picture| Canvas::painted(picture.clone().with_hidden_filled(), size, &network, Units::Input, 0);
         let canvas = match (so_far, start) {
             (Some(canvas), _) => canvas.resized(size),
             (None, Start::Content) => Canvas::of(&content, &network),

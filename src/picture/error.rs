@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Format;
+use super::formats::{readable, written_extensions};
 use super::read::LARGEST;
 
 /// Why a picture cannot be read or written. Every message names the file.
@@ -29,7 +30,7 @@ pub enum PictureError {
         why: Fault,
     },
     /// The name's extension is no format that can be written.
-    #[error("cannot write a picture named {}: the name must end in .png, .jpg, .webp, .tiff or .bmp", path.display())]
+    #[error("cannot write a picture named {}: the name must end in {}", path.display(), written_extensions())]
     Extension {
         /// The file.
         path: PathBuf,
@@ -106,7 +107,7 @@ pub enum Fault {
     #[error("it is empty")]
     Empty,
     /// They are something else, which is known.
-    #[error("it is {what}; {READABLE}{}", advice.map(|advice| format!("; {advice}")).unwrap_or_default())]
+    #[error("it is {what}; {}{}", readable(), advice.map(|advice| format!("; {advice}")).unwrap_or_default())]
     Other {
         /// What they are.
         what: &'static str,
@@ -114,7 +115,7 @@ pub enum Fault {
         advice: Option<&'static str>,
     },
     /// They are nothing that is known.
-    #[error("it is no picture that is known; {READABLE}")]
+    #[error("unknown image format; {}", readable())]
     Unknown,
     /// They end before the picture does.
     #[error("it is cut short: its pixels end too early; copy or download it again")]
@@ -163,9 +164,6 @@ pub enum Fault {
     )]
     Profile(String),
 }
-
-/// What can be read, as an error's words.
-const READABLE: &str = "PNG, JPEG, WebP, TIFF and BMP files can be read, and GIF and HEIC";
 
 impl Fault {
     pub(super) fn damaged(why: impl fmt::Display) -> Self {

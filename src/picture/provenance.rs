@@ -3,13 +3,11 @@
 //! PNG has it as a text (iTXt) named `impasto`; JPEG, WebP and TIFF as the property `impasto:made` of an XMP packet
 //! (ISO 16684-1). Both hold one JSON object.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::error::{Fault, PictureError};
+use super::error::PictureError;
 
 /// The name of PNG's text.
 pub(super) const KEYWORD: &str = "impasto";
@@ -19,9 +17,6 @@ pub(super) const XMP_SEGMENT: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
 /// The tag of XMP in TIFF.
 pub(super) const XMP_TAG: u16 = 700;
-
-/// The largest file of JPEG whose segments are looked through.
-const LONGEST: u64 = 1 << 30;
 
 /// How a picture was made.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,15 +50,9 @@ impl Provenance {
     /// What a picture says of how it was made; none if it does not.
     ///
     /// # Errors
-    /// If the file cannot be opened or is no PNG, JPEG, WebP or TIFF.
+    /// If the file cannot be opened or is no picture that is read.
     pub fn read(path: &Path) -> Result<Option<Self>, PictureError> {
-        let open = |why| PictureError::Open { path: path.into(), why };
-        let file = File::open(path).map_err(open)?;
-        if file.metadata().map_err(open)?.is_dir() {
-            return Err(open(std::io::Error::other("it is a folder")));
-        }
-        let text = super::read::guarded_text(BufReader::new(file));
-        Ok(text.map_err(|why| PictureError::Read { path: path.into(), why })?.and_then(|text| Self::from_json(&text)))
+        Ok(super::read::made(path)?.and_then(|text| Self::from_json(&text)))
     }
 
     /// One JSON object, in which nothing is special to XML.
@@ -113,37 +102,6 @@ pub(super) fn in_xmp(packet: &[u8]) -> Option<String> {
     let (text, _) = rest.split_once("</impasto:made>")?;
     // Programs that rewrite XMP may quote these.
     Some(text.replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&"))
-}
-
-/// A PNG's text.
-pub(super) fn of_png(file: BufReader<File>) -> Result<Option<String>, Fault> {
-    let reader = png::Decoder::new(file).read_info().map_err(Fault::damaged)?;
-    let text = reader.info().utf8_text.iter().find(|text| text.keyword == KEYWORD);
-    Ok(text.and_then(|text| text.get_text().ok()))
-}
-
-/// A JPEG's XMP.
-pub(super) fn of_jpeg(file: BufReader<File>) -> Result<Option<String>, Fault> {
-    let mut bytes = Vec::new();
-    file.take(LONGEST).read_to_end(&mut bytes)?;
-    let mut at = 2;
-    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4).and_then(|head| head.first_chunk::<4>()) {
-        let len = usize::from(u16::from_be_bytes([high, low]));
-        let body = bytes.get(at + 4..at + 2 + len).unwrap_or_default();
-        match body.strip_prefix(XMP_SEGMENT) {
-            Some(packet) if marker == 0xe1 => return Ok(in_xmp(packet)),
-            _ if marker == 0xda => break,
-            _ => at += 2 + len,
-        }
-    }
-    Ok(None)
-}
-
-/// A WebP's XMP.
-pub(super) fn of_webp(file: BufReader<File>) -> Result<Option<String>, Fault> {
-    let mut decoder = image_webp::WebPDecoder::new(file).map_err(Fault::damaged)?;
-    decoder.set_memory_limit(1 << 24);
-    Ok(decoder.xmp_metadata().map_err(Fault::damaged)?.as_deref().and_then(in_xmp))
 }
 
 /// A word as a POSIX shell takes it for one.

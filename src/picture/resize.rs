@@ -7,7 +7,7 @@ use super::Picture;
 use super::error::{Fault, reserve};
 
 /// Below this opacity, half a level of 8 bits, a pixel has no colour of its own.
-const INVISIBLE: f32 = 0.5 / 255.0;
+pub(super) const INVISIBLE: f32 = 0.5 / 255.0;
 
 /// Rows that are filtered together.
 const BAND: usize = 32;
@@ -53,7 +53,7 @@ impl Picture {
         let (rgb, alpha) = filter.finish();
         let rgb = Array3::from_shape_vec((height, width, 3), rgb).expect("as asked");
         let alpha = alpha.map(|alpha| Array2::from_shape_vec((height, width), alpha).expect("as asked"));
-        Self { rgb, alpha, profile: self.profile, exif: self.exif }
+        Self { rgb, alpha, ..self }
     }
 }
 

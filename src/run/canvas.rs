@@ -14,6 +14,7 @@ use crate::vgg::Vgg19;
 /// The image that a style transfer starts from.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "a job has one of it")]
 pub enum Start {
     /// The content image.
     #[default]

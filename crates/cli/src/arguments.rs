@@ -14,6 +14,7 @@ use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, W
 use strum::VariantNames;
 
 use super::error::Error;
+use super::pictures;
 
 /// Options that choose the network.
 #[derive(Args)]
@@ -273,15 +274,13 @@ impl FromStr for Side {
 }
 
 impl SizeArguments {
-    /// Reads a picture and brings it to the size.
-    pub(super) fn open(self, path: &Path) -> Result<Picture, Error> {
-        Ok(match self.side() {
-            Side::Own => Picture::open(path)?,
-            Side::Pixels(size) => Picture::open_fitted(path, size)?,
-            Side::Max => {
-                return Err(Error::Usage("--size max is for transfer and invert; give a number of pixels".into()));
-            }
-        })
+    /// Reads a picture at the size, as [`pictures::open`] does.
+    pub(super) fn open(self, path: &Path, quiet: bool) -> Result<Picture, Error> {
+        match self.side() {
+            Side::Own => pictures::open(path, None, quiet),
+            Side::Pixels(size) => pictures::open(path, Some(size), quiet),
+            Side::Max => Err(Error::Usage("--size max is for transfer and invert; give a number of pixels".into())),
+        }
     }
 
     /// What was asked for.

@@ -405,6 +405,11 @@ impl<'a> Driver<'a> {
             return Ok(());
         }
         picture.save_with(self.output, &self.options)?;
+        let format = self.options.format.or_else(|| Format::by_extension(self.output));
+        let left_out = format.map_or_else(Vec::new, |format| picture.left_out(format, &self.options));
+        for note in left_out.iter().filter(|_| !self.verbosity.quiet) {
+            eprintln!("note: {}: {note}", self.output.display());
+        }
         if !self.verbosity.quiet {
             let (seconds, size) = (self.begin.elapsed().as_secs_f64(), (picture.width(), picture.height()));
             eprintln!("{}: {}×{} pixels, {seconds:.1} s", self.output.display(), size.0, size.1);

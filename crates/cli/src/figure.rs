@@ -19,6 +19,7 @@ use super::drive::{Driver, OnTheWayArguments, OptimizerArguments};
 use super::error::Error;
 use super::interrupt;
 use super::memory::MemoryArguments;
+use super::pictures;
 use super::progress::{Verbosity, plain};
 
 /// Draw a figure of the papers, as a labelled sheet
@@ -212,7 +213,7 @@ impl Arguments {
 
     /// An image at the size of a cell; at that of the classifier if one of its layers is asked for.
     fn open(&self, path: &Path) -> Result<Picture, Error> {
-        let image = Picture::open(path)?;
+        let image = pictures::open(path, None, self.verbosity.quiet)?.with_hidden_filled();
         let classifier = self.layers.iter().any(|layer| layer.is_classifier());
         Ok(if classifier { image.resized(224, 224) } else { image.fitted(self.size as usize) })
     }

@@ -22,6 +22,7 @@ use super::error::Error;
 use super::invocation::Invocation;
 use super::job::JobCommand;
 use super::memory::{dimensions, forecast, largest_side};
+use super::pictures;
 use super::ranks;
 
 /// Find a picture with the same features at a layer
@@ -303,11 +304,9 @@ impl Arguments {
 
     /// The picture at a longer side; `None` for its own.
     fn picture(&self, side: Option<usize>) -> Result<Picture, Error> {
-        Ok(match side {
-            _ if self.layer.is_classifier() => Picture::open(&self.image)?.resized(224, 224),
-            None => Picture::open(&self.image)?,
-            Some(side) => Picture::open_fitted(&self.image, side)?,
-        })
+        let classifier = self.layer.is_classifier();
+        let picture = pictures::open(&self.image, side.filter(|_| !classifier), self.run.verbosity.quiet)?;
+        Ok(if classifier { picture.resized(224, 224) } else { picture })
     }
 
     fn invert<'a, P: Copy + Into<Dimensions>>(

@@ -23,6 +23,7 @@ mod loss;
 mod memory;
 mod network;
 mod output;
+mod pictures;
 mod plan;
 mod preview;
 mod progress;

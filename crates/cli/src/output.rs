@@ -43,7 +43,11 @@ impl OutputArguments {
 }
 
 fn format(text: &str) -> Result<Format, String> {
-    text.parse().map_err(|()| "give png, jpeg, webp, tiff or bmp".into())
+    text.parse().map_err(|()| {
+        let written = Format::ALL.iter().filter(|format| format.is_written());
+        let names: Vec<_> = written.map(|format| format.to_string().to_lowercase()).collect();
+        format!("give one of {}", names.join(", "))
+    })
 }
 
 fn depth(text: &str) -> Result<Depth, String> {

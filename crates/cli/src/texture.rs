@@ -19,6 +19,7 @@ use super::error::Error;
 use super::invocation::Invocation;
 use super::job::JobCommand;
 use super::memory::{dimensions, forecast};
+use super::pictures;
 use super::ranks;
 
 /// Make a picture from noise that looks like EXAMPLE in every part
@@ -143,10 +144,8 @@ impl Arguments {
     }
 
     fn example(&self) -> Result<Picture, Error> {
-        Ok(match self.example_size {
-            0 => Picture::open(&self.example)?,
-            longest => Picture::open_fitted(&self.example, longest as usize)?,
-        })
+        let longest = (self.example_size > 0).then_some(self.example_size as usize);
+        pictures::open(&self.example, longest, self.run.verbosity.quiet)
     }
 
     fn layers(&self) -> LayerWeights {

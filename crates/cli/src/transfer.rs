@@ -20,6 +20,7 @@ use super::error::Error;
 use super::invocation::Invocation;
 use super::job::JobCommand;
 use super::memory::{SMALL, dimensions, forecast, largest_side, with_advice};
+use super::pictures;
 use super::ranks;
 use super::styles::StyleArguments;
 
@@ -140,14 +141,15 @@ impl Arguments {
     }
 
     fn open_styles(&self, size: SizeArguments) -> Result<Vec<(Picture, f64)>, Error> {
+        let quiet = self.run.verbosity.quiet;
         let open = |(path, share): &(PathBuf, f64)| {
             let picture = match self.style_size {
-                Some(side) => Picture::open_fitted(path, side as usize)?,
-                None => size.open(path)?,
+                Some(side) => pictures::open(path, Some(side as usize), quiet)?,
+                None => size.open(path, quiet)?,
             };
             Ok((picture, *share))
         };
-        self.styles.shares(self.run.verbosity.quiet)?.iter().map(open).collect()
+        self.styles.shares(quiet)?.iter().map(open).collect()
     }
 }
 
@@ -228,7 +230,7 @@ impl Arguments {
         if self.colours()?.is_some() {
             return Ok(None);
         }
-        let content = self.size.open(&self.content)?;
+        let content = self.size.open(&self.content, self.run.verbosity.quiet)?;
         let styles = self.open_styles(self.size)?;
         let styles: Vec<_> = styles.iter().map(|(style, share)| (style, *share)).collect();
         Ok(Some(content.in_colours_of(&styles, self.color_map.unwrap_or_default())))
@@ -252,7 +254,7 @@ impl Arguments {
                 SizeArguments::with(priced.affordable(asked, memory)?)
             }
         };
-        let content = size.open(&self.content)?;
+        let content = size.open(&self.content, self.run.verbosity.quiet)?;
         let styles = self.open_styles(size)?;
         if self.run.verbosity.verbose {
             let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
@@ -272,7 +274,7 @@ impl Arguments {
             Init::Content => Start::Content,
             Init::Noise => Start::Noise,
             Init::Style => Start::Style,
-            Init::Path(path) => Start::Picture(Picture::open(path)?),
+            Init::Path(path) => Start::Picture(pictures::open(path, None, self.run.verbosity.quiet)?),
         })
     }
 

@@ -19,7 +19,7 @@ const MOST_TAGS: u64 = 65_535;
 const LONGEST_VALUE: u64 = 16 << 20;
 
 /// The most bytes of a text that is read.
-const LONGEST_TEXT: u64 = 1 << 16;
+const LONGEST_TEXT: u64 = 1 << 20;
 
 // TIFF 6.0, section 8, and its supplement 1.
 const NEW_SUBFILE_TYPE: u16 = 254;

@@ -1,6 +1,7 @@
 //! A decoder's panic is an error like any other.
 
 use std::cell::Cell;
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
@@ -13,7 +14,7 @@ thread_local! {
 
 /// Runs a decoder of the named format. If it panics, which the decoders of others do on some damaged files, that is an
 /// error and nothing is printed.
-pub(super) fn without_panics<T>(format: &str, decode: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+pub(super) fn without_panics<T>(format: impl Display, decode: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let usual = take_hook();

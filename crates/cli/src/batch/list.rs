@@ -8,9 +8,6 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::settings::{self, Settings};
 
-/// What files in folders are taken for pictures by.
-const EXTENSIONS: [&str; 11] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "heic", "heif", "avif"];
-
 /// One picture to make.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Job {
@@ -25,8 +22,13 @@ pub(super) struct Job {
 }
 
 /// Every content with every style, written into the folder in the format with that extension.
-pub(super) fn pairs(contents: &[String], styles: &[String], folder: &Path, extension: &str) -> Result<Vec<Job>, Error> {
-    let (contents, styles) = (pictures(contents)?, pictures(styles)?);
+pub(super) fn pairs(
+    (contents, styles): (&[String], &[String]),
+    folder: &Path,
+    extension: &str,
+    quiet: bool,
+) -> Result<Vec<Job>, Error> {
+    let (contents, styles) = (pictures(contents, quiet)?, pictures(styles, quiet)?);
     let job = |content: &String, style: &String| {
         let output = folder.join(named(content, std::slice::from_ref(style), extension));
         Job { content: content.clone(), styles: vec![style.clone()], output, settings: Settings::new() }
@@ -102,14 +104,13 @@ pub(super) fn check(jobs: &[Job]) -> Result<(), Error> {
 }
 
 /// Pictures by files, folders and patterns: those of a folder or pattern sorted by name.
-fn pictures(given: &[String]) -> Result<Vec<String>, Error> {
+fn pictures(given: &[String], quiet: bool) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     for name in given {
         let path = Path::new(name);
         let before = found.len();
         if path.is_dir() {
-            let entries = path.read_dir().map_err(|why| Error::file("read the folder", path, why))?;
-            found.extend(entries.flatten().map(|entry| entry.path()).filter(|path| is_picture(path)));
+            found.extend(crate::pictures::in_folder(path, quiet)?);
         } else if !path.exists() && name.contains(['*', '?', '[']) {
             let matching =
                 glob::glob(name).map_err(|why| Error::Usage(format!("`{name}` is no pattern of files: {why}")))?;
@@ -127,12 +128,6 @@ fn pictures(given: &[String]) -> Result<Vec<String>, Error> {
         Err(path) => Err(Error::Failure(format!("the name of {} is not UTF-8; rename it", Path::new(&path).display()))),
     };
     found.into_iter().map(text).collect()
-}
-
-fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
-    let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-    path.is_file() && !hidden && EXTENSIONS.contains(&extension.as_str())
 }
 
 /// `photos/a.jpg` and `b.jpg` → `a-b.png`.

@@ -156,7 +156,10 @@ impl Arguments {
                 Err(Error::Usage("--style is missing: name the pictures whose style to take".into()))
             }
             (None, None) => Err(Error::Usage("--output is missing: name the folder to write to".into())),
-            (None, Some(folder)) => list::pairs(&self.contents, &self.styles, folder, extension),
+            (None, Some(folder)) => {
+                let quiet = self.options.0.contains_key("quiet");
+                list::pairs((&self.contents, &self.styles), folder, extension, quiet)
+            }
         }
     }
 

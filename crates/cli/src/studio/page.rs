@@ -4,6 +4,8 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 
+use impasto::picture::Format;
+
 use super::answer::{bytes, refusal};
 
 /// Path, kind and text of each file.
@@ -25,9 +27,19 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 pub(super) fn routes() -> Router {
     let mut routes = Router::new();
     for (path, kind, text) in FILES {
+        let text = &*Box::leak(with_formats(text).into_boxed_str());
         routes = routes.route(path, get(move || async move { bytes(kind, text) }));
     }
     routes
+}
+
+/// A page whose choosers of files offer all formats that are read.
+fn with_formats(page: &str) -> String {
+    let extensions = Format::ALL.iter().flat_map(|format| format.extensions()).map(|end| format!(".{end}"));
+    let accepted = format!("accept=\"image/*,{}\"", extensions.collect::<Vec<_>>().join(","));
+    let mut parts = page.split("accept=\"");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |page, part| page + &accepted + part.split_once('"').map_or("", |(_, rest)| rest))
 }
 
 /// What is answered where there is nothing.

@@ -58,6 +58,7 @@ pub(super) fn without_panics<T>(work: impl FnOnce() -> Result<T, Error>) -> Resu
 }
 
 /// From where a stretch of painting begins.
+#[expect(clippy::large_enum_variant, reason = "a job has one of it")]
 enum Beginning {
     /// Where the job stood when the program ended, if it did.
     Kept,

@@ -342,8 +342,8 @@ fn bad_inputs() -> Vec<(String, Vec<u8>, &'static str)> {
     // What is no picture at all.
     for (i, (bytes, said)) in [
         (&b""[..], "empty"),
-        (b"this is no picture", "no picture"),
-        (b"{\"a\": 1}", "no picture"),
+        (b"this is no picture", "unknown image format"),
+        (b"{\"a\": 1}", "unknown image format"),
         (b"<!DOCTYPE html><html><body>404</body></html>", "a web page"),
         (b"<html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS"),
