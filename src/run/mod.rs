@@ -415,7 +415,7 @@ impl<'a> Run<'a> {
     }
 
     fn progress(&self, total: f64, groups: Vec<GroupValue>, step: Step) -> Progress {
-        let scales = &self.job.work().scales;
+        let scales = self.scales();
         Progress {
             iteration: self.iteration,
             iterations: scales.iter().map(|scale| scale.steps).sum(),

@@ -94,7 +94,7 @@ impl Run<'_> {
     /// If it is none: the numbers of sizes, iterations, pixels or the optimiser differ. The run is then of no use.
     pub fn restore(&mut self, state: State<'_>) -> Result<(), Error> {
         let State { scale, iteration, iteration_of_scale, scale_done, ended, random, elapsed, .. } = state;
-        let scales = &self.job.work().scales;
+        let scales = self.scales();
         let before = || scales[..scale].iter().map(|scale| scale.steps).sum::<usize>();
         let possible = |this: &Scale| {
             iteration_of_scale <= this.steps

@@ -103,7 +103,7 @@ impl JobCommand for Arguments {
         self.network.in_threads(|| {
             let texture = self.texture(&example, &network)?;
             let side = texture.size[0].max(texture.size[1]);
-            forecast(|side| self.at(&texture, side), side, memory)?;
+            forecast(|side| Self::at(&texture, side), side, memory)?;
             driver.complete(texture.run_within(memory)?)
         })?
     }
@@ -117,7 +117,7 @@ impl JobCommand for Arguments {
         };
         let texture = self.texture(example, &network)?;
         let side = texture.size[0].max(texture.size[1]);
-        forecast(|side| self.at(&texture, side), side, memory)
+        forecast(|side| Self::at(&texture, side), side, memory)
     }
 
     fn network_arguments(&self) -> &NetworkArguments {
@@ -164,7 +164,7 @@ impl Arguments {
     }
 
     /// What the job takes where the longer side of the texture is `side`.
-    fn at<P: Copy + Into<Dimensions>>(&self, texture: &Texture<'_, P>, side: usize) -> Result<Work, Error> {
+    fn at<P: Copy + Into<Dimensions>>(texture: &Texture<'_, P>, side: usize) -> Result<Work, Error> {
         let own = texture.size[0].max(texture.size[1]);
         let size = texture.size.map(|length| (length * side).div_ceil(own).max(1));
         Ok(Texture { size, ..texture.clone() }.work()?)

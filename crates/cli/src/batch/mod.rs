@@ -16,6 +16,7 @@ use super::arguments::Networks;
 use super::drive::Driver;
 use super::error::Error;
 use super::interrupt;
+use super::job::JobCommand;
 use super::print::{json_line, note, result};
 use super::ranks;
 use super::record::Record;
