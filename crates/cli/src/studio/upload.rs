@@ -224,7 +224,8 @@ pub(super) fn thumbnail(folder: &Path, name: &str) -> std::io::Result<Vec<u8>> {
     {
         return Ok(bytes);
     }
-    let longest = impasto::picture::shape(&picture).map_or(THUMBNAIL, |[height, width]| THUMBNAIL.min(width.max(height)));
+    let longest =
+        impasto::picture::shape(&picture).map_or(THUMBNAIL, |[height, width]| THUMBNAIL.min(width.max(height)));
     let opened = Picture::open_fitted(&picture, longest).map_err(|why| std::io::Error::other(why.to_string()))?;
     // If it cannot be kept it is made again.
     let _ = opened.save(&small);
