@@ -63,7 +63,7 @@ use crate::vgg::{Execution, Vgg19};
 pub enum Ended {
     /// All iterations were made.
     Complete,
-    /// Whoever watched asked to stop.
+    /// A watcher asked to stop.
     Stopped,
     /// The optimiser has nothing left to improve.
     Converged,
@@ -100,7 +100,7 @@ impl Stage {
         Self { canvas, objective, network, execution: Execution::default(), optimizer, steps, jitter: 0, seed: 0 }
     }
 
-    /// The same with evaluations divided as foreseen.
+    /// The same with the plan of the forecast.
     fn planned(self, forecast: &ScaleForecast) -> Self {
         Self { execution: self.execution.with_plan(forecast.plan.clone()), ..self }
     }
@@ -358,7 +358,7 @@ impl<'a> Run<'a> {
         &self.job.work().scales
     }
 
-    /// What the run was foreseen to take.
+    /// The forecast of the run.
     pub fn forecast(&self) -> &Forecast {
         &self.forecast
     }

@@ -25,7 +25,7 @@ pub struct State<'a> {
     pub ended: Option<Ended>,
     /// How many words the generator of random numbers has given.
     pub random: u128,
-    /// The lowest losses of the last iterations, by which a [tolerance](Run::tolerate) judges.
+    /// The lowest losses of the last iterations, which a [tolerance](Run::tolerate) compares.
     pub lowest: Vec<f64>,
     /// How long the run took so far.
     pub elapsed: Duration,

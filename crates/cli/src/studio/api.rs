@@ -126,7 +126,7 @@ fn described(queue: &Queue, folder: &FilePath, mut upload: Upload) -> Result<Rec
 async fn change(State(queue): Shared, Path(id): Path<String>, body: Result<Bytes, BytesRejection>) -> Answer {
     let body = body.map_err(|why| refusal(why.status(), why.body_text()))?;
     let given: Settings =
-        serde_json::from_slice(&body).map_err(|why| bad(&format!("this is no JSON object of settings: {why}")))?;
+        serde_json::from_slice(&body).map_err(|why| bad(&format!("this is not a JSON object of settings: {why}")))?;
     with_job(&queue, &id, |job| {
         let mut settings = job.wishes.change.as_ref().unwrap_or(&job.record.settings).clone();
         settings.extend(given);

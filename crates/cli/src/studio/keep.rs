@@ -53,14 +53,14 @@ impl Keeper {
             };
             let about = checkpoint.about();
             if about.get("made") != Some(&told(made)) {
-                eprintln!("{} is of other settings, weights or pictures: the job begins anew", self.file.display());
+                eprintln!("{} is of other settings, weights or pictures: the job starts again", self.file.display());
                 return Ok(None);
             }
             let number = |name: &str| about.get(name).and_then(Value::as_u64).unwrap_or(0) as usize;
             Ok(Some(Found { state: checkpoint.state()?, from: number("from"), iterations: number("iterations") }))
         };
         read().unwrap_or_else(|why| {
-            eprintln!("{}; the job begins anew", Failure::from(why));
+            eprintln!("{}; the job starts again", Failure::from(why));
             None
         })
     }

@@ -46,16 +46,16 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Paint on a page in the browser
 ///
-/// Opens a page on which pictures are dropped, knobs turned, and paintings watched as they come. Everything stays on this
-/// machine: pictures and settings in FOLDER, the page in impasto itself. Jobs wait for each other, and go on at the next
-/// start. Programs can ask for the same as the page: docs/studio.md.
+/// Opens a page where you drop pictures, choose settings and watch the painting. Everything stays on this machine: pictures
+/// and settings in FOLDER, the page in impasto itself. Jobs queue, and continue at the next start. Programs can do what the
+/// page does: docs/studio.md.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The folder for pictures and jobs; it is made if it is not there
+    /// The folder for pictures and jobs, created if missing
     #[arg(default_value = "studio")]
     folder: PathBuf,
 
-    /// The port of the page; 0 takes any that is free [default: 4700, or any that is free]
+    /// The page's port; 0 takes any free one [default: 4700, or any free one]
     #[arg(long, value_name = "N")]
     port: Option<u16>,
 

@@ -56,7 +56,7 @@ impl Upload {
                 "style" => upload.styles.push(picture(field, folder).await?),
                 "settings" => {
                     let text = text(field).await?;
-                    let wrong = |why| bad(&format!("`settings` is no JSON object: {why}"));
+                    let wrong = |why| bad(&format!("`settings` is not a JSON object: {why}"));
                     upload.settings = serde_json::from_str(&text).map_err(wrong)?;
                 }
                 "like" => {

@@ -156,7 +156,7 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
             Some(found) => {
                 let (iterations, scale) = (found.iterations, found.state.scale);
                 if let Err(why) = run.restore(found.state) {
-                    eprintln!("job {id} begins anew: {why}");
+                    eprintln!("job {id} starts again: {why}");
                     onlooker.forget();
                     return Ok(None);
                 }

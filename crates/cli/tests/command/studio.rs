@@ -467,7 +467,7 @@ fn a_job_of_a_killed_studio_goes_on_to_the_same_bits() {
     let stream = String::from_utf8(studio.get(&format!("{at}/events")).body).unwrap();
     let told = stream.lines().filter_map(|line| line.strip_prefix("data: {\"iteration\":"));
     let told: Vec<u64> = told.map(|rest| rest.split(',').next().unwrap().parse().unwrap()).collect();
-    assert!(told[0] > held, "it begins anew at {}", told[0]);
+    assert!(told[0] > held, "it starts again at {}", told[0]);
     assert_eq!(*told.last().unwrap(), 650);
     let job = studio.wait_for(id, "done");
     assert_eq!(job["losses"].as_array().unwrap().len(), 650);
@@ -497,7 +497,7 @@ fn changed_settings_outlive_the_program_too() {
     studio.wait_for_iterations(id, held as u64 + 2);
     let job = studio.job(id);
     assert!(job["changed"] == true && job["settings"]["strength"] == "0.9", "{}", job["settings"]);
-    // Where the checkpoint is of something else, the job begins anew.
+    // Where the checkpoint is of something else, the job starts again.
     assert_eq!(studio.post(&format!("{at}/pause")).status, 200);
     let held = studio.wait_for(id, "paused")["losses"].as_array().unwrap().len();
     drop(studio);
