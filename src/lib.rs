@@ -41,6 +41,8 @@
 mod atomic_file;
 pub mod comm;
 mod error;
+mod escape;
+mod file_identity;
 pub mod gradcheck;
 pub mod jobs;
 pub mod kernels;
@@ -55,6 +57,8 @@ pub mod vgg;
 
 pub use atomic_file::{check_writable, remove_left_behind, write_atomically};
 pub use error::Error;
+pub use escape::{escaped, is_hostile};
+pub use file_identity::{Clash, first_clash, same_file};
 pub use jobs::{Invert, Texture, Transfer};
 pub use picture::Picture;
 pub use recipe::{LayerWeights, Preset, Recipe};

@@ -81,7 +81,7 @@ pub enum PictureError {
         /// The most pixels that it has on a side.
         largest: usize,
     },
-    /// The format has no such depth.
+    /// The format does not support the depth.
     #[error("cannot write {} with 16 bits a channel: {format} has 8; choose PNG or TIFF", Named(path))]
     Depth {
         /// The file.

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::error::PictureError;
+use crate::escape::is_hostile;
 
 /// The name of PNG's text.
 pub(super) const KEYWORD: &str = "impasto";
@@ -107,7 +108,32 @@ pub(super) fn in_xmp(packet: &[u8]) -> Option<String> {
 /// A word as a POSIX shell takes it for one.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else if word.contains(is_hostile) {
+        printed(word)
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// A word with control characters, such that they are not seen: what `printf` makes of their bytes in octal.
+fn printed(word: &str) -> String {
+    // Line ends at the end would be lost.
+    let body = word.trim_end_matches('\n');
+    let mut bytes = [0; 4];
+    let mut octal =
+        |c: char| c.encode_utf8(&mut bytes).bytes().fold(String::new(), |text, byte| text + &format!("\\{byte:03o}"));
+    let escaped: String = body
+        .chars()
+        .map(|c| match c {
+            '%' => "%%".to_owned(),
+            '\\' | '\'' | '-' => octal(c),
+            _ if is_hostile(c) => octal(c),
+            _ => c.to_string(),
+        })
+        .collect();
+    format!("\"$(printf '{escaped}')\"{}", r"$'\n'".repeat(word.len() - body.len()))
 }
 
 #[cfg(test)]
@@ -116,9 +142,20 @@ mod tests {
 
     #[test]
     fn a_shell_takes_quoted_words_for_what_they_were() {
-        let words =
-            ["plain-1.png", "", "two words", "it's", "$HOME `x` \"y\" \\", "ä", "a\nb", "-o", "relu1_1=0.5,relu2_1"];
+        let words = [
+            "plain-1.png",
+            "",
+            "two words",
+            "it's",
+            "$HOME `x` \"y\" \\",
+            "ä",
+            "a\nb",
+            "%d\u{1b}[31m\\n'\u{9b}\u{202e}\t€",
+            "-o",
+            "relu1_1=0.5,relu2_1",
+        ];
         let line = Provenance::new(words).as_command();
+        assert!(!line.contains(is_hostile), "{line}");
         let script = format!("{} ", line.replacen("impasto", "printf '%s\\0'", 1));
         let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
         let back = output.stdout.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());

@@ -125,7 +125,7 @@ impl Steps {
 
     /// The number for a size.
     fn auto(side: usize) -> f64 {
-        // 50 at 128 pixels, 25 at 256, 12 at 512, 10 at 1024, 8 at 2048, 6 at 4096.
+        // 50 at 128 pixels, 25 at 256, 12.5 at 512, 10.5 at 1024, 8.5 at 2048, 6.5 at 4096; halves are rounded up.
         let octaves = (side as f64 / 128.0).log2();
         if octaves <= 2.0 { (50.0 / octaves.exp2()).min(60.0) } else { (12.5 - 2.0 * (octaves - 2.0)).max(4.0) }
     }
@@ -212,6 +212,8 @@ mod tests {
             assert!(side < 128 && smallest == side || (127..256).contains(&smallest), "{side}: {smallest}");
         }
         assert_eq!(schedule("auto", None, 512).unwrap().len(), 3);
+        let steps: Vec<usize> = schedule("auto", None, 4096).unwrap().into_iter().map(|(_, steps)| steps).collect();
+        assert_eq!(steps, [50, 25, 13, 11, 9, 7]);
     }
 
     #[test]

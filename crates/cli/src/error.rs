@@ -1,5 +1,6 @@
 //! Errors as the user sees them: one paragraph that begins with `error:`.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,6 +9,7 @@ use impasto::objective::{InversionError, RegionError};
 use impasto::picture::PictureError;
 use impasto::vgg::NetworkError;
 
+use super::print::{Results, note};
 use super::{advice, ranks};
 
 /// Why a command ends early.
@@ -23,31 +25,6 @@ impl Error {
     /// A failure of the file system.
     pub(super) fn file(what: &str, path: &Path, why: impl std::fmt::Display) -> Self {
         Self::Failure(format!("cannot {what} {}: {why}", path.display()))
-    }
-
-    /// A file that is to be written must have a folder to be in, and not be one: better known before the work than after.
-    pub(super) fn unless_writable(what: &str, path: &Path) -> Result<(), Self> {
-        match path.parent() {
-            _ if path.is_dir() => Err(Self::file(what, path, "it is a folder; give the name of a file")),
-            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                Err(Self::file(what, path, format!("there is no folder {}", folder.display())))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A file that is written must be none of the others of the command. `option` names it.
-    pub(super) fn unless_apart(option: &str, path: &Path, others: &[&Path]) -> Result<(), Self> {
-        let is_special = path.exists() && !path.is_file();
-        let real = path.canonicalize().ok();
-        let same = |other: &&&Path| **other == path || real.is_some() && other.canonicalize().ok() == real;
-        match others.iter().find(same) {
-            Some(other) if !is_special => {
-                let (path, other) = (path.display(), other.display());
-                Err(Self::Usage(format!("{option} {path} would overwrite {other}; give it another name")))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// What is wrong.
@@ -73,13 +50,18 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
     }
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     match error.kind() {
-        DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand => {
-            // A closed pipe (`impasto --help | head`) is no error.
+        DisplayHelp | DisplayVersion => {
+            // A failure is kept for the end.
+            let _ = Results.write_all(error.render().ansi().to_string().as_bytes());
+            ExitCode::SUCCESS
+        }
+        DisplayHelpOnMissingArgumentOrSubcommand => {
+            // The help of a command that was not told what to do, in its colours; nobody else's words are in it.
             let _ = error.print();
-            ExitCode::from(u8::from(error.use_stderr()) * 2)
+            ExitCode::from(2)
         }
         _ => {
-            eprintln!("{} (`impasto --help` and `impasto COMMAND --help` tell the usage)", paragraph(error));
+            note(format_args!("{} (`impasto --help` and `impasto COMMAND --help` tell the usage)", paragraph(error)));
             ExitCode::from(2)
         }
     }

@@ -177,7 +177,7 @@ fn norm_exponent(text: &str) -> Result<f64, String> {
 
 impl JobCommand for Arguments {
     fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
-        let mut driver = Driver::new(Some(invocation), &self.run, &self.output, &self.inputs())?;
+        let mut driver = Driver::new(Some(invocation), &self.run, &self.network, &self.output, &self.inputs())?;
         let method = self.method()?;
         self.steps()?;
         self.run.check_checkpoint(self.repeats)?;
@@ -198,6 +198,8 @@ impl JobCommand for Arguments {
             if self.repeats == 1 {
                 driver.complete(invert.run_within(memory)?)
             } else {
+                let numbers = (1..=usize::from(self.repeats)).map(|number| Some(("repeat", number)));
+                driver.check_frames(numbers, invert.steps)?;
                 repeat(&mut driver, &invert, memory, self.repeats)
             }
         })?

@@ -92,7 +92,7 @@ impl FromStr for Size {
 
 impl JobCommand for Arguments {
     fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
-        let mut driver = Driver::new(Some(invocation), &self.run, &self.output, &[&self.example])?;
+        let mut driver = Driver::new(Some(invocation), &self.run, &self.network, &self.output, &[&self.example])?;
         let method = self.run.method(Method::Lbfgs)?;
         let (example, (network, weights)) = (self.example()?, self.ready()?);
         let memory = self.memory();

@@ -21,6 +21,7 @@ use super::invocation::Invocation;
 use super::job::JobCommand;
 use super::memory::{SMALL, dimensions, forecast, largest_side, with_advice};
 use super::pictures;
+use super::print::note;
 use super::ranks;
 use super::styles::StyleArguments;
 
@@ -157,7 +158,7 @@ impl JobCommand for Arguments {
     fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
         let inputs = self.inputs()?;
         let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-        let mut driver = Driver::new(Some(invocation), &self.run, &self.output, &inputs)?;
+        let mut driver = Driver::new(Some(invocation), &self.run, &self.network, &self.output, &inputs)?;
         if let Some(picture) = self.recoloured()? {
             driver.write(&picture)?;
             return Ok(ExitCode::SUCCESS);
@@ -260,9 +261,9 @@ impl Arguments {
             let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
             let styles: Vec<_> =
                 styles.iter().map(|(style, share)| format!("style {} by {share}", pixels(style))).collect();
-            eprintln!("content {}, {}", pixels(&content), styles.join(", "));
+            note(format_args!("content {}, {}", pixels(&content), styles.join(", ")));
             let Recipe { method, pooling, formula, .. } = &method.recipe;
-            eprintln!("optimizer {method}, {pooling} pooling, {formula:?} formula");
+            note(format_args!("optimizer {method}, {pooling} pooling, {formula:?} formula"));
         }
         let colours = self.colours()?.unwrap_or_default();
         let (paint_transparent, seed) = (self.paint_transparent, self.run.seed);

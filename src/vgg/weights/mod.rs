@@ -5,6 +5,7 @@ mod error;
 mod file;
 mod lineage;
 mod names;
+mod published;
 mod random;
 mod save;
 mod source;

@@ -117,6 +117,11 @@ impl FoundWeights {
         Some(dirs::cache_dir()?.join(IN_CACHE_FOLDER))
     }
 
+    /// Where the working folder may have trained weights.
+    pub fn in_working_folder() -> &'static Path {
+        Path::new(IN_WORKING_FOLDER)
+    }
+
     /// Looks for weights: what the caller chose, `IMPASTO_WEIGHTS` (unless empty), `weights/vgg19.npz`, `impasto/vgg19.npz`
     /// in the user's cache folder, and if none of these is there, a random network.
     ///
