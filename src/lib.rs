@@ -1,4 +1,4 @@
-//! Neural style transfer, texture synthesis and representation inversion with VGG19, on CPUs alone.
+//! Neural style transfer, texture synthesis and representation inversion with VGG19 on the CPU.
 //!
 //! A style transfer from two files to a third:
 //!
@@ -26,9 +26,9 @@
 //! | module | subject |
 //! |---|---|
 //! | [`jobs`] | [`Transfer`], [`Texture`], [`Invert`] |
-//! | [`run`] | the loop of all jobs, the canvas, those who watch |
-//! | [`gradcheck`] | numeric gradient testing, of your own operations too |
-//! | [`objective`] | what is minimised: a sum of terms |
+//! | [`run`] | the loop of all jobs, the canvas, watchers |
+//! | [`gradcheck`] | numerical gradient checking, also of your own operations |
+//! | [`objective`] | the objective: a sum of terms |
 //! | [`recipe`] | the named presets, layers and their weights, scales and steps |
 //! | [`optim`] | Adam, L-BFGS, momentum |
 //! | [`picture`] | image files in and out, resizing |

@@ -67,7 +67,7 @@ impl Masks {
 }
 
 /// The regions of pictures at the size they are used at. Transparent pixels of the styles take no part; nor do those of the
-/// content, unless they are to be painted.
+/// content, unless the caller paints them.
 pub(super) fn regions(
     masks: Option<&Masks>,
     content: &Picture,

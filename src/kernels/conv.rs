@@ -29,7 +29,7 @@ impl ConvAlgorithm {
     pub const ALL: [Self; 4] = [Self::Auto, Self::Direct, Self::Im2col, Self::Winograd];
 
     /// Whether a convolution of this geometry with a weight (out, in, kernel height, kernel width) can be computed
-    /// together with a ReLU, and a pooling behind that if it is to be `pooled`, by [`forward_fused`] and
+    /// together with a ReLU and, if `pooled`, a pooling after it, by [`forward_fused`] and
     /// [`backward_data_fused`].
     pub fn fuses(self, geometry: &ConvGeometry, weight: (usize, usize, usize, usize), pooled: bool) -> bool {
         match self.method(geometry, weight) {

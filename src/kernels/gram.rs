@@ -44,7 +44,7 @@ impl Cells {
         (self.rows * self.width).max(1)
     }
 
-    /// Positions that a task multiplies by a small matrix; each cell is cut anew.
+    /// Positions per task of a product with a small matrix; each cell is divided separately.
     fn part(self) -> usize {
         self.positions().div_ceil(4).clamp(32, RUN / 4)
     }

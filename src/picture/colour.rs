@@ -164,7 +164,7 @@ impl Calibrated {
         }
         if let Some(gammas) = self.gammas {
             if !gammas.iter().all(|gamma| (0.1..=10.0).contains(gamma)) {
-                return Err("its gamma is no sensible exponent".into());
+                return Err("its gamma is not a valid exponent".into());
             }
             let curve = |gamma: f64| Some(ToneReprCurve::Parametric(vec![gamma as f32]));
             [profile.red_trc, profile.green_trc, profile.blue_trc] = gammas.map(curve);

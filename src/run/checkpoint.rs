@@ -2,7 +2,7 @@
 //!
 //! A checkpoint is a safetensors file: eight bytes that say how long its header is, the header in JSON, and the arrays.
 //! The text `impasto` of the header's `__metadata__` is a JSON object: `format` (1), `run` (where the run stands) and
-//! `about` (what whoever wrote it wants to know again). The last array, `sha256`, is the SHA-256 of all bytes before it,
+//! `about` (data of the caller). The last array, `sha256`, is the SHA-256 of all bytes before it,
 //! so that no damage goes unseen. docs/checkpoints.md has the names of the arrays.
 
 use std::borrow::Cow;
@@ -61,7 +61,7 @@ pub enum CheckpointError {
         why: io::Error,
     },
     /// It is something else.
-    #[error("{} is no checkpoint of impasto", path.display())]
+    #[error("{} is not a checkpoint of impasto", path.display())]
     Other {
         /// The file.
         path: PathBuf,
@@ -73,7 +73,7 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// It was a checkpoint, but bytes are missing or others.
-    #[error("the checkpoint {} is damaged ({why}); delete it, and begin anew", path.display())]
+    #[error("the checkpoint {} is damaged ({why}); delete it and start again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -271,7 +271,7 @@ impl Checkpoint {
         number: fn([u8; N]) -> T,
     ) -> Result<Vec<T>, CheckpointError> {
         let info = self.arrays.info(name).filter(|info| info.dtype == dtype);
-        let why = || format!("`{name}` is no array of {dtype:?}");
+        let why = || format!("`{name}` is not an array of {dtype:?}");
         let info = info.ok_or_else(|| CheckpointError::Damaged { path: self.path.clone(), why: why() })?;
         let (begin, end) = info.data_offsets;
         let read = || {

@@ -64,7 +64,7 @@ use crate::vgg::{Execution, Vgg19};
 pub enum Ended {
     /// All iterations were made.
     Complete,
-    /// Whoever watched asked to stop.
+    /// A watcher asked to stop.
     Stopped,
     /// The optimiser has nothing left to improve.
     Converged,
@@ -113,7 +113,7 @@ impl Stage {
         }
     }
 
-    /// The same with evaluations divided as foreseen.
+    /// The same with the plan of the forecast.
     fn planned(self, forecast: &ScaleForecast) -> Self {
         Self { execution: self.execution.with_plan(forecast.plan.clone()), ..self }
     }
@@ -386,7 +386,7 @@ impl<'a> Run<'a> {
         &self.job.work().scales
     }
 
-    /// What the run was foreseen to take.
+    /// The forecast of the run.
     pub fn forecast(&self) -> &Forecast {
         &self.forecast
     }

@@ -26,7 +26,7 @@ pub struct State<'a> {
     pub ended: Option<Ended>,
     /// How many words the generator of random numbers has given.
     pub random: u128,
-    /// The lowest losses of the last iterations, by which a [tolerance](Run::tolerate) judges.
+    /// The lowest losses of the last iterations, which a [tolerance](Run::tolerate) compares.
     pub lowest: Vec<f64>,
     /// The objective's value and terms at the picture so far, if one was evaluated at this size.
     pub loss: Option<(f64, Vec<GroupValue>)>,

@@ -27,21 +27,21 @@ const WRITE: &str = "write the checkpoint";
 #[derive(Args)]
 #[command(next_help_heading = "Checkpoints")]
 pub(super) struct CheckpointArguments {
-    /// Keep the run's state in FILE, from which it can go on: every 30 seconds, after Ctrl-C, and in the end
+    /// Save the run's state in FILE every 30 seconds, after Ctrl-C, and at the end
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
 
-    /// Write the checkpoint every N iterations, not by time
+    /// Save the checkpoint every N iterations instead
     #[arg(long, value_name = "N", requires = "checkpoint", value_parser = clap::value_parser!(u32).range(1..))]
     checkpoint_every: Option<u32>,
 
-    /// Go on from the checkpoint if it is there; without it, begin. `impasto resume FILE` needs no other words
+    /// Continue from the checkpoint if it exists, start otherwise. `impasto resume FILE` needs no other options
     #[arg(long, requires = "checkpoint")]
     resume: bool,
 }
 
 impl CheckpointArguments {
-    /// The file, if there is to be one.
+    /// The file, if requested.
     pub(super) fn file(&self) -> Option<&Path> {
         self.checkpoint.as_deref()
     }
@@ -79,7 +79,7 @@ impl Keeper {
         let found = match Checkpoint::open(&file) {
             Ok(found) => Some(found),
             Err(CheckpointError::Read { why, .. }) if why.kind() == std::io::ErrorKind::NotFound => None,
-            // Nothing that is no checkpoint is replaced by one.
+            // Never overwrite a file that is not a checkpoint.
             Err(error) => return Err(impasto::Error::from(error).into()),
         };
         let found = found.filter(|_| arguments.resume || resumed.is_some());
@@ -109,7 +109,7 @@ impl Keeper {
         let differences = differences(found.about(), &self.about);
         if !differences.is_empty() {
             return Err(Error::Failure(format!(
-                "the checkpoint {} is of another run: {}; give what was given then, or begin anew without --resume",
+                "the checkpoint {} is of another run: {}; repeat the original arguments, or start again without --resume",
                 self.file.display(),
                 differences.join(", ")
             )));
@@ -137,7 +137,7 @@ impl Watcher for &mut Keeper {
             Some(every) => progress.iteration.is_multiple_of(every as usize),
             None => self.last.elapsed() >= INTERVAL,
         };
-        // The end is written by whoever drives.
+        // The driver writes the end.
         if due
             && run.ended().is_none()
             && let Err(why) = self.write(run)

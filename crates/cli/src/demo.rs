@@ -17,7 +17,7 @@ use super::print::note;
 /// Writes content.png, style.png and out.png into FOLDER, and prints the command that makes out.png.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The folder to write to; it is made if it is not there
+    /// The folder to write to, created if missing
     #[arg(default_value = "demo")]
     folder: PathBuf,
 }

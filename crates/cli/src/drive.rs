@@ -35,20 +35,20 @@ use super::rescue;
 /// What moves the pixels.
 #[derive(Args, Clone, Copy)]
 pub(super) struct OptimizerArguments {
-    /// What moves the pixels: adam, lbfgs or momentum [default: the preset's]
+    /// Optimiser: adam, lbfgs or momentum [default: the preset's]
     #[arg(long, value_name = "NAME", value_parser = names::<Method>(), hide_possible_values = true)]
     optimizer: Option<Method>,
 
-    /// The rate of adam or momentum, in units of the network's input; of inversions in levels of 0..255, momentum's times
-    /// σ² [default: the preset's]
+    /// Learning rate of adam or momentum, in units of the network's input; for invert in levels of 0..255, for its momentum
+    /// times σ² [default: the preset's]
     #[arg(long, value_name = "R", value_parser = rate)]
     pub(super) lr: Option<f64>,
 
-    /// Keep pixels within black and white while they move, not only when the picture is written [default: the preset's]
+    /// Keep pixel values in range during optimisation [default: the preset's]
     #[arg(long, conflicts_with = "no_clamp")]
     clamp: bool,
 
-    /// Let pixels go beyond black and white while they move [default: the preset's]
+    /// Let pixel values leave the range during optimisation [default: the preset's]
     #[arg(long)]
     no_clamp: bool,
 }
@@ -56,12 +56,12 @@ pub(super) struct OptimizerArguments {
 /// What is written while a run is under way.
 #[derive(Args)]
 pub(super) struct OnTheWayArguments {
-    /// Write the picture so far every N iterations, numbered, beside OUT
+    /// Write the picture so far every N iterations, numbered, next to OUT
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     save_every: Option<u32>,
 
-    /// Write one JSON object per iteration: iteration, scale (longer side in pixels), elapsed (seconds), total and the terms
-    /// of the picture so far, and trial, the total of a point that a line search tried and left
+    /// Write one JSON object per iteration: iteration, scale (longer side in pixels), elapsed (seconds), total and terms of
+    /// the picture so far, and trial, the total at a rejected trial point of a line search
     #[arg(long, value_name = "FILE.jsonl")]
     log: Option<PathBuf>,
 }
@@ -69,18 +69,18 @@ pub(super) struct OnTheWayArguments {
 /// Options of a run.
 #[derive(Args)]
 pub(super) struct RunArguments {
-    /// How many iterations: of the last scale, or of each from small to large [default: the preset's]
+    /// Iterations at the last scale, or at each scale from small to large [default: the preset's]
     #[arg(long, value_name = "N|A,B,C")]
     pub(super) steps: Option<Steps>,
 
     #[command(flatten)]
     pub(super) optimizer: OptimizerArguments,
 
-    /// Be done with a scale when its loss falls by less than this share in ten iterations, as in 0.01 [default: go through all]
+    /// Stop a scale early once ten iterations lower the loss by less than this share, as in 0.01 [default: never]
     #[arg(long, value_name = "X", value_parser = share)]
     tolerance: Option<f64>,
 
-    /// Write the mean of adam's last pictures, of about a hundred, in place of its very last: less grain
+    /// Write the mean of Adam's last hundred pictures or so instead of the last: less grain
     #[arg(long)]
     average: bool,
 
@@ -91,7 +91,7 @@ pub(super) struct RunArguments {
     #[command(flatten)]
     on_the_way: OnTheWayArguments,
 
-    /// Show the picture in the terminal as it comes (kitty, iTerm, sixel, or coloured blocks)
+    /// Show the picture in the terminal while it is painted (kitty, iTerm, sixel, or coloured blocks)
     #[arg(long)]
     preview: bool,
 
@@ -384,7 +384,7 @@ impl<'a> Driver<'a> {
         if let Some(also) = also {
             watchers.push(Box::new(Other(also)));
         }
-        // After those whose files are to be as far as it, at least.
+        // Write the checkpoint last: files written before it may be ahead of it, never behind.
         if let Some(keeper) = self.checkpoints.as_mut().filter(|_| ranks::writes()) {
             watchers.push(Box::new(keeper));
         }

@@ -25,15 +25,15 @@ use super::print::note;
 use super::progress::{Verbosity, plain};
 use super::rescue;
 
-/// Draw a figure of the papers, as a labelled sheet
+/// Draw a figure of the papers as a labelled sheet
 ///
 /// inversions: an image's features inverted at every layer (Mahendran & Vedaldi 2014, figure 6). lambda: one layer
-/// inverted with more and more smoothing. content, style: reconstructions layer by layer (Gatys, Ecker & Bethge 2016,
-/// figure 1). textures: from more and more layers (Gatys, Ecker & Bethge 2015, figure 2). weights: CONTENT in the manner
-/// of STYLE, a grid of layers and α/β (2016, figure 4). controls: CONTENT after STYLE1 by every style loss and choice of
-/// colours, and after STYLE1 and STYLE2 together. loss: a plot of --log files. Several images give several rows.
+/// inverted with increasing smoothing. content, style: reconstructions layer by layer (Gatys, Ecker & Bethge 2016, figure
+/// 1). textures: from more and more layers (Gatys, Ecker & Bethge 2015, figure 2). weights: CONTENT in STYLE, a grid of
+/// layers and α/β (2016, figure 4). controls: CONTENT in STYLE1 with every style loss and choice of colours, and in STYLE1
+/// and STYLE2 together. loss: a plot of --log files. Several images give several rows.
 ///
-/// Every cell is kept in the folder OUT.cells, so that a sheet that was interrupted goes on where it stopped.
+/// The folder OUT.cells keeps every cell, so that an interrupted sheet continues where it stopped.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Which figure
@@ -51,14 +51,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
     size: u32,
 
-    /// How many iterations for each cell
+    /// Iterations for each cell
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
 
     #[command(flatten)]
     optimizer: OptimizerArguments,
 
-    /// Seed of the noise that cells start from
+    /// Seed of the noise from which cells start
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 
@@ -70,7 +70,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "X,…", value_delimiter = ',', value_parser = weight)]
     values: Vec<f64>,
 
-    /// Begin a new line after N cells [default: even lines of at most 10]
+    /// Start a new row after N cells [default: even rows of at most 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     columns: Option<u16>,
 
@@ -78,7 +78,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "AXIS", default_value = "iterations")]
     over: Over,
 
-    /// loss: which number of the logs to plot
+    /// loss: the number of the logs to plot
     #[arg(long, value_name = "NAME", default_value = "total")]
     term: String,
 
@@ -300,7 +300,7 @@ impl Arguments {
             let point = number(x_name).zip(number(&self.term));
             point.ok_or_else(|| {
                 let what = format!("line {} has no numbers `{x_name}` and `{}`", index + 1, self.term);
-                Error::Failure(format!("{} is no log of that kind: {what}", path.display()))
+                Error::Failure(format!("{} is not a log of this kind: {what}", path.display()))
             })
         };
         let points = text.lines().enumerate().map(point).collect::<Result<_, _>>()?;

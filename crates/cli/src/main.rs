@@ -58,7 +58,7 @@ use self::error::Error;
 use self::invocation::Invocation;
 use self::ranks::Mode;
 
-/// Neural style transfer with VGG19, on CPUs alone.
+/// Neural style transfer with VGG19 on the CPU.
 #[derive(Parser)]
 #[command(name = "impasto", version, max_term_width = 100, disable_help_subcommand = true)]
 struct Cli {
@@ -99,7 +99,7 @@ impl Command {
     /// The pictures that a divided command may read from standard input.
     fn pictures(&mut self) -> Vec<&mut PathBuf> {
         match self {
-            // A run that is to go on needs a file, and its command says so.
+            // Resuming needs a file; the message says so.
             Self::Job(job) if !job.command().run_arguments().keeps_checkpoint() => job.command_mut().pictures_mut(),
             _ => Vec::new(),
         }

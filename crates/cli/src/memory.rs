@@ -17,8 +17,8 @@ const SHARE: f64 = 0.8;
 /// How much memory may be used.
 #[derive(Args, Clone, Copy)]
 pub(super) struct MemoryArguments {
-    /// The most memory that may be used, as in 800M or 4G; large pictures are then computed in bands, to the same result
-    /// [default: 80 % of what is free]
+    /// Memory limit, as in 800M or 4G; large pictures are then computed in bands, with the same result [default: 80 % of free
+    /// memory]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<usize>,
 }

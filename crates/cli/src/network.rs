@@ -12,7 +12,7 @@ use super::print::result;
 /// Show the network's layers: shapes, parameters, receptive fields, multiplications
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Side of the square image that shapes and multiplications are told for, in pixels
+    /// Side in pixels of the square image to which shapes and multiplications refer
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     size: u32,
 

@@ -13,10 +13,10 @@ use super::memory::shown;
 use super::print::results;
 use super::progress::duration;
 
-/// Say beforehand what a transfer, a texture or an inversion takes: sizes, steps, memory and time
+/// Estimate time and memory of a transfer, a texture or an inversion
 ///
-/// `plan CONTENT STYLE` takes the options of `transfer`; `plan texture EXAMPLE` and `plan invert IMAGE` those of these
-/// commands. Nothing is painted or written; the speed of this machine is measured for about a second.
+/// `plan CONTENT STYLE` takes the options of `transfer`, `plan texture EXAMPLE` and `plan invert IMAGE` those of their
+/// commands. It paints and writes nothing; it measures the speed of this machine for about a second.
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! What a run shows while it goes: a bar on a terminal, plain lines elsewhere, nothing if it is to be quiet.
+//! The progress of a run: a bar on a terminal, plain lines elsewhere, nothing with `--quiet`.
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
@@ -23,11 +23,11 @@ const FINE: f64 = 1000.0;
 /// How much is said on standard error.
 #[derive(Args, Clone, Copy)]
 pub(super) struct Verbosity {
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 
-    /// Say more: what is read, every term, and what the optimiser does
+    /// Print more: inputs, every term, and what the optimiser does
     #[arg(short, long)]
     pub(super) verbose: bool,
 }

@@ -12,13 +12,13 @@ use serde_json::Value;
 use super::error::Error;
 use super::{jobs, record};
 
-/// Go on with a run from its checkpoint
+/// Continue a run from its checkpoint
 ///
-/// The checkpoint knows the command, the folder that it was given in, and where the run stood. The picture comes out as
-/// if the run had never stopped. Give no checkpoint of strangers: its command says which files are read and written.
+/// The checkpoint holds the command, its folder, and the state of the run. The picture is the same as that of an uninterrupted
+/// run. Do not resume checkpoints from people you do not trust: the command decides which files are read and written.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// A file that --checkpoint has written
+    /// A file written by --checkpoint
     #[arg(value_name = "FILE")]
     checkpoint: PathBuf,
 }
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let path = &arguments.checkpoint;
     let checkpoint = Checkpoint::open(path).map_err(impasto::Error::from)?;
-    let wrong = || Error::file("go on from", path, "it holds no command that can go on");
+    let wrong = || Error::file("go on from", path, "it holds no command that can be resumed");
     let about = checkpoint.about();
     let text = |name: &str| about.get(name).and_then(Value::as_str);
     let words = about.get("arguments").and_then(Value::as_array).ok_or_else(wrong)?;

@@ -11,15 +11,15 @@ use serde_json::Value;
 use super::error::Error;
 use super::print::result;
 
-/// Tell how a picture was made that impasto wrote
+/// Show how a picture was made
 ///
-/// PNG, JPEG, WebP and TIFF files say it, unless it was left out.
+/// impasto records this in PNG, JPEG, WebP and TIFF files, unless --no-metadata left it out.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The picture
     picture: PathBuf,
 
-    /// Print only the command that makes the picture again, for a shell
+    /// Print only the shell command that makes the picture again
     #[arg(long)]
     as_command: bool,
 }

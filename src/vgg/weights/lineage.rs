@@ -13,7 +13,7 @@ pub enum Lineage {
     /// Published by VGG19's authors (Simonyan & Zisserman 2014) as a Caffe model, and converted from that for Keras and
     /// others: input in 0..255 less a mean, in the original with blue first.
     Caffe,
-    /// Trained anew for torchvision: input (pixel − mean)/std with pixels in 0..1, red first.
+    /// Trained for torchvision: input (pixel − mean)/std with pixels in 0..1, red first.
     Torchvision,
     /// Never trained; see [`Weights::random`](super::Weights::random).
     Random {

@@ -39,12 +39,12 @@ impl Default for WeightSource {
     }
 }
 
-/// Words that name no weights.
+/// An invalid source of weights.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidSource {
-    /// What follows `random:` is no seed.
-    #[error("`{seed}` in `random:{seed}` is no seed; a seed is a whole number from 0 to {max}", max = u64::MAX)]
+    /// The text after `random:` is not a seed.
+    #[error("`{seed}` in `random:{seed}` is not a seed; a seed is a whole number from 0 to {max}", max = u64::MAX)]
     Seed {
         /// What follows `random:`.
         seed: String,
@@ -54,7 +54,7 @@ pub enum InvalidSource {
     Empty,
 }
 
-/// The environment variable `IMPASTO_WEIGHTS` names no weights.
+/// The environment variable `IMPASTO_WEIGHTS` is invalid.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the environment variable IMPASTO_WEIGHTS is wrong: {0}")]
 pub struct InvalidEnvironment(#[from] InvalidSource);
@@ -127,7 +127,7 @@ impl FoundWeights {
     /// in the user's cache folder, and if none of these is there, a random network.
     ///
     /// # Errors
-    /// If `IMPASTO_WEIGHTS` is `random:` with something that is no seed.
+    /// If `IMPASTO_WEIGHTS` is `random:` with an invalid seed.
     pub fn find(chosen: Option<WeightSource>) -> Result<Self, InvalidEnvironment> {
         let environment = env::var_os("IMPASTO_WEIGHTS");
         Self::among(chosen, environment.as_deref(), dirs::cache_dir().as_deref(), Path::is_file)
@@ -148,7 +148,7 @@ impl FoundWeights {
     /// whether there is a file at a path.
     ///
     /// # Errors
-    /// If the environment's value is `random:` with something that is no seed.
+    /// If the environment's value is `random:` with an invalid seed.
     pub fn among(
         chosen: Option<WeightSource>,
         environment: Option<&OsStr>,
@@ -199,7 +199,7 @@ mod tests {
             let error = format!("random:{seed}").parse::<WeightSource>().unwrap_err();
             assert_eq!(error, InvalidSource::Seed { seed: seed.into() });
             assert!(
-                error.to_string().starts_with(&format!("`{seed}` in `random:{seed}` is no seed; a seed is a whole"))
+                error.to_string().starts_with(&format!("`{seed}` in `random:{seed}` is not a seed; a seed is a whole"))
             );
         }
         assert_eq!("".parse::<WeightSource>(), Err(InvalidSource::Empty));

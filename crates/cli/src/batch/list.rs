@@ -112,7 +112,7 @@ fn pictures(given: &[String], quiet: bool) -> Result<Vec<String>, Error> {
             found.extend(crate::pictures::in_folder(path, quiet)?);
         } else if !path.exists() && name.contains(['*', '?', '[']) {
             let matching =
-                glob::glob(name).map_err(|why| Error::Usage(format!("`{name}` is no pattern of files: {why}")))?;
+                glob::glob(name).map_err(|why| Error::Usage(format!("`{name}` is not a file pattern: {why}")))?;
             found.extend(matching.flatten().filter(|path| path.is_file()));
         } else {
             found.push(path.into());

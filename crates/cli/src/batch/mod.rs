@@ -24,27 +24,27 @@ use super::settings::{self, Settings, TransferOptions};
 
 /// Repaint many pictures
 ///
-/// Either every CONTENT in every STYLE, where both are pictures, folders of them, or patterns such as 'photos/*.jpg'; or the
-/// jobs of a CSV, whose first line names its columns: content, style, output, and options of `transfer` by their names
-/// without dashes. Options on the command line hold for all, a CSV's for its line.
+/// Repaints every CONTENT in every STYLE; both may be pictures, folders, or patterns such as 'photos/*.jpg'. Or runs the jobs
+/// of a CSV, whose first line names its columns: content, style, output, and options of `transfer` without their dashes.
+/// Options on the command line apply to all jobs, those of a CSV to their line.
 ///
-/// Goes on after a failure, and tells of all at the end. A picture that is there already, made by this version with the
-/// same settings from the same files, is left as it is. Each picture is the one that `impasto transfer` makes.
+/// Continues after a failure and reports all failures at the end. Skips a picture that exists already, made by this version
+/// with the same settings from the same files. Pictures are those that `impasto transfer` makes.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Pictures to repaint, or one CSV of jobs
     #[arg(required = true, value_name = "CONTENT|JOBS.csv")]
     contents: Vec<String>,
 
-    /// Pictures whose style to take
+    /// The styles
     #[arg(long = "style", value_name = "STYLE", num_args = 1..)]
     styles: Vec<String>,
 
-    /// The folder to write to, which is made if it is not there: CONTENT-STYLE.png, unless a CSV names the output
+    /// The folder for CONTENT-STYLE.png, created if missing; a CSV may name other outputs
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
 
-    /// Only tell what would be done
+    /// Only print what would be done
     #[arg(long)]
     dry_run: bool,
 
@@ -221,7 +221,7 @@ impl Arguments {
         self.contents.iter().map(PathBuf::from).chain(jobs.iter().flat_map(of_job)).collect()
     }
 
-    /// Makes a picture, unless it is there or nothing is to be done but to look.
+    /// Makes a picture, unless it exists or this is a dry run.
     fn paint(&self, job: &Job, files: &[PathBuf], networks: &Networks) -> Result<State, Error> {
         let mut settings = self.settings(job);
         let line = words(job, &settings)?;

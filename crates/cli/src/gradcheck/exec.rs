@@ -165,7 +165,7 @@ impl Subject {
         let ask = || {
             let answer = self.program.borrow_mut().ask(&question, "gradient")?;
             let gradients = answer.as_array().filter(|list| list.len() == inputs.len()).ok_or_else(|| {
-                format!("the program's gradient is no list with one array for each of the inputs ({})", inputs.len())
+                format!("the program's gradient is not a list with one array for each of the inputs ({})", inputs.len())
             })?;
             let of_input = |(input, (value, x)): (usize, (&Value, &ArrayD<f64>))| {
                 let gradient = array_of_shape(value, x.shape());

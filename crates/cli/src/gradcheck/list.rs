@@ -14,7 +14,7 @@ use super::{Arguments, Outcome, as_json, printed, single_error, verdict, worst_e
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let known = registry::operations();
     if let Some(name) = arguments.operations.iter().find(|name| !known.contains(&&name[..])) {
-        return Err(Error::Usage(format!("`{name}` is no operation; there are {}", known.join(", "))));
+        return Err(Error::Usage(format!("`{name}` is not an operation; there are {}", known.join(", "))));
     }
     let asked =
         |case: &Case| arguments.operations.is_empty() || arguments.operations.iter().any(|op| op == case.operation);

@@ -168,7 +168,7 @@ fn described(queue: &Queue, folder: &FilePath, mut upload: Upload) -> Result<Rec
         favourite: false,
         group: upload.group,
     };
-    if record.content_mask.is_some() != !record.style_masks.is_empty() {
+    if record.content_mask.is_some() == record.style_masks.is_empty() {
         return Err(bad("regions need `content-mask` and one `style-mask` for each style"));
     }
     if record.content_mask.is_some() && queue.root.to_string_lossy().contains(',') {
@@ -197,7 +197,7 @@ enum Effect {
 async fn change(State(queue): Shared, Path(id): Path<String>, body: Result<Bytes, BytesRejection>) -> Answer {
     let body = body.map_err(|why| refusal(why.status(), why.body_text()))?;
     let given: Settings =
-        serde_json::from_slice(&body).map_err(|why| bad(&format!("this is no JSON object of settings: {why}")))?;
+        serde_json::from_slice(&body).map_err(|why| bad(&format!("this is not a JSON object of settings: {why}")))?;
     let owner = Arc::clone(&queue);
     with_job(queue, &id, move |record, pending| {
         let mut settings = pending.unwrap_or_else(|| record.settings.clone());
@@ -206,7 +206,7 @@ async fn change(State(queue): Shared, Path(id): Path<String>, body: Result<Bytes
         let state = record.state;
         check(&Record { settings: settings.clone(), ..record }, &owner)?;
         match state {
-            JobState::Waiting => Ok(Effect::Save(Box::new(move |record| record.settings = settings.clone()))),
+            JobState::Waiting => Ok(Effect::Save(Box::new(move |record| record.settings.clone_from(&settings)))),
             state if state.is_under_way() => {
                 Ok(Effect::Request(Box::new(move |requests| requests.change = Some(settings))))
             }

@@ -80,7 +80,7 @@ impl Asked {
     /// What is wrong with it, in one sentence.
     pub(super) fn read(body: &[u8]) -> Result<Self, String> {
         let asked: Self = serde_json::from_slice(body)
-            .map_err(|why| format!("this is no JSON object of content, styles, like and settings: {why}"))?;
+            .map_err(|why| format!("this is not a JSON object of content, styles, like and settings: {why}"))?;
         if asked.styles.len() > MOST_STYLES {
             return Err(format!("a job has at most {MOST_STYLES} styles"));
         }

@@ -8,6 +8,8 @@ use impasto::run::{Checkpoint, CheckpointError, Run, State};
 use impasto::{Error as Failure, remove_left_behind};
 use serde_json::{Map, Value, json};
 
+use crate::print::note;
+
 /// The name of the file. Those that are sent do not begin with a dot.
 const FILE: &str = ".checkpoint";
 
@@ -54,7 +56,7 @@ impl Keeper {
             let about = checkpoint.about();
             if about.get("made") != Some(&told(made)) {
                 note(format_args!(
-                    "{} is of other settings, weights or pictures: the job begins anew",
+                    "{} is of other settings, weights or pictures: the job starts again",
                     self.file.display()
                 ));
                 return Ok(None);
@@ -63,7 +65,7 @@ impl Keeper {
             Ok(Some(Found { state: checkpoint.state()?, from: number("from"), iterations: number("iterations") }))
         };
         read().unwrap_or_else(|why| {
-            note(format_args!("{}; the job begins anew", Failure::from(why)));
+            note(format_args!("{}; the job starts again", Failure::from(why)));
             None
         })
     }
@@ -106,4 +108,3 @@ impl Keeper {
 fn told(made: &Provenance) -> Value {
     json!({"version": made.version, "settings": made.settings, "weights": made.weights})
 }
-use crate::print::note;

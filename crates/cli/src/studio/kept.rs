@@ -16,7 +16,7 @@ use super::queue::Queue;
 use super::upload::{bad, copy, preview_of, save_preview};
 
 /// The sides of the demo's pictures, in pixels.
-const DEMO: usize = 512;
+const DEMO: usize = 384;
 
 /// A picture that the studio has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Kept {
         let Self::Demo(which) = self else { unreachable!("the others have a place") };
         let (name, mut file) = names::create_free(folder, which.name()).map_err(cannot)?;
         std::io::Write::write_all(&mut file, which.png()).map_err(cannot)?;
-        save_preview(&which.picture(), &preview_of(folder, &name)).map_err(failure)?;
+        save_preview(which.picture(), &preview_of(folder, &name)).map_err(failure)?;
         Ok(name)
     }
 
@@ -112,17 +112,19 @@ impl Demo {
         }
     }
 
-    fn picture(self) -> Picture {
-        match self {
+    /// The picture. It is drawn once.
+    fn picture(self) -> &'static Picture {
+        static DRAWN: [OnceLock<Picture>; 2] = [OnceLock::new(), OnceLock::new()];
+        DRAWN[self as usize].get_or_init(|| match self {
             Self::Content => demo::content(DEMO * 3 / 4, DEMO),
             Self::Style => demo::style(DEMO),
-        }
+        })
     }
 
-    /// The picture as a PNG file. It is drawn once.
+    /// The picture as a PNG file.
     pub(super) fn png(self) -> &'static [u8] {
-        static DRAWN: [OnceLock<Vec<u8>>; 2] = [OnceLock::new(), OnceLock::new()];
-        DRAWN[self as usize].get_or_init(|| {
+        static ENCODED: [OnceLock<Vec<u8>>; 2] = [OnceLock::new(), OnceLock::new()];
+        ENCODED[self as usize].get_or_init(|| {
             let encoded = self.picture().encoded(Format::Png, &SaveOptions::default());
             encoded.expect("a picture of 8 bits can be a PNG")
         })

@@ -30,7 +30,7 @@ mod upload;
 mod votes;
 mod worker;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,7 +47,7 @@ use self::lock::Lock;
 use self::queue::Queue;
 use super::error::Error;
 use super::interrupt;
-use crate::print::{note, result};
+use crate::print::note;
 
 /// The port where none is asked for.
 const PORT: u16 = 4700;
@@ -60,16 +60,16 @@ const SWEEP: Duration = Duration::from_secs(3600);
 
 /// Paint on a page in the browser
 ///
-/// Opens a page on which pictures are dropped, knobs turned, and paintings watched as they come. Everything stays on this
-/// machine: pictures and settings in FOLDER, the page in impasto itself. Jobs wait for each other, and go on at the next
-/// start. Programs can ask for the same as the page: docs/studio.md.
+/// Opens a page where you drop pictures, choose settings and watch the painting. Everything stays on this machine: pictures
+/// and settings in FOLDER, the page in impasto itself. Jobs queue, and continue at the next start. Programs can do what the
+/// page does: docs/studio.md.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The folder for pictures and jobs; it is made if it is not there
+    /// The folder for pictures and jobs, created if missing
     #[arg(default_value = "studio")]
     folder: PathBuf,
 
-    /// The port of the page; 0 takes any that is free [default: 4700, or any that is free]
+    /// The page's port; 0 takes any free one [default: 4700, or any free one]
     #[arg(long, value_name = "N")]
     port: Option<u16>,
 
@@ -138,25 +138,28 @@ fn announce(address: SocketAddr, token: Option<&str>) -> String {
     let url = |address: SocketAddr| format!("http://{address}/{query}");
     let here = url(addresses::here(address));
     let elsewhere = addresses::elsewhere(address);
+    // All in one write, and not lost with its reader: a program that starts the studio may read the first line and close the pipe.
+    let print = |text: String| drop(std::io::stdout().write_all(text.as_bytes()));
     let [first, others @ ..] = elsewhere.as_slice() else {
-        result(format_args!("impasto studio: {here}"));
+        print(format!("impasto studio: {here}\n"));
         if token.is_some() && !address.ip().is_loopback() {
             note(format_args!("note: this machine is in no network, so no other can open the page"));
         }
         return here;
     };
-    result(format_args!("impasto studio: {}", url(*first)));
+    let mut text = format!("impasto studio: {}\n", url(*first));
     for other in others {
-        result(format_args!("also at {}", url(*other)));
+        text += &format!("also at {}\n", url(*other));
     }
     if addresses::here(address) != *first {
-        result(format_args!("on this machine {here}"));
+        text += &format!("on this machine {here}\n");
     }
     if std::io::stdout().is_terminal()
         && let Some(code) = addresses::qr_code(&url(*first))
     {
-        result(format_args!("{code}\nScan the code to open the page on a phone in the same network."));
+        text += &format!("{code}\nScan the code to open the page on a phone in the same network.\n");
     }
+    print(text);
     here
 }
 

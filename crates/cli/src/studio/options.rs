@@ -68,7 +68,7 @@ const LABELS: [(&str, &str); 15] = [
 
 /// The widget of an option: a switch, a choice among its values, a number, or text.
 fn kind(arg: &Arg, values: &[String]) -> &'static str {
-    match arg.get_value_names().and_then(|names| names.first()).map(|name| name.as_str()) {
+    match arg.get_value_names().and_then(|names| names.first()).map(clap::builder::Str::as_str) {
         _ if settings::is_flag(arg) => "switch",
         _ if !values.is_empty() => "choice",
         Some("N") => "integer",

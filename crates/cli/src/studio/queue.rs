@@ -342,7 +342,7 @@ impl Queue {
             |id: &u64| !Record::folder_of(&self.root, *id).exists() && !trash::folder_of(&self.root, *id).exists();
         let last = self.jobs().last_id;
         // Folders of these names may be somebody else's.
-        let id = (last + 1..).find(is_free).expect("numbers without end");
+        let id = (last + 1..u64::MAX).find(is_free).expect("no folder has all numbers");
         record.id = id;
         record.save_in(folder)?;
         std::fs::rename(folder, record.folder(&self.root))?;

@@ -138,7 +138,7 @@ impl Upload {
                 "style" => upload.styles.push(sent(field, folder).await?),
                 "settings" => {
                     let text = text(field).await?;
-                    let wrong = |why| bad(&format!("`settings` is no JSON object: {why}"));
+                    let wrong = |why| bad(&format!("`settings` is not a JSON object: {why}"));
                     upload.settings = serde_json::from_str(&text).map_err(wrong)?;
                 }
                 "like" => {
@@ -224,9 +224,10 @@ pub(super) fn thumbnail(folder: &Path, name: &str) -> std::io::Result<Vec<u8>> {
     {
         return Ok(bytes);
     }
-    let longest =
-        impasto::picture::shape(&picture).map_or(THUMBNAIL, |[height, width]| THUMBNAIL.min(width.max(height)));
-    let opened = Picture::open_fitted(&picture, longest).map_err(|why| std::io::Error::other(why.to_string()))?;
+    let other = |why: impasto::picture::PictureError| std::io::Error::other(why.to_string());
+    let [height, width] = impasto::picture::shape(&picture).map_err(other)?;
+    let longest = THUMBNAIL.min(width.max(height));
+    let opened = Picture::open_fitted(&picture, longest).map_err(other)?;
     // If it cannot be kept it is made again.
     let _ = opened.save(&small);
     opened.encoded(Format::Jpeg, &SaveOptions::default())

@@ -163,7 +163,7 @@ impl Votes {
             io::copy(&mut File::open(folder.join(name))?, &mut of_file)?;
             digest.update(of_file.finalize());
         }
-        let digest: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest: String = format!("{:x}", digest.finalize());
         self.inner().digests.insert(record.id, digest.clone());
         Ok(digest)
     }

@@ -145,7 +145,7 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
             Some(found) => {
                 let (iterations, scale) = (found.iterations, found.state.scale);
                 if let Err(why) = run.restore(found.state) {
-                    note(format_args!("job {id} begins anew: {why}"));
+                    note(format_args!("job {id} starts again: {why}"));
                     onlooker.forget();
                     return Ok(None);
                 }

@@ -238,9 +238,9 @@ fn what_is_no_whole_checkpoint_is_refused_and_left_as_it_is() {
         (state[..state.len() - 7].to_vec(), "is damaged (it has"),
         (state[..9].to_vec(), "damaged"),
         ([&state[..], b"more"].concat(), "is damaged (it has"),
-        (b"this is no checkpoint".to_vec(), "is no checkpoint of impasto"),
-        (Vec::new(), "is no checkpoint of impasto"),
-        (std::fs::read(&thin).unwrap(), "is no checkpoint of impasto"),
+        (b"this is no checkpoint".to_vec(), "is not a checkpoint of impasto"),
+        (Vec::new(), "is not a checkpoint of impasto"),
+        (std::fs::read(&thin).unwrap(), "is not a checkpoint of impasto"),
         (about(r#"\"format\":1"#, r#"\"format\":9"#), "a later version"),
         (about(r#"\"scale\":0"#, r#"\"scale\":7"#), "is none of this run"),
         (about(r#"\"iteration_of_scale\":3"#, r#"\"iteration_of_scale\":9"#), "is none of this run"),
@@ -260,7 +260,7 @@ fn what_is_no_whole_checkpoint_is_refused_and_left_as_it_is() {
     }
     // Nothing else is replaced by a checkpoint.
     std::fs::write(shop.path("state"), "a letter").unwrap();
-    fails(&shop, &(words(&job) + " --checkpoint state"), 1, &["state is no checkpoint of impasto"]);
+    fails(&shop, &(words(&job) + " --checkpoint state"), 1, &["state is not a checkpoint of impasto"]);
     fails(&shop, &(words(&job) + " --checkpoint content.png"), 2, &["--checkpoint content.png", "another name"]);
     fails(&shop, &(words(&job) + " --checkpoint ./out.png"), 2, &["--checkpoint ./out.png", "another name"]);
     fails(&shop, &(words(&job) + " --checkpoint none/state"), 1, &["there is no folder none"]);
@@ -275,8 +275,8 @@ fn what_is_no_whole_checkpoint_is_refused_and_left_as_it_is() {
         &["give a file"],
     );
     fails(&shop, "resume none", 1, &["none"]);
-    fails(&shop, "resume .", 1, &["is no checkpoint"]);
-    fails(&shop, &(words(&job) + " --checkpoint /dev/null"), 1, &["/dev/null is no checkpoint"]);
+    fails(&shop, "resume .", 1, &["is not a checkpoint"]);
+    fails(&shop, &(words(&job) + " --checkpoint /dev/null"), 1, &["/dev/null is not a checkpoint"]);
 }
 
 /// Where files may not become longer than 20 kB (or 40, as the shell counts), the picture fits and the checkpoint does not.

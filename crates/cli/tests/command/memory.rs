@@ -96,7 +96,7 @@ fn the_largest_size_is_the_content_s_own_if_that_fits() {
     assert_eq!(shop.rgb("out.png").dimensions(), (32, 24));
 }
 
-/// What `ulimit -v` leaves is known beforehand, so that nothing is aborted.
+/// impasto measures what `ulimit -v` leaves before it starts, so that nothing is aborted.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_small_address_space_ends_in_words() {

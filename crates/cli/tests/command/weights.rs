@@ -235,7 +235,7 @@ fn servers_of_every_manner() {
     let (sent, _) = fetched(Manner { ignores_ranges: true, ..base }, "file");
     assert!(sent >= whole);
     fetched(Manner { ignores_ranges: true, hides_length: true, ..base }, "file");
-    // Connections that break are taken up where they ended, also where the server begins anew.
+    // Connections that break are taken up where they ended, also if the server starts again.
     let (sent, requests) = fetched(Manner { cuts_after: Some(20_000), ..base }, "file");
     assert!(requests.len() > 4 && sent < whole / 2, "{sent} bytes in {} answers", requests.len());
     fetched(Manner { ignores_ranges: true, cuts_after: Some(whole - 1000), withholds: 0, ..base }, "file");
