@@ -131,9 +131,8 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
     fn load(&self, scale: Scale, content: Dimensions, styles: &[Dimensions]) -> Result<Load, NetworkError> {
         let Self { recipe, masks, network, execution, .. } = self;
         let network = (*network).clone().with_pooling(recipe.pooling);
-        let scaled = |picture: &Dimensions| {
-            picture.fitted(longest(picture.longest(), scale.side, content.longest())).size()
-        };
+        let scaled =
+            |picture: &Dimensions| picture.fitted(longest(picture.longest(), scale.side, content.longest())).size();
         // What is seen by regions is made of whole maps, as moments are.
         let whole = masks.is_some() || content.opacity || recipe.style_loss != StyleLoss::Gram;
         let style_place = if whole { Place::Moments } else { Place::Gram };

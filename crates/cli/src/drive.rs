@@ -478,7 +478,7 @@ impl<'a> Driver<'a> {
                 }
                 Ok(ExitCode::from(interrupt::EXIT_CODE))
             }
-            Ended::Complete | Ended::Converged | Ended::Settled => Ok(ExitCode::SUCCESS),
+            _ => Ok(ExitCode::SUCCESS),
         }
     }
 }

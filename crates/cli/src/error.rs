@@ -129,6 +129,7 @@ impl From<NetworkError> for Error {
             ),
             NetworkError::Classifier { .. } => format!("{error}; choose a layer up to pool5"),
             NetworkError::TooSmall { .. } => format!("{error}; give a larger --size or a shallower layer"),
+            _ => error.to_string(),
         })
     }
 }
