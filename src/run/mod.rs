@@ -60,7 +60,6 @@ use crate::vgg::{Execution, Vgg19};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Ended {
     /// All iterations were made.
     Complete,

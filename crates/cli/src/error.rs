@@ -114,7 +114,7 @@ impl From<impasto::Error> for Error {
                 Self::Usage(error.to_string())
             }
             Library::Checkpoint(CheckpointError::Other { .. }) => {
-                Self::Failure(format!("{error}; give one that --checkpoint has written"))
+                Self::Failure(format!("{error}; give a file written by --checkpoint"))
             }
             _ => Self::Failure(error.to_string()),
         }

@@ -1,4 +1,4 @@
-//! A decoder's panic is an error like any other.
+//! Turns a decoder's panic into an error.
 
 use std::cell::Cell;
 use std::fmt::Display;

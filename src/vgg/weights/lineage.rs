@@ -8,7 +8,6 @@ use ndarray::{ArrayView4, Axis};
 /// [`Weights::published_convolutions`](super::Weights::published_convolutions) tells. The two trained networks of VGG19's shape take their input in different units, so to know
 /// one from the other is to know what to feed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Lineage {
     /// Published by VGG19's authors (Simonyan & Zisserman 2014) as a Caffe model, and converted from that for Keras and
     /// others: input in 0..255 less a mean, in the original with blue first.

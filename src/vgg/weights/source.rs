@@ -89,7 +89,6 @@ impl fmt::Display for WeightSource {
 
 /// Which place to look in had the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum WeightsOrigin {
     /// The caller said so.
     Chosen,
