@@ -1,4 +1,4 @@
-//! A decoder's panic is an error like any other.
+//! Turns a decoder's panic into an error.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -8,12 +8,12 @@ use std::sync::Once;
 use super::Fault;
 
 thread_local! {
-    /// Whether this thread is within a decoder, whose panics are not to be shown.
+    /// Whether this thread runs a decoder, whose panics are silent.
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a decoder of the named format. If it panics, which the decoders of others do on some damaged files, that is an
-/// error and nothing is printed.
+/// Runs a decoder of the named format. If it panics, as some third-party decoders do on damaged files, returns an error and prints
+/// nothing.
 pub(super) fn without_panics<T>(format: impl Display, decode: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {

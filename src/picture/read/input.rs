@@ -1,4 +1,4 @@
-//! Where a picture's bytes come from: a file, standard input, or a pipe.
+//! Sources of a picture's bytes: a file, standard input, or a pipe.
 
 use std::collections::BTreeMap;
 use std::fs::File;
