@@ -43,6 +43,7 @@ pub struct Texture<'a, P = &'a Picture> {
 
 /// A texture that cannot be made.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[non_exhaustive]
 pub enum TextureError {
     /// The poolings would crop pixels at a seamless edge.
     #[error(

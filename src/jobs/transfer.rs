@@ -12,6 +12,7 @@ use crate::vgg::{Execution, NetworkError, Vgg19};
 
 /// The colours of the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Colours {
     /// The style's colours.
     #[default]

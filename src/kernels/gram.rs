@@ -182,6 +182,11 @@ pub fn times_in_place<T: Real>(f: &mut [T], s: &ArrayView2<'_, T>, cells: Cells,
     });
 }
 
+/// Bytes of scratch memory that [`times_in_place`] takes on so many threads.
+pub fn scratch_bytes<T>(channels: usize, cells: Cells, threads: usize) -> usize {
+    threads * cells.part() * channels * size_of::<T>()
+}
+
 /// Rows that are summed in the elements' own precision before they enter a sum in f64.
 const SUMMED: usize = 64;
 

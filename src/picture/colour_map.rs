@@ -14,6 +14,7 @@ const LEAST: f64 = 1.3e-6;
 /// the other picture: AΣAᵀ = Σ′.
 #[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, PartialEq, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ColourMap {
     /// A = Σ′^½·Σ^(−½), by principal axes (Hertzmann's Image Analogies).
     #[default]

@@ -141,8 +141,7 @@ pub enum Fault {
     },
     /// The system does not give the memory.
     #[error(
-        "{:.1} GiB of memory are needed for it at {width}×{height} pixels, which cannot be had; a smaller --size needs \
-         less", *bytes as f64 / f64::from(1 << 30)
+        "{:.1} GiB of memory are needed for it at {width}×{height} pixels, which cannot be had", *bytes as f64 / f64::from(1 << 30)
     )]
     Memory {
         /// Width in pixels, as it is used.

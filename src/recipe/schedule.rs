@@ -19,6 +19,7 @@ pub struct Scale {
 
 /// The scales of a run, from small to large.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Scales {
     /// Sizes that double up to the picture's own, the smallest between [`SMALLEST`](Self::SMALLEST) and twice that.
     Auto,
@@ -30,6 +31,7 @@ pub enum Scales {
 
 /// The number of iterations at each scale.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Steps {
     /// Fewer at larger scales.
     Auto,

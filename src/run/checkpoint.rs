@@ -61,7 +61,7 @@ pub enum CheckpointError {
         why: io::Error,
     },
     /// It is something else.
-    #[error("{} is not a checkpoint of impasto; give a file written by --checkpoint", path.display())]
+    #[error("{} is not a checkpoint of impasto", path.display())]
     Other {
         /// The file.
         path: PathBuf,

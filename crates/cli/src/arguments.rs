@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use impasto::kernels::ConvAlgorithm;
 use impasto::objective::Targets;
+use impasto::ops::ConvAlgorithm;
 use impasto::picture::Picture;
 use impasto::recipe::{LayerWeights, Preset, Recipe, StyleLoss};
 use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};

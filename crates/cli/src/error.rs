@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use impasto::jobs::MasksError;
 use impasto::objective::{InversionError, RegionError};
-use impasto::picture::PictureError;
-use impasto::vgg::NetworkError;
+use impasto::picture::{Fault, PictureError};
+use impasto::run::CheckpointError;
+use impasto::vgg::{NetworkError, WeightsError};
 
 use super::print::{Results, note};
 use super::{advice, ranks};
@@ -88,6 +89,9 @@ impl From<PictureError> for Error {
             PictureError::Extension { .. } | PictureError::NoFormat { .. } | PictureError::Depth { .. } => {
                 Self::Usage(error.to_string())
             }
+            PictureError::Read { why: Fault::Memory { .. }, .. } => {
+                Self::Failure(format!("{error}; give a smaller --size"))
+            }
             _ => Self::Failure(error.to_string()),
         }
     }
@@ -106,7 +110,12 @@ impl From<impasto::Error> for Error {
             Library::Texture(error) => Self::Failure(advice::texture(&error)),
             Library::Memory(error) => Self::Failure(advice::memory(&error, None)),
             Library::Masks(error) => Self::Failure(advice::masks(&error)),
-            Library::Schedule(_) | Library::Environment(_) => Self::Usage(error.to_string()),
+            Library::Schedule(_) | Library::Environment(_) | Library::Weights(WeightsError::Environment(_)) => {
+                Self::Usage(error.to_string())
+            }
+            Library::Checkpoint(CheckpointError::Other { .. }) => {
+                Self::Failure(format!("{error}; give a file written by --checkpoint"))
+            }
             _ => Self::Failure(error.to_string()),
         }
     }
@@ -120,6 +129,7 @@ impl From<NetworkError> for Error {
             ),
             NetworkError::Classifier { .. } => format!("{error}; choose a layer up to pool5"),
             NetworkError::TooSmall { .. } => format!("{error}; give a larger --size or a shallower layer"),
+            _ => error.to_string(),
         })
     }
 }

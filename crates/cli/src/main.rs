@@ -48,6 +48,7 @@ mod transfer;
 mod weights;
 
 use std::ffi::OsString;
+use std::panic;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -116,6 +117,13 @@ impl Command {
 
 /// Parses, runs, and turns what happened into an exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
 fn main() -> ExitCode {
+    // A decoder's panic is reported as what is wrong with the picture.
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |what| {
+        if !impasto::picture::is_decoding() {
+            usual(what);
+        }
+    }));
     allocator::give_back();
     interrupt::outlive_full_files();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();

@@ -29,6 +29,7 @@ pub(super) use self::target::{Extras, Target};
 use super::colour::Colour;
 use super::error::{Fault, PictureError, reserve};
 use super::{Format, Picture};
+pub use guard::is_decoding;
 
 /// The most bytes of pixels that a file may decode to, so that a damaged or malicious one cannot exhaust the memory:
 /// 358 million pixels of 8-bit RGB. When fuzzed it is less, as large pictures take long and show nothing more.

@@ -173,7 +173,7 @@ impl WeightsFile {
         let read = |linears: Vec<_>| in_order(linears.par_iter().map(|linear| self.linear(linear)).collect());
         let classifier = linears.map(read).transpose()?;
         let Recognised { lineage, mean, std, .. } = recognised;
-        Ok(Weights { convolutions, mean, std, classifier, lineage })
+        Ok(Weights { convolutions, mean, std, classifier, lineage, note: None })
     }
 }
 
