@@ -12,7 +12,7 @@ use crate::vgg::{Execution, Layer, Vgg19};
 ///
 /// What is optimised is the paper's x: the picture on 0..255 with the network's mean subtracted.
 ///
-/// With [`Dimensions`] in place of the image it is only [priced](Self::work).
+/// With [`Dimensions`] in place of the image it can only be [priced](Self::work).
 #[derive(Clone)]
 pub struct Invert<'a, P = &'a Picture> {
     /// The picture whose features are sought.

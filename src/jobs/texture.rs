@@ -10,7 +10,7 @@ use crate::vgg::{Execution, Layer, Vgg19};
 
 /// A texture synthesis, described field by field and then [run](Self::run).
 ///
-/// With [`Dimensions`] in place of the example it is only [priced](Self::work).
+/// With [`Dimensions`] in place of the example it can only be [priced](Self::work).
 #[derive(Clone)]
 pub struct Texture<'a, P = &'a Picture> {
     /// What to look like.

@@ -114,7 +114,7 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
         let side = content.longest();
         let mut scales = self.recipe.scales.schedule(&self.recipe.steps, side)?;
         if self.recipe.scales == Scales::Auto {
-            // Narrow pictures begin larger, so that the deepest layer sees something of them.
+            // Narrow pictures start larger, so that the deepest layer has positions.
             let pictures = styles.iter().chain([&content]);
             let narrowest = pictures.map(|picture| picture.height.min(picture.width)).min().unwrap_or(0);
             let (least, last) = (self.recipe.deepest().stride(), scales.len() - 1);
