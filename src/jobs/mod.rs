@@ -1,4 +1,4 @@
-//! The jobs: a description of what is wanted, which a [`Run`](crate::run::Run) carries out.
+//! The jobs: specifications that a [`Run`](crate::run::Run) executes.
 
 mod invert;
 mod masks;
@@ -8,4 +8,4 @@ mod transfer;
 pub use invert::Invert;
 pub use masks::{Masks, MasksError};
 pub use texture::{Texture, TextureError};
-pub use transfer::{Colours, Transfer};
+pub use transfer::{Colours, OwnTerm, Transfer};

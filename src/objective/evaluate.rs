@@ -84,6 +84,11 @@ impl<T: Real> Objective<T> {
         self.places().into_iter().filter_map(Place::layer).max()
     }
 
+    /// Tells all terms the number of the next evaluation; see [`Term::turn`].
+    pub fn turn(&mut self, turn: usize) {
+        self.groups.iter_mut().flat_map(|group| &mut group.terms).for_each(|(_, term)| term.turn(turn));
+    }
+
     /// The objective at a picture: `pixels` as terms see them, and the `input` (height, width, 3) that the network sees,
     /// which is `pixels` itself or was computed from them.
     ///
@@ -204,7 +209,7 @@ fn normalising(weights: impl Iterator<Item = f64>) -> f64 {
     if exponent.is_finite() && exponent.abs() > ORDINARY { (-exponent).exp2() } else { 1.0 }
 }
 
-/// What is to be seen at each place. At the layers `by_rows` a rank may see its own rows of the features only.
+/// The observations at each place. At the layers `by_rows` a rank may observe only its own rows of the features.
 pub(super) fn see<'t, T: Real>(
     execution: &Execution,
     network: &Vgg19<T>,

@@ -7,7 +7,7 @@ use ndarray::{Array3, ArrayD};
 use super::*;
 use crate::comm::threads;
 use crate::kernels::testing::random;
-use crate::recipe::{LayerWeights, Preset, Recipe};
+use crate::recipe::{Finish, LayerWeights, Preset, Recipe};
 use crate::vgg::Tiling::{self, Bands, Whole};
 use crate::vgg::{Execution, Layer, Plan, Pooling, Request, Vgg19, Weights};
 
@@ -95,6 +95,13 @@ fn have_the_same_bits_for_every_objective_and_pooling() {
                 };
                 check(&made, &network, size);
             }
+            let finish = Finish { grid: 12, ..Finish::default() };
+            let made = |execution: &Execution, network: &Vgg19<f32>| {
+                let (recipe, styles) = (Preset::Balanced.recipe(true), vec![(picture([40, 61], 2), 1.0)]);
+                let (network, whole, none) = ((execution, network), [Region::whole(1)], Targets::default());
+                finishing((&recipe, &finish), network, picture(size, 1), styles, &whole, &none, 1).unwrap()
+            };
+            check(&made, &network, size);
             let made = |execution: &Execution, network: &Vgg19<f32>| {
                 texture_by(execution, network, picture([48, 50], 3), &texture_layers()).unwrap()
             };
@@ -156,6 +163,33 @@ fn take_the_memory_that_was_forecast() {
                 (0.75..1.05).contains(&(most / forecast)),
                 "{most} and {forecast} bytes: {plan:?}, {features:?}, {grams:?}"
             );
+        }
+    }
+}
+
+#[test]
+fn take_the_scratch_memory_that_was_forecast() {
+    let network = Vgg19::new(Weights::random_with_widths([16, 48, 96, 128, 128], 1, None));
+    let layers = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<Layer>>();
+    let request = Request::new(layers(&["relu4_2"]), layers(&["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]));
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        for (size, plan) in [([40, 40], Plan::whole()), ([130, 120], Plan::whole()), ([300, 300], plans()[0].clone())] {
+            pool.install(|| {
+                let tape = Tape::new();
+                let x = tape.variable(picture(size, 9));
+                let execution = Execution::default().with_plan(plan.clone());
+                let observed = execution.observe(&network, &x, &request).unwrap();
+                let values = observed.features.into_values().chain(observed.grams.into_values().map(|gram| gram.value));
+                let errors = values.map(|value| crate::ops::mean(&crate::ops::square(&value)));
+                errors.reduce(|a, b| crate::ops::add(&a, &b)).unwrap().backward();
+                let (held, cost) = (tape.buffers().workspace().bytes(), network.cost(&plan, size, &request, true));
+                let forecast = cost.bytes - cost.maps;
+                assert!(
+                    (0.6..1.02).contains(&(held as f64 / forecast as f64)),
+                    "{held} and {forecast} bytes at {size:?} on {threads} threads"
+                );
+            });
         }
     }
 }

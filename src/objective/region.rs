@@ -1,5 +1,5 @@
 //! Styles for parts of a picture: guided Gram matrices (Gatys, Ecker, Bethge, Hertzmann & Shechtman 2017, "Controlling
-//! perceptual factors in neural style transfer", section 4.1), and moments likewise.
+//! perceptual factors in neural style transfer", section 4.1), and guided moments.
 
 use ndarray::{Array2, Axis, s};
 
@@ -64,6 +64,12 @@ impl<T: Real> Guide<T> {
         let weights = (0..poolings).fold(weights.mapv(f64::from), |weights, _| pooled(&weights));
         let positions = weights.sum();
         (positions > 0.0).then(|| Self { roots: weights.mapv(|w| T::of(w.max(0.0).sqrt())).into(), positions })
+    }
+
+    /// The weight of a position, counted row by row.
+    pub(super) fn weight(&self, position: usize) -> f64 {
+        let roots = self.roots.of_rank::<ndarray::Ix2>("guide");
+        Real::to_f64(roots[[position / roots.ncols(), position % roots.ncols()]]).powi(2)
     }
 
     /// What is seen of features at a place of sums, each position counted by its weight: the features times the roots T of the

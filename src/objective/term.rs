@@ -39,7 +39,7 @@ pub struct Seen<'t, T: Real> {
 
 /// A term of an [`Objective`](super::Objective): a scalar function of what is seen at one place.
 ///
-/// Adding a term takes one file with an implementation of this trait and one line in `objective::registered`, by which
+/// Adding a term takes one file with an implementation of this trait and one line in `objective::registered`, through which
 /// gradcheck finds it.
 pub trait Term<T: Real>: Send + Sync {
     /// What the term is called within its group, as in logs: for most their layer.
@@ -47,6 +47,10 @@ pub trait Term<T: Real>: Send + Sync {
 
     /// Where it looks.
     fn place(&self) -> Place;
+
+    /// Called before each evaluation of a run with its number at this size, from 0: for terms that look at other parts of
+    /// the picture in each.
+    fn turn(&mut self, _turn: usize) {}
 
     /// `weight` times the term, a scalar on the tape of `seen`.
     fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T>;

@@ -45,7 +45,7 @@ use rand_chacha::ChaCha8Rng;
 
 pub use canvas::{Canvas, FAINT, Start, Units};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use forecast::{Bytes, Forecast, Load, MemoryError, ScaleForecast, Speed};
+pub use forecast::{Bytes, Forecast, Load, MemoryError, ScaleForecast, Speed, Work};
 pub use state::{State, StateError};
 pub use watch::{Progress, Stop, Watcher};
 
@@ -63,7 +63,7 @@ use crate::vgg::{Execution, Vgg19};
 pub enum Ended {
     /// All iterations were made.
     Complete,
-    /// Whoever watched asked to stop.
+    /// A watcher asked to stop.
     Stopped,
     /// The optimiser has nothing left to improve.
     Converged,
@@ -91,16 +91,28 @@ pub struct Stage {
     pub jitter: usize,
     /// The seed of that.
     pub seed: u64,
+    /// Whether the optimiser of the stage before goes on here, if it can go on at another size.
+    pub carries: bool,
 }
 
 impl Stage {
     /// A stage of that many iterations of L-BFGS.
     pub fn new(canvas: Canvas, objective: Objective<f32>, network: Vgg19<f32>, steps: usize) -> Self {
         let optimizer = Method::Lbfgs.optimizer(1.0, steps, None);
-        Self { canvas, objective, network, execution: Execution::default(), optimizer, steps, jitter: 0, seed: 0 }
+        Self {
+            canvas,
+            objective,
+            network,
+            execution: Execution::default(),
+            optimizer,
+            steps,
+            jitter: 0,
+            seed: 0,
+            carries: true,
+        }
     }
 
-    /// The same with evaluations divided as foreseen.
+    /// The same with the plan of the forecast.
     fn planned(self, forecast: &ScaleForecast) -> Self {
         Self { execution: self.execution.with_plan(forecast.plan.clone()), ..self }
     }
@@ -114,8 +126,8 @@ impl Stage {
 
 /// A job that goes through several sizes, from small to large.
 pub trait Job {
-    /// The sizes, at least one.
-    fn scales(&self) -> &[Scale];
+    /// What the job takes at each of its sizes.
+    fn work(&self) -> &Work;
 
     /// What is minimised at one of them. From the second on, `so_far` is the canvas of the one before; the run keeps its
     /// optimiser if that goes on at another size.
@@ -124,48 +136,22 @@ pub trait Job {
     /// If the network has not the layers that the job needs, or a picture is too small for them.
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error>;
 
-    /// What the job takes at one of its sizes.
-    fn load(&self, index: usize) -> Load;
-
-    /// Bytes of the pictures that the job holds at all times.
-    fn held(&self) -> usize {
-        0
-    }
-
     /// The finished picture.
     fn finished(&self, picture: Picture) -> Picture {
         picture
     }
 }
 
-/// What a job will take if it does with so many bytes of memory.
-///
-/// # Errors
-/// If the memory does not do for one of its sizes.
-pub fn forecast(job: &(impl Job + ?Sized), memory: usize) -> Result<Forecast, MemoryError> {
-    let loads: Vec<_> = job.scales().iter().enumerate().map(|(index, scale)| (*scale, job.load(index))).collect();
-    Forecast::new(&loads, job.held(), memory)
-}
-
-/// The same, and the load at the last size.
-pub(crate) fn forecast_and_load(job: &impl Job, memory: usize) -> Result<(Forecast, Load), Error> {
-    Ok((forecast(job, memory)?, job.load(job.scales().len() - 1)))
-}
-
 /// A job of one stage.
-struct Single([Scale; 1], Load);
+struct Single(Work);
 
 impl Job for Single {
-    fn scales(&self) -> &[Scale] {
+    fn work(&self) -> &Work {
         &self.0
     }
 
     fn stage(&self, _: usize, _: Option<&Canvas>) -> Result<Stage, Error> {
         unreachable!("its only stage was given to the run")
-    }
-
-    fn load(&self, _: usize) -> Load {
-        self.1.clone()
     }
 }
 
@@ -185,6 +171,8 @@ pub struct Run<'a> {
     begin: Instant,
     /// How long the run took before `begin`, from which it was restored.
     before: Duration,
+    /// The objective's value and terms at the picture so far, once one was evaluated at this size.
+    loss: Option<(f64, Vec<GroupValue>)>,
     /// The last values whose loss is known and finite, where the optimiser does not keep them itself.
     sound: Option<ArrayD<f32>>,
     /// What became NaN or infinite.
@@ -197,6 +185,7 @@ impl<'a> Run<'a> {
     pub fn new(stage: Stage) -> Self {
         let [height, width] = stage.canvas.size();
         let load = Load {
+            matched: None,
             size: [height, width],
             margin: 0,
             examples: Vec::new(),
@@ -205,8 +194,9 @@ impl<'a> Run<'a> {
             network: stage.network.clone(),
             ranks: stage.execution.ranks(),
         };
-        let job = Single([Scale { side: height.max(width), steps: stage.steps }], load);
-        let forecast = forecast(&job, usize::MAX).expect("without limit");
+        let scale = Scale { side: height.max(width), steps: stage.steps, finish: false };
+        let job = Single(Work { scales: vec![scale], loads: vec![load], held: 0 });
+        let forecast = job.0.within(usize::MAX).expect("without limit");
         Self::from(Box::new(job), stage, forecast)
     }
 
@@ -218,12 +208,12 @@ impl<'a> Run<'a> {
         Self::within(job, usize::MAX)
     }
 
-    /// The same with no more memory, of the whole process, than so many bytes: as the [`forecast`] says.
+    /// The same with no more memory, of the whole process, than so many bytes: as [`Work::forecast`] says.
     ///
     /// # Errors
     /// As [`of`](Self::of), and if the memory does not do for one of the sizes.
     pub fn within(job: impl Job + 'a, memory: usize) -> Result<Self, Error> {
-        let forecast = forecast(&job, memory)?;
+        let forecast = job.work().forecast(memory)?;
         let stage = job.stage(0, None)?;
         stage.check()?;
         Ok(Self::from(Box::new(job), stage.planned(&forecast.scales[0]), forecast))
@@ -245,6 +235,7 @@ impl<'a> Run<'a> {
             tape: Tape::new(),
             begin,
             before: Duration::ZERO,
+            loss: None,
             sound: None,
             not_finite: None,
             ended: None,
@@ -279,6 +270,7 @@ impl<'a> Run<'a> {
             self.next_scale()?;
         }
         let stage = &mut self.stage;
+        stage.objective.turn(self.iteration_of_scale);
         let (evaluated, total, groups, gradient) = {
             // Unused memory is not to add up to more than what is in use at some time.
             self.tape.buffers().limit(self.forecast.scales[self.scale].buffers);
@@ -312,7 +304,17 @@ impl<'a> Run<'a> {
         }
         self.iteration += 1;
         self.iteration_of_scale += 1;
-        let last = self.scale + 1 == self.job.scales().len();
+        let searches = !kept_here(&self.stage);
+        let rises = self.loss.as_ref().is_some_and(|(lowest, _)| total.is_nan() || total > *lowest);
+        let is_trial = step == Step::Projected || searches && rises;
+        let trial = if is_trial {
+            Some(total)
+        } else {
+            self.loss = Some((total, groups.clone()));
+            None
+        };
+        let (lowest, at_lowest) = if is_trial { self.loss.clone() } else { None }.unwrap_or((total, groups));
+        let last = self.scale + 1 == self.job.work().scales.len();
         let complete = self.iteration_of_scale == self.stage.steps;
         let settled = self.tolerance.settled(total).filter(|_| !complete);
         self.scale_done = step == Step::Converged || complete || settled.is_some();
@@ -327,7 +329,7 @@ impl<'a> Run<'a> {
             // The picture is still to be written, which takes memory too.
             self.tape = Tape::new();
         }
-        Ok(Some(Progress { settled, ..self.progress(total, groups, step) }))
+        Ok(Some(Progress { trial, settled, ..self.progress(lowest, at_lowest, step) }))
     }
 
     /// Makes all iterations that are left, telling `watcher` of each; the watcher may stop the run.
@@ -380,10 +382,10 @@ impl<'a> Run<'a> {
 
     /// The sizes of the run.
     pub fn scales(&self) -> &[Scale] {
-        self.job.scales()
+        &self.job.work().scales
     }
 
-    /// What the run was foreseen to take.
+    /// The forecast of the run.
     pub fn forecast(&self) -> &Forecast {
         &self.forecast
     }
@@ -399,11 +401,12 @@ impl<'a> Run<'a> {
         let mut next = next.planned(&self.forecast.scales[self.scale + 1]);
         next.check()?;
         let shape = next.canvas.values().raw_dim();
-        if self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
+        if next.carries && self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
             next.optimizer = std::mem::replace(&mut self.stage.optimizer, Method::Lbfgs.optimizer(1.0, 0, None));
         }
         self.stage = next;
         self.sound = None;
+        self.loss = None;
         self.scale += 1;
         (self.iteration_of_scale, self.scale_done) = (0, false);
         self.tolerance.restart();
@@ -411,7 +414,7 @@ impl<'a> Run<'a> {
     }
 
     fn progress(&self, total: f64, groups: Vec<GroupValue>, step: Step) -> Progress {
-        let scales = self.job.scales();
+        let scales = self.scales();
         Progress {
             iteration: self.iteration,
             iterations: scales.iter().map(|scale| scale.steps).sum(),
@@ -423,6 +426,7 @@ impl<'a> Run<'a> {
             done: self.forecast.done(self.scale, self.iteration_of_scale),
             total,
             groups,
+            trial: None,
             step,
             settled: None,
         }

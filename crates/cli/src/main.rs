@@ -1,5 +1,10 @@
 //! The command `impasto`: a file for each subcommand, which turns arguments into a job and shows its answer.
 
+// What is printed goes through `print`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod address_space;
+mod advice;
 mod allocator;
 mod arguments;
 mod arrays;
@@ -7,14 +12,18 @@ mod batch;
 mod checkpoint;
 mod completions;
 mod demo;
+mod distinct;
 mod drive;
 mod error;
 mod features;
 mod figure;
+mod frame_names;
 mod gradcheck;
 mod interrupt;
 mod invert;
 mod invocation;
+mod job;
+mod jobs;
 mod log;
 mod loss;
 mod memory;
@@ -23,9 +32,11 @@ mod output;
 mod pictures;
 mod plan;
 mod preview;
+mod print;
 mod progress;
 mod ranks;
 mod record;
+mod rescue;
 mod resume;
 mod settings;
 mod show;
@@ -37,6 +48,7 @@ mod transfer;
 mod weights;
 
 use std::ffi::OsString;
+use std::panic;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -46,7 +58,7 @@ use self::error::Error;
 use self::invocation::Invocation;
 use self::ranks::Mode;
 
-/// Neural style transfer with VGG19, on CPUs alone.
+/// Neural style transfer with VGG19 on the CPU.
 #[derive(Parser)]
 #[command(name = "impasto", version, max_term_width = 100, disable_help_subcommand = true)]
 struct Cli {
@@ -56,12 +68,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Transfer(Box<transfer::Arguments>),
+    #[command(flatten)]
+    Job(jobs::Job),
     Batch(Box<batch::Arguments>),
     #[cfg(feature = "studio")]
     Studio(studio::Arguments),
-    Texture(Box<texture::Arguments>),
-    Invert(Box<invert::Arguments>),
     Resume(resume::Arguments),
     Figure(Box<figure::Arguments>),
     Plan(Box<plan::Arguments>),
@@ -79,7 +90,7 @@ impl Command {
     /// What several processes do with it.
     fn mode(&self) -> Mode {
         match self {
-            Self::Transfer(_) | Self::Texture(_) | Self::Invert(_) | Self::Resume(_) => Mode::Divided,
+            Self::Job(_) | Self::Resume(_) => Mode::Divided,
             Self::Batch(_) => Mode::Jobs,
             _ => Mode::First,
         }
@@ -87,18 +98,9 @@ impl Command {
 
     /// The pictures that a divided command may read from standard input.
     fn pictures(&mut self) -> Vec<&mut PathBuf> {
-        let keeps_checkpoint = match self {
-            Self::Transfer(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
-            Self::Texture(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
-            Self::Invert(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
-            _ => false,
-        };
         match self {
-            // Whoever is to go on needs a file, and is told so.
-            _ if keeps_checkpoint => Vec::new(),
-            Self::Transfer(arguments) => arguments.pictures_mut(),
-            Self::Texture(arguments) => vec![arguments.example_mut()],
-            Self::Invert(arguments) => vec![arguments.image_mut()],
+            // Resuming needs a file; the message says so.
+            Self::Job(job) if !job.command().run_arguments().keeps_checkpoint() => job.command_mut().pictures_mut(),
             _ => Vec::new(),
         }
     }
@@ -106,9 +108,7 @@ impl Command {
     /// Leaves to the first of several processes what is said and shown.
     fn mute(&mut self) {
         match self {
-            Self::Transfer(arguments) => arguments.run_arguments_mut().mute(),
-            Self::Texture(arguments) => arguments.run_arguments_mut().mute(),
-            Self::Invert(arguments) => arguments.run_arguments_mut().mute(),
+            Self::Job(job) => job.command_mut().run_arguments_mut().mute(),
             Self::Batch(arguments) => arguments.mute(),
             _ => {}
         }
@@ -117,12 +117,20 @@ impl Command {
 
 /// Parses, runs, and turns what happened into an exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
 fn main() -> ExitCode {
+    // A decoder's panic is reported as what is wrong with the picture.
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |what| {
+        if !impasto::picture::is_decoding() {
+            usual(what);
+        }
+    }));
     allocator::give_back();
+    interrupt::outlive_full_files();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    ranks::within(|| match parse(&words) {
+    print::finish(ranks::within(|| match parse(&words) {
         Ok((command, invocation)) => run(command, &invocation).unwrap_or_else(|error| error.report()),
         Err(error) => error::usage(&error),
-    })
+    }))
 }
 
 /// Parses the words after `impasto`.
@@ -143,12 +151,10 @@ fn run(mut command: Command, invocation: &Invocation) -> Result<ExitCode, Error>
     }
     let _stdin = ranks::stdin_for_all(command.pictures())?;
     match command {
-        Command::Transfer(arguments) => transfer::run(&arguments, invocation),
+        Command::Job(job) => job.command().run(invocation),
         Command::Batch(arguments) => batch::run(&arguments),
         #[cfg(feature = "studio")]
         Command::Studio(arguments) => studio::run(&arguments),
-        Command::Texture(arguments) => texture::run(&arguments, invocation),
-        Command::Invert(arguments) => invert::run(&arguments, invocation),
         Command::Resume(arguments) => resume::run(&arguments),
         Command::Figure(arguments) => figure::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
@@ -167,7 +173,8 @@ fn run(mut command: Command, invocation: &Invocation) -> Result<ExitCode, Error>
 fn command() -> clap::Command {
     let nothing =
         |job: clap::Command| job.mut_arg("output", |output| output.required(false).default_value("out.png").hide(true));
-    let jobs = |plan: clap::Command| plan::JOBS.into_iter().fold(plan, |plan, job| plan.mut_subcommand(job, nothing));
+    let jobs =
+        |plan: clap::Command| jobs::names().into_iter().fold(plan, |plan, job| plan.mut_subcommand(job, nothing));
     Cli::command().mut_subcommand("plan", jobs)
 }
 

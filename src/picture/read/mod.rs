@@ -22,6 +22,7 @@ mod whole;
 use std::io::SeekFrom;
 use std::path::Path;
 
+pub use self::guard::is_decoding;
 use self::input::Keep;
 pub(super) use self::input::Stream;
 pub(super) use self::kind::lists_brand;
@@ -42,7 +43,7 @@ impl Picture {
     /// are taken for sRGB values between 0 and 1; slightly beyond, they are clamped.
     ///
     /// # Errors
-    /// If the file cannot be opened, is no such picture, is damaged or cut short, is of a kind that would come out
+    /// If the file cannot be opened, is not such a picture, is damaged or cut short, is of a kind that would come out
     /// wrong, or holds more than 1 GiB of pixels; or if there is no memory for it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PictureError> {
         let path = path.as_ref();

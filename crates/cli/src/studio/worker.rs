@@ -12,28 +12,18 @@ use super::onlooker::{Break, Onlooker};
 use super::queue::Queue;
 use super::record::{self, State};
 use crate::error::Error;
+use crate::job::JobCommand;
+use crate::print::note;
 use crate::record::Record;
 use crate::settings::{self, Settings};
 
 /// Paints until the program is to end.
 pub(super) fn work(queue: &Queue) {
     load_meanwhile(queue);
-    loop {
-        let id = {
-            let mut jobs = queue.jobs();
-            loop {
-                if jobs.ending {
-                    return;
-                }
-                match jobs.take_next() {
-                    Some(id) => break id,
-                    None => jobs = queue.wait(jobs),
-                }
-            }
-        };
-        queue.set(id, |_| {});
+    while let Some(id) = queue.next() {
         if let Err(error) = without_panics(|| paint(queue, id)) {
-            queue.set(id, |record| (record.state, record.error) = (State::Failed, Some(error.into_message())));
+            let why = error.into_message();
+            queue.set(id, |record| (record.state, record.error) = (State::Failed, Some(why.clone())));
         }
         if queue.jobs().get(id).is_some_and(|job| job.record.state.is_over()) {
             Keeper::new(&record::Record::folder_of(&queue.root, id)).forget();
@@ -62,7 +52,7 @@ enum Beginning {
     /// Where the job stood when the program ended, if it did.
     Kept,
     /// The photograph.
-    Anew,
+    Restart,
     /// A picture, at a size.
     From(Picture, usize),
 }
@@ -94,12 +84,12 @@ fn paint(queue: &Queue, id: u64) -> Result<(), Error> {
             }
             Stretch::Changed(settings, picture, side) => (settings, picture, side),
             Stretch::Misfit => {
-                beginning = Beginning::Anew;
+                beginning = Beginning::Restart;
                 continue;
             }
             Stretch::Left => return Ok(()),
         };
-        queue.set(id, |record| (record.settings, record.changed) = (settings, true));
+        queue.set(id, |record| (record.settings, record.changed) = (settings.clone(), true));
         beginning = Beginning::From(picture, side);
     }
 }
@@ -114,9 +104,10 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
     if record.changed {
         settings.insert("changed-while-painted".into(), true.into());
     }
-    let mut made = Record::of_transfer(&transfer, words, settings)?;
-    let mut options = transfer.run_arguments().save_options();
     let inputs = transfer.inputs()?;
+    let weights = transfer.network_arguments().find(true)?.source;
+    let mut made = Record::of_transfer(words, settings, &inputs, &weights)?;
+    let mut options = transfer.run_arguments().save_options();
     let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
     options.check(transfer.output(), [1, 1], &inputs)?;
     // What a program that was killed has left half written.
@@ -133,7 +124,7 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
     let keeper = Keeper::new(&record.folder(&queue.root));
     let (is_change, mut found, mut from) = (matches!(beginning, Beginning::From(..)), None, 0);
     match beginning {
-        Beginning::Anew => {}
+        Beginning::Restart => {}
         Beginning::Kept => {
             found = keeper.find(&made);
             from = found.as_ref().map_or(0, |found| found.from);
@@ -154,7 +145,7 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
             Some(found) => {
                 let (iterations, scale) = (found.iterations, found.state.scale);
                 if let Err(why) = run.restore(found.state) {
-                    eprintln!("job {id} begins anew: {why}");
+                    note(format_args!("job {id} starts again: {why}"));
                     onlooker.forget();
                     return Ok(None);
                 }

@@ -1,4 +1,4 @@
-//! How runs end: `--tolerance` and `--average`; and what `--verbose` tells of the objective.
+//! How runs end: `--tolerance`, `--average` and `--finish`; and what `--verbose` tells of the objective.
 
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -87,4 +87,68 @@ fn mistakes_are_named() {
     ] {
         fails(&shop, &format!("{words} {rest}"), 2, said);
     }
+}
+
+/// What is told of a run with a line search is the loss of the picture so far, which never rises at one size; what the line
+/// search tried and left has a name of its own.
+#[test]
+fn the_loss_that_is_told_never_rises_with_lbfgs() {
+    let mut trials = 0;
+    for words in [
+        "transfer content.png style.png --size 32 --scales 16,32 --steps 40,40 --optimizer lbfgs --preset gatys",
+        "transfer content.png style.png --size 32 --scales 1 --steps 60 --init noise",
+        "texture style.png --size 32 --example-size 28 --steps 60 --seed 3",
+        "invert content.png --layer relu3_1 --size 32 --steps 60",
+    ] {
+        let shop = Workshop::new();
+        let (_, log) = shop.made(words);
+        for pair in log.windows(2).filter(|pair| pair[0]["scale"] == pair[1]["scale"]) {
+            let [before, after] = [&pair[0], &pair[1]].map(|line| number(line, "total"));
+            assert!(after <= before, "{words}: {before} {after}");
+            if let Some(trial) = pair[1].get("trial") {
+                assert!(trial.as_f64().is_none_or(|trial| trial > after) && before == after, "{words}: {pair:?}");
+                trials += 1;
+            }
+        }
+    }
+    assert!(trials > 3, "{trials}");
+    // Adam has no line search: each evaluation is told.
+    let shop = Workshop::new();
+    let (_, log) =
+        shop.made("transfer content.png style.png --size 32 --optimizer adam --lr 0.5 --scales 1 --steps 20");
+    assert!(log.iter().all(|line| !line.contains_key("trial")));
+    assert!(log.windows(2).any(|pair| number(&pair[1], "total") > number(&pair[0], "total")));
+}
+
+#[test]
+fn a_picture_is_finished_at_its_last_size() {
+    let shop = Workshop::new();
+    let words = "-o out.png --scales 24,32 --steps 4,3 --quiet --log log.jsonl";
+    let made = |finish: &str| {
+        shop.transfer(&format!("{words} {finish}")).assert().success();
+        (shop.rgb("out.png"), shop.log("log.jsonl"))
+    };
+    let (plain, short) = made("--finish 0");
+    let (finished, long) = made("--finish 6");
+    assert!(levels_apart(&plain, &finished) > 2);
+    assert_eq!((short.len(), long.len()), (7, 13));
+    for (one, other) in short.iter().zip(&long) {
+        assert_eq!(one["total"], other["total"], "what is before the finish is the same");
+    }
+    let (before, finish) = long.split_at(7);
+    assert!(before.iter().all(|line| !line.contains_key("finish") && !line.contains_key("neighbours")));
+    assert!(finish.iter().all(|line| line["finish"] == true && line["scale"] == 32));
+    let neighbours = |line: &serde_json::Map<String, serde_json::Value>| number(line, "neighbours");
+    assert!(neighbours(&finish[5]) < 0.95 * neighbours(&finish[0]), "features come nearer to the style's");
+    let mut plan = shop.impasto("plan content.png style.png --size 64 --scales 2 --finish 6 --json --weights random");
+    let output = plan.assert().success().get_output().stdout.clone();
+    let plan: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    let scales = plan["scales"].as_array().unwrap();
+    assert_eq!((scales.len(), &scales[2]["finish"], &scales[2]["steps"]), (3, &true.into(), &6.into()));
+    fails(
+        &shop,
+        "transfer content.png style.png -o out.png --finish few",
+        2,
+        &["give auto, or a number of iterations"],
+    );
 }
