@@ -81,7 +81,7 @@ pub enum PictureError {
         /// The most pixels that it has on a side.
         largest: usize,
     },
-    /// The format has no such depth.
+    /// The format does not support the depth.
     #[error("cannot write {} with 16 bits a channel: {format} has 8; choose PNG or TIFF", Named(path))]
     Depth {
         /// The file.
@@ -124,7 +124,7 @@ pub enum Fault {
     #[error("it is damaged: {0}")]
     Damaged(String),
     /// They are right, but of a kind that is not read.
-    #[error("it has {0}, which is not supported; save it anew as PNG or as plain JPEG")]
+    #[error("it has {0}, which is not supported; save it again as PNG or as plain JPEG")]
     Unsupported(String),
     /// They say that they hold more pixels than are accepted.
     #[error(
@@ -141,8 +141,7 @@ pub enum Fault {
     },
     /// The system does not give the memory.
     #[error(
-        "{:.1} GiB of memory are needed for it at {width}×{height} pixels, which cannot be had; a smaller --size needs \
-         less", *bytes as f64 / f64::from(1 << 30)
+        "{:.1} GiB of memory are needed for it at {width}×{height} pixels, which cannot be had", *bytes as f64 / f64::from(1 << 30)
     )]
     Memory {
         /// Width in pixels, as it is used.
@@ -160,7 +159,7 @@ pub enum Fault {
     BeyondWhite(f32),
     /// A colour profile that cannot be applied.
     #[error(
-        "its colour profile cannot be applied ({0}); save it anew in sRGB, or without the profile if that is wrong"
+        "its colour profile cannot be applied ({0}); save it again in sRGB, or without the profile if that is wrong"
     )]
     Profile(String),
 }

@@ -11,7 +11,7 @@ use super::arguments::{ArraysOutput, NetworkArguments, SizeArguments};
 use super::arrays;
 use super::error::Error;
 
-/// Write an image's features at some layers to an npz file
+/// Write an image's features at given layers to an npz file
 ///
 /// Arrays are named by layer and have the shape (height, width, channels).
 #[derive(Args)]

@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
-    /// The picture whose features are sought
+    /// The picture whose features to invert
     image: PathBuf,
 
     /// The layer: any of `impasto network`, or the classifier's fc6, relu6, fc7, relu7, fc8 (IMAGE is then resized to
@@ -45,19 +45,19 @@ pub(super) struct Arguments {
     #[command(flatten)]
     size: SizeArguments,
 
-    /// What is optimised and how: fast is L-BFGS, mahendran the published procedure
+    /// Objective and optimiser: fast (L-BFGS) or mahendran (the published procedure)
     #[arg(long, value_name = "fast|mahendran", default_value = "fast", value_parser = names::<InversionPreset>(), hide_possible_values = true)]
     preset: InversionPreset,
 
-    /// Where to start: noise, or a picture's path
+    /// Start from noise, or a picture's path
     #[arg(long, value_name = "noise|PATH", default_value = "noise")]
     init: PathBuf,
 
-    /// Invert from N seeds, side by side in one picture: what they share is what the layer keeps
+    /// Invert from N seeds, side by side in one picture; the layer keeps what they share
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     repeats: u16,
 
-    /// Show the network a part of the picture that moves by up to N pixels at random
+    /// Shift the picture at random by up to N pixels in each iteration
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=256))]
     jitter: u16,
 
@@ -175,7 +175,8 @@ fn norm_exponent(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &arguments.inputs())?;
+    let mut driver =
+        Driver::new(Some(invocation), &arguments.run, &arguments.network, &arguments.output, &arguments.inputs())?;
     let method = arguments.method()?;
     arguments.steps()?;
     arguments.run.check_checkpoint(arguments.repeats)?;
@@ -197,6 +198,8 @@ pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<Exit
             let run = invert.clone().run_within(memory).map_err(|error| with_advice(error, &invert))?;
             driver.complete(run)
         } else {
+            let numbers = (1..=usize::from(arguments.repeats)).map(|number| Some(("repeat", number)));
+            driver.check_frames(numbers, invert.steps)?;
             repeat(&mut driver, &invert, memory, arguments.repeats)
         }
     })?

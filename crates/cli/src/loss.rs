@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "IMAGE")]
     content: PathBuf,
 
-    /// The style image; given more than once, the styles are blended, as much of each
+    /// The style image; several styles are blended in equal parts
     #[arg(long, value_name = "IMAGE", required = true)]
     style: Vec<PathBuf>,
 

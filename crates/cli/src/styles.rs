@@ -11,11 +11,11 @@ use super::pictures;
 /// Which styles, and how much of each.
 #[derive(Args)]
 pub(super) struct StyleArguments {
-    /// The picture whose style to take; of several the styles are blended. A folder stands for all pictures in it
+    /// The style; several are blended. A folder stands for all pictures in it
     #[arg(required = true, value_name = "STYLE")]
     styles: Vec<PathBuf>,
 
-    /// How much of each STYLE, as in 2,1; a folder's part is shared out among its pictures [default: as much of each picture]
+    /// Parts of the styles, as in 2,1; a folder's part is divided among its pictures [default: equal parts]
     #[arg(long, value_name = "X,Y,…", value_delimiter = ',', value_parser = rate)]
     blend: Vec<f64>,
 }

@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
-    /// The picture whose texture to take
+    /// The picture with the texture
     example: PathBuf,
 
     /// Size of the texture in pixels, N×N or WIDTH×HEIGHT [default: as EXAMPLE is used]
@@ -42,15 +42,15 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(..=65_536))]
     example_size: u32,
 
-    /// Make a texture that tiles: its right edge goes on at its left one, its lower at its upper
+    /// Make a texture that tiles: opposite edges continue each other
     #[arg(long)]
     seamless: bool,
 
-    /// Leave the colours as they came out, without matching their histogram to EXAMPLE's
+    /// Do not match the colour histogram to EXAMPLE's
     #[arg(long)]
     no_histogram: bool,
 
-    /// Layers whose Gram matrices agree, with their weights [default: relu1_1,pool1,pool2,pool3,pool4, equally]
+    /// Layers of the Gram matrices, with their weights [default: relu1_1,pool1,pool2,pool3,pool4, equal weights]
     #[arg(long, value_name = "LAYER[=W],…", conflicts_with = "up_to")]
     layers: Option<LayerWeights>,
 
@@ -58,7 +58,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "LAYER")]
     up_to: Option<Layer>,
 
-    /// Make it small first: auto, how many scales, or each one's longer side in pixels [default: 1]
+    /// Scales from small to large: auto, their number, or their longer sides in pixels [default: 1]
     #[arg(long, value_name = "auto|N|A,B,C")]
     scales: Option<Scales>,
 
@@ -90,7 +90,8 @@ impl FromStr for Size {
 }
 
 pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &[&arguments.example])?;
+    let mut driver =
+        Driver::new(Some(invocation), &arguments.run, &arguments.network, &arguments.output, &[&arguments.example])?;
     let method = arguments.run.method(Method::Lbfgs)?;
     let (example, (network, weights)) = (arguments.example()?, arguments.ready()?);
     let memory = arguments.memory();
@@ -185,7 +186,7 @@ impl Arguments {
 
 /// What is wrong with a texture, and what helps.
 pub(super) fn advice(error: &TextureError) -> String {
-    let TextureError::Seam { stride, width, height, .. } = error;
+    let TextureError::Seam { stride, width, height, .. } = error else { return error.to_string() };
     let up = |side: &usize| side.next_multiple_of(*stride);
     format!("{error}; give --size {},{}", up(width), up(height))
 }

@@ -46,25 +46,77 @@ fn offered() -> impl Iterator<Item = &'static Arg> {
     settings::options().filter(|arg| arg.get_long().is_some_and(|name| OFFERED.contains(&name)))
 }
 
-/// Name, sentence and values of each option, from the command's help.
+/// What people call options whose names are short for the command line.
+const LABELS: [(&str, &str); 15] = [
+    ("init", "Start from"),
+    ("steps", "Iterations"),
+    ("lr", "Learning rate"),
+    ("average", "Average the last pictures"),
+    ("clamp", "Keep pixels in range"),
+    ("no-clamp", "Let pixels leave the range"),
+    ("seed", "Random seed"),
+    ("depth", "Bits per colour"),
+    ("srgb", "Write sRGB"),
+    ("no-metadata", "Leave out metadata"),
+    ("keep-location", "Keep the location"),
+    ("color-map", "Colour mapping"),
+    ("tv-weight", "Smoothness weight"),
+    ("pool", "Pooling"),
+    ("style-loss", "Style statistics"),
+];
+
+/// The widget of an option: a switch, a choice among its values, a number, or text.
+fn kind(arg: &Arg, values: &[String]) -> &'static str {
+    match arg.get_value_names().and_then(|names| names.first()).map(clap::builder::Str::as_str) {
+        _ if settings::is_flag(arg) => "switch",
+        _ if !values.is_empty() => "choice",
+        Some("N") => "integer",
+        Some("X" | "R" | "0..1") => "number",
+        _ => "text",
+    }
+}
+
+/// Name, label, group, sentence, widget, values and default of each option, from the command's help.
 pub(super) fn described() -> Value {
     let describe = |arg: &Arg| {
-        let text = |words: Option<&clap::builder::StyledStr>| words.map(ToString::to_string);
-        let values: Vec<String> = match arg.get_long() {
-            Some("init") => STARTS.map(str::to_owned).to_vec(),
+        let name = arg.get_long().unwrap_or_default();
+        let values: Vec<String> = match name {
+            "init" => STARTS.map(str::to_owned).to_vec(),
             _ if settings::is_flag(arg) => Vec::new(),
             _ => arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
         };
+        let (help, otherwise) = without_default(&arg.get_help().map(ToString::to_string).unwrap_or_default());
+        let label = LABELS
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or_else(|| spelt_out(name), |(_, label)| (*label).into());
         json!({
-            "name": arg.get_long(),
-            "help": text(arg.get_help()),
-            "flag": settings::is_flag(arg),
-            "value": arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string),
+            "name": name,
+            "label": label,
+            "group": arg.get_help_heading().unwrap_or("Painting"),
+            "help": help,
+            "kind": kind(arg, &values),
             "values": values,
             "default": arg.get_default_values().first().map(|value| value.to_string_lossy()).filter(|_| !settings::is_flag(arg)),
+            "otherwise": otherwise,
         })
     };
     offered().map(describe).collect()
+}
+
+/// A sentence of the help, and what it says of the default where that depends on other options.
+fn without_default(help: &str) -> (String, Option<String>) {
+    match help.rsplit_once(" [default: ").and_then(|(help, rest)| Some((help, rest.strip_suffix(']')?))) {
+        Some((help, default)) => (help.to_owned(), Some(default.to_owned())),
+        None => (help.to_owned(), None),
+    }
+}
+
+/// A name as a label: `content-layers` is "Content layers".
+fn spelt_out(name: &str) -> String {
+    let words = name.replace('-', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Settings as the command's parser gives them back.
