@@ -208,7 +208,9 @@ impl Arguments {
         let transfer = settings::parse(&line)?;
         // As the parser gives them back, equal settings are equal.
         settings = settings::of_words(&line)?;
-        settings.retain(|name, _| !NOT_IN_THE_PICTURE.contains(&name.as_str()));
+        // The largest picture is as large as the memory lets it be.
+        let largest = settings.get("size").is_some_and(|size| size == "max");
+        settings.retain(|name, _| options::is_recorded(name) || largest && name == "memory");
         let inputs = transfer.inputs()?;
         let weights = transfer.network_arguments().find(true)?.source;
         let provenance = Record::of_transfer(words(&settings)?, settings, &inputs, &weights)?.provenance()?;
@@ -252,10 +254,6 @@ impl State {
         }
     }
 }
-
-/// Options on which the picture does not depend.
-const NOT_IN_THE_PICTURE: [&str; 8] =
-    ["output", "memory", "preview", "quiet", "verbose", "threads", "save-every", "log"];
 
 /// Whether a picture is there that was made so.
 fn is_there(path: &Path, wanted: &Provenance) -> bool {
