@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what impasto needs besides Rust and a C compiler: OpenBLAS and pkg-config to build it, and pip, with which
-# `impasto weights fetch` gets trained weights. What is there already is left alone.
+# Installs what impasto needs in addition to Rust and a C compiler: OpenBLAS and pkg-config to build it, and pip for
+# `impasto weights fetch`. It skips what is installed already.
 #
 #   ./setup.sh         the above
 #   ./setup.sh --mpi   and an MPI library with mpirun, and libclang, for the feature `mpi`

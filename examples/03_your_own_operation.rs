@@ -4,7 +4,7 @@
 //!
 //! An operation is a function that computes a value and hands it to [`Tape::record`] together with its vector-Jacobian
 //! product (VJP): a closure that receives the gradient with respect to the output and adds, for each input, its product
-//! with the operation's Jacobian. Nothing else is to be registered anywhere.
+//! with the operation's Jacobian. Nothing else needs to be registered.
 
 use impasto::gradcheck::{Failure, GradCheck, TapeCheck};
 use impasto::ops;

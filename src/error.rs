@@ -23,7 +23,7 @@ pub enum Error {
     /// The environment names no weights.
     #[error(transparent)]
     Environment(#[from] InvalidEnvironment),
-    /// A name that is no layer.
+    /// An unknown layer.
     #[error(transparent)]
     Layer(#[from] UnknownLayer),
     /// A list of layers that cannot be used.

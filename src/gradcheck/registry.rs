@@ -638,7 +638,7 @@ mod tests {
         // Operations are functions; the types beside them are their arguments.
         let names = names.filter(|name| name.starts_with(char::is_lowercase));
         let terms = objective::registered::<f64>().into_iter().map(|example| example.name.to_owned());
-        // Objectives, and the operation by which the network is executed.
+        // Objectives, and the operation that executes the network.
         let others = ["style_transfer", "texture", "inversion", "segment"].map(String::from);
         let exist: BTreeSet<String> = names.chain(terms).chain(others).collect();
         let listed: BTreeSet<String> = operations().into_iter().map(String::from).collect();

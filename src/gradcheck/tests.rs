@@ -553,7 +553,7 @@ fn on_the_tape_too_rounding_is_no_error() {
     let x = [array![0.3, -1.234, 0.017, 5.1].into_dyn()];
     GradCheck::new().check(|_, x| sign(&x[0], |_| 0.0), &x).unwrap();
     GradCheck::new().check_with_f32(|_, x| sign(&x[0], |_| 0.0), |_, x| sign(&x[0], |_| 0.0), &x).unwrap();
-    // What is rounding in f64 is to be rounding in f32 too.
+    // Rounding in f64 must count as rounding in f32 too.
     let other = GradCheck::new().check_with_f32(|_, x| sign(&x[0], |_| 0.0), |_, x| sign(&x[0], |dy| dy * 10.0), &x);
     assert!(matches!(other, Err(Failure::SinglePrecision(_))), "{other:?}");
     let failure = GradCheck::new().check(|_, x| sign(&x[0], |dy| 1e-15 * dy * dy), &x).unwrap_err();

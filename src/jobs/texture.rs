@@ -1,4 +1,4 @@
-//! Texture synthesis: from noise, a picture that looks like an example in every part (Gatys, Ecker & Bethge 2015).
+//! Texture synthesis: makes, from noise, a picture that resembles an example everywhere (Gatys, Ecker & Bethge 2015).
 
 use crate::error::Error;
 use crate::objective::{Place, texture_by, texture_layers};
@@ -8,43 +8,44 @@ use crate::recipe::{LayerWeights, Rate, Scale, Scales, Steps};
 use crate::run::{Canvas, Job, Load, Run, Stage, Work};
 use crate::vgg::{Execution, Layer, Vgg19};
 
-/// A texture synthesis, described field by field and then [run](Self::run).
+/// The specification of a texture synthesis: set the fields, then [run](Self::run) it.
 ///
-/// With [`Dimensions`] in place of the example it is only [priced](Self::work).
+/// With [`Dimensions`] in place of the example it can only be [priced](Self::work).
 #[derive(Clone)]
 pub struct Texture<'a, P = &'a Picture> {
-    /// What to look like.
+    /// The example.
     pub example: P,
     /// The network; the paper's has average pooling.
     pub network: &'a Vgg19<f32>,
-    /// Layers whose Gram matrices are to agree with the example's, and their weights.
+    /// Layers whose Gram matrices approach the example's, with their weights.
     pub layers: LayerWeights,
     /// Height and width of the texture in pixels.
     pub size: [usize; 2],
-    /// Whether the texture is to tile: the network's convolutions then wrap around its edges.
+    /// Whether the texture tiles: the network's convolutions then wrap around its edges.
     pub seamless: bool,
-    /// Whether the texture gets the example's colour histogram in the end; see [`match_histogram`].
+    /// Whether the finished texture receives the example's colour histogram; see [`match_histogram`].
     pub histogram: bool,
-    /// What moves the pixels.
+    /// The optimiser.
     pub method: Method,
-    /// Its rate.
+    /// The learning rate.
     pub rate: Rate,
-    /// The sizes that are made one after the other, of texture and example alike.
+    /// The scales of texture and example, from small to large.
     pub scales: Scales,
-    /// How many iterations.
+    /// The number of iterations.
     pub steps: Steps,
-    /// Whether pixels are kept in 0..1 while they move; otherwise they are clamped when written.
+    /// Whether pixel values stay in 0..1 during optimisation; otherwise they are clamped when written.
     pub clamp: bool,
     /// The seed of the noise.
     pub seed: u64,
-    /// How the network is executed; its plan follows from the memory that may be used.
+    /// How the network is executed; the memory limit determines its plan.
     pub execution: Execution,
 }
 
-/// Why a texture cannot be made.
+/// A texture that cannot be made.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[non_exhaustive]
 pub enum TextureError {
-    /// The poolings would cut off what has to meet the opposite edge.
+    /// The poolings would crop pixels at a seamless edge.
     #[error(
         "a seamless texture with {layer} needs a width and a height that are multiples of {stride}, not {width}×{height}"
     )]
@@ -137,19 +138,18 @@ impl<'a, P: Copy + Into<Dimensions>> Texture<'a, P> {
 }
 
 impl<'a> Texture<'a> {
-    /// The run of it. There is one group of terms, `gram`, which is the total.
+    /// The run. It has one group of terms, `gram`, which is the total.
     ///
     /// # Errors
-    /// If the network has not all layers, an image is too small for them, or a seamless one has a size that is no
-    /// multiple of their stride.
+    /// If the network lacks a layer, an image is too small, or the size of a seamless texture is not a multiple of the stride.
     pub fn run(self) -> Result<Run<'a>, Error> {
         self.run_within(usize::MAX)
     }
 
-    /// The same with no more than so many bytes of memory for the whole process.
+    /// [`run`](Self::run) with a memory limit for the whole process, in bytes.
     ///
     /// # Errors
-    /// As [`run`](Self::run), and if the memory does not do.
+    /// As [`run`](Self::run), or if the memory limit is too low.
     pub fn run_within(self, memory: usize) -> Result<Run<'a>, Error> {
         let work = self.work()?;
         Run::within(Synthesised { texture: self, work }, memory)
@@ -171,7 +171,7 @@ impl Job for Synthesised<'_> {
         let Texture { example, network, layers, seamless, method, rate, clamp, seed, execution, .. } = &self.texture;
         let Scale { side, steps } = self.work.scales[index];
         let whole = example.height().max(example.width());
-        let example = (*example).clone().fitted(self.texture.example_side(side, whole));
+        let example = (*example).clone().fitted(self.texture.example_side(side, whole)).with_hidden_filled();
         let objective = texture_by(execution, network, network.normalise(&example.rgb.view()), layers)?;
         let network = if *seamless { (*network).clone().seamless() } else { (*network).clone() };
         let size = self.texture.size_at(side);

@@ -6,11 +6,11 @@ use rayon::prelude::*;
 
 use super::Real;
 
-/// Positions that one task masks.
+/// Positions per task.
 const POSITIONS: usize = 256;
 
-/// One bit for each element of a (height, width, channels) array: where the gradient of a ReLU, or of a ReLU and a
-/// pooling, passes.
+/// One bit for each element of a (height, width, channels) array: 1 where the gradient of a ReLU, or of a ReLU and a pooling,
+/// passes.
 ///
 /// Position (y, x) begins at byte (y · width + x) · ⌈channels / 8⌉; channel c is bit c mod 8 of its byte c / 8.
 /// Bits beyond the last channel of a position are 0.
@@ -28,7 +28,7 @@ impl BitMask {
         Self { height, width, channels, bits: vec![0; height * width * channels.div_ceil(8)] }
     }
 
-    /// Changes the shape, keeping the allocation where it is large enough. What the bits are is unspecified.
+    /// Changes the shape and keeps the allocation if it is large enough. The bits are then unspecified.
     pub fn reshape(&mut self, height: usize, width: usize, channels: usize) {
         self.bits.resize(height * width * channels.div_ceil(8), 0);
         (self.height, self.width, self.channels) = (height, width, channels);
@@ -62,25 +62,25 @@ impl BitMask {
         self.rows(0..self.height)
     }
 
-    /// Some of its rows.
+    /// A range of rows.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If the mask has fewer rows.
     pub fn rows(&self, rows: Range<usize>) -> MaskView<'_> {
         let row = self.width * self.bytes_per_position();
         let bits = &self.bits[rows.start * row..rows.end * row];
         MaskView { height: rows.len(), width: self.width, channels: self.channels, bits }
     }
 
-    /// The whole mask, to be written.
+    /// The whole mask, mutable.
     pub fn view_mut(&mut self) -> MaskViewMut<'_> {
         self.rows_mut(0..self.height)
     }
 
-    /// Some of its rows, to be written.
+    /// A range of rows, mutable.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If the mask has fewer rows.
     pub fn rows_mut(&mut self, rows: Range<usize>) -> MaskViewMut<'_> {
         let row = self.width * self.bytes_per_position();
         let bits = &mut self.bits[rows.start * row..rows.end * row];
@@ -93,7 +93,7 @@ impl BitMask {
         &mut self.bits[..len]
     }
 
-    /// How many bits are set.
+    /// The number of set bits.
     pub fn count(&self) -> usize {
         self.bits.iter().map(|byte| byte.count_ones() as usize).sum()
     }
@@ -118,7 +118,7 @@ impl BitMask {
     }
 }
 
-/// Rows of a [`BitMask`], laid out as it is.
+/// Rows of a [`BitMask`], in the same layout.
 #[derive(Clone, Copy, Debug)]
 pub struct MaskView<'a> {
     height: usize,
@@ -138,7 +138,7 @@ impl<'a> MaskView<'a> {
         self.bits
     }
 
-    /// `to` = `from` where the mask has a one, else 0; both are row-major arrays of the mask's shape.
+    /// `to` = `from` where the mask is 1, else 0; both are row-major arrays of the mask's shape.
     ///
     /// # Panics
     /// If the lengths differ from the mask's.
@@ -164,7 +164,7 @@ impl<'a> MaskView<'a> {
     }
 }
 
-/// Rows of a [`BitMask`] to be written, laid out as it is.
+/// Mutable rows of a [`BitMask`], in the same layout.
 #[derive(Debug)]
 pub struct MaskViewMut<'a> {
     height: usize,
@@ -179,7 +179,7 @@ impl<'a> MaskViewMut<'a> {
         (self.height, self.width, self.channels)
     }
 
-    /// The bits, all zero; those beyond the last channel must stay so.
+    /// The bits, all zero; bits beyond the last channel must stay 0.
     pub fn cleared(self) -> &'a mut [u8] {
         self.bits.fill(0);
         self.bits

@@ -1,24 +1,23 @@
-//! Memory that is used again from one step to the next.
+//! Memory that is reused from step to step.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use super::{BitMask, Real, Workspace};
 
-/// Buffers below this many elements are left to the allocator, which is good at them.
+/// Smaller buffers are left to the allocator, which handles them well.
 const SMALLEST: usize = 1 << 14;
 
-/// A store of used buffers. An optimisation evaluates the same function again and again; with the buffers of the
-/// last evaluation at hand, no evaluation but the first has to ask the system for pages and wait until they are
-/// zeroed.
+/// A store of used buffers. An optimisation evaluates the same function many times. With the buffers of the last evaluation, only
+/// the first evaluation waits for the system to provide zeroed pages.
 pub struct Buffers<T> {
     free: Mutex<Vec<Vec<T>>>,
     masks: Mutex<Vec<BitMask>>,
     workspace: Workspace,
-    /// Bytes that are lent, and the most there were.
+    /// Bytes lent now, and their peak.
     lent: AtomicUsize,
     most: AtomicUsize,
-    /// Bytes that are to be lent and kept at most; 0 for no limit.
+    /// The limit of bytes lent and kept; 0 for none.
     limit: AtomicUsize,
 }
 
@@ -49,17 +48,17 @@ impl<T: Real> Buffers<T> {
         vec![T::zero(); len]
     }
 
-    /// Lets unused buffers and masks go rather than hold more than so many bytes, those that are lent among them.
+    /// Limits lent and unused memory together to that many bytes: unused buffers and masks are freed to make room.
     pub fn limit(&self, bytes: usize) {
         self.limit.store(bytes, Relaxed);
     }
 
-    /// The most bytes that were lent at one time, masks among them.
+    /// The peak of lent bytes, including masks.
     pub fn most(&self) -> usize {
         self.most.load(Relaxed)
     }
 
-    /// A buffer that was lent will not come back.
+    /// Records that a lent buffer will not come back.
     pub(crate) fn forget(&self, len: usize) {
         self.give_back(len * size_of::<T>());
     }
@@ -70,11 +69,11 @@ impl<T: Real> Buffers<T> {
     }
 
     fn give_back(&self, bytes: usize) {
-        // Whoever gives more than was lent brought buffers of his own.
+        // Callers may also return buffers of their own, so this can exceed what was lent.
         let _ = self.lent.fetch_update(Relaxed, Relaxed, |lent| Some(lent.saturating_sub(bytes)));
     }
 
-    /// Lets the largest unused buffers and masks go until all that are held, with those just lent, keep to the limit.
+    /// Frees the largest unused buffers and masks until the memory, including what was just lent, is within the limit.
     fn make_room(&self) {
         let limit = self.limit.load(Relaxed);
         if limit == 0 {
@@ -99,7 +98,7 @@ impl<T: Real> Buffers<T> {
         }
     }
 
-    /// Gives `buffer` back for later use.
+    /// Returns `buffer` for later use.
     pub fn put(&self, buffer: Vec<T>) {
         self.give_back(buffer.len() * size_of::<T>());
         if buffer.capacity() >= SMALLEST {
@@ -111,7 +110,7 @@ impl<T: Real> Buffers<T> {
     pub fn take_mask(&self, height: usize, width: usize, channels: usize) -> BitMask {
         let bytes = height * width * channels.div_ceil(8);
         let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
-        // The smallest that is large enough, else the largest, which grows.
+        // The smallest that is large enough; otherwise the largest, which grows.
         let smallest = (0..masks.len()).filter(|&i| masks[i].bytes() >= bytes).min_by_key(|&i| masks[i].bytes());
         let found = smallest.or_else(|| (0..masks.len()).max_by_key(|&i| masks[i].bytes()));
         let mut mask = found.map(|i| masks.swap_remove(i)).unwrap_or_default();
@@ -124,7 +123,7 @@ impl<T: Real> Buffers<T> {
         mask
     }
 
-    /// Gives a mask back for later use.
+    /// Returns a mask for later use.
     pub fn put_mask(&self, mask: BitMask) {
         self.give_back(mask.view().bytes().len());
         self.masks.lock().unwrap_or_else(PoisonError::into_inner).push(mask);
@@ -141,8 +140,8 @@ impl<T: Real> Buffers<T> {
         free.iter().map(size).sum()
     }
 
-    /// The smallest free buffer that holds `len` elements and wastes less than half as many: the maps of neighbouring
-    /// depths differ by a factor of two, and one in the other's buffer would leave the other without.
+    /// The smallest free buffer that holds `len` elements and wastes less than half as many. Maps of neighbouring depths differ by
+    /// a factor of two; a map in a buffer twice its size would leave the larger map without one.
     fn best_fit(&self, len: usize) -> Option<Vec<T>> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |buffer: &Vec<T>| (len..=len + len / 2).contains(&buffer.capacity());
@@ -152,7 +151,7 @@ impl<T: Real> Buffers<T> {
     }
 }
 
-/// The bytes that a buffer holds.
+/// The size of a buffer in bytes.
 fn size<T>(buffer: &Vec<T>) -> usize {
     buffer.capacity() * size_of::<T>()
 }

@@ -1,10 +1,10 @@
-//! Which functions are compiled once, in this crate.
+//! Functions that are compiled once, in this crate.
 
 use super::simd::{InstructionSet, SimdReal};
 use super::{narrow, winograd};
 
-/// The float types that the large kernels are compiled for, once each: of a generic function every crate that calls it
-/// compiles a copy of its own, the command, each test and each bench.
+/// Float types for which the large kernels are compiled once. Otherwise every crate that calls a generic function (the command,
+/// each test, each bench) compiles its own copy.
 pub trait Compiled: Sized {
     /// Computes a convolution.
     fn winograd(convolution: &winograd::Convolution<'_, Self>);

@@ -1,4 +1,4 @@
-//! Convolution by its definition, in plain loops. Slow, and hard to get wrong: the other algorithms are held to it.
+//! Convolution by definition, in plain loops. Slow and simple: tests compare the other algorithms with it.
 
 use ndarray::{ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 

@@ -1,10 +1,10 @@
-//! What stands before and behind a convolution and is computed together with it.
+//! Operations before and after a convolution that are fused with it.
 
 use ndarray::{ArrayView3, ArrayViewMut3};
 
 use super::{MaskView, MaskViewMut, Pooling};
 
-/// What becomes of a convolution's result before it is written.
+/// The operation applied to a convolution's result before it is written.
 ///
 /// The arrays are (height, width, channels) in standard layout. The masks are rows of a mask, of the shape
 /// of the convolution's result, (H, W, C). Pooling is 2×2 with stride 2; of an odd height or width
@@ -47,8 +47,7 @@ impl<'a, T> Output<'a, T> {
     }
 }
 
-/// Where the gradient with respect to a convolution's result, (H, W, C), comes from: through which [`Output`] it
-/// passes back.
+/// The source of the gradient with respect to a convolution's result, (H, W, C): the [`Output`] through which it passes back.
 pub enum Gradient<'a, T> {
     /// The gradient itself, (H, W, C).
     Plain(ArrayView3<'a, T>),

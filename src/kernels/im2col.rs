@@ -1,9 +1,8 @@
-//! Convolution as a matrix product: `im2col` copies the patch that each output position sees into a row of a matrix,
-//! and BLAS multiplies it by the weights (Chellapilla, Puri & Simard 2006, "High Performance Convolutional Neural
-//! Networks for Document Processing"). The matrix is never made whole: each task makes a tile of it.
+//! Convolution as a matrix product: `im2col` copies the patch of each output position into a row of a matrix, and BLAS
+//! multiplies it by the weights (Chellapilla, Puri & Simard 2006, "High Performance Convolutional Neural Networks for Document
+//! Processing"). Each task builds one tile of the matrix; the whole matrix never exists.
 //!
-//! A row holds (kernel row, kernel column, channel), the order in which a feature map lies in memory, so that a row of
-//! a patch is one run of memory.
+//! A row holds (kernel row, kernel column, channel), the memory order of a feature map, so a row of a patch is contiguous.
 
 use ndarray::{
     Array2, ArrayView1, ArrayView2, ArrayView3, ArrayView4, ArrayViewMut2, ArrayViewMut3, ArrayViewMut4, CowArray, Ix2,
@@ -14,16 +13,16 @@ use rayon::prelude::*;
 use super::product::matrix_product;
 use super::{Buffers, ConvGeometry, MaskViewMut, Padding, Real};
 
-/// Elements in a tile, small enough for a core's cache.
+/// Elements of a tile, which fits a core's cache.
 const TILE: usize = 1 << 18;
 
-/// Positions in a tile at least: BLAS packs the weights anew for each product, which must be worth it.
+/// The smallest number of positions in a tile: BLAS packs the weights for each product, which must pay off.
 const POSITIONS: usize = 512;
 
 /// Output positions in a tile of patches of `patch` elements.
 fn tile_positions(positions: usize, patch: usize) -> usize {
     let most = (TILE / patch).clamp(POSITIONS, 8 * POSITIONS);
-    // Tiles of equal size: the last task should not be a crumb, nor the only one.
+    // Tiles of equal size, so that the last is not tiny and there is more than one.
     positions.div_ceil(positions.div_ceil(most).next_multiple_of(2)).max(1)
 }
 
@@ -79,8 +78,8 @@ fn forward_and<T: Real>(
 /// See [`super::conv::backward_data`].
 ///
 /// With stride 1 the transposed convolution is itself a convolution, with the kernel turned by 180° and input and
-/// output channels exchanged. Otherwise, and where the image has few channels, the rows dy·Wᵀ are added back to where
-/// `im2col` took them from.
+/// output channels exchanged. Otherwise, and for images with few channels, the rows dy·Wᵀ are added at the
+/// positions from which `im2col` took them.
 pub fn backward_data<T: Real>(
     geometry: &ConvGeometry,
     dy: &ArrayView3<'_, T>,
@@ -99,7 +98,7 @@ pub fn backward_data<T: Real>(
     let turned = weight.slice(s![.., .., ..;-1, ..;-1]).permuted_axes([1, 0, 2, 3]);
     let matrix = patch_by_output(&turned);
     with_row_major(dx, buffers, |dx| {
-        // Where the padding is uneven or the stride left rows over, the kernel may not reach the last rows.
+        // With uneven padding or a stride that leaves a remainder, the kernel may not reach the last rows.
         let begin = |_: &mut ArrayViewMut2<'_, T>| if accumulate { T::one() } else { T::zero() };
         convolve(&transposed, &dy.view(), kernel, &matrix.view(), dx, (begin, Finish::Nothing), buffers);
     });
@@ -119,7 +118,7 @@ pub fn backward_weight<T: Real>(
     let patch = kernel_height * kernel_width * inputs;
     let dy = dy.to_shape((height * width, outputs)).expect("row-major");
     let tile = tile_positions(height * width, patch);
-    // A few partial sums, their number set by the problem's size, added up in their order.
+    // A few partial sums, as many as the size of the problem determines, added in order.
     let run = (height * width).div_ceil(8).next_multiple_of(tile);
     let partial: Vec<Array2<T>> = (0..(height * width).div_ceil(run))
         .into_par_iter()
@@ -172,7 +171,7 @@ fn with_row_major<T: Real>(
     buffers.put(copy);
 }
 
-/// What is done with a tile of the output while it is in the cache.
+/// The operation on a tile of the output while it is in the cache.
 enum Finish<'m> {
     Nothing,
     /// max(0, y); mask: y > 0.
@@ -221,7 +220,7 @@ fn convolve<T: Real>(
     });
 }
 
-/// Rectifies positions of so many channels, and writes the bits of their mask if there are any.
+/// Rectifies positions and writes the bits of their mask, if there is one.
 fn rectify<T: Real>(y: &mut [T], channels: usize, bits: &mut [u8]) {
     // NaN stays NaN.
     for y in y.iter_mut().filter(|y| **y <= T::zero()) {
@@ -238,7 +237,7 @@ fn rectify<T: Real>(y: &mut [T], channels: usize, bits: &mut [u8]) {
     }
 }
 
-/// Copies the patches that `positions` of an output `width` wide see, one row each.
+/// Copies the patches of `positions` of an output `width` wide, one row each.
 fn im2col<T: Real>(
     geometry: &ConvGeometry,
     x: &ArrayView3<'_, T>,
@@ -276,7 +275,7 @@ fn im2col<T: Real>(
     }
 }
 
-/// The geometry of the transposed convolution, where that is a convolution: stride 1, padding within the kernel's reach.
+/// The geometry of the transposed convolution, if it is a convolution: stride 1, and padding smaller than the kernel.
 fn transposed_geometry(geometry: &ConvGeometry, kernel: [usize; 2]) -> Option<ConvGeometry> {
     let reach = |axis: usize| geometry.dilation[axis] * (kernel[axis] - 1);
     let Padding { top, left, bottom, right } = geometry.padding;
@@ -289,7 +288,7 @@ fn transposed_geometry(geometry: &ConvGeometry, kernel: [usize; 2]) -> Option<Co
     (geometry.stride == [1, 1]).then_some(ConvGeometry { padding, ..*geometry })
 }
 
-/// The transposed convolution for any stride: each task owns some rows of the input and gathers what belongs there.
+/// The transposed convolution for any stride: each task owns some rows of the input and gathers their contributions.
 fn col2im<T: Real>(
     geometry: &ConvGeometry,
     dy: &ArrayView3<'_, T>,

@@ -1,4 +1,4 @@
-//! Matrix products by BLAS, on the calling thread alone: parallelism comes from rayon, one level above.
+//! Matrix products by BLAS, on the calling thread: rayon parallelises one level above.
 
 use std::sync::Once;
 
@@ -7,10 +7,10 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::Real;
 
-/// C ← α·A·B + β·C. With β = 0 what C held before does not matter.
+/// C ← α·A·B + β·C. With β = 0 the old contents of C do not matter.
 ///
 /// # Panics
-/// If the shapes do not fit.
+/// If the shapes do not match.
 pub fn matrix_product<T: Real>(
     alpha: T,
     a: &ArrayView2<'_, T>,
@@ -22,7 +22,7 @@ pub fn matrix_product<T: Real>(
     general_mat_mul(alpha, a, b, beta, c);
 }
 
-/// `OpenBLAS` would start threads of its own within each of rayon's; and its results would depend on their number.
+/// Otherwise `OpenBLAS` starts its own threads within each of rayon's, and results depend on their number.
 pub(super) fn one_blas_thread() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -53,7 +53,7 @@ mod tests {
         assert_eq!(c, array![[38.0, 44.0], [86.0, 100.0]]);
     }
 
-    /// Says something where `OPENBLAS_NUM_THREADS` is not 1.
+    /// Meaningful only if `OPENBLAS_NUM_THREADS` is not 1.
     #[cfg(feature = "openblas")]
     #[test]
     fn openblas_starts_no_threads() {

@@ -1,4 +1,4 @@
-//! The two floating-point types that everything here is generic over.
+//! The floating-point types f32 and f64.
 
 use ndarray::NdFloat;
 use num_traits::FromPrimitive;
@@ -9,7 +9,7 @@ mod sealed {
     impl Sealed for f64 {}
 }
 
-/// `f32`, in which pictures are made, or `f64`, in which gradients are checked. Sealed: these two and no others.
+/// `f32`, used for pictures, or `f64`, used for checking gradients. Sealed.
 pub trait Real:
     sealed::Sealed
     + super::simd::SimdReal

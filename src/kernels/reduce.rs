@@ -4,22 +4,22 @@ use rayon::prelude::*;
 
 use super::Real;
 
-/// Elements that one task sums. Never depends on the number of threads.
+/// Elements per task; independent of the number of threads.
 pub const BLOCK: usize = 1 << 14;
 
-/// Elements summed in the array's own precision before they enter a sum in f64.
+/// Elements summed in the array's precision before the sum continues in f64.
 const RUN: usize = 1 << 8;
 
-/// Lanes that the compiler can keep in vector registers.
+/// Lanes, which the compiler keeps in vector registers.
 const LANES: usize = 16;
 
-/// Σ f(xᵢ), short runs in `T`, their sums in f64.
+/// Σ f(xᵢ): short runs in `T`, their sums in f64.
 pub fn sum_of<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> f64 {
     let sum = |x: &[T]| x.chunks(RUN).map(|x| run(x.len(), |i| f(x[i]))).sum::<f64>();
     total(&x.par_chunks(BLOCK).map(sum).collect::<Vec<f64>>())
 }
 
-/// Σ f(xᵢ, yᵢ) over two arrays of one length.
+/// Σ f(xᵢ, yᵢ) over two arrays of equal length.
 ///
 /// # Panics
 /// If the lengths differ.

@@ -1,4 +1,4 @@
-//! Scratch memory that is used again and again.
+//! Reusable scratch memory.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -6,20 +6,20 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Real;
 
-/// The unit of allocation, so that every buffer begins at the start of a cache line.
+/// The unit of allocation: buffers start at a cache line.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct CacheLine([u8; 64]);
 
-/// Lines behind the values that are lent. In tests they must come back as they were, so that no kernel writes too far.
+/// Guard lines behind lent values. In tests they must stay unchanged, which detects writes out of bounds.
 const GUARD: usize = if cfg!(test) { 1 } else { 0 };
 
-/// What buffers and their guards are filled with in tests: NaN, so that no kernel reads what it did not write.
+/// The fill of buffers and guards in tests: NaN, which detects reads of values that the kernel did not write.
 const POISON: CacheLine = CacheLine([0xFF; 64]);
 
-/// A store of scratch buffers that kernels borrow from and give back to, so that in the long run none allocates.
+/// A store of scratch buffers that kernels borrow and return, so that most kernels need not allocate.
 ///
-/// One is made for a whole run and handed to each kernel; it may be shared among threads.
+/// A run has one workspace and passes it to each kernel; threads may share it.
 #[derive(Default)]
 pub struct Workspace {
     free: Mutex<Vec<Vec<CacheLine>>>,
@@ -36,11 +36,11 @@ impl Workspace {
         self.lock().iter().map(|buffer| size_of_val(&buffer[GUARD..])).sum()
     }
 
-    /// Lends `len` values, aligned to a cache line. What they are at first is unspecified: some earlier user's.
+    /// Lends `len` values, aligned to a cache line. Their contents are unspecified.
     pub(crate) fn take<T: Real>(&self, len: usize) -> Scratch<'_, T> {
         let lines = lines::<T>(len);
         let mut free = self.lock();
-        // The smallest that is large enough; else let the largest go and make a new one in its place.
+        // The smallest that is large enough; otherwise replace the largest by a new one.
         let smallest = (0..free.len()).filter(|&i| free[i].len() >= lines).min_by_key(|&i| free[i].len());
         let found = smallest.or_else(|| (0..free.len()).max_by_key(|&i| free[i].len())).map(|i| free.swap_remove(i));
         drop(free);
@@ -67,7 +67,7 @@ fn lines<T>(len: usize) -> usize {
     (len * size_of::<T>()).div_ceil(size_of::<CacheLine>()) + GUARD
 }
 
-/// A buffer lent by a [`Workspace`], given back when dropped.
+/// A buffer lent by a [`Workspace`]; dropping it returns it.
 pub(crate) struct Scratch<'a, T> {
     buffer: Vec<CacheLine>,
     len: usize,

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Format;
+use super::formats::{readable, written_extensions};
 use super::read::LARGEST;
 
 /// Why a picture cannot be read or written. Every message names the file.
@@ -29,7 +30,7 @@ pub enum PictureError {
         why: Fault,
     },
     /// The name's extension is no format that can be written.
-    #[error("cannot write a picture named {}: the name must end in .png, .jpg, .webp, .tiff or .bmp", path.display())]
+    #[error("cannot write a picture named {}: the name must end in {}", path.display(), written_extensions())]
     Extension {
         /// The file.
         path: PathBuf,
@@ -80,7 +81,7 @@ pub enum PictureError {
         /// The most pixels that it has on a side.
         largest: usize,
     },
-    /// The format has no such depth.
+    /// The format does not support the depth.
     #[error("cannot write {} with 16 bits a channel: {format} has 8; choose PNG or TIFF", Named(path))]
     Depth {
         /// The file.
@@ -106,7 +107,7 @@ pub enum Fault {
     #[error("it is empty")]
     Empty,
     /// They are something else, which is known.
-    #[error("it is {what}; {READABLE}{}", advice.map(|advice| format!("; {advice}")).unwrap_or_default())]
+    #[error("it is {what}; {}{}", readable(), advice.map(|advice| format!("; {advice}")).unwrap_or_default())]
     Other {
         /// What they are.
         what: &'static str,
@@ -114,7 +115,7 @@ pub enum Fault {
         advice: Option<&'static str>,
     },
     /// They are nothing that is known.
-    #[error("it is no picture that is known; {READABLE}")]
+    #[error("unknown image format; {}", readable())]
     Unknown,
     /// They end before the picture does.
     #[error("it is cut short: its pixels end too early; copy or download it again")]
@@ -123,7 +124,7 @@ pub enum Fault {
     #[error("it is damaged: {0}")]
     Damaged(String),
     /// They are right, but of a kind that is not read.
-    #[error("it has {0}, which is not supported; save it anew as PNG or as plain JPEG")]
+    #[error("it has {0}, which is not supported; save it again as PNG or as plain JPEG")]
     Unsupported(String),
     /// They say that they hold more pixels than are accepted.
     #[error(
@@ -140,8 +141,7 @@ pub enum Fault {
     },
     /// The system does not give the memory.
     #[error(
-        "{:.1} GiB of memory are needed for it at {width}×{height} pixels, which cannot be had; a smaller --size needs \
-         less", *bytes as f64 / f64::from(1 << 30)
+        "{:.1} GiB of memory are needed for it at {width}×{height} pixels, which cannot be had", *bytes as f64 / f64::from(1 << 30)
     )]
     Memory {
         /// Width in pixels, as it is used.
@@ -159,13 +159,10 @@ pub enum Fault {
     BeyondWhite(f32),
     /// A colour profile that cannot be applied.
     #[error(
-        "its colour profile cannot be applied ({0}); save it anew in sRGB, or without the profile if that is wrong"
+        "its colour profile cannot be applied ({0}); save it again in sRGB, or without the profile if that is wrong"
     )]
     Profile(String),
 }
-
-/// What can be read, as an error's words.
-const READABLE: &str = "PNG, JPEG, WebP, TIFF and BMP files can be read, and GIF and HEIC";
 
 impl Fault {
     pub(super) fn damaged(why: impl fmt::Display) -> Self {

@@ -4,6 +4,8 @@ mod colour;
 mod colour_map;
 mod dimensions;
 mod error;
+mod formats;
+mod hidden;
 mod histogram;
 mod metadata;
 mod oklab;
@@ -18,13 +20,14 @@ mod write;
 pub use colour_map::ColourMap;
 pub use dimensions::Dimensions;
 pub use error::{Fault, PictureError};
+pub use formats::Format;
 pub use histogram::match_histogram;
 pub use oklab::coloured_like;
 pub use provenance::Provenance;
-pub use read::shape;
+pub use read::{is_decoding, shape};
 pub use regions::{RegionColour, Regions};
 pub(crate) use resize::resize_linear;
-pub use write::{Depth, Format, SaveOptions};
+pub use write::{Depth, SaveOptions};
 
 use ndarray::{Array2, Array3};
 
@@ -40,6 +43,8 @@ pub struct Picture {
     pub profile: Option<Vec<u8>>,
     /// What the file told of its photograph (EXIF). What still holds is written again, see [`SaveOptions`].
     pub exif: Option<Vec<u8>>,
+    /// What of the file was passed over when it was read, and why: each as in "its colour profile is passed over: …".
+    pub notes: Vec<String>,
 }
 
 impl Picture {
@@ -49,7 +54,7 @@ impl Picture {
     /// If the last axis is not 3.
     pub fn new(rgb: Array3<f32>) -> Self {
         assert!(rgb.dim().2 == 3, "a picture has three channels, but the shape is {:?}", rgb.shape());
-        Self { rgb, alpha: None, profile: None, exif: None }
+        Self { rgb, alpha: None, profile: None, exif: None, notes: Vec::new() }
     }
 
     /// This picture in other colours of the same size: opacity, profile and EXIF stay.
@@ -58,7 +63,7 @@ impl Picture {
     /// If the size differs.
     pub fn recoloured(&self, rgb: Array3<f32>) -> Self {
         assert!(rgb.dim() == self.rgb.dim(), "a picture of shape {:?} recoloured by {:?}", self.rgb.dim(), rgb.dim());
-        Self { rgb, alpha: self.alpha.clone(), profile: self.profile.clone(), exif: self.exif.clone() }
+        Self { rgb, ..self.clone() }
     }
 
     /// Height in pixels.

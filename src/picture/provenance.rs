@@ -1,27 +1,23 @@
-//! How a picture was made, written into it and read from it.
+//! Provenance: how a picture was made, stored in the picture.
 //!
-//! PNG has it as a text (iTXt) named `impasto`; JPEG, WebP and TIFF as the property `impasto:made` of an XMP packet
+//! PNG stores it as a text (iTXt) named `impasto`; JPEG, WebP and TIFF as the property `impasto:made` of an XMP packet
 //! (ISO 16684-1). Both hold one JSON object.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::error::{Fault, PictureError};
+use super::error::PictureError;
+use crate::escape::is_hostile;
 
 /// The name of PNG's text.
 pub(super) const KEYWORD: &str = "impasto";
 
-/// What XMP in a JPEG segment begins with.
+/// The prefix of XMP in a JPEG segment.
 pub(super) const XMP_SEGMENT: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
 /// The tag of XMP in TIFF.
 pub(super) const XMP_TAG: u16 = 700;
-
-/// The largest file of JPEG whose segments are looked through.
-const LONGEST: u64 = 1 << 30;
 
 /// How a picture was made.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,7 +26,7 @@ pub struct Provenance {
     pub version: String,
     /// The words after `impasto` on the command line.
     pub arguments: Vec<String>,
-    /// What was asked for and what was the default, by name.
+    /// All settings by name, including defaults.
     pub settings: Map<String, Value>,
     /// The hash of the weights, such as `sha256:…`.
     pub weights: Option<String>,
@@ -46,24 +42,18 @@ impl Provenance {
         }
     }
 
-    /// The line that makes the picture again, quoted for a POSIX shell.
+    /// The command that makes the picture again, quoted for a POSIX shell.
     pub fn as_command(&self) -> String {
         let words = self.arguments.iter().map(|word| quoted(word));
         std::iter::once("impasto".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
     }
 
-    /// What a picture says of how it was made; none if it does not.
+    /// How a picture was made; `None` if it does not record it.
     ///
     /// # Errors
-    /// If the file cannot be opened or is no PNG, JPEG, WebP or TIFF.
+    /// If the file cannot be opened or is not a supported picture.
     pub fn read(path: &Path) -> Result<Option<Self>, PictureError> {
-        let open = |why| PictureError::Open { path: path.into(), why };
-        let file = File::open(path).map_err(open)?;
-        if file.metadata().map_err(open)?.is_dir() {
-            return Err(open(std::io::Error::other("it is a folder")));
-        }
-        let text = super::read::guarded_text(BufReader::new(file));
-        Ok(text.map_err(|why| PictureError::Read { path: path.into(), why })?.and_then(|text| Self::from_json(&text)))
+        Ok(super::read::made(path)?.and_then(|text| Self::from_json(&text)))
     }
 
     /// One JSON object, in which nothing is special to XML.
@@ -115,41 +105,35 @@ pub(super) fn in_xmp(packet: &[u8]) -> Option<String> {
     Some(text.replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&"))
 }
 
-/// A PNG's text.
-pub(super) fn of_png(file: BufReader<File>) -> Result<Option<String>, Fault> {
-    let reader = png::Decoder::new(file).read_info().map_err(Fault::damaged)?;
-    let text = reader.info().utf8_text.iter().find(|text| text.keyword == KEYWORD);
-    Ok(text.and_then(|text| text.get_text().ok()))
-}
-
-/// A JPEG's XMP.
-pub(super) fn of_jpeg(file: BufReader<File>) -> Result<Option<String>, Fault> {
-    let mut bytes = Vec::new();
-    file.take(LONGEST).read_to_end(&mut bytes)?;
-    let mut at = 2;
-    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4).and_then(|head| head.first_chunk::<4>()) {
-        let len = usize::from(u16::from_be_bytes([high, low]));
-        let body = bytes.get(at + 4..at + 2 + len).unwrap_or_default();
-        match body.strip_prefix(XMP_SEGMENT) {
-            Some(packet) if marker == 0xe1 => return Ok(in_xmp(packet)),
-            _ if marker == 0xda => break,
-            _ => at += 2 + len,
-        }
-    }
-    Ok(None)
-}
-
-/// A WebP's XMP.
-pub(super) fn of_webp(file: BufReader<File>) -> Result<Option<String>, Fault> {
-    let mut decoder = image_webp::WebPDecoder::new(file).map_err(Fault::damaged)?;
-    decoder.set_memory_limit(1 << 24);
-    Ok(decoder.xmp_metadata().map_err(Fault::damaged)?.as_deref().and_then(in_xmp))
-}
-
-/// A word as a POSIX shell takes it for one.
+/// A word quoted for a POSIX shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else if word.contains(is_hostile) {
+        printed(word)
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// A word with control characters, such that they are not seen: what `printf` makes of their bytes in octal.
+fn printed(word: &str) -> String {
+    // Line ends at the end would be lost.
+    let body = word.trim_end_matches('\n');
+    let mut bytes = [0; 4];
+    let mut octal =
+        |c: char| c.encode_utf8(&mut bytes).bytes().fold(String::new(), |text, byte| text + &format!("\\{byte:03o}"));
+    let escaped: String = body
+        .chars()
+        .map(|c| match c {
+            '%' => "%%".to_owned(),
+            '\\' | '\'' | '-' => octal(c),
+            _ if is_hostile(c) => octal(c),
+            _ => c.to_string(),
+        })
+        .collect();
+    format!("\"$(printf '{escaped}')\"{}", r"$'\n'".repeat(word.len() - body.len()))
 }
 
 #[cfg(test)]
@@ -158,9 +142,20 @@ mod tests {
 
     #[test]
     fn a_shell_takes_quoted_words_for_what_they_were() {
-        let words =
-            ["plain-1.png", "", "two words", "it's", "$HOME `x` \"y\" \\", "ä", "a\nb", "-o", "relu1_1=0.5,relu2_1"];
+        let words = [
+            "plain-1.png",
+            "",
+            "two words",
+            "it's",
+            "$HOME `x` \"y\" \\",
+            "ä",
+            "a\nb",
+            "%d\u{1b}[31m\\n'\u{9b}\u{202e}\t€",
+            "-o",
+            "relu1_1=0.5,relu2_1",
+        ];
         let line = Provenance::new(words).as_command();
+        assert!(!line.contains(is_hostile), "{line}");
         let script = format!("{} ", line.replacen("impasto", "printf '%s\\0'", 1));
         let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
         let back = output.stdout.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());

@@ -1,33 +1,33 @@
-//! Layers and the weights of their terms, as the command line gives them: `relu1_1=0.5,relu2_1`.
+//! Layers and the weights of their terms, written as `relu1_1=0.5,relu2_1`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::vgg::Layer;
 
-/// Layers with the weight that each has in a sum of losses.
+/// Layers with their weights in a sum of losses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerWeights(Vec<(Layer, f64)>);
 
-/// Why a list of layers cannot be used.
+/// An invalid list of layers.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[non_exhaustive]
 pub enum LayerWeightsError {
-    /// A name that is no layer.
+    /// An unknown layer.
     #[error(transparent)]
     Layer(#[from] crate::vgg::UnknownLayer),
-    /// A weight that is no number, or negative, or infinite.
-    #[error("`{weight}` is no weight for {layer}; give a number of 0 or more, as in `{layer}=0.5`")]
+    /// A weight that is not a finite number of 0 or more.
+    #[error("`{weight}` is not a weight for {layer}; give a number of 0 or more, as in `{layer}=0.5`")]
     Weight {
         /// The layer.
         layer: Layer,
-        /// What stands for its weight.
+        /// The text given as its weight.
         weight: String,
     },
     /// A layer named twice.
     #[error("{0} is named twice; name each layer once")]
     Twice(Layer),
-    /// No layer at all.
+    /// An empty list.
     #[error("no layer is named; give at least one, as in `relu4_2` or `relu1_1=0.5,relu2_1=0.5`")]
     Empty,
 }
@@ -36,7 +36,7 @@ impl LayerWeights {
     /// The given layers and weights, ordered by depth.
     ///
     /// # Errors
-    /// If there is none, one stands twice, or a weight is negative or not finite.
+    /// If the list is empty, names a layer twice, or has a weight that is negative or not finite.
     pub fn new(layers: impl IntoIterator<Item = (Layer, f64)>) -> Result<Self, LayerWeightsError> {
         let mut layers: Vec<_> = layers.into_iter().collect();
         layers.sort_by_key(|(layer, _)| *layer);
@@ -52,15 +52,15 @@ impl LayerWeights {
     /// The same weight for each of `names`, 1/n.
     ///
     /// # Panics
-    /// If a name is no layer: for names written in code.
+    /// If a name is not a layer. Meant for names in code.
     pub(crate) fn equal(names: &[&str]) -> Self {
         Self::given(names.iter().map(|name| (*name, 1.0 / names.len() as f64)))
     }
 
-    /// Names and weights written in code.
+    /// Layers and weights from names in code.
     ///
     /// # Panics
-    /// If a name is no layer.
+    /// If a name is not a layer.
     pub(crate) fn given<'n>(layers: impl IntoIterator<Item = (&'n str, f64)>) -> Self {
         let layers = layers.into_iter().map(|(name, weight)| (name.parse().expect("a layer's name"), weight));
         Self::new(layers).expect("layers of the project's own choice")
@@ -80,7 +80,7 @@ impl LayerWeights {
 impl FromStr for LayerWeights {
     type Err = LayerWeightsError;
 
-    /// Reads `LAYER[=WEIGHT],…`; a weight not given is 1.
+    /// Parses `LAYER[=WEIGHT],…`; a missing weight is 1.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let item = |item: &str| {
             let (name, weight) = item.split_once('=').map_or((item, "1"), |(name, weight)| (name, weight));
@@ -120,9 +120,12 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         assert!(error("relu9_1").contains("relu9_1"));
-        assert_eq!(error("relu1_1=x"), "`x` is no weight for relu1_1; give a number of 0 or more, as in `relu1_1=0.5`");
-        assert!(error("relu1_1=-1").starts_with("`-1` is no weight"));
-        assert!(error("relu1_1=inf").starts_with("`inf` is no weight"));
+        assert_eq!(
+            error("relu1_1=x"),
+            "`x` is not a weight for relu1_1; give a number of 0 or more, as in `relu1_1=0.5`"
+        );
+        assert!(error("relu1_1=-1").starts_with("`-1` is not a weight"));
+        assert!(error("relu1_1=inf").starts_with("`inf` is not a weight"));
         assert_eq!(error("relu1_1,relu1_1=2"), "relu1_1 is named twice; name each layer once");
         assert!(error(" , ").starts_with("no layer is named"));
     }

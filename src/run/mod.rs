@@ -63,7 +63,7 @@ use crate::vgg::{Execution, Vgg19};
 pub enum Ended {
     /// All iterations were made.
     Complete,
-    /// Whoever watched asked to stop.
+    /// A watcher asked to stop.
     Stopped,
     /// The optimiser has nothing left to improve.
     Converged,
@@ -100,7 +100,7 @@ impl Stage {
         Self { canvas, objective, network, execution: Execution::default(), optimizer, steps, jitter: 0, seed: 0 }
     }
 
-    /// The same with evaluations divided as foreseen.
+    /// The same with the plan of the forecast.
     fn planned(self, forecast: &ScaleForecast) -> Self {
         Self { execution: self.execution.with_plan(forecast.plan.clone()), ..self }
     }
@@ -159,6 +159,8 @@ pub struct Run<'a> {
     begin: Instant,
     /// How long the run took before `begin`, from which it was restored.
     before: Duration,
+    /// The objective's value and terms at the picture so far, once one was evaluated at this size.
+    loss: Option<(f64, Vec<GroupValue>)>,
     /// The last values whose loss is known and finite, where the optimiser does not keep them itself.
     sound: Option<ArrayD<f32>>,
     /// What became NaN or infinite.
@@ -220,6 +222,7 @@ impl<'a> Run<'a> {
             tape: Tape::new(),
             begin,
             before: Duration::ZERO,
+            loss: None,
             sound: None,
             not_finite: None,
             ended: None,
@@ -287,6 +290,16 @@ impl<'a> Run<'a> {
         }
         self.iteration += 1;
         self.iteration_of_scale += 1;
+        let searches = !kept_here(&self.stage);
+        let rises = self.loss.as_ref().is_some_and(|(lowest, _)| total.is_nan() || total > *lowest);
+        let is_trial = step == Step::Projected || searches && rises;
+        let trial = if is_trial {
+            Some(total)
+        } else {
+            self.loss = Some((total, groups.clone()));
+            None
+        };
+        let (lowest, at_lowest) = if is_trial { self.loss.clone() } else { None }.unwrap_or((total, groups));
         let last = self.scale + 1 == self.job.work().scales.len();
         let complete = self.iteration_of_scale == self.stage.steps;
         let settled = self.tolerance.settled(total).filter(|_| !complete);
@@ -302,7 +315,7 @@ impl<'a> Run<'a> {
             // The picture is still to be written, which takes memory too.
             self.tape = Tape::new();
         }
-        Ok(Some(Progress { settled, ..self.progress(total, groups, step) }))
+        Ok(Some(Progress { trial, settled, ..self.progress(lowest, at_lowest, step) }))
     }
 
     /// Makes all iterations that are left, telling `watcher` of each; the watcher may stop the run.
@@ -358,7 +371,7 @@ impl<'a> Run<'a> {
         &self.job.work().scales
     }
 
-    /// What the run was foreseen to take.
+    /// The forecast of the run.
     pub fn forecast(&self) -> &Forecast {
         &self.forecast
     }
@@ -379,6 +392,7 @@ impl<'a> Run<'a> {
         }
         self.stage = next;
         self.sound = None;
+        self.loss = None;
         self.scale += 1;
         (self.iteration_of_scale, self.scale_done) = (0, false);
         self.tolerance.restart();
@@ -386,7 +400,7 @@ impl<'a> Run<'a> {
     }
 
     fn progress(&self, total: f64, groups: Vec<GroupValue>, step: Step) -> Progress {
-        let scales = self.job.scales();
+        let scales = self.scales();
         Progress {
             iteration: self.iteration,
             iterations: scales.iter().map(|scale| scale.steps).sum(),
@@ -398,6 +412,7 @@ impl<'a> Run<'a> {
             done: self.forecast.done(self.scale, self.iteration_of_scale),
             total,
             groups,
+            trial: None,
             step,
             settled: None,
         }

@@ -6,6 +6,7 @@ use ndarray::{ArrayD, CowArray, IxDyn};
 
 use super::{Ended, Run, canvas};
 use crate::error::Error;
+use crate::objective::GroupValue;
 use crate::optim;
 use crate::recipe::Scale;
 
@@ -25,8 +26,10 @@ pub struct State<'a> {
     pub ended: Option<Ended>,
     /// How many words the generator of random numbers has given.
     pub random: u128,
-    /// The lowest losses of the last iterations, by which a [tolerance](Run::tolerate) judges.
+    /// The lowest losses of the last iterations, which a [tolerance](Run::tolerate) compares.
     pub lowest: Vec<f64>,
+    /// The objective's value and terms at the picture so far, if one was evaluated at this size.
+    pub loss: Option<(f64, Vec<GroupValue>)>,
     /// How long the run took so far.
     pub elapsed: Duration,
     /// The canvas's values, the margin with them.
@@ -77,6 +80,7 @@ impl Run<'_> {
             ended,
             random: self.random.get_word_pos(),
             lowest: self.tolerance.lowest().to_vec(),
+            loss: self.loss.clone(),
             elapsed: self.elapsed(),
             values: if ended.is_some() { optimizer.result(values) } else { values }.as_standard_layout(),
             sound: self.sound.as_ref().filter(|_| ended.is_none()).map(|sound| sound.as_standard_layout()),
@@ -90,7 +94,7 @@ impl Run<'_> {
     /// If it is none: the numbers of sizes, iterations, pixels or the optimiser differ. The run is then of no use.
     pub fn restore(&mut self, state: State<'_>) -> Result<(), Error> {
         let State { scale, iteration, iteration_of_scale, scale_done, ended, random, elapsed, .. } = state;
-        let scales = self.job.scales();
+        let scales = self.scales();
         let before = || scales[..scale].iter().map(|scale| scale.steps).sum::<usize>();
         let possible = |this: &Scale| {
             iteration_of_scale <= this.steps
@@ -117,6 +121,7 @@ impl Run<'_> {
         self.stage.canvas.values_mut().assign(&values);
         self.random.set_word_pos(random);
         self.tolerance.go_on(state.lowest);
+        self.loss = state.loss;
         self.before = elapsed;
         (self.scale, self.iteration, self.iteration_of_scale) = (scale, iteration, iteration_of_scale);
         (self.scale_done, self.ended) = (scale_done, ended);

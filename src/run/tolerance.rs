@@ -1,9 +1,9 @@
-//! When a size has come to rest: its loss falls no more to speak of.
+//! Decides when a scale has converged: its loss hardly falls any more.
 
-/// Iterations of a window. A line search may spend some of them on trials, and Adam goes up and down.
+/// Iterations of a window. A line search may spend some of them on trials, and Adam oscillates.
 const WINDOW: usize = 10;
 
-/// Compares the lowest loss so far with the lowest of a window's length ago.
+/// Compares the lowest loss so far with the lowest loss one window ago.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tolerance {
     /// The least relative fall over a window; 0 never stops.
@@ -17,7 +17,7 @@ impl Tolerance {
         Self { least, lowest: Vec::new() }
     }
 
-    /// Takes an iteration's loss, and gives the relative fall over the last window if that is smaller than it should be.
+    /// Takes an iteration's loss. Returns the relative decrease over the last window if it is below the tolerance.
     pub(super) fn settled(&mut self, loss: f64) -> Option<f64> {
         let before = self.lowest.last().copied().unwrap_or(f64::INFINITY);
         self.lowest.push(before.min(loss));
@@ -29,18 +29,18 @@ impl Tolerance {
         (fall < self.least).then_some(fall)
     }
 
-    /// What it remembers.
+    /// The state.
     pub(super) fn lowest(&self) -> &[f64] {
         &self.lowest
     }
 
-    /// Goes on from what was remembered.
+    /// Restores a state.
     pub(super) fn go_on(&mut self, mut lowest: Vec<f64>) {
         lowest.truncate(WINDOW);
         self.lowest = lowest;
     }
 
-    /// Begins anew, at another size.
+    /// Starts again at another scale.
     pub(super) fn restart(&mut self) {
         self.lowest.clear();
     }
@@ -50,7 +50,7 @@ impl Tolerance {
 mod tests {
     use super::*;
 
-    /// After how many losses it has settled.
+    /// The number of losses until convergence.
     fn settles(least: f64, loss: impl Fn(i32) -> f64) -> Option<i32> {
         let mut tolerance = Tolerance::new(least);
         (1..200).find(|&iteration| tolerance.settled(loss(iteration)).is_some())
@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(settles(0.64, |i| 0.9f64.powi(i)), None);
         assert_eq!(settles(0.66, |i| 0.9f64.powi(i)), Some(11));
         assert_eq!(settles(0.1, |i| 1.0 + 0.5f64.powi(i)), Some(14));
-        // Up and down counts by the lowest.
+        // Oscillation counts by its lowest values.
         assert_eq!(settles(0.5, |i| 0.9f64.powi(i) * if i % 2 == 0 { 3.0 } else { 1.0 }), None);
         assert_eq!(settles(0.0, |_| 1.0), None, "no tolerance, no end");
         assert_eq!(settles(1e-9, |_| 0.0), Some(11));

@@ -1,4 +1,4 @@
-//! Those who watch a run: a bar, a log, saved frames, a page.
+//! Watchers of a run: a progress bar, a log, saved frames, a page.
 
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -9,33 +9,36 @@ use crate::objective::GroupValue;
 use crate::optim::Step;
 use crate::recipe::Scale;
 
-/// One iteration, as those who watch see it.
+/// One iteration, as watchers see it.
 #[derive(Clone, Debug)]
 pub struct Progress {
-    /// Which iteration of the run, from 1. Each evaluates the objective once.
+    /// The iteration of the run, from 1. Each evaluates the objective once.
     pub iteration: usize,
-    /// How many there will be at most.
+    /// The largest number of iterations.
     pub iterations: usize,
     /// The size being painted.
     pub scale: Scale,
-    /// Which of the sizes that is, from 0.
+    /// The number of the scale, from 0.
     pub scale_index: usize,
-    /// How many sizes there are.
+    /// The number of scales.
     pub scales: usize,
-    /// Which iteration of the size, from 1.
+    /// The iteration of the scale, from 1.
     pub iteration_of_scale: usize,
     /// Time since the run began.
     pub elapsed: Duration,
-    /// The share of the run's time that is over, 0 to 1, as foreseen by its [`Forecast`](super::Forecast).
+    /// The elapsed share of the run's time, 0 to 1, estimated by its [`Forecast`](super::Forecast).
     pub done: f64,
-    /// The objective's value before this iteration's update.
+    /// The objective's value at the iterate, before this iteration's update: the loss of the picture so far. During a line
+    /// search (L-BFGS) that is the lowest point found at this size, so it never rises.
     pub total: f64,
-    /// Its groups of terms and the terms, before this iteration's update: for a transfer `content`, `style` and `tv`.
+    /// Its groups of terms and the terms there: for a transfer `content`, `style` and `tv`.
     pub groups: Vec<GroupValue>,
+    /// The objective's value at the point that this iteration evaluated, if that was a trial of a line search which did not
+    /// become the picture so far.
+    pub trial: Option<f64>,
     /// What the optimiser did.
     pub step: Step,
-    /// By what share the loss fell within the last iterations, if that ends the size before its time; see
-    /// [`Run::tolerate`].
+    /// The relative decrease of the loss within the last iterations, if it ends the scale early; see [`Run::tolerate`].
     pub settled: Option<f64>,
 }
 
@@ -45,7 +48,7 @@ impl Progress {
         self.groups.iter().find(|group| group.name == name).map(|group| group.value)
     }
 
-    /// How long the rest takes if the speed stays what it was; `None` before anything is done.
+    /// The remaining time at the current speed; `None` at the start.
     pub fn time_left(&self) -> Option<Duration> {
         (self.done > 0.0).then(|| self.elapsed.mul_f64((1.0 - self.done).max(0.0) / self.done))
     }
@@ -55,16 +58,15 @@ impl Progress {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Stop {
-    /// Somebody asked for it.
+    /// On request.
     Asked,
-    /// What the watcher does failed.
+    /// The watcher failed.
     Failed(Box<dyn Error + Send + Sync>),
 }
 
 /// Watches a run.
 pub trait Watcher {
-    /// Called after every iteration. The picture so far is [`Run::picture`], which costs its conversion only when asked
-    /// for.
+    /// Called after every iteration. [`Run::picture`] is the picture so far; the conversion happens only on that call.
     fn see(&mut self, run: &Run<'_>, progress: &Progress) -> ControlFlow<Stop>;
 }
 

@@ -29,7 +29,7 @@ pub(super) enum Kind {
 /// A name is not a layer of VGG19.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "`{name}` is no layer of VGG19; its layers are convB_I and reluB_I (1_1, 1_2, 2_1, 2_2, 3_1 to 3_4, 4_1 to 4_4, \
+    "`{name}` is not a layer of VGG19; its layers are convB_I and reluB_I (1_1, 1_2, 2_1, 2_2, 3_1 to 3_4, 4_1 to 4_4, \
      5_1 to 5_4), pool1 to pool5, fc6, relu6, fc7, relu7 and fc8"
 )]
 pub struct UnknownLayer {
@@ -149,7 +149,7 @@ mod tests {
             assert_eq!(layer.to_string().parse(), Ok(layer));
         }
         for name in ["relu1_3", "conv0_1", "RELU1_1", "", "pool6", "fc9"] {
-            assert!(name.parse::<Layer>().unwrap_err().to_string().starts_with(&format!("`{name}` is no layer")));
+            assert!(name.parse::<Layer>().unwrap_err().to_string().starts_with(&format!("`{name}` is not a layer")));
         }
     }
 

@@ -34,7 +34,7 @@ pub(super) fn masks(error: &MasksError) -> String {
 
 /// What is wrong with a texture, and what helps.
 pub(super) fn texture(error: &TextureError) -> String {
-    let TextureError::Seam { stride, width, height, .. } = error;
+    let TextureError::Seam { stride, width, height, .. } = error else { return error.to_string() };
     let up = |side: &usize| side.next_multiple_of(*stride);
     format!("{error}; give --size {},{}", up(width), up(height))
 }

@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use impasto::kernels::ConvAlgorithm;
 use impasto::objective::Targets;
+use impasto::ops::ConvAlgorithm;
 use impasto::picture::Picture;
 use impasto::recipe::{LayerWeights, Preset, Recipe, StyleLoss};
 use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
 use strum::VariantNames;
 
+use super::address_space;
 use super::error::Error;
+use super::pictures;
+use super::print::note;
 
 /// Options that choose the network.
 #[derive(Args)]
@@ -26,12 +29,12 @@ pub(super) struct NetworkArguments {
     #[arg(long, value_name = "PATH|random[:SEED]")]
     pub(super) weights: Option<WeightSource>,
 
-    /// How the network's poolings summarise their windows [default: max; avg for textures and with --preset gatys]
+    /// Pooling: max or average [default: max; avg for textures and --preset gatys]
     #[arg(long, value_name = "max|avg", value_parser = names::<Pooling>(), hide_possible_values = true)]
     pub(super) pool: Option<Pooling>,
 
-    /// How convolutions are computed; all give the same picture: auto (the fastest for each layer), direct (the definition,
-    /// in plain loops), im2col (patches as matrix rows, and BLAS) or winograd (minimal filtering)
+    /// Convolution algorithm; all give the same picture: auto (the fastest for each layer), direct (plain loops), im2col
+    /// (matrix products) or winograd (minimal filtering)
     #[arg(
         long,
         value_name = "ALGORITHM",
@@ -41,19 +44,19 @@ pub(super) struct NetworkArguments {
     )]
     pub(super) conv: ConvAlgorithm,
 
-    /// How many threads compute; results do not depend on it [default: all cores]
+    /// Number of threads; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
 }
 
 impl NetworkArguments {
-    /// The weights' file, if the words name one, and other files.
-    pub(super) fn files<'a>(&'a self, others: &[&'a Path]) -> Vec<&'a Path> {
-        let weights = match &self.weights {
-            Some(WeightSource::File(path)) => Some(&**path),
+    /// The weights' file, if they come from one, and other files: all that a command reads.
+    pub(super) fn files(&self, others: &[impl AsRef<Path>]) -> Vec<PathBuf> {
+        let weights = match self.find(true) {
+            Ok(FoundWeights { source: WeightSource::File(path), .. }) => Some(path),
             _ => None,
         };
-        others.iter().copied().chain(weights).collect()
+        others.iter().map(|path| path.as_ref().to_owned()).chain(weights).collect()
     }
 
     /// Finds the weights. Tells once on standard error, unless `quiet`, when there are none but random ones that nobody asked
@@ -63,10 +66,10 @@ impl NetworkArguments {
         static TOLD: Once = Once::new();
         if found.origin == WeightsOrigin::Embedded && !quiet {
             TOLD.call_once(|| {
-                eprintln!(
+                note(format_args!(
                     "note: no trained weights were found, so the embedded random network is used; it sees textures, but \
                      hardly what a picture shows. `impasto weights fetch` gets trained ones, once and for all."
-                );
+                ));
             });
         }
         Ok(found)
@@ -84,8 +87,14 @@ impl NetworkArguments {
         deepest: Layer,
         pooling: Pooling,
     ) -> Result<Vgg19<f32>, Error> {
+        self.ensure_threads()?;
         let weights = Weights::load(&found.source, Some(deepest)).map_err(impasto::Error::from)?;
         Ok(Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling)).with_algorithm(self.conv))
+    }
+
+    /// Makes sure that the threads fit into the address space.
+    fn ensure_threads(&self) -> Result<(), Error> {
+        address_space::ensure(self.threads.map_or_else(address_space::default_threads, usize::from))
     }
 
     /// Runs `work` on as many threads as asked for.
@@ -94,6 +103,7 @@ impl NetworkArguments {
         if let Some(threads) = self.threads {
             pool = pool.num_threads(usize::from(threads));
         }
+        self.ensure_threads()?;
         let pool = pool.build().map_err(|why| Error::Failure(format!("cannot start the threads: {why}")))?;
         Ok(pool.install(work))
     }
@@ -122,7 +132,7 @@ impl Networks {
         found: &FoundWeights,
         deepest: Layer,
     ) -> Result<Vgg19<f32>, Error> {
-        // Whoever needs it while it is loaded waits for it.
+        // Threads that need it while it is loading wait.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let network = match &*loaded {
             Some(last) if (&last.source, last.deepest) == (&found.source, deepest) => last.network.clone(),
@@ -149,8 +159,8 @@ where
 #[derive(Args)]
 #[command(next_help_heading = "Objective")]
 pub(super) struct RecipeArguments {
-    /// The recipe to start from, of which everything can be changed: balanced (weights mean the same at every size), gatys
-    /// (Gatys, Ecker & Bethge 2016) or notebook (the PyTorch notebook's, exactly)
+    /// The recipe, whose settings other options change: balanced (weights mean the same at every size), gatys (Gatys, Ecker &
+    /// Bethge 2016) or notebook (exactly the PyTorch notebook's)
     #[arg(
         long,
         value_name = "PRESET",
@@ -160,34 +170,34 @@ pub(super) struct RecipeArguments {
     )]
     preset: Preset,
 
-    /// What makes a style: gram (Gram matrices), moments (those, means and standard deviations) or wasserstein (the distance
-    /// between Gaussians) [default: the preset's]
+    /// Style distance: gram (Gram matrices), moments (Gram matrices, means, standard deviations) or wasserstein (between
+    /// Gaussians) [default: the preset's]
     #[arg(long, value_name = "NAME", value_parser = names::<StyleLoss>(), hide_possible_values = true)]
     style_loss: Option<StyleLoss>,
 
-    /// How freely to paint, from 0 (hardly touched) to 1; 0.5 by default
+    /// How freely to paint, from 0 (hardly changed) to 1; 0.5 by default
     ///
     /// Sets the ratio of the weights of style and content, which --style-weight and --content-weight override.
     #[arg(long, value_name = "0..1", value_parser = strength)]
     strength: Option<f64>,
 
-    /// Layers that keep the content, with their weights [default: relu4_1 for the balanced preset, relu3_1 on random weights; relu4_2 for the others]
+    /// Content layers with their weights [default: balanced relu4_1, on random weights relu3_1; others relu4_2]
     #[arg(long, value_name = "LAYER[=W],…")]
     content_layers: Option<LayerWeights>,
 
-    /// Layers that give the style, with their weights [default: relu1_1, 2_1, 3_1, 4_1 and 5_1, as the preset has them; shallower ones for the balanced preset on random weights]
+    /// Style layers with their weights [default: relu1_1, 2_1, 3_1, 4_1 and 5_1 with the preset's weights; shallower ones for balanced on random weights]
     #[arg(long, value_name = "LAYER[=W],…")]
     style_layers: Option<LayerWeights>,
 
-    /// Weight of the content [default: the preset's]
+    /// Content weight [default: the preset's]
     #[arg(long, value_name = "X", value_parser = weight)]
     content_weight: Option<f64>,
 
-    /// Weight of the style [default: the preset's]
+    /// Style weight [default: the preset's]
     #[arg(long, value_name = "X", value_parser = weight)]
     style_weight: Option<f64>,
 
-    /// Weight of the total variation, which smooths [default: the preset's]
+    /// Weight of the total variation; smooths [default: the preset's]
     #[arg(long, value_name = "X", value_parser = weight)]
     tv_weight: Option<f64>,
 }
@@ -242,8 +252,8 @@ const DEFAULT_SIZE: usize = 512;
 /// The size at which images are used.
 #[derive(Args, Clone, Copy)]
 pub(super) struct SizeArguments {
-    /// The images' longer side in pixels, 512 by default; 0 keeps every image at its own size; max, for transfer and invert,
-    /// is the largest that there is memory for
+    /// The images' longer side in pixels, 512 by default; 0 keeps each image's size; max (transfer and invert) is as large as
+    /// memory allows
     #[arg(long, value_name = "N|max")]
     size: Option<Side>,
 }
@@ -273,15 +283,13 @@ impl FromStr for Side {
 }
 
 impl SizeArguments {
-    /// Reads a picture and brings it to the size.
-    pub(super) fn open(self, path: &Path) -> Result<Picture, Error> {
-        Ok(match self.side() {
-            Side::Own => Picture::open(path)?,
-            Side::Pixels(size) => Picture::open_fitted(path, size)?,
-            Side::Max => {
-                return Err(Error::Usage("--size max is for transfer and invert; give a number of pixels".into()));
-            }
-        })
+    /// Reads a picture at the size, as [`pictures::open`] does.
+    pub(super) fn open(self, path: &Path, quiet: bool) -> Result<Picture, Error> {
+        match self.side() {
+            Side::Own => pictures::open(path, None, quiet),
+            Side::Pixels(size) => pictures::open(path, Some(size), quiet),
+            Side::Max => Err(Error::Usage("--size max is for transfer and invert; give a number of pixels".into())),
+        }
     }
 
     /// What was asked for.

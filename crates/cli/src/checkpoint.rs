@@ -25,21 +25,21 @@ const WRITE: &str = "write the checkpoint";
 #[derive(Args)]
 #[command(next_help_heading = "Checkpoints")]
 pub(super) struct CheckpointArguments {
-    /// Keep the run's state in FILE, from which it can go on: every 30 seconds, after Ctrl-C, and in the end
+    /// Save the run's state in FILE every 30 seconds, after Ctrl-C, and at the end
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
 
-    /// Write the checkpoint every N iterations, not by time
+    /// Save the checkpoint every N iterations instead
     #[arg(long, value_name = "N", requires = "checkpoint", value_parser = clap::value_parser!(u32).range(1..))]
     checkpoint_every: Option<u32>,
 
-    /// Go on from the checkpoint if it is there; without it, begin. `impasto resume FILE` needs no other words
+    /// Continue from the checkpoint if it exists, start otherwise. `impasto resume FILE` needs no other options
     #[arg(long, requires = "checkpoint")]
     resume: bool,
 }
 
 impl CheckpointArguments {
-    /// The file, if there is to be one.
+    /// The file, if requested.
     pub(super) fn file(&self) -> Option<&Path> {
         self.checkpoint.as_deref()
     }
@@ -70,8 +70,6 @@ impl Keeper {
         if !invocation.is_unicode {
             return Err(Error::Usage("with --checkpoint, all names of files must be Unicode; rename them".into()));
         }
-        let others: Vec<&Path> = inputs.iter().copied().chain([output]).collect();
-        Error::unless_apart("--checkpoint", &file, &others)?;
         let failed = |why| Error::file(WRITE, &file, why);
         if ranks::writes() {
             check_writable(&file).map_err(failed)?;
@@ -79,7 +77,7 @@ impl Keeper {
         let found = match Checkpoint::open(&file) {
             Ok(found) => Some(found),
             Err(CheckpointError::Read { why, .. }) if why.kind() == std::io::ErrorKind::NotFound => None,
-            // Nothing that is no checkpoint is replaced by one.
+            // Never overwrite a file that is not a checkpoint.
             Err(error) => return Err(impasto::Error::from(error).into()),
         };
         let found = found.filter(|_| arguments.resume || resumed.is_some());
@@ -90,6 +88,7 @@ impl Keeper {
         }
         let inputs = inputs.iter().map(|path| hashed(path)).collect::<Result<Vec<_>, _>>()?;
         let folder = std::env::current_dir().map_err(|why| Error::file("find the folder", Path::new("."), why))?;
+        let folder = seen_from(&file, &folder).unwrap_or(folder);
         let about = Map::from_iter([
             ("arguments".to_owned(), json!(invocation.words)),
             ("folder".to_owned(), json!(folder.to_str())),
@@ -108,7 +107,7 @@ impl Keeper {
         let differences = differences(found.about(), &self.about);
         if !differences.is_empty() {
             return Err(Error::Failure(format!(
-                "the checkpoint {} is of another run: {}; give what was given then, or begin anew without --resume",
+                "the checkpoint {} is of another run: {}; repeat the original arguments, or start again without --resume",
                 self.file.display(),
                 differences.join(", ")
             )));
@@ -136,7 +135,7 @@ impl Watcher for &mut Keeper {
             Some(every) => progress.iteration.is_multiple_of(every as usize),
             None => self.last.elapsed() >= INTERVAL,
         };
-        // The end is written by whoever drives.
+        // The driver writes the end.
         if due
             && run.ended().is_none()
             && let Err(why) = self.write(run)
@@ -145,6 +144,14 @@ impl Watcher for &mut Keeper {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// A folder as seen from a file within it, as in `..`: so both can be moved, and the file tells nothing of where it was.
+fn seen_from(file: &Path, folder: &Path) -> Option<PathBuf> {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (parent, folder) = (parent.canonicalize().ok()?, folder.canonicalize().ok()?);
+    let below = parent.strip_prefix(folder).ok()?;
+    Some(std::iter::once(Path::new(".")).chain(below.components().map(|_| Path::new(".."))).collect())
 }
 
 /// An input's path and hash.

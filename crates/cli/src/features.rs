@@ -11,7 +11,7 @@ use super::arguments::{ArraysOutput, NetworkArguments, SizeArguments};
 use super::arrays;
 use super::error::Error;
 
-/// Write an image's features at some layers to an npz file
+/// Write an image's features at given layers to an npz file
 ///
 /// Arrays are named by layer and have the shape (height, width, channels).
 #[derive(Args)]
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     arrays::check(&arguments.output.output, &arguments.network.files(&[&arguments.image]))?;
-    let picture = arguments.size.open(&arguments.image)?;
+    let picture = arguments.size.open(&arguments.image, false)?.with_hidden_filled();
     let deepest = *arguments.layers.iter().max().expect("clap requires a layer");
     let weights = arguments.network.find(false)?;
     let network = arguments.network.load(&weights, deepest)?;

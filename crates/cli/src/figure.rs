@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use impasto::optim::Method;
-use impasto::picture::{Format, Picture};
+use impasto::picture::{Format, Picture, SaveOptions};
 use impasto::run::{Ended, Progress, Run, Stop, Watcher};
 use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
 use impasto::write_atomically;
@@ -15,21 +15,25 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::arguments::{NetworkArguments, weight};
+use super::distinct::{Written, ensure_distinct};
 use super::drive::{Driver, OnTheWayArguments, OptimizerArguments};
 use super::error::Error;
 use super::interrupt;
 use super::memory::MemoryArguments;
+use super::pictures;
+use super::print::note;
 use super::progress::{Verbosity, plain};
+use super::rescue;
 
-/// Draw a figure of the papers, as a labelled sheet
+/// Draw a figure of the papers as a labelled sheet
 ///
 /// inversions: an image's features inverted at every layer (Mahendran & Vedaldi 2014, figure 6). lambda: one layer
-/// inverted with more and more smoothing. content, style: reconstructions layer by layer (Gatys, Ecker & Bethge 2016,
-/// figure 1). textures: from more and more layers (Gatys, Ecker & Bethge 2015, figure 2). weights: CONTENT in the manner
-/// of STYLE, a grid of layers and α/β (2016, figure 4). controls: CONTENT after STYLE1 by every style loss and choice of
-/// colours, and after STYLE1 and STYLE2 together. loss: a plot of --log files. Several images give several rows.
+/// inverted with increasing smoothing. content, style: reconstructions layer by layer (Gatys, Ecker & Bethge 2016, figure
+/// 1). textures: from more and more layers (Gatys, Ecker & Bethge 2015, figure 2). weights: CONTENT in STYLE, a grid of
+/// layers and α/β (2016, figure 4). controls: CONTENT in STYLE1 with every style loss and choice of colours, and in STYLE1
+/// and STYLE2 together. loss: a plot of --log files. Several images give several rows.
 ///
-/// Every cell is kept in the folder OUT.cells, so that a sheet that was interrupted goes on where it stopped.
+/// The folder OUT.cells keeps every cell, so that an interrupted sheet continues where it stopped.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Which figure
@@ -47,14 +51,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
     size: u32,
 
-    /// How many iterations for each cell
+    /// Iterations for each cell
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
 
     #[command(flatten)]
     optimizer: OptimizerArguments,
 
-    /// Seed of the noise that cells start from
+    /// Seed of the noise from which cells start
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 
@@ -66,7 +70,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "X,…", value_delimiter = ',', value_parser = weight)]
     values: Vec<f64>,
 
-    /// Begin a new line after N cells [default: even lines of at most 10]
+    /// Start a new row after N cells [default: even rows of at most 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     columns: Option<u16>,
 
@@ -74,7 +78,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "AXIS", default_value = "iterations")]
     over: Over,
 
-    /// loss: which number of the logs to plot
+    /// loss: the number of the logs to plot
     #[arg(long, value_name = "NAME", default_value = "total")]
     term: String,
 
@@ -115,11 +119,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     arguments.check()?;
     if arguments.name == Name::Loss {
         Format::of(&arguments.output)?;
+        ensure_distinct(&[Written::picture("--output", &arguments.output)], &arguments.files)?;
         return arguments.loss();
     }
     let method = arguments.optimizer.method(Method::Lbfgs)?;
     let inputs: Vec<&Path> = arguments.files.iter().map(PathBuf::as_path).collect();
-    let driver = Driver::of_cells(&arguments.on_the_way, arguments.verbosity, &arguments.output, &inputs)?;
+    let network = &arguments.network;
+    let driver = Driver::of_cells(&arguments.on_the_way, arguments.verbosity, network, &arguments.output, &inputs)?;
     let images = arguments.files.iter().map(|path| arguments.open(path)).collect::<Result<Vec<_>, _>>()?;
     let found = arguments.network.find(arguments.verbosity.quiet)?;
     let pooling = arguments.network.pool.unwrap_or(match arguments.name {
@@ -146,18 +152,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             memory: arguments.memory.budget(),
         },
         quiet: arguments.verbosity.quiet,
+        inputs: &arguments.files,
         network: &network,
         driver,
     };
-    std::fs::create_dir_all(&cells.folder).map_err(|why| Error::file("make the folder", &cells.folder, why))?;
     let count: usize = rows.iter().map(Vec::len).sum();
+    cells.driver.check_frames((1..=count).map(|number| Some(("cell", number))), arguments.steps as usize)?;
+    std::fs::create_dir_all(&cells.folder).map_err(|why| Error::file("make the folder", &cells.folder, why))?;
     let mut done = 0;
     let mut tiles = Vec::new();
     for row in &rows {
         let mut line = Vec::new();
         for cell in row {
             let Some(tile) = arguments.network.in_threads(|| cells.tile(cell, done + 1, count))?? else {
-                eprintln!("interrupted after {done} of {count} cells; the same command goes on from there");
+                note(format_args!("interrupted after {done} of {count} cells; the same command goes on from there"));
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             };
             line.push(tile);
@@ -212,7 +220,7 @@ impl Arguments {
 
     /// An image at the size of a cell; at that of the classifier if one of its layers is asked for.
     fn open(&self, path: &Path) -> Result<Picture, Error> {
-        let image = Picture::open(path)?;
+        let image = pictures::open(path, None, self.verbosity.quiet)?.with_hidden_filled();
         let classifier = self.layers.iter().any(|layer| layer.is_classifier());
         Ok(if classifier { image.resized(224, 224) } else { image.fitted(self.size as usize) })
     }
@@ -277,7 +285,7 @@ impl Arguments {
         let plot = impasto_drawing::plot(&curves, x_label, &self.term, [900, 600]).ok_or_else(|| {
             Error::Failure(format!("the logs have no `{}` above 0, and a logarithmic axis shows no others", self.term))
         })?;
-        plot.save(&self.output)?;
+        rescue::save(&plot, &self.output, &SaveOptions::default())?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -292,7 +300,7 @@ impl Arguments {
             let point = number(x_name).zip(number(&self.term));
             point.ok_or_else(|| {
                 let what = format!("line {} has no numbers `{x_name}` and `{}`", index + 1, self.term);
-                Error::Failure(format!("{} is no log of that kind: {what}", path.display()))
+                Error::Failure(format!("{} is not a log of this kind: {what}", path.display()))
             })
         };
         let points = text.lines().enumerate().map(point).collect::<Result<_, _>>()?;
@@ -308,6 +316,7 @@ struct Cells<'a> {
     common: String,
     settings: CellSettings,
     quiet: bool,
+    inputs: &'a [PathBuf],
     network: &'a Vgg19<f32>,
     driver: Driver<'a>,
 }
@@ -336,7 +345,7 @@ impl Cells<'_> {
             return Ok(Some(tile));
         }
         if !self.quiet {
-            eprintln!("cell {number} of {count}: {}", cell.label);
+            note(format_args!("cell {number} of {count}: {}", cell.label));
         }
         let mut lowest = Lowest { total: f64::INFINITY, terms: Vec::new() };
         let picture = match cell.run(self.network, &self.settings)? {
@@ -346,6 +355,8 @@ impl Cells<'_> {
                 _ => run.finished(),
             },
         };
+        let written = [path.clone(), path.with_extension("json")].map(|path| Written::picture("cell", path));
+        ensure_distinct(&written, self.inputs)?;
         Self::keep(&path, &picture, &lowest.terms)?;
         Ok(kept(cell, &path))
     }

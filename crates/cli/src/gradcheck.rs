@@ -13,21 +13,22 @@ use clap::builder::styling::{AnsiColor, Style};
 use impasto::gradcheck::{Entry, Failure, Place, Report, Verdict};
 use serde_json::{Value, json};
 
+use super::address_space;
 use super::error::Error;
 
 /// Check the gradients of every operation and objective, or of your own program, against finite differences
 ///
-/// A program is started with --exec and asked over its pipes, one line of JSON for each question and each answer:
-/// docs/gradcheck-protocol.md describes it, examples/gradcheck has programs in Python, C and R. The exit code is 0 if
-/// every gradient is right; 1 if one is wrong, or if a program fails; 2 for wrong usage; 3 if nothing is wrong but
-/// something cannot be decided, at a kink or where values are rounded too coarsely.
+/// --exec starts a program and asks it over pipes, with one line of JSON for each question and answer:
+/// docs/gradcheck-protocol.md describes the protocol, examples/gradcheck has programs in Python, C and R. The exit code is 0
+/// if every gradient is right; 1 if one is wrong or a program fails; 2 for wrong usage; 3 if nothing is wrong but something
+/// cannot be decided, at a kink or because values are rounded too coarsely.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Operations and objectives to check, as in `conv2d relu` or `style_transfer` [default: all]
     #[arg(value_name = "OP", conflicts_with = "exec")]
     operations: Vec<String>,
 
-    /// Where random inputs and directions come from
+    /// Seed of random inputs and directions
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 
@@ -47,27 +48,27 @@ struct ProgramArguments {
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
 
-    /// How long the program may take for one answer
+    /// Time limit for each answer of the program
     #[arg(long, value_name = "SECONDS", requires = "exec", default_value_t = 60.0, value_parser = seconds)]
     timeout: f64,
 
-    /// The relative error that is allowed [default: 1e-8]
+    /// Allowed relative error [default: 1e-8]
     #[arg(long, value_name = "ERROR", requires = "exec", value_parser = error)]
     rtol: Option<f64>,
 
-    /// Compare the slopes along N random directions, not those of every element [default: 8 for large functions]
+    /// Compare slopes along N random directions instead of every element [default: 8 for large functions]
     #[arg(long, value_name = "N", requires = "exec", conflicts_with = "every_element", value_parser = clap::value_parser!(u16).range(1..))]
     directions: Option<u16>,
 
-    /// Compare every element, however many there are
+    /// Compare every element, even of large functions
     #[arg(long, requires = "exec")]
     every_element: bool,
 
-    /// At a kink, as of |x| at 0, accept any slope between those to the left and to the right
+    /// At a kink, as of |x| at 0, accept any slope between the left and the right one
     #[arg(long, requires = "exec")]
     subgradients: bool,
 
-    /// The program computes in f32: expect no more precision than that has
+    /// The program computes in f32: allow for f32 rounding
     #[arg(long, requires = "exec")]
     f32: bool,
 
@@ -78,6 +79,7 @@ struct ProgramArguments {
 
 /// Checks what is asked for and prints what was found.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    address_space::ensure(address_space::default_threads())?;
     match &arguments.program.exec {
         Some(command) => exec::run(command, arguments),
         None => list::run(arguments),
@@ -215,14 +217,10 @@ fn wrapped(text: &str) -> String {
     lines.join("\n")
 }
 
-/// What becomes of an attempt to print.
+/// What becomes of an attempt to print, which [`Results`](super::print::Results) lets succeed: the verdict counts, whoever
+/// reads.
 fn printed(result: io::Result<Outcome>) -> Result<ExitCode, Error> {
-    match result {
-        Ok(outcome) => Ok(outcome.code()),
-        // Whoever reads (`impasto gradcheck | head`) has seen enough.
-        Err(why) if why.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(why) => Err(Error::Failure(format!("cannot write to standard output: {why}"))),
-    }
+    result.map(Outcome::code).map_err(|why| Error::Failure(format!("cannot write to standard output: {why}")))
 }
 
 fn write_json(value: &Value, out: &mut impl Write) -> io::Result<()> {

@@ -22,6 +22,7 @@ use super::error::Error;
 use super::invocation::Invocation;
 use super::job::JobCommand;
 use super::memory::{dimensions, forecast, largest_side};
+use super::pictures;
 use super::ranks;
 
 /// Find a picture with the same features at a layer
@@ -34,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
-    /// The picture whose features are sought
+    /// The picture whose features to invert
     image: PathBuf,
 
     /// The layer: any of `impasto network`, or the classifier's fc6, relu6, fc7, relu7, fc8 (IMAGE is then resized to
@@ -45,19 +46,19 @@ pub(super) struct Arguments {
     #[command(flatten)]
     size: SizeArguments,
 
-    /// What is optimised and how: fast is L-BFGS, mahendran the published procedure
+    /// Objective and optimiser: fast (L-BFGS) or mahendran (the published procedure)
     #[arg(long, value_name = "fast|mahendran", default_value = "fast", value_parser = names::<InversionPreset>(), hide_possible_values = true)]
     preset: InversionPreset,
 
-    /// Where to start: noise, or a picture's path
+    /// Start from noise, or a picture's path
     #[arg(long, value_name = "noise|PATH", default_value = "noise")]
     init: PathBuf,
 
-    /// Invert from N seeds, side by side in one picture: what they share is what the layer keeps
+    /// Invert from N seeds, side by side in one picture; the layer keeps what they share
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     repeats: u16,
 
-    /// Show the network a part of the picture that moves by up to N pixels at random
+    /// Shift the picture at random by up to N pixels in each iteration
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=256))]
     jitter: u16,
 
@@ -176,7 +177,7 @@ fn norm_exponent(text: &str) -> Result<f64, String> {
 
 impl JobCommand for Arguments {
     fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
-        let mut driver = Driver::new(Some(invocation), &self.run, &self.output, &self.inputs())?;
+        let mut driver = Driver::new(Some(invocation), &self.run, &self.network, &self.output, &self.inputs())?;
         let method = self.method()?;
         self.steps()?;
         self.run.check_checkpoint(self.repeats)?;
@@ -197,6 +198,8 @@ impl JobCommand for Arguments {
             if self.repeats == 1 {
                 driver.complete(invert.run_within(memory)?)
             } else {
+                let numbers = (1..=usize::from(self.repeats)).map(|number| Some(("repeat", number)));
+                driver.check_frames(numbers, invert.steps)?;
                 repeat(&mut driver, &invert, memory, self.repeats)
             }
         })?
@@ -303,11 +306,9 @@ impl Arguments {
 
     /// The picture at a longer side; `None` for its own.
     fn picture(&self, side: Option<usize>) -> Result<Picture, Error> {
-        Ok(match side {
-            _ if self.layer.is_classifier() => Picture::open(&self.image)?.resized(224, 224),
-            None => Picture::open(&self.image)?,
-            Some(side) => Picture::open_fitted(&self.image, side)?,
-        })
+        let classifier = self.layer.is_classifier();
+        let picture = pictures::open(&self.image, side.filter(|_| !classifier), self.run.verbosity.quiet)?;
+        Ok(if classifier { picture.resized(224, 224) } else { picture })
     }
 
     fn invert<'a, P: Copy + Into<Dimensions>>(

@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "IMAGE")]
     content: PathBuf,
 
-    /// The style image; given more than once, the styles are blended, as much of each
+    /// The style image; several styles are blended in equal parts
     #[arg(long, value_name = "IMAGE", required = true)]
     style: Vec<PathBuf>,
 
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     let styles = arguments.style.iter().map(PathBuf::as_path);
     let inputs: Vec<&Path> = [&*arguments.image, &*arguments.content].into_iter().chain(styles.clone()).collect();
     arrays::check(&arguments.output.output, &arguments.network.files(&inputs))?;
-    let open = |path| arguments.size.open(path);
+    let open = |path| arguments.size.open(path, false).map(impasto::Picture::with_hidden_filled);
     let (image, content) = (open(&arguments.image)?, open(&arguments.content)?);
     let styles = styles.map(open).collect::<Result<Vec<_>, _>>()?;
     if image.rgb.dim() != content.rgb.dim() {

@@ -1,5 +1,9 @@
 //! The command `impasto`: a file for each subcommand, which turns arguments into a job and shows its answer.
 
+// What is printed goes through `print`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod address_space;
 mod advice;
 mod allocator;
 mod arguments;
@@ -8,10 +12,12 @@ mod batch;
 mod checkpoint;
 mod completions;
 mod demo;
+mod distinct;
 mod drive;
 mod error;
 mod features;
 mod figure;
+mod frame_names;
 mod gradcheck;
 mod interrupt;
 mod invert;
@@ -24,11 +30,14 @@ mod memory;
 mod network;
 mod options;
 mod output;
+mod pictures;
 mod plan;
 mod preview;
+mod print;
 mod progress;
 mod ranks;
 mod record;
+mod rescue;
 mod resume;
 mod settings;
 mod show;
@@ -40,6 +49,7 @@ mod transfer;
 mod weights;
 
 use std::ffi::OsString;
+use std::panic;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,7 +59,7 @@ use self::error::Error;
 use self::invocation::Invocation;
 use self::ranks::Mode;
 
-/// Neural style transfer with VGG19, on CPUs alone.
+/// Neural style transfer with VGG19 on the CPU.
 #[derive(Parser)]
 #[command(name = "impasto", version, max_term_width = 100, disable_help_subcommand = true)]
 struct Cli {
@@ -90,7 +100,7 @@ impl Command {
     /// The pictures that a divided command may read from standard input.
     fn pictures(&mut self) -> Vec<&mut PathBuf> {
         match self {
-            // A run that is to go on needs a file, and its command says so.
+            // Resuming needs a file; the message says so.
             Self::Job(job) if !job.command().run_arguments().keeps_checkpoint() => job.command_mut().pictures_mut(),
             _ => Vec::new(),
         }
@@ -108,12 +118,20 @@ impl Command {
 
 /// Parses, runs, and turns what happened into an exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
 fn main() -> ExitCode {
+    // A decoder's panic is reported as what is wrong with the picture.
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |what| {
+        if !impasto::picture::is_decoding() {
+            usual(what);
+        }
+    }));
     allocator::give_back();
+    interrupt::outlive_full_files();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    ranks::within(|| match parse(&words) {
+    print::finish(ranks::within(|| match parse(&words) {
         Ok((command, invocation)) => run(command, &invocation).unwrap_or_else(|error| error.report()),
         Err(error) => error::usage(&error),
-    })
+    }))
 }
 
 /// Parses the words after `impasto`.

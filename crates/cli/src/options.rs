@@ -40,10 +40,16 @@ pub(super) struct Row {
     pub(super) affects: Affects,
     /// For which commands it holds.
     pub(super) scope: Scope,
+    /// What the studio's page calls it; `None` for its name.
+    label: Option<&'static str>,
 }
 
 const fn row(name: &'static str, affects: Affects, scope: Scope) -> Row {
-    Row { name, affects, scope }
+    Row { name, affects, scope, label: None }
+}
+
+const fn labelled(name: &'static str, affects: Affects, scope: Scope, label: &'static str) -> Row {
+    Row { name, affects, scope, label: Some(label) }
 }
 
 /// The options of `transfer`, `texture` and `invert`.
@@ -57,11 +63,11 @@ const ROWS: [Row; 61] = {
         row("scales", Picture, Studio),
         row("blend", Picture, Studio),
         row("colors", Picture, Studio),
-        row("color-map", Picture, Studio),
+        labelled("color-map", Picture, Studio, "Colour mapping"),
         row("content-mask", Picture, Batch),
         row("style-mask", Picture, Batch),
         row("paint-transparent", Picture, Studio),
-        row("init", Picture, Studio),
+        labelled("init", Picture, Studio, "Start from"),
         // Of textures and inversions.
         row("example-size", Picture, Batch),
         row("seamless", Picture, Batch),
@@ -78,40 +84,40 @@ const ROWS: [Row; 61] = {
         row("lambda-alpha", Picture, Batch),
         row("lambda-tv", Picture, Batch),
         // Of every run.
-        row("steps", Picture, Studio),
+        labelled("steps", Picture, Studio, "Iterations"),
         row("optimizer", Picture, Studio),
-        row("lr", Picture, Studio),
-        row("clamp", Picture, Studio),
-        row("no-clamp", Picture, Studio),
+        labelled("lr", Picture, Studio, "Learning rate"),
+        labelled("clamp", Picture, Studio, "Keep pixels in range"),
+        labelled("no-clamp", Picture, Studio, "Let pixels leave the range"),
         row("tolerance", Picture, Studio),
-        row("average", Picture, Studio),
-        row("seed", Picture, Studio),
+        labelled("average", Picture, Studio, "Average the last pictures"),
+        labelled("seed", Picture, Studio, "Random seed"),
         row("save-every", Place, Batch),
         row("log", Place, One),
         row("preview", Talk, Batch),
         row("quiet", Talk, Batch),
         row("verbose", Talk, Batch),
         row("format", File, Batch),
-        row("depth", File, Studio),
-        row("srgb", File, Studio),
-        row("no-metadata", File, Studio),
-        row("keep-location", File, Studio),
+        labelled("depth", File, Studio, "Bits per colour"),
+        labelled("srgb", File, Studio, "Write sRGB"),
+        labelled("no-metadata", File, Studio, "Leave out metadata"),
+        labelled("keep-location", File, Studio, "Keep the location"),
         row("checkpoint", Place, Checkpoint { value: true }),
         row("checkpoint-every", Place, Checkpoint { value: true }),
         row("resume", Place, Checkpoint { value: false }),
         row("memory", Machine, Batch),
         // Of the objective.
         row("preset", Picture, Studio),
-        row("style-loss", Picture, Studio),
+        labelled("style-loss", Picture, Studio, "Style statistics"),
         row("strength", Picture, Studio),
         row("content-layers", Picture, Studio),
         row("style-layers", Picture, Studio),
         row("content-weight", Picture, Studio),
         row("style-weight", Picture, Studio),
-        row("tv-weight", Picture, Studio),
+        labelled("tv-weight", Picture, Studio, "Smoothness weight"),
         // Of the network.
         row("weights", Picture, Batch),
-        row("pool", Picture, Studio),
+        labelled("pool", Picture, Studio, "Pooling"),
         row("conv", Picture, Batch),
         row("threads", Machine, Batch),
         // Of plans alone.
@@ -149,6 +155,17 @@ pub(super) fn is_shared(name: &str) -> bool {
 #[cfg(feature = "studio")]
 pub(super) fn is_offered(name: &str) -> bool {
     of(name).is_some_and(|row| row.scope == Scope::Studio)
+}
+
+/// What the studio's page calls an option: its label, or its name in words, as in "Content layers".
+#[cfg(feature = "studio")]
+pub(super) fn label(name: &str) -> String {
+    if let Some(label) = of(name).and_then(|row| row.label) {
+        return label.into();
+    }
+    let words = name.replace('-', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The names of all options.

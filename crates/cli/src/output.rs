@@ -7,23 +7,23 @@ use impasto::picture::{Depth, Format, SaveOptions};
 #[derive(Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArguments {
-    /// The format, where OUT's name does not say it, as for `-o -`: png, jpeg, webp, tiff or bmp
+    /// Format if OUT's name does not tell, as for `-o -`: png, jpeg, webp, tiff or bmp
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     format: Option<Format>,
 
-    /// Bits of each colour, 8 by default; 16 for PNG and TIFF
+    /// Bits per colour, 8 by default; 16 for PNG and TIFF
     #[arg(long, value_name = "8|16", value_parser = depth)]
     depth: Option<Depth>,
 
-    /// Write sRGB, whatever colour profile the picture came with
+    /// Write sRGB instead of the photo's colour profile
     #[arg(long)]
     srgb: bool,
 
-    /// Leave out how the picture was made, and what its photograph told of itself
+    /// Leave out how the picture was made, and the photo's metadata
     #[arg(long)]
     no_metadata: bool,
 
-    /// Keep where the photograph was taken, which is left out otherwise
+    /// Keep the photo's location, which is left out by default
     #[arg(long)]
     keep_location: bool,
 }
@@ -43,7 +43,11 @@ impl OutputArguments {
 }
 
 fn format(text: &str) -> Result<Format, String> {
-    text.parse().map_err(|()| "give png, jpeg, webp, tiff or bmp".into())
+    text.parse().map_err(|()| {
+        let written = Format::ALL.iter().filter(|format| format.is_written());
+        let names: Vec<_> = written.map(|format| format.to_string().to_lowercase()).collect();
+        format!("give one of {}", names.join(", "))
+    })
 }
 
 fn depth(text: &str) -> Result<Depth, String> {

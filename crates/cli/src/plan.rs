@@ -1,7 +1,6 @@
 //! `impasto plan`: what a job will take.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -11,12 +10,13 @@ use serde_json::json;
 use super::error::Error;
 use super::jobs::{self, Job};
 use super::memory::shown;
+use super::print::results;
 use super::progress::duration;
 
-/// Say beforehand what a transfer, a texture or an inversion takes: sizes, steps, memory and time
+/// Estimate time and memory of a transfer, a texture or an inversion
 ///
-/// `plan CONTENT STYLE` takes the options of `transfer`; `plan texture EXAMPLE` and `plan invert IMAGE` those of these
-/// commands. Nothing is painted or written; the speed of this machine is measured for about a second.
+/// `plan CONTENT STYLE` takes the options of `transfer`, `plan texture EXAMPLE` and `plan invert IMAGE` those of their
+/// commands. It paints and writes nothing; it measures the speed of this machine for about a second.
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -48,12 +48,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         Ok::<_, Error>((forecast, work.speed()))
     })??;
     let text = if arguments.json {
-        format!("{:#}\n", as_json(&forecast, memory, speed))
+        format!("{:#}", as_json(&forecast, memory, speed))
     } else {
         as_text(&forecast, memory, speed)
     };
-    // A closed pipe (`impasto plan … | head`) is no error.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    results(&text);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,15 +1,17 @@
-//! What a run shows while it goes: a bar on a terminal, plain lines elsewhere, nothing if it is to be quiet.
+//! The progress of a run: a bar on a terminal, plain lines elsewhere, nothing with `--quiet`.
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use impasto::escaped;
 use impasto::optim::Step;
 use impasto::run::{Progress, Run, Stop, Watcher};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::preview::Preview;
+use super::print::note;
 
 /// Plain lines come no closer than this.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -20,11 +22,11 @@ const FINE: f64 = 1000.0;
 /// How much is said on standard error.
 #[derive(Args, Clone, Copy)]
 pub(super) struct Verbosity {
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 
-    /// Say more: what is read, every term, and what the optimiser does
+    /// Print more: inputs, every term, and what the optimiser does
     #[arg(short, long)]
     pub(super) verbose: bool,
 }
@@ -65,8 +67,8 @@ impl<'a> Display<'a> {
             preview.leave();
         }
         match &self.bar {
-            Some(bar) => bar.println(line),
-            None if !self.verbosity.quiet => eprintln!("{line}"),
+            Some(bar) => bar.println(escaped(line)),
+            None if !self.verbosity.quiet => note(format_args!("{line}")),
             None => {}
         }
     }

@@ -1,23 +1,21 @@
 //! The styles of a transfer: pictures and folders of pictures, with their shares in the blend.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::arguments::rate;
 use super::error::Error;
-
-/// Names that pictures end in, in a folder.
-const PICTURES: [&str; 10] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "heic", "heif"];
+use super::pictures;
 
 /// Which styles, and how much of each.
 #[derive(Args)]
 pub(super) struct StyleArguments {
-    /// The picture whose style to take; of several the styles are blended. A folder stands for all pictures in it
+    /// The style; several are blended. A folder stands for all pictures in it
     #[arg(required = true, value_name = "STYLE")]
     styles: Vec<PathBuf>,
 
-    /// How much of each STYLE, as in 2,1; a folder's part is shared out among its pictures [default: as much of each picture]
+    /// Parts of the styles, as in 2,1; a folder's part is divided among its pictures [default: equal parts]
     #[arg(long, value_name = "X,Y,…", value_delimiter = ',', value_parser = rate)]
     blend: Vec<f64>,
 }
@@ -39,40 +37,13 @@ impl StyleArguments {
         }
         let mut shares = Vec::new();
         for (index, path) in self.styles.iter().enumerate() {
-            let pictures = if path.is_dir() { pictures_in(path, quiet)? } else { vec![path.clone()] };
+            let pictures = if path.is_dir() { pictures::in_folder(path, quiet)? } else { vec![path.clone()] };
             let each = self.blend.get(index).map_or(1.0, |part| part / pictures.len() as f64);
             shares.extend(pictures.into_iter().map(|picture| (picture, each)));
         }
         let sum: f64 = shares.iter().map(|(_, share)| share).sum();
         Ok(shares.into_iter().map(|(path, share)| (path, share / sum)).collect())
     }
-}
-
-/// The pictures in a folder, in the order of their names.
-fn pictures_in(folder: &Path, quiet: bool) -> Result<Vec<PathBuf>, Error> {
-    let unreadable = |why| Error::file("read the folder", folder, why);
-    let mut files = Vec::new();
-    for entry in folder.read_dir().map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if path.is_file() && !hidden {
-            files.push(path);
-        }
-    }
-    files.sort();
-    let (pictures, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        extension.is_some_and(|extension| PICTURES.contains(&extension.as_str()))
-    });
-    if pictures.is_empty() {
-        let why = format!("it has no file that ends in .{}", PICTURES.join(", ."));
-        return Err(Error::file("take styles from the folder", folder, why));
-    }
-    if !others.is_empty() && !quiet {
-        let names: Vec<_> = others.iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy()).collect();
-        eprintln!("note: passed over in {}, by their names no pictures: {}", folder.display(), names.join(", "));
-    }
-    Ok(pictures)
 }
 
 /// `1 number`, `2 numbers`.

@@ -19,6 +19,7 @@ use super::error::Error;
 use super::invocation::Invocation;
 use super::job::JobCommand;
 use super::memory::{dimensions, forecast};
+use super::pictures;
 use super::ranks;
 
 /// Make a picture from noise that looks like EXAMPLE in every part
@@ -31,7 +32,7 @@ pub(super) struct Arguments {
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
-    /// The picture whose texture to take
+    /// The picture with the texture
     example: PathBuf,
 
     /// Size of the texture in pixels, N×N or WIDTH×HEIGHT [default: as EXAMPLE is used]
@@ -42,15 +43,15 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(..=65_536))]
     example_size: u32,
 
-    /// Make a texture that tiles: its right edge goes on at its left one, its lower at its upper
+    /// Make a texture that tiles: opposite edges continue each other
     #[arg(long)]
     seamless: bool,
 
-    /// Leave the colours as they came out, without matching their histogram to EXAMPLE's
+    /// Do not match the colour histogram to EXAMPLE's
     #[arg(long)]
     no_histogram: bool,
 
-    /// Layers whose Gram matrices agree, with their weights [default: relu1_1,pool1,pool2,pool3,pool4, equally]
+    /// Layers of the Gram matrices, with their weights [default: relu1_1,pool1,pool2,pool3,pool4, equal weights]
     #[arg(long, value_name = "LAYER[=W],…", conflicts_with = "up_to")]
     layers: Option<LayerWeights>,
 
@@ -58,7 +59,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "LAYER")]
     up_to: Option<Layer>,
 
-    /// Make it small first: auto, how many scales, or each one's longer side in pixels [default: 1]
+    /// Scales from small to large: auto, their number, or their longer sides in pixels [default: 1]
     #[arg(long, value_name = "auto|N|A,B,C")]
     scales: Option<Scales>,
 
@@ -91,7 +92,7 @@ impl FromStr for Size {
 
 impl JobCommand for Arguments {
     fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
-        let mut driver = Driver::new(Some(invocation), &self.run, &self.output, &[&self.example])?;
+        let mut driver = Driver::new(Some(invocation), &self.run, &self.network, &self.output, &[&self.example])?;
         let method = self.run.method(Method::Lbfgs)?;
         let (example, (network, weights)) = (self.example()?, self.ready()?);
         let memory = self.memory();
@@ -102,7 +103,7 @@ impl JobCommand for Arguments {
         self.network.in_threads(|| {
             let texture = self.texture(&example, &network)?;
             let side = texture.size[0].max(texture.size[1]);
-            forecast(|side| self.at(&texture, side), side, memory)?;
+            forecast(|side| Self::at(&texture, side), side, memory)?;
             driver.complete(texture.run_within(memory)?)
         })?
     }
@@ -116,7 +117,7 @@ impl JobCommand for Arguments {
         };
         let texture = self.texture(example, &network)?;
         let side = texture.size[0].max(texture.size[1]);
-        forecast(|side| self.at(&texture, side), side, memory)
+        forecast(|side| Self::at(&texture, side), side, memory)
     }
 
     fn network_arguments(&self) -> &NetworkArguments {
@@ -143,10 +144,8 @@ impl Arguments {
     }
 
     fn example(&self) -> Result<Picture, Error> {
-        Ok(match self.example_size {
-            0 => Picture::open(&self.example)?,
-            longest => Picture::open_fitted(&self.example, longest as usize)?,
-        })
+        let longest = (self.example_size > 0).then_some(self.example_size as usize);
+        pictures::open(&self.example, longest, self.run.verbosity.quiet)
     }
 
     fn layers(&self) -> LayerWeights {
@@ -165,7 +164,7 @@ impl Arguments {
     }
 
     /// What the job takes where the longer side of the texture is `side`.
-    fn at<P: Copy + Into<Dimensions>>(&self, texture: &Texture<'_, P>, side: usize) -> Result<Work, Error> {
+    fn at<P: Copy + Into<Dimensions>>(texture: &Texture<'_, P>, side: usize) -> Result<Work, Error> {
         let own = texture.size[0].max(texture.size[1]);
         let size = texture.size.map(|length| (length * side).div_ceil(own).max(1));
         Ok(Texture { size, ..texture.clone() }.work()?)

@@ -20,6 +20,8 @@ use super::error::Error;
 use super::invocation::Invocation;
 use super::job::JobCommand;
 use super::memory::{SMALL, dimensions, forecast, largest_side, with_advice};
+use super::pictures;
+use super::print::note;
 use super::ranks;
 use super::styles::StyleArguments;
 
@@ -42,36 +44,36 @@ pub(super) struct Arguments {
     #[command(flatten)]
     size: SizeArguments,
 
-    /// The style pictures' longer side in pixels: the larger, the bigger the strokes [default: as --size]
+    /// The styles' longer side in pixels; larger styles give larger strokes [default: as --size]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=65_536))]
     style_size: Option<u32>,
 
-    /// Paint small first: auto, how many scales, or each one's longer side in pixels [default: the preset's]
+    /// Scales from small to large: auto, their number, or their longer sides in pixels [default: the preset's]
     #[arg(long, value_name = "auto|N|A,B,C")]
     scales: Option<Scales>,
 
-    /// Whose colours: the style's; the content's, of the painting its lightness (content); the content's, given to the style
-    /// beforehand (match); or the content in the style's colours, and nothing painted (only)
+    /// Colours: the style's, or the photo's with the painting's lightness (content), or the photo's, applied to the style first
+    /// (match); or only recolour the photo with the style's colours (only)
     #[arg(long, value_name = "style|content|match|only", default_value = "style", hide_possible_values = true)]
     colors: ColorsFrom,
 
-    /// How match and only map colours: by principal axes (pca) or one channel after the other (cholesky) [default: pca]
+    /// How `match` and `only` map colours: by principal axes (pca) or channel by channel (cholesky) [default: pca]
     #[arg(long, value_name = "pca|cholesky", value_parser = names::<ColourMap>(), hide_possible_values = true)]
     color_map: Option<ColourMap>,
 
-    /// A picture of CONTENT's regions in a few flat colours: each is painted after the region of the same colour in the styles
+    /// CONTENT's regions, as a picture in a few flat colours; regions are matched by colour
     #[arg(long, value_name = "MASK", requires = "style_mask")]
     content_mask: Option<PathBuf>,
 
-    /// The same of the style; of several, one for each, in their order
+    /// STYLE's regions; with several styles one mask for each, in order
     #[arg(long, value_name = "MASK", requires = "content_mask", value_delimiter = ',')]
     style_mask: Vec<PathBuf>,
 
-    /// Paint transparent pixels of CONTENT like others; otherwise they stay as they are
+    /// Paint CONTENT's transparent pixels too; by default they stay unchanged
     #[arg(long)]
     paint_transparent: bool,
 
-    /// Where to start: content, noise, style, or a picture's path
+    /// Start from content, noise, style, or a picture's path
     #[arg(long, value_name = "content|noise|style|PATH", default_value = "content")]
     init: Init,
 
@@ -140,14 +142,15 @@ impl Arguments {
     }
 
     fn open_styles(&self, size: SizeArguments) -> Result<Vec<(Picture, f64)>, Error> {
+        let quiet = self.run.verbosity.quiet;
         let open = |(path, share): &(PathBuf, f64)| {
             let picture = match self.style_size {
-                Some(side) => Picture::open_fitted(path, side as usize)?,
-                None => size.open(path)?,
+                Some(side) => pictures::open(path, Some(side as usize), quiet)?,
+                None => size.open(path, quiet)?,
             };
             Ok((picture, *share))
         };
-        self.styles.shares(self.run.verbosity.quiet)?.iter().map(open).collect()
+        self.styles.shares(quiet)?.iter().map(open).collect()
     }
 }
 
@@ -155,7 +158,7 @@ impl JobCommand for Arguments {
     fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
         let inputs = self.inputs()?;
         let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-        let mut driver = Driver::new(Some(invocation), &self.run, &self.output, &inputs)?;
+        let mut driver = Driver::new(Some(invocation), &self.run, &self.network, &self.output, &inputs)?;
         if let Some(picture) = self.recoloured()? {
             driver.write(&picture)?;
             return Ok(ExitCode::SUCCESS);
@@ -228,7 +231,7 @@ impl Arguments {
         if self.colours()?.is_some() {
             return Ok(None);
         }
-        let content = self.size.open(&self.content)?;
+        let content = self.size.open(&self.content, self.run.verbosity.quiet)?;
         let styles = self.open_styles(self.size)?;
         let styles: Vec<_> = styles.iter().map(|(style, share)| (style, *share)).collect();
         Ok(Some(content.in_colours_of(&styles, self.color_map.unwrap_or_default())))
@@ -252,15 +255,15 @@ impl Arguments {
                 SizeArguments::with(priced.affordable(asked, memory)?)
             }
         };
-        let content = size.open(&self.content)?;
+        let content = size.open(&self.content, self.run.verbosity.quiet)?;
         let styles = self.open_styles(size)?;
         if self.run.verbosity.verbose {
             let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
             let styles: Vec<_> =
                 styles.iter().map(|(style, share)| format!("style {} by {share}", pixels(style))).collect();
-            eprintln!("content {}, {}", pixels(&content), styles.join(", "));
+            note(format_args!("content {}, {}", pixels(&content), styles.join(", ")));
             let Recipe { method, pooling, formula, .. } = &method.recipe;
-            eprintln!("optimizer {method}, {pooling} pooling, {formula:?} formula");
+            note(format_args!("optimizer {method}, {pooling} pooling, {formula:?} formula"));
         }
         let colours = self.colours()?.unwrap_or_default();
         let (paint_transparent, seed) = (self.paint_transparent, self.run.seed);
@@ -272,7 +275,7 @@ impl Arguments {
             Init::Content => Start::Content,
             Init::Noise => Start::Noise,
             Init::Style => Start::Style,
-            Init::Path(path) => Start::Picture(Picture::open(path)?),
+            Init::Path(path) => Start::Picture(pictures::open(path, None, self.run.verbosity.quiet)?),
         })
     }
 

@@ -42,7 +42,7 @@ fn json_has_an_object_for_each_case() {
 
 #[test]
 fn an_unknown_operation_is_refused_with_the_known_ones() {
-    let message = predicate::str::contains("`konv` is no operation; there are add, ");
+    let message = predicate::str::contains("`konv` is not an operation; there are add, ");
     gradcheck().arg("konv").assert().code(2).stderr(message).stdout("");
 }
 
@@ -149,12 +149,12 @@ fn programs_that_fail_get_a_sentence() {
         ("ends at once", ["exit 7", value, gradient], "ended (exit status: 7) before it answered \"inputs\""),
         ("ends later", [inputs, value, "exit 1"], "ended (exit status: 1) before it answered \"gradient\""),
         ("is killed", [inputs, "kill -9 $$", gradient], "ended (signal: 9 (SIGKILL)) before it answered \"value\""),
-        ("chats", ["echo Loading the data", value, gradient], "with `Loading the data`, which is no JSON"),
+        ("chats", ["echo Loading the data", value, gradient], "with `Loading the data`, which is not JSON"),
         ("answers something else", [inputs, "echo '{\"loss\":3}'", gradient], "a line as {\"value\": …} was expected"),
         ("says why", [inputs, "echo '{\"error\":\"no GPU\"}'", gradient], "cannot answer \"value\": no GPU"),
         ("has no inputs", ["echo '{\"inputs\":[]}'", value, gradient], "inputs are [], where a list of one or more"),
         ("has NaN inputs", ["echo '{\"inputs\":[NaN]}'", value, gradient], "has NaN or an infinity in it"),
-        ("gives words", [inputs, "echo '{\"value\":\"3\"}'", gradient], "value has \"3\" in it, which is no number"),
+        ("gives words", [inputs, "echo '{\"value\":\"3\"}'", gradient], "value has \"3\" in it, which is not a number"),
         (
             "gives other shapes",
             [inputs, value, "echo '{\"gradient\":[[1,2,3]]}'"],
@@ -261,7 +261,7 @@ fn ctrl_c_ends_the_program_and_what_it_has_started() {
 fn what_cannot_be_started_is_told() {
     let message = "error: cannot start the program `no-such-program`: ";
     exec("no-such-program --fast").assert().code(1).stdout("").stderr(predicate::str::starts_with(message));
-    exec("'").assert().code(1).stderr(predicate::str::contains("is no command"));
+    exec("'").assert().code(1).stderr(predicate::str::contains("is not a command"));
     gradcheck().args(["relu", "--exec", "x"]).assert().code(2);
     exec("x").args(["--picture", "x.docx"]).assert().code(2).stdout("").stderr(predicate::str::contains("x.docx"));
     gradcheck().args(["--picture", "x.png"]).assert().code(2).stderr(predicate::str::contains("--exec"));

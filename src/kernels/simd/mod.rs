@@ -54,13 +54,13 @@ pub trait Simd<T>: Copy {
     /// The second halves of a and b, interleaved.
     fn zip_high(self, a: Self::V, b: Self::V) -> Self::V;
 
-    /// Asks for the cache line at `from` to be brought into the L2 cache. Any address will do.
+    /// Prefetches the cache line at `from` into the L2 cache. Any address is allowed.
     #[inline(always)]
     fn prefetch(self, from: *const T) {
         let _ = from;
     }
 
-    /// Asks for the cache line at `from` to be brought into the L1 cache. Any address will do.
+    /// Prefetches the cache line at `from` into the L1 cache. Any address is allowed.
     #[inline(always)]
     fn prefetch_near(self, from: *const T) {
         let _ = from;
@@ -118,7 +118,7 @@ pub trait Job<T> {
     fn run<S: Simd<T>>(self, simd: S);
 }
 
-/// An instruction set that this processor has.
+/// An instruction set of this processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InstructionSet(Kind);
 
@@ -134,7 +134,7 @@ enum Kind {
 }
 
 impl InstructionSet {
-    /// All that this processor has, best first.
+    /// All instruction sets of this processor, best first.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -152,7 +152,7 @@ impl InstructionSet {
         all
     }
 
-    /// The best that this processor has.
+    /// The best instruction set of this processor.
     pub fn best() -> Self {
         static BEST: std::sync::OnceLock<InstructionSet> = std::sync::OnceLock::new();
         *BEST.get_or_init(|| Self::all()[0])
@@ -210,7 +210,7 @@ impl SimdReal for f32 {
     }
 }
 
-/// Gradients are checked in `f64`, of small arrays: portable code will do, whatever the set, and is compiled once.
+/// `f64` serves to check gradients of small arrays: it uses portable code, compiled once, for every instruction set.
 impl SimdReal for f64 {
     fn lanes(_: InstructionSet) -> usize {
         <portable::Portable as Simd<f64>>::LANES

@@ -1,4 +1,4 @@
-//! Portable code: arrays of four values, which compilers turn into whatever vectors the target always has.
+//! Portable code: arrays of four values, which the compiler turns into the target's baseline vectors.
 
 #![allow(clippy::float_cmp, reason = "the comparison asked for")]
 
@@ -38,7 +38,7 @@ macro_rules! portable {
             fn mul(self, a: Self::V, b: Self::V) -> Self::V {
                 [a[0] * b[0], a[1] * b[1], a[2] * b[2], a[3] * b[3]]
             }
-            // Not `f32::mul_add`: where the target has no such instruction that is a slow library call.
+            // Not `f32::mul_add`, which is a slow library call on targets without the instruction.
             #[inline(always)]
             fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
                 [a[0] * b[0] + c[0], a[1] * b[1] + c[1], a[2] * b[2] + c[2], a[3] * b[3] + c[3]]

@@ -1,8 +1,8 @@
-//! The grid of tiles that an output is cut into.
+//! The grid of tiles of an output.
 
 use super::transforms::OUT;
 
-/// Tiles of 4×4 outputs, in row-major order; the last of a row or column may hang over the edge.
+/// Tiles of 4×4 outputs, in row-major order; the last of a row or column may extend beyond the edge.
 #[derive(Clone, Copy)]
 pub struct Grid {
     pub columns: usize,

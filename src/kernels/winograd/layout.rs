@@ -1,11 +1,11 @@
-//! Where things lie in the scratch buffers.
+//! The layout of the scratch buffers.
 
-/// Input channels of one block of transformed inputs: a row of a block has this fixed length, so that the product
-/// reaches all its rows from one pointer by constant distances.
+/// Input channels of one block of transformed inputs. A row of a block has this fixed length, so the product reaches all rows from
+/// one pointer by constant offsets.
 pub const BLOCK: usize = 64;
 
-/// `len` values rounded up to an odd number of cache lines, so that the 36 streams of a transform do not all fall
-/// into the same few sets of a cache.
+/// `len` values rounded up to an odd number of cache lines, so that the 36 streams of a transform do not compete for the same few
+/// sets of a cache.
 pub const fn odd_lines(len: usize, size_of_value: usize) -> usize {
     let per_line = 64 / size_of_value;
     (len.div_ceil(per_line) | 1) * per_line
@@ -26,7 +26,7 @@ impl Inputs {
         Self { point: odd_lines(block * channels.div_ceil(BLOCK), size_of::<T>()), block }
     }
 
-    /// Values in all.
+    /// Total number of values.
     pub fn len(self) -> usize {
         self.point * super::transforms::POINTS
     }
@@ -44,7 +44,7 @@ impl Filters {
         Self { point: odd_lines(channels * panel, size_of::<T>()) }
     }
 
-    /// Values in all.
+    /// Total number of values.
     pub fn len(self) -> usize {
         self.point * super::transforms::POINTS
     }
@@ -62,7 +62,7 @@ impl Products {
         Self { point: odd_lines(tiles * panel, size_of::<T>()) }
     }
 
-    /// Values in all.
+    /// Total number of values.
     pub fn len(self) -> usize {
         self.point * super::transforms::POINTS
     }

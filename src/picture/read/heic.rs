@@ -1,9 +1,10 @@
-//! HEIC, the photographs of phones.
+//! HEIC, the format of phones' photographs.
 
 use heifer::heifer_isobmff::HeifFile;
 use heifer::heifer_isobmff::boxes::Property;
 use heifer::{Options, decode_rgba8, decode_srgb_rgba8, read_metadata};
 
+use super::super::colour::Declared;
 use super::input::Stream;
 use super::target::{Extras, Layout, Opacity, Target};
 use super::{Colour, Fault, LARGEST, bytes, whole};
@@ -11,15 +12,25 @@ use super::{Colour, Fault, LARGEST, bytes, whole};
 /// Bytes for a pixel within the decoder: RGBA, and the planes it is made from.
 const BYTES: u64 = 8;
 
-pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
     let file = whole(stream)?;
-    // On this thread, where a panic is caught without a word.
+    // On this thread, where the guard catches panics silently.
     let options = Options { max_threads: 1, max_pixels: LARGEST / BYTES };
     let metadata = read_metadata(&file).map_err(fault)?;
-    // Without a profile, the container's or the video's own words for colours count; those of high dynamic range are
-    // refused.
-    let decode = if metadata.icc_profile.is_some() { decode_rgba8 } else { decode_srgb_rgba8 };
-    let image = decode(&file, &options).map_err(fault)?;
+    let mut notes = Vec::new();
+    // Without a profile, the container's or the video's own words for colours count.
+    let image = if metadata.icc_profile.is_some() {
+        decode_rgba8(&file, &options).map_err(fault)?
+    } else {
+        match decode_srgb_rgba8(&file, &options) {
+            Err(heifer::Error::Unsupported(why)) => {
+                let image = decode_rgba8(&file, &options).map_err(fault)?;
+                notes.push(format!("what it says of its colours is passed over: {why}"));
+                image
+            }
+            image => image.map_err(fault)?,
+        }
+    };
     let (height, width) = (image.height as usize, image.width as usize);
     let said = size(&file)?;
     if said != [height, width] {
@@ -39,13 +50,14 @@ pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extra
         }
         target.row(&row);
     }
-    // The container's own turn is applied already; EXIF's is not to be applied too.
-    Ok(Extras { profile: metadata.icc_profile, exif: metadata.exif, orientation: Some(1) })
+    // The decoder has applied the container's rotation; EXIF's must not be applied as well.
+    let colours = metadata.icc_profile.map(Declared::Profile).into_iter().collect();
+    Ok(Extras { colours, exif: metadata.exif, notes, orientation: Some(1) })
 }
 
-/// Height and width as seen.
-pub(super) fn shape(stream: Box<dyn Stream>) -> Result<[usize; 2], Fault> {
-    size(&whole(stream)?)
+/// Height and width as seen: the container's own turn is applied.
+pub(in super::super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
+    Ok((size(&whole(stream)?)?, None))
 }
 
 /// Height and width of the primary picture, after its cropping and turns (ISO/IEC 23008-12, 6.5).

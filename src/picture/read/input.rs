@@ -1,4 +1,4 @@
-//! Where a picture's bytes come from: a file, standard input, or a pipe.
+//! Sources of a picture's bytes: a file, standard input, or a pipe.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -6,14 +6,15 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::kind::{Kind, LONGEST_MAGIC};
+use super::super::Format;
+use super::kind::{LONGEST_MAGIC, format_of};
 use super::{LARGEST, PictureError};
 
-/// Bytes that can be read anew from any place.
-pub(super) trait Stream: BufRead + Seek {}
+/// Bytes that can be read again from any position.
+pub(in super::super) trait Stream: BufRead + Seek {}
 impl<T: BufRead + Seek> Stream for T {}
 
-/// Whether the bytes of a stream, which come only once, are to be there for the next [`open`], too.
+/// Whether to keep the bytes of a stream, which can be read only once, for the next [`open`].
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Keep {
     /// Yes: only the header is read now.
@@ -27,17 +28,17 @@ static KEPT: Mutex<BTreeMap<PathBuf, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
 
 /// Opens a file; `-` is standard input. What is no plain file (a pipe, a terminal) is read whole, if it begins like a
 /// picture.
-pub(super) fn open(path: &Path, keep: Keep) -> Result<(Kind, Box<dyn Stream>), PictureError> {
+pub(super) fn open(path: &Path, keep: Keep) -> Result<(Format, Box<dyn Stream>), PictureError> {
     let failed = |why| PictureError::Open { path: path.into(), why };
     let wrong = |why| PictureError::Read { path: path.into(), why };
-    let kind_of = |first: &[u8]| Kind::of(&first[..first.len().min(LONGEST_MAGIC as usize)]).map_err(wrong);
+    let recognised = |first: &[u8]| format_of(&first[..first.len().min(LONGEST_MAGIC as usize)]).map_err(wrong);
     let stdin = path == Path::new("-");
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(bytes) = kept.get(path).cloned() {
         if !stdin && keep == Keep::No {
             kept.remove(path);
         }
-        return Ok((kind_of(&bytes)?, Box::new(Cursor::new(bytes))));
+        return Ok((recognised(&bytes)?, Box::new(Cursor::new(bytes))));
     }
     let mut first = Vec::new();
     let mut source: Box<dyn Read> = if stdin {
@@ -51,12 +52,12 @@ pub(super) fn open(path: &Path, keep: Keep) -> Result<(Kind, Box<dyn Stream>), P
         if metadata.is_file() {
             (&mut file).take(LONGEST_MAGIC).read_to_end(&mut first).map_err(failed)?;
             file.rewind().map_err(failed)?;
-            return Ok((kind_of(&first)?, Box::new(BufReader::with_capacity(1 << 16, file))));
+            return Ok((recognised(&first)?, Box::new(BufReader::with_capacity(1 << 16, file))));
         }
         Box::new(file)
     };
     source.by_ref().take(LONGEST_MAGIC).read_to_end(&mut first).map_err(failed)?;
-    let kind = kind_of(&first)?;
+    let format = recognised(&first)?;
     let mut bytes = first;
     source.take(LARGEST).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LARGEST {
@@ -66,5 +67,5 @@ pub(super) fn open(path: &Path, keep: Keep) -> Result<(Kind, Box<dyn Stream>), P
     if stdin || keep == Keep::Yes {
         kept.insert(path.into(), bytes.clone());
     }
-    Ok((kind, Box::new(Cursor::new(bytes))))
+    Ok((format, Box::new(Cursor::new(bytes))))
 }

@@ -9,6 +9,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::super::colour::Declared;
 use super::super::metadata::orientation;
 use super::input::Stream;
 use super::target::{Extras, Layout, Opacity, Target};
@@ -25,6 +26,54 @@ const ONES: [u8; 64] = {
     ones
 };
 
+/// The Huffman tables of T.81, annex K.3: class and number, how many codes of each length, values. K.3 and K.4 are for DC,
+/// K.5 and K.6 for AC.
+const STANDARD_TABLES: [(u8, [u8; 16], &[u8]); 4] = [
+    (0x00, [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], &DC_VALUES),
+    (0x01, [0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0], &DC_VALUES),
+    (0x10, [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125], &LUMINANCE_AC),
+    (0x11, [0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 119], &CHROMINANCE_AC),
+];
+
+const DC_VALUES: [u8; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+
+#[rustfmt::skip]
+const LUMINANCE_AC: [u8; 162] = [
+    0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07,
+    0x22, 0x71, 0x14, 0x32, 0x81, 0x91, 0xa1, 0x08, 0x23, 0x42, 0xb1, 0xc1, 0x15, 0x52, 0xd1, 0xf0,
+    0x24, 0x33, 0x62, 0x72, 0x82, 0x09, 0x0a, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x25, 0x26, 0x27, 0x28,
+    0x29, 0x2a, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3a, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49,
+    0x4a, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59, 0x5a, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69,
+    0x6a, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7a, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89,
+    0x8a, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7,
+    0xa8, 0xa9, 0xaa, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8, 0xb9, 0xba, 0xc2, 0xc3, 0xc4, 0xc5,
+    0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda, 0xe1, 0xe2,
+    0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8,
+    0xf9, 0xfa,
+];
+
+#[rustfmt::skip]
+const CHROMINANCE_AC: [u8; 162] = [
+    0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71,
+    0x13, 0x22, 0x32, 0x81, 0x08, 0x14, 0x42, 0x91, 0xa1, 0xb1, 0xc1, 0x09, 0x23, 0x33, 0x52, 0xf0,
+    0x15, 0x62, 0x72, 0xd1, 0x0a, 0x16, 0x24, 0x34, 0xe1, 0x25, 0xf1, 0x17, 0x18, 0x19, 0x1a, 0x26,
+    0x27, 0x28, 0x29, 0x2a, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3a, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48,
+    0x49, 0x4a, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59, 0x5a, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68,
+    0x69, 0x6a, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7a, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87,
+    0x88, 0x89, 0x8a, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a, 0xa2, 0xa3, 0xa4, 0xa5,
+    0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8, 0xb9, 0xba, 0xc2, 0xc3,
+    0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda,
+    0xe2, 0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8,
+    0xf9, 0xfa,
+];
+
+/// A segment with these tables.
+fn standard_tables() -> Vec<u8> {
+    let tables = STANDARD_TABLES.iter().flat_map(|(table, lengths, values)| [&[*table], &lengths[..], values].concat());
+    let body: Vec<u8> = tables.collect();
+    [&[0xff, DHT][..], &(body.len() as u16 + 2).to_be_bytes(), &body].concat()
+}
+
 const EXIF: &[u8] = b"Exif\0\0";
 const ICC: &[u8] = b"ICC_PROFILE\0";
 
@@ -33,16 +82,16 @@ const DHT: u8 = 0xc4;
 const DAC: u8 = 0xcc;
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
-const SOS: u8 = 0xda;
+pub(super) const SOS: u8 = 0xda;
 const DQT: u8 = 0xdb;
 const DNL: u8 = 0xdc;
 const DRI: u8 = 0xdd;
 const APP0: u8 = 0xe0;
-const APP1: u8 = 0xe1;
+pub(super) const APP1: u8 = 0xe1;
 const APP2: u8 = 0xe2;
 const APP14: u8 = 0xee;
 
-pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
     let file = whole(stream)?;
     let sorted = Sorted::new(&file)?;
     drop(file);
@@ -81,11 +130,11 @@ pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extra
         bytes(data, &mut row);
         target.row(&row);
     }
-    Ok(Extras { profile: sorted.profile, exif: sorted.exif, orientation: None })
+    Ok(Extras { colours: sorted.profile.into_iter().collect(), exif: sorted.exif, ..Extras::default() })
 }
 
 /// Height and width as stored, and which way is up.
-pub(super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
+pub(in super::super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
     let sorted = Sorted::new(&whole(stream)?)?;
     Ok(([sorted.frame.height, sorted.frame.width], sorted.exif.as_deref().and_then(orientation)))
 }
@@ -131,7 +180,7 @@ struct Sorted {
     /// Adobe's word on how colours are stored: 0 as they are, 1 YCbCr, 2 YCCK.
     transform: Option<u8>,
     exif: Option<Vec<u8>>,
-    profile: Option<Vec<u8>>,
+    profile: Option<Declared>,
     /// Whether the end was marked.
     ended: bool,
 }
@@ -141,9 +190,9 @@ impl Sorted {
         let mut clean = vec![0xff, SOI];
         let mut frame: Option<Frame> = None;
         let (mut jfif, mut transform, mut exif, mut ended) = (false, None, None, false);
-        let mut icc: Vec<(u8, &[u8])> = Vec::new();
+        let mut icc: Vec<(u8, u8, &[u8])> = Vec::new();
         let mut scans = Scans::default();
-        let mut data_end = None;
+        let (mut data_end, mut begun, mut tables) = (None, Vec::new(), Vec::new());
         let mut at = 2;
         while let Some(marker) = next_marker(file, &mut at) {
             if marker == EOI {
@@ -161,13 +210,17 @@ impl Sorted {
                 clean.extend(body);
             };
             match marker {
-                DHT | DQT | DRI => copy(body),
+                DHT => {
+                    note_tables(body, &mut tables);
+                    copy(body);
+                }
+                DQT | DRI => copy(body),
                 DNL => return Err(Fault::unsupported("its height after its pixels (DNL)")),
                 APP0 => jfif |= body.starts_with(b"JFIF\0"),
                 APP1 if exif.is_none() => exif = body.strip_prefix(EXIF).map(<[u8]>::to_vec),
                 APP2 => {
-                    if let Some([number, _, data @ ..]) = body.strip_prefix(ICC) {
-                        icc.push((*number, data));
+                    if let Some([number, count, data @ ..]) = body.strip_prefix(ICC) {
+                        icc.push((*number, *count, data));
                     }
                 }
                 APP14 if body.starts_with(b"Adobe") && body.len() >= 12 => transform = Some(body[11]),
@@ -177,7 +230,8 @@ impl Sorted {
                         return Err(Fault::unsupported("subsampled components of JPEG in scans of their own"));
                     }
                     scans.note(body);
-                    copy(&renamed(body, (1, 2), &frame.components, frame.is_rgb(jfif, transform)));
+                    let order = scanned(body, frame, &mut begun);
+                    copy(&renamed(body, (1, 2), &order, frame.is_rgb(jfif, transform)));
                     let end = entropy_end(file, at);
                     clean.extend(&file[at..end]);
                     at = end;
@@ -186,7 +240,8 @@ impl Sorted {
                 0xc0..=0xcf if marker != DAC && marker != 0xc8 => {
                     let parsed = Frame::new(marker, body)?;
                     let rgb = parsed.is_rgb(jfif, transform);
-                    copy(&renamed(&body[..6 + 3 * parsed.components.len()], (6, 3), &parsed.components, rgb));
+                    let order: Vec<_> = (0..parsed.components.len()).collect();
+                    copy(&renamed(&body[..6 + 3 * parsed.components.len()], (6, 3), &order, rgb));
                     if frame.replace(parsed).is_some() {
                         return Err(Fault::unsupported("several frames in one JPEG"));
                     }
@@ -199,6 +254,10 @@ impl Sorted {
             return Err(Fault::CutShort);
         }
         clean.truncate(data_end);
+        if !frame.progressive && STANDARD_TABLES.iter().any(|(table, ..)| !tables.contains(table)) {
+            // Video's frames leave them out (MJPEG); what the file defines comes later and counts.
+            clean.splice(2..2, standard_tables());
+        }
         clean.extend(ONES);
         clean.extend([0xff, EOI]);
         if frame.components.len() == 4 {
@@ -206,14 +265,24 @@ impl Sorted {
             let adobe = [0xff, APP14, 0, 14, b'A', b'd', b'o', b'b', b'e', 0, 100, 0, 0, 0, 0, transform.unwrap_or(0)];
             clean.splice(2..2, adobe);
         }
-        icc.sort_by_key(|(number, _)| *number);
-        let profile = (!icc.is_empty()).then(|| icc.iter().flat_map(|(_, data)| data.iter().copied()).collect());
-        Ok(Self { frame, clean, transform, exif, profile, ended })
+        Ok(Self { frame, clean, transform, exif, profile: joined(icc), ended })
     }
 }
 
-/// Moves behind the next marker.
-fn next_marker(file: &[u8], at: &mut usize) -> Option<u8> {
+/// A colour profile by its parts: number, count of all, data (ICC.1:2022, B.4).
+fn joined(mut parts: Vec<(u8, u8, &[u8])>) -> Option<Declared> {
+    parts.sort_by_key(|(number, ..)| *number);
+    let last = parts.last()?;
+    let whole = parts.len() == usize::from(last.1)
+        && parts.iter().zip(1..).all(|(part, number)| part.0 == number && part.1 == last.1);
+    if !whole {
+        return Some(Declared::Unusable("not all of its parts are there".into()));
+    }
+    Some(Declared::Profile(parts.iter().flat_map(|(.., data)| data.iter().copied()).collect()))
+}
+
+/// Moves behind the next marker; fill bytes may stand before it (T.81 B.1.1.2).
+pub(super) fn next_marker(file: &[u8], at: &mut usize) -> Option<u8> {
     loop {
         *at += file.get(*at..)?.iter().position(|&byte| byte == 0xff)?;
         while *file.get(*at)? == 0xff {
@@ -227,7 +296,7 @@ fn next_marker(file: &[u8], at: &mut usize) -> Option<u8> {
 }
 
 /// Moves behind a segment with a length.
-fn segment<'a>(file: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
+pub(super) fn segment<'a>(file: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
     let len = usize::from(u16::from_be_bytes([*file.get(*at)?, *file.get(*at + 1)?]));
     let body = file.get(*at + 2..*at + len)?;
     *at += len;
@@ -297,18 +366,47 @@ impl Frame {
     }
 }
 
-/// The body of a header in which components are named so that the decoder takes them for what they are: R, G, B, or the
-/// numbers of YCbCr. Their count is before `first`, their names are there and every `step` bytes after.
-fn renamed(body: &[u8], (first, step): (usize, usize), components: &[u8], rgb: bool) -> Vec<u8> {
-    let mut body = body.to_vec();
-    let names: &[u8] = if rgb { b"RGB" } else { &[1, 2, 3, 4] };
-    let count = body.get(first - 1).copied().map_or(0, usize::from);
-    for at in (first..body.len()).step_by(step).take(count) {
-        if let Some(number) = components.iter().position(|&name| name == body[at]) {
-            body[at] = names.get(number).copied().unwrap_or(body[at]);
+/// Which of the frame's components a scan has, in its order. Where several have one name they follow one another, as
+/// libjpeg has it.
+fn scanned(body: &[u8], frame: &Frame, begun: &mut Vec<usize>) -> Vec<usize> {
+    let names = &frame.components;
+    let count = body.first().copied().map_or(0, usize::from);
+    if count == names.len() {
+        let in_order = names.iter().zip(body[1..].iter().step_by(2)).all(|(a, b)| a == b);
+        if in_order {
+            return (0..count).collect();
         }
     }
+    let mut order: Vec<usize> = Vec::new();
+    for name in body.iter().skip(1).step_by(2).take(count) {
+        let free = |i: &usize| names[*i] == *name && !order.contains(i);
+        let next = (0..names.len()).find(|i| free(i) && (frame.progressive || !begun.contains(i)));
+        order.extend(next.or_else(|| (0..names.len()).find(free)));
+    }
+    begun.extend(&order);
+    order
+}
+
+/// The body of a header in which components, of the numbers in `order`, are named so that the decoder takes them for what
+/// they are: R, G, B, or the numbers of YCbCr. Their names are at `first` and every `step` bytes after.
+fn renamed(body: &[u8], (first, step): (usize, usize), order: &[usize], rgb: bool) -> Vec<u8> {
+    let mut body = body.to_vec();
+    let names: &[u8] = if rgb { b"RGB" } else { &[1, 2, 3, 4] };
+    for (at, &number) in (first..body.len()).step_by(step).zip(order) {
+        body[at] = names.get(number).copied().unwrap_or(body[at]);
+    }
     body
+}
+
+/// The Huffman tables that a segment defines, by class and number.
+fn note_tables(body: &[u8], tables: &mut Vec<u8>) {
+    let mut rest = body;
+    while let [table, after @ ..] = rest
+        && let Some((lengths, values)) = after.split_at_checked(16)
+    {
+        tables.push(*table);
+        rest = values.get(lengths.iter().map(|&n| usize::from(n)).sum()..).unwrap_or_default();
+    }
 }
 
 /// Which scans of a progressive picture came, as (component, first coefficient, last, bits still missing).

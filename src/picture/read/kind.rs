@@ -1,21 +1,10 @@
 //! What a file is, by its first bytes: its name may say anything.
 
+use super::super::Format;
 use super::Fault;
 
 /// How many bytes are looked at.
 pub(super) const LONGEST_MAGIC: u64 = 1024;
-
-/// Kinds of files that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Png,
-    Jpeg,
-    WebP,
-    Tiff,
-    Bmp,
-    Gif,
-    Heic,
-}
 
 /// Files that people take for pictures, or get instead of one: where their mark stands, the mark, what they are.
 const OTHERS: &[(usize, &[u8], &str)] = &[
@@ -70,53 +59,19 @@ pub(super) const RAW: &str = "a camera's raw picture";
 /// What can be done with files that are not read.
 const CONVERT: &str = "convert it to one of these first";
 
-impl Kind {
-    /// The kind of a file that begins with these bytes.
-    ///
-    /// # Errors
-    /// If it is none that is read; what it is, where that is known.
-    pub(super) fn of(first: &[u8]) -> Result<Self, Fault> {
-        let at = |place: usize, mark: &[u8]| first.get(place..).is_some_and(|rest| rest.starts_with(mark));
-        let heif = |brand: &[u8; 4]| at(4, b"ftyp") && at(8, brand);
-        if first.is_empty() {
-            return Err(Fault::Empty);
-        }
-        let kind = if at(0, b"\x89PNG\r\n\x1a\n") {
-            Self::Png
-        } else if at(0, b"\xff\xd8\xff") {
-            Self::Jpeg
-        } else if at(0, b"RIFF") && at(8, b"WEBP") {
-            Self::WebP
-        } else if [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|mark| at(0, *mark)) && !at(8, b"CR\x02\0") {
-            Self::Tiff
-        } else if at(0, b"BM") {
-            Self::Bmp
-        } else if at(0, b"GIF87a") || at(0, b"GIF89a") {
-            Self::Gif
-        } else if heif(b"heic") || heif(b"heix") || (heif(b"mif1") && !lists_brand(first, b"avif")) {
-            Self::Heic
-        } else {
-            return Err(other(first));
-        };
-        Ok(kind)
+/// The format of a file that begins with these bytes.
+///
+/// # Errors
+/// If it is none that is read; what it is, where that is known.
+pub(super) fn format_of(first: &[u8]) -> Result<Format, Fault> {
+    if first.is_empty() {
+        return Err(Fault::Empty);
     }
-
-    /// The format's name.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Png => "PNG",
-            Self::Jpeg => "JPEG",
-            Self::WebP => "WebP",
-            Self::Tiff => "TIFF",
-            Self::Bmp => "BMP",
-            Self::Gif => "GIF",
-            Self::Heic => "HEIC",
-        }
-    }
+    Format::of_bytes(first).ok_or_else(|| other(first))
 }
 
 /// Whether a container's first box names a brand among those it is compatible with.
-fn lists_brand(first: &[u8], brand: &[u8; 4]) -> bool {
+pub(in super::super) fn lists_brand(first: &[u8], brand: &[u8; 4]) -> bool {
     let len = first.first_chunk::<4>().map_or(0, |len| u32::from_be_bytes(*len) as usize);
     let brands = first.get(16..len.min(first.len())).unwrap_or_default();
     brands.chunks_exact(4).any(|other| other == brand)

@@ -3,29 +3,33 @@
 //! Decoders hand over rows, which are brought to the working size as they come: a large photograph costs what its
 //! decoder needs (a row of a PNG; of a JPEG the decoded bytes) and the picture at the working size.
 
+pub(super) mod bmp;
 mod chunks;
 mod directory;
+pub(super) mod gif;
 mod guard;
-mod heic;
+pub(super) mod heic;
 mod input;
-mod jpeg;
+pub(super) mod jpeg;
 mod kind;
-mod png;
-mod simple;
+pub(super) mod made;
+pub(super) mod png;
 mod target;
-mod tiff;
+pub(super) mod tiff;
+pub(super) mod webp;
+mod whole;
 
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::SeekFrom;
 use std::path::Path;
 
-use self::directory::Directory;
-use self::input::{Keep, Stream};
-use self::kind::Kind;
-use self::target::Target;
+use self::input::Keep;
+pub(super) use self::input::Stream;
+pub(super) use self::kind::lists_brand;
+pub(super) use self::target::{Extras, Target};
 use super::colour::Colour;
 use super::error::{Fault, PictureError, reserve};
-use super::{Picture, provenance};
+use super::{Format, Picture};
+pub use guard::is_decoding;
 
 /// The most bytes of pixels that a file may decode to, so that a damaged or malicious one cannot exhaust the memory:
 /// 358 million pixels of 8-bit RGB. When fuzzed it is less, as large pictures take long and show nothing more.
@@ -39,7 +43,7 @@ impl Picture {
     /// are taken for sRGB values between 0 and 1; slightly beyond, they are clamped.
     ///
     /// # Errors
-    /// If the file cannot be opened, is no such picture, is damaged or cut short, is of a kind that would come out
+    /// If the file cannot be opened, is not such a picture, is damaged or cut short, is of a kind that would come out
     /// wrong, or holds more than 1 GiB of pixels; or if there is no memory for it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PictureError> {
         let path = path.as_ref();
@@ -61,8 +65,8 @@ impl Picture {
     }
 
     fn read(path: &Path, longest: Option<usize>) -> Result<Self, PictureError> {
-        let (kind, stream) = input::open(path, Keep::No)?;
-        decode(kind, stream, longest).map_err(|why| PictureError::Read { path: path.into(), why })
+        let (format, stream) = input::open(path, Keep::No)?;
+        decode(format, stream, longest).map_err(|why| PictureError::Read { path: path.into(), why })
     }
 
     /// Decodes a picture from its file's bytes, as [`open`](Self::open) does.
@@ -71,7 +75,7 @@ impl Picture {
     /// As [`open`](Self::open).
     pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
         let first = &bytes[..bytes.len().min(kind::LONGEST_MAGIC as usize)];
-        decode(Kind::of(first)?, Box::new(std::io::Cursor::new(bytes.to_vec())), None)
+        decode(kind::format_of(first)?, Box::new(std::io::Cursor::new(bytes.to_vec())), None)
     }
 }
 
@@ -85,17 +89,9 @@ impl Picture {
 /// If the file cannot be opened, is no picture that is read, or its header is damaged.
 pub fn shape(path: impl AsRef<Path>) -> Result<[usize; 2], PictureError> {
     let path = path.as_ref();
-    let (kind, stream) = input::open(path, Keep::Yes)?;
-    let shape = guard::without_panics(kind.name(), || {
-        let (stored, turn) = match kind {
-            Kind::Png => png::shape(stream),
-            Kind::Jpeg => jpeg::shape(stream),
-            Kind::Tiff => tiff::shape(stream),
-            Kind::WebP => simple::webp_shape(stream),
-            Kind::Bmp => simple::bmp_shape(stream).map(|size| (size, None)),
-            Kind::Gif => simple::gif_shape(stream).map(|size| (size, None)),
-            Kind::Heic => heic::shape(stream).map(|size| (size, None)),
-        }?;
+    let (format, stream) = input::open(path, Keep::Yes)?;
+    let shape = guard::without_panics(format, || {
+        let (stored, turn) = (format.row().shape)(stream)?;
         if stored.contains(&0) {
             return Err(Fault::damaged("it has no pixels"));
         }
@@ -104,38 +100,19 @@ pub fn shape(path: impl AsRef<Path>) -> Result<[usize; 2], PictureError> {
     shape.map_err(|why| PictureError::Read { path: path.into(), why })
 }
 
-fn decode(kind: Kind, stream: Box<dyn Stream>, longest: Option<usize>) -> Result<Picture, Fault> {
-    guard::without_panics(kind.name(), || {
+fn decode(format: Format, stream: Box<dyn Stream>, longest: Option<usize>) -> Result<Picture, Fault> {
+    guard::without_panics(format, || {
         let mut target = Target::new(longest);
-        let extras = match kind {
-            Kind::Png => png::read(stream, &mut target),
-            Kind::Jpeg => jpeg::read(stream, &mut target),
-            Kind::Tiff => tiff::read(stream, &mut target),
-            Kind::WebP => simple::webp(stream, &mut target),
-            Kind::Bmp => simple::bmp(stream, &mut target),
-            Kind::Gif => simple::gif(stream, &mut target),
-            Kind::Heic => heic::read(stream, &mut target),
-        }?;
+        let extras = (format.row().read)(stream, &mut target)?;
         target.finish(extras)
     })
 }
 
 /// What the file of a picture says of how it was made, as JSON.
-pub(super) fn guarded_text(mut file: BufReader<File>) -> Result<Option<String>, Fault> {
-    let mut first = Vec::new();
-    file.by_ref().take(kind::LONGEST_MAGIC).read_to_end(&mut first)?;
-    let kind = Kind::of(&first)?;
-    file.rewind()?;
-    guard::without_panics(kind.name(), || match kind {
-        Kind::Png => provenance::of_png(file),
-        Kind::Jpeg => provenance::of_jpeg(file),
-        Kind::WebP => provenance::of_webp(file),
-        Kind::Tiff => {
-            let (directory, _) = Directory::of_picture(&mut file)?;
-            Ok(directory.bytes(provenance::XMP_TAG, &mut file).as_deref().and_then(provenance::in_xmp))
-        }
-        Kind::Bmp | Kind::Gif | Kind::Heic => Ok(None),
-    })
+pub(super) fn made(path: &Path) -> Result<Option<String>, PictureError> {
+    let (format, stream) = input::open(path, Keep::Yes)?;
+    let Some(made) = format.row().made else { return Ok(None) };
+    guard::without_panics(format, || made(stream)).map_err(|why| PictureError::Read { path: path.into(), why })
 }
 
 /// All bytes of a file that is decoded from memory.

@@ -2,14 +2,14 @@
 
 use ndarray::{Array2, Array3, Axis};
 
-use super::super::colour::to_srgb;
+use super::super::colour::{Declared, to_srgb};
 use super::super::metadata::orientation;
 use super::super::resize::{Filter, fitted_size};
 use super::{Colour, Fault, LARGEST, Picture};
 
 /// Whether pixels have an opacity after their colours, and what it did to these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Opacity {
+pub(in super::super) enum Opacity {
     None,
     /// Colours are what they are.
     Straight,
@@ -19,7 +19,7 @@ pub(super) enum Opacity {
 
 /// What a pixel's numbers are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
+pub(in super::super) struct Layout {
     pub(super) colour: Colour,
     pub(super) opacity: Opacity,
 }
@@ -32,17 +32,19 @@ impl Layout {
 
 /// What a file says beside its pixels.
 #[derive(Default)]
-pub(super) struct Extras {
-    /// Colour profile (ICC).
-    pub(super) profile: Option<Vec<u8>>,
+pub(in super::super) struct Extras {
+    /// What it says of its colours; the first that can be used counts.
+    pub(super) colours: Vec<Declared>,
     /// EXIF, as a TIFF file.
     pub(super) exif: Option<Vec<u8>>,
+    /// What was passed over.
+    pub(super) notes: Vec<String>,
     /// How to turn the picture (1 to 8, as EXIF's tag), where that is not for EXIF to say.
     pub(super) orientation: Option<u32>,
 }
 
 /// Takes a picture's rows, brings them to the size they are used at, and makes a picture of them.
-pub(super) struct Target {
+pub(in super::super) struct Target {
     longest: Option<usize>,
     begun: Option<Begun>,
     row: Vec<f32>,
@@ -102,11 +104,17 @@ impl Target {
         if colours.len() != size[0] * size[1] * layout.colour.count() {
             return Err(Fault::CutShort);
         }
-        let converted = to_srgb(colours, layout.colour, extras.profile)?;
+        let converted = to_srgb(colours, layout.colour, &extras.colours);
         let rgb = Array3::from_shape_vec((size[0], size[1], 3), converted.rgb).expect("three for each pixel");
         let alpha = alpha.map(|alpha| Array2::from_shape_vec((size[0], size[1]), alpha).expect("one for each pixel"));
         let turn = extras.orientation.or_else(|| extras.exif.as_deref().and_then(orientation)).unwrap_or(1);
-        let picture = Picture { rgb, alpha, profile: converted.profile, exif: extras.exif };
+        let picture = Picture {
+            rgb,
+            alpha,
+            profile: converted.profile,
+            exif: extras.exif,
+            notes: [extras.notes, converted.notes].concat(),
+        };
         Ok(picture.turned(turn))
     }
 }

@@ -10,6 +10,7 @@ use tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 use tiff::{TiffError, TiffFormatError};
 
+use super::super::colour::Declared;
 use super::super::metadata::from_texts;
 use super::directory::Directory;
 use super::input::Stream;
@@ -77,12 +78,12 @@ impl Opened {
 }
 
 /// Height and width as stored, and which way is up.
-pub(super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
+pub(in super::super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
     let mut opened = Opened::new(stream)?;
     Ok((opened.picture.size, Some(opened.orientation()?)))
 }
 
-pub(super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
+pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
     let mut opened = Opened::new(stream)?;
     let Opened { decoder, picture, .. } = &mut opened;
     let [height, width] = picture.size;
@@ -331,12 +332,16 @@ fn complete(decoder: &mut Decoder<Patched>, len: u64) -> Result<(), Fault> {
 
 fn extras(mut opened: Opened) -> Result<Extras, Fault> {
     let orientation = opened.orientation()?;
-    let profile = opened.decoder.find_tag(Tag::IccProfile).map_err(fault)?.map(Value::into_u8_vec).transpose();
-    let profile = profile.map_err(fault)?;
     let stream = opened.decoder.inner();
+    let profile = opened.directory.bytes(Tag::IccProfile.to_u16(), stream).map(Declared::Profile);
     let tags = [Tag::Make, Tag::Model, Tag::DateTime, Tag::Artist, Tag::Copyright].map(|tag| tag.to_u16());
     let texts = tags.into_iter().filter_map(|tag| Some((tag, opened.directory.text(tag, stream)?))).collect::<Vec<_>>();
-    Ok(Extras { profile, exif: from_texts(&texts), orientation: Some(orientation) })
+    Ok(Extras {
+        colours: profile.into_iter().collect(),
+        exif: from_texts(&texts),
+        orientation: Some(orientation),
+        ..Extras::default()
+    })
 }
 
 fn number(decoder: &mut Decoder<Patched>, tag: Tag) -> Result<Option<u32>, Fault> {

@@ -162,3 +162,75 @@ fn the_orientation_and_the_profile_are_found_among_other_segments() {
     let picture = read(&file).unwrap();
     assert_eq!((picture.height(), picture.width()), (16, 8));
 }
+
+/// Calls for each segment before the pixels with its marker, its start and its end.
+fn segments(file: &[u8]) -> Vec<(u8, std::ops::Range<usize>)> {
+    let (mut at, mut all) = (2, Vec::new());
+    while file[at + 1] != 0xda {
+        let end = at + 2 + usize::from(u16::from_be_bytes([file[at + 2], file[at + 3]]));
+        all.push((file[at + 1], at..end));
+        at = end;
+    }
+    all.push((0xda, at..at + 2 + usize::from(u16::from_be_bytes([file[at + 2], file[at + 3]]))));
+    all
+}
+
+/// The encoder uses the standard's tables, as cameras do that leave them out.
+#[test]
+fn tables_that_are_missing_are_the_standard_s() {
+    let whole = photograph(40, 24);
+    let expected = read(&whole).unwrap();
+    let tables: Vec<_> = segments(&whole).into_iter().filter(|(marker, _)| *marker == 0xc4).collect();
+    assert!(!tables.is_empty());
+    let mut without = whole.clone();
+    for (_, place) in tables.iter().rev() {
+        without.drain(place.clone());
+    }
+    assert_eq!(read(&without).unwrap(), expected);
+    // One of several is missing.
+    if tables.len() > 1 {
+        let mut without = whole;
+        without.drain(tables[1].1.clone());
+        assert_eq!(read(&without).unwrap(), expected);
+    }
+}
+
+#[test]
+fn components_may_have_any_names_even_equal_ones() {
+    let whole = photograph(40, 24);
+    let expected = read(&whole).unwrap();
+    let find = |wanted| segments(&whole).into_iter().find(|(marker, _)| *marker == wanted).unwrap().1.start;
+    let (frame, scan) = (find(0xc0), find(0xda));
+    for names in [[0, 1, 2], [1, 1, 1], [0, 0, 0], [7, 7, 9], [b'r', b'g', b'b'], [255, 3, 1], [3, 2, 1], [1, 34, 35]] {
+        let mut file = whole.clone();
+        for (i, name) in names.into_iter().enumerate() {
+            file[frame + 10 + 3 * i] = name;
+            file[scan + 5 + 2 * i] = name;
+        }
+        assert_eq!(read(&file).unwrap(), expected, "{names:?}");
+    }
+}
+
+#[test]
+fn what_was_made_is_found_behind_fill_bytes_and_other_packets() {
+    let made = Provenance::new(["transfer", "a.png"]);
+    let options = SaveOptions { provenance: Some(made.clone()), ..SaveOptions::default() };
+    let plain = sample().encoded(Format::Jpeg, &options).unwrap();
+    let packet = segments(&plain).into_iter().find(|(marker, _)| *marker == 0xe1).unwrap().1.start;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jpg");
+    for fill in [1, 2, 300] {
+        for place in [2, packet, packet + 2 + usize::from(u16::from_be_bytes([plain[packet + 2], plain[packet + 3]]))] {
+            let mut file = plain.clone();
+            file.splice(place..place, vec![0xff; fill]);
+            std::fs::write(&path, &file).unwrap();
+            assert_eq!(Provenance::read(&path).unwrap(), Some(made.clone()), "{fill} at {place}");
+            assert_eq!(read(&file).unwrap(), read(&plain).unwrap());
+        }
+    }
+    let other = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>";
+    let mut file = plain.clone();
+    file.splice(packet..packet, [&[0xff, 0xe1, 0, other.len() as u8 + 2][..], other].concat());
+    std::fs::write(&path, &file).unwrap();
+    assert_eq!(Provenance::read(&path).unwrap(), Some(made));
+}

@@ -92,3 +92,59 @@ fn other_programs_pictures_say_nothing() {
     std::fs::write(folder.path().join("text.png"), "text").unwrap();
     assert!(Provenance::read(&folder.path().join("text.png")).is_err());
 }
+
+#[test]
+fn more_text_than_a_format_holds_is_left_out_with_a_note() {
+    let folder = tempdir().unwrap();
+    let long = |len: usize| {
+        let mut made = provenance();
+        made.arguments.push("x".repeat(len));
+        made
+    };
+    let copyright = |len: usize| metadata::from_texts(&[(0x8298, vec![b'c'; len])]);
+    for (name, format) in
+        [("a.jpg", Format::Jpeg), ("a.png", Format::Png), ("a.webp", Format::WebP), ("a.tiff", Format::Tiff)]
+    {
+        for (made, exif, left_out) in [
+            (long(60_000), copyright(60_000), 0),
+            (long(70_000), copyright(10), 1),
+            (long(10), copyright(70_000), 1),
+            (long(300_000), copyright(70_000), 2),
+        ] {
+            let path = folder.path().join(name);
+            let picture = Picture { exif, ..sample() };
+            let options = SaveOptions { provenance: Some(made.clone()), ..SaveOptions::default() };
+            let notes = picture.left_out(format, &options);
+            let expected = if format == Format::Jpeg { left_out } else { 0 };
+            assert_eq!(notes.len(), expected, "{name}: {notes:?}");
+            assert!(
+                notes.iter().all(|note| note.contains("is left out") && note.contains("JPEG holds 65")),
+                "{notes:?}"
+            );
+            picture.save_with(&path, &options).unwrap();
+            let back = Picture::open(&path).unwrap();
+            if expected == 0 {
+                assert_eq!(Provenance::read(&path).unwrap(), Some(made), "{name}");
+                assert!(back.exif.is_some(), "{name}");
+            }
+        }
+    }
+}
+
+/// As many bytes as fit, to the byte.
+#[test]
+fn a_jpeg_s_segment_is_filled_to_the_last_byte() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("a.jpg");
+    let mut made = provenance();
+    let most = 65_533 - b"http://ns.adobe.com/xap/1.0/\0".len();
+    made.arguments.push("x".repeat(most - made.to_xmp().len() - 3));
+    for (more, fits) in [(0, true), (1, false)] {
+        made.arguments.last_mut().unwrap().push_str(&"x".repeat(more));
+        assert_eq!(made.to_xmp().len(), most + more);
+        let options = SaveOptions { provenance: Some(made.clone()), ..SaveOptions::default() };
+        assert_eq!(sample().left_out(Format::Jpeg, &options).is_empty(), fits);
+        sample().save_with(&path, &options).unwrap();
+        assert_eq!(Provenance::read(&path).unwrap().is_some(), fits);
+    }
+}

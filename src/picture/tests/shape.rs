@@ -86,7 +86,7 @@ fn only_the_header_is_read() {
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     assert_eq!(shape(&path).unwrap(), [5, 7]);
     assert!(Picture::open(&path).is_err());
-    for (bytes, said) in [(&b""[..], "it is empty"), (b"text", "no picture"), (&whole[..20], "cut short")] {
+    for (bytes, said) in [(&b""[..], "it is empty"), (b"text", "unknown image format"), (&whole[..20], "cut short")] {
         std::fs::write(&path, bytes).unwrap();
         let error = shape(&path).unwrap_err().to_string();
         assert!(error.contains("cut.png") && error.contains(said), "{error}");

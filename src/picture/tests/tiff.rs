@@ -227,3 +227,54 @@ fn an_orientation_stored_as_a_long_is_applied() {
     let picture = read(&Made { orientation: Some(6), chunks: vec![vec![1, 2]], ..MADE }.bytes()).unwrap();
     assert_eq!((picture.height(), picture.width()), (2, 1));
 }
+
+/// A TIFF of several pages of one colour each: sides, NewSubfileType, level.
+pub(super) fn pages(pages: &[([u32; 2], Option<u32>, u8)]) -> Vec<u8> {
+    let mut out = std::io::Cursor::new(Vec::new());
+    let mut encoder = ::tiff::encoder::TiffEncoder::new(&mut out).unwrap();
+    for &([height, width], kind, level) in pages {
+        let mut page = encoder.new_image::<::tiff::encoder::colortype::Gray8>(width, height).unwrap();
+        if let Some(kind) = kind {
+            page.encoder().write_tag(::tiff::tags::Tag::NewSubfileType, kind).unwrap();
+        }
+        page.write_data(&vec![level; (height * width) as usize]).unwrap();
+    }
+    out.into_inner()
+}
+
+#[test]
+fn of_several_pages_the_first_is_meant_unless_it_is_a_thumbnail() {
+    let (large, small) = ([48, 64], [12, 16]);
+    for (file, level) in [
+        (pages(&[(large, None, 50), (large, None, 90)]), 50),
+        (pages(&[(large, None, 50), (small, None, 90)]), 50),
+        (pages(&[(large, None, 50), (small, Some(1), 90)]), 50),
+        (pages(&[(small, Some(1), 50), (large, Some(0), 90)]), 90),
+        (pages(&[(small, Some(1), 50), (large, None, 90), (small, Some(1), 70)]), 90),
+        // It does not say that it is one.
+        (pages(&[(small, None, 50), (large, None, 90)]), 90),
+        (pages(&[([12, 17], None, 50), ([47, 64], None, 90)]), 90),
+        (pages(&[(small, None, 50), ([24, 32], None, 70), (large, None, 90)]), 90),
+        // Another picture of other proportions, or of nearly the size.
+        (pages(&[(small, None, 50), ([64, 48], None, 90)]), 50),
+        (pages(&[([40, 53], None, 50), (large, None, 90)]), 50),
+    ] {
+        assert_eq!(levels(&read(&file).unwrap(), 0, 0), [level; 3]);
+    }
+}
+
+#[test]
+fn texts_of_any_letters_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    for text in ["© 2024 Zoë".as_bytes(), "José".as_bytes(), b"Jos\xe9, \xa9 1999", "日本語".as_bytes(), b"plain"]
+    {
+        let exif = metadata::from_texts(&[(0x8298, text.to_vec())]).unwrap();
+        let picture = Picture { exif: Some(exif), ..sample() };
+        for name in ["a.tiff", "a.jpg", "a.png", "a.webp"] {
+            let path = folder.path().join(name);
+            picture.save(&path).unwrap();
+            let texts = metadata::texts(&Picture::open(&path).unwrap().exif.unwrap());
+            assert_eq!(texts, [(0x8298, text.to_vec())], "{name}");
+        }
+    }
+}

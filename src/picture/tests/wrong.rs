@@ -190,6 +190,17 @@ fn mutated_files_are_pictures_or_errors() {
     let frame = image::Frame::new(image::RgbaImage::from_pixel(9, 7, image::Rgba([9, 8, 7, 255])));
     image::codecs::gif::GifEncoder::new(&mut gif).encode_frame(frame).unwrap();
     seeds.push(gif);
+    seeds.push(profile::bmp(124, *b"MBED", [[0.0; 3]; 3], 0.0, &picture.profile.unwrap()));
+    seeds.push(profile::bmp(108, [0; 4], [[0.64, 0.33, 0.03], [0.3, 0.6, 0.1], [0.15, 0.06, 0.79]], 2.0, &[]));
+    seeds.push(tiff::pages(&[([3, 4], Some(1), 50), ([6, 8], None, 90), ([2, 2], None, 7)]));
+    let (gamma, points) = (50_000_u32.to_be_bytes(), [1, 8, 0, 1]);
+    seeds.push(profile::with_chunks(&[
+        (b"cICP", &points),
+        (b"gAMA", &gamma),
+        (b"cHRM", &[9; 32]),
+        (b"iCCP", b"a\0\0b"),
+    ]));
+    let path = folder.path().join("mutated");
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
     for i in 0..count {
         let mut bytes = seeds[i % seeds.len()].clone();
@@ -203,9 +214,59 @@ fn mutated_files_are_pictures_or_errors() {
                 _ => {}
             }
         }
+        if random.random() {
+            mend_checksums(&mut bytes);
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let shape = shape(&path);
         if let Ok(picture) = read(&bytes) {
+            assert_eq!(shape.unwrap(), [picture.height(), picture.width()], "{i}");
             let alpha = picture.alpha.iter().flatten();
             assert!(picture.rgb.iter().chain(alpha).all(|value| (0.0..=1.0).contains(value)), "{i}");
         }
     }
+}
+
+/// Gives the chunks of a PNG their right checksums, so that what is in them is looked at.
+fn mend_checksums(bytes: &mut [u8]) {
+    let mut at = 8;
+    while bytes.starts_with(b"\x89PNG")
+        && let Some(size) = bytes.get(at..).and_then(<[u8]>::first_chunk).map(|size| u32::from_be_bytes(*size) as usize)
+        && bytes.len() >= at + 12 + size
+    {
+        let checksum = crc32fast::hash(&bytes[at + 4..at + 8 + size]).to_be_bytes();
+        bytes[at + 8 + size..at + 12 + size].copy_from_slice(&checksum);
+        at += 12 + size;
+    }
+}
+
+/// Every byte of what makes a PNG's pixels, and of its checksums.
+#[test]
+fn a_png_with_a_changed_byte_of_data_is_an_error() {
+    let large = Picture::new(Array3::from_shape_fn((40, 50, 3), |(i, j, c)| ((i * j * 3 + c) % 256) as f32 / 255.0));
+    let palette = {
+        let mut out = Vec::new();
+        let mut encoder = png::Encoder::new(&mut out, 4, 2);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_palette(vec![9, 8, 7, 200, 100, 50]);
+        encoder.set_trns(vec![255, 7]);
+        encoder.write_header().unwrap().write_image_data(&[0, 1, 0, 1, 1, 1, 0, 0]).unwrap();
+        out
+    };
+    let mut changed = 0;
+    for whole in [large.encoded(Format::Png, &SaveOptions::default()).unwrap(), palette] {
+        let mut at = 8;
+        while &whole[at + 4..at + 8] != b"IEND" {
+            let end = at + 12 + u32::from_be_bytes(*whole[at..].first_chunk().unwrap()) as usize;
+            let pixels = [b"IHDR", b"PLTE", b"tRNS", b"IDAT"].iter().any(|kind| *kind == &whole[at + 4..at + 8]);
+            for place in (at + 8..end).step_by(7).filter(|_| pixels) {
+                let mut file = whole.clone();
+                file[place] ^= 0x10;
+                assert!(read(&file).is_err(), "{place}");
+                changed += 1;
+            }
+            at = end;
+        }
+    }
+    assert!(changed > 50, "{changed}");
 }

@@ -1,16 +1,18 @@
 //! Pictures into files.
 
-mod encode;
-mod format;
+pub(super) mod encode;
 
 use std::io::{self, Write};
 use std::path::Path;
 
-pub use self::format::Format;
+pub(super) use self::encode::File;
 use super::colour::from_srgb;
 use super::error::PictureError;
-use super::{Picture, Provenance};
+use super::formats::Writer;
+pub(super) use super::provenance::XMP_SEGMENT;
+use super::{Format, Picture, Provenance};
 use crate::atomic_file::{check_writable, write_atomically};
+use crate::file_identity::{Clash, first_clash};
 
 /// How many bits a channel has in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,26 +55,29 @@ impl SaveOptions {
             return Ok(());
         }
         writable(path)?;
-        let real = path.canonicalize();
-        let same =
-            |input: &&&Path| real.as_ref().is_ok_and(|real| input.canonicalize().is_ok_and(|input| input == *real));
-        match inputs.iter().find(same) {
-            Some(input) if path.is_file() => Err(PictureError::IsInput { path: path.into(), input: (*input).into() }),
+        match first_clash(&[path], inputs) {
+            Some(Clash::Read { read, .. }) => {
+                Err(PictureError::IsInput { path: path.into(), input: inputs[read].into() })
+            }
             _ => Ok(()),
         }
     }
 
     /// The format asked for, or that of the name.
-    fn format_for(&self, path: &Path) -> Result<Format, PictureError> {
+    ///
+    /// # Errors
+    /// If the name tells none.
+    pub fn format_for(&self, path: &Path) -> Result<Format, PictureError> {
         self.format.map_or_else(|| Format::named(path), Ok)
     }
 
     fn check_format(&self, path: &Path, format: Format, [height, width]: [usize; 2]) -> Result<(), PictureError> {
-        let largest = format.largest();
+        let Writer { largest, deep, .. } =
+            format.writer().map_err(|why| PictureError::Write { path: path.into(), why })?;
         if height.max(width) > largest {
             return Err(PictureError::TooLargeFor { path: path.into(), width, height, format, largest });
         }
-        if self.depth == Depth::Sixteen && !format.holds_16_bits() {
+        if self.depth == Depth::Sixteen && !deep {
             return Err(PictureError::Depth { path: path.into(), format });
         }
         Ok(())
@@ -115,28 +120,93 @@ impl Picture {
     /// # Errors
     /// If the format cannot hold the picture, or a colour profile cannot be applied.
     pub fn encoded(&self, format: Format, options: &SaveOptions) -> io::Result<Vec<u8>> {
-        let profile = self.profile.as_deref().filter(|_| !options.srgb && format != Format::Bmp);
+        let writer = format.writer()?;
+        let held = self.held(writer, options);
+        let profile = held.profile.filter(|_| !options.srgb);
         let rgb = self.rgb.as_standard_layout();
         let rgb = rgb.as_slice().expect("in standard layout");
         let converted = profile.map(|profile| from_srgb(rgb, profile)).transpose().map_err(io::Error::other)?.flatten();
         let rgb = converted.as_deref().unwrap_or(rgb);
-        let exif = self.exif.as_deref().filter(|_| !options.no_metadata);
-        let exif = exif.and_then(|exif| super::metadata::kept(exif, options.keep_location));
-        encode::File {
+        (writer.encode)(&File {
             size: [self.height(), self.width()],
             rgb,
-            alpha: self.alpha.as_ref().filter(|_| format.holds_alpha()),
+            alpha: self.alpha.as_ref().filter(|_| writer.alpha),
             depth: options.depth,
             profile,
-            exif,
-            provenance: options.provenance.as_ref().filter(|_| !options.no_metadata),
-        }
-        .encode(format)
+            exif: held.exif,
+            made: held.made,
+        })
+    }
+
+    /// What the format holds less of than there is, each as in "how it was made is left out: …"; the rest of the picture is
+    /// written all the same.
+    pub fn left_out(&self, format: Format, options: &SaveOptions) -> Vec<String> {
+        format.writer().map_or_else(|_| Vec::new(), |writer| self.held(writer, options).notes(format))
+    }
+
+    /// What there is beside the pixels, as far as the format holds so much.
+    fn held(&self, Writer { most, .. }: Writer, options: &SaveOptions) -> Held<'_> {
+        let mut too_long = Vec::new();
+        let profile = self.profile.as_deref().filter(|_| !options.srgb && most.profile > 0);
+        let profile = fitting(profile, most.profile, "its colour profile", &mut too_long);
+        let exif = self.exif.as_deref().filter(|_| !options.no_metadata && most.exif > 0);
+        let exif = exif.and_then(|exif| super::metadata::kept(exif, options.keep_location));
+        let exif = fitting(exif, most.exif, "what its photograph told (EXIF)", &mut too_long);
+        let made = options.provenance.as_ref().filter(|_| !options.no_metadata && most.made > 0);
+        let made = made.map(|made| Made { json: made.to_json(), xmp: made.to_xmp() });
+        let made = fitting(made, most.made, "how it was made", &mut too_long);
+        Held { profile, exif, made, too_long }
     }
 }
 
+/// What goes into a file beside its pixels.
+struct Held<'a> {
+    profile: Option<&'a [u8]>,
+    exif: Option<Vec<u8>>,
+    made: Option<Made>,
+    /// What does not, its bytes, and the most that the format holds.
+    too_long: Vec<(&'static str, usize, usize)>,
+}
+
+impl Held<'_> {
+    fn notes(&self, format: Format) -> Vec<String> {
+        let note = |&(what, len, most): &(&str, usize, usize)| {
+            format!("{what} is left out: it has {len} bytes, and {format} holds {most}; PNG, WebP and TIFF hold more")
+        };
+        self.too_long.iter().map(note).collect()
+    }
+}
+
+/// How a picture was made, as text.
+pub(super) struct Made {
+    pub(super) json: String,
+    pub(super) xmp: String,
+}
+
+impl AsRef<[u8]> for Made {
+    fn as_ref(&self) -> &[u8] {
+        self.xmp.as_bytes()
+    }
+}
+
+/// Something, if it is not too long for the format.
+fn fitting<T: AsRef<[u8]>>(
+    some: Option<T>,
+    most: usize,
+    what: &'static str,
+    too_long: &mut Vec<(&'static str, usize, usize)>,
+) -> Option<T> {
+    let some = some?;
+    let len = some.as_ref().len();
+    if len > most {
+        too_long.push((what, len, most));
+        return None;
+    }
+    Some(some)
+}
+
 /// Finds out whether a file can be written.
-fn writable(path: &Path) -> Result<(), PictureError> {
+pub(super) fn writable(path: &Path) -> Result<(), PictureError> {
     check_writable(path).map_err(|why| match why.kind() {
         io::ErrorKind::IsADirectory => PictureError::IsFolder { path: path.into() },
         io::ErrorKind::NotFound => {

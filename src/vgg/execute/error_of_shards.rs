@@ -14,7 +14,7 @@ use crate::tape::{Real, Value, Var};
 /// [`squared_error`](crate::ops::squared_error()) of a map of the target's shape, from each rank's own rows of it, or from the whole
 /// of it: the same bits at all ranks and in one process.
 ///
-/// VJP: that of the rows that are given.
+/// VJP: the gradient of the given rows.
 ///
 /// # Panics
 /// If there are other rows.
@@ -48,7 +48,7 @@ pub fn error_of_shards<'t, T: Real>(x: &Var<'t, T>, target: &Value<T>, comm: &Ar
 }
 
 /// Σ (x − target)² in the order of one process, which is that of blocks of elements. `x` are this rank's own elements; `own`
-/// are those of all comm.
+/// are those of all ranks.
 fn sum<T: Real>(x: &[T], target: &[T], own: &[Range<usize>], comm: &dyn Communicator) -> f64 {
     let (rank, all) = (comm.rank(), target.len());
     // A block belongs to the rank of its first element, which receives the rest of it.

@@ -41,23 +41,23 @@ pub(crate) use tiled::segment;
 /// How evaluations are executed: a memory plan, and the ranks that share the work.
 #[derive(Clone)]
 pub struct Execution {
-    /// How the network is divided; `None` for the fastest way at each size.
+    /// The memory plan; `None` for the fastest at each size.
     plan: Option<Plan>,
     comm: Arc<dyn Communicator>,
 }
 
-/// What is to be observed of an image.
+/// A request: the features and Gram matrices to observe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// Layers whose features are wanted.
+    /// Layers whose features are requested.
     pub features: BTreeSet<Layer>,
-    /// Layers whose Gram matrices are wanted; their features need not be held.
+    /// Layers whose Gram matrices are requested; their features need not be kept.
     pub grams: BTreeSet<Layer>,
-    /// Of the layers with features, those of which each rank's own rows suffice.
+    /// Those of the layers with features for which a rank needs only its own rows.
     pub(crate) by_rows: BTreeSet<Layer>,
 }
 
-/// What was observed of an image, by layer.
+/// The observations of an image, by layer.
 pub struct Observation<'t, T: Real> {
     /// Features, (height, width, channels).
     pub features: BTreeMap<Layer, Var<'t, T>>,
@@ -65,7 +65,7 @@ pub struct Observation<'t, T: Real> {
     pub grams: BTreeMap<Layer, GramMatrix<'t, T>>,
 }
 
-/// A Gram matrix and of how many positions it is the sum.
+/// A Gram matrix and the number of positions in its sum.
 pub struct GramMatrix<'t, T: Real> {
     /// FᵀF, (channels, channels), not normalised; see [`ops::gram_matrix`](ops::gram_matrix()).
     pub value: Var<'t, T>,
@@ -73,14 +73,14 @@ pub struct GramMatrix<'t, T: Real> {
     pub positions: usize,
 }
 
-/// What is requested of one map.
+/// The request for one map.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Requested {
     pub features: bool,
     pub gram: bool,
 }
 
-/// What is found of one map.
+/// The observations of one map.
 pub(crate) struct Outputs<'t, T: Real> {
     /// The map, (height, width, channels).
     pub features: Option<Var<'t, T>>,
@@ -102,7 +102,7 @@ impl Request {
         &self.features | &self.grams
     }
 
-    /// Whether a layer's features are wanted, and whether its Gram matrix is.
+    /// Whether a layer's features and its Gram matrix are requested.
     fn of(&self, layer: Layer) -> (bool, bool) {
         (self.features.contains(&layer), self.grams.contains(&layer))
     }
@@ -124,21 +124,21 @@ impl<'t, T: Real> Observation<'t, T> {
 }
 
 impl Default for Execution {
-    /// By this process alone, in the fastest way.
+    /// Execution by this process alone, with the fastest plan.
     fn default() -> Self {
         Self { plan: None, comm: Arc::new(Alone) }
     }
 }
 
 impl Execution {
-    /// The same with evaluations divided as `plan` says. Convolutions that wrap around the edges, those whose raw results
-    /// are requested, and those of algorithms that do not fuse a ReLU and a pooling are not divided.
+    /// Execution with this memory plan. It does not apply to convolutions that wrap around the edges, to those whose raw results
+    /// are requested, or to algorithms that do not fuse ReLU and pooling.
     pub fn with_plan(self, plan: Plan) -> Self {
         Self { plan: Some(plan), ..self }
     }
 
-    /// The same with each evaluation shared by the ranks of a communicator, all of which must make the same ones. Of each map
-    /// a rank computes some rows, whatever the plan; what plans do not divide all ranks compute for themselves.
+    /// Execution sharded over the ranks of a communicator, all of which must make the same evaluations. A rank computes some rows
+    /// of each map, independent of the plan. All ranks compute for themselves what plans do not divide.
     pub fn with_communicator(self, comm: Arc<dyn Communicator>) -> Self {
         Self { comm, ..self }
     }
@@ -148,18 +148,18 @@ impl Execution {
         &self.comm
     }
 
-    /// How many ranks share the work.
+    /// The number of ranks that share the work.
     pub fn ranks(&self) -> usize {
         self.comm.size()
     }
 
-    /// What is requested of a normalised image (height, width, 3). The network runs only as deep as the deepest layer.
+    /// The requested observations of a normalised image (height, width, 3). The network runs only to the deepest layer.
     ///
     /// # Errors
     /// If the weights end before a layer, or the image is too small for it.
     ///
     /// # Panics
-    /// If the image has not three axes with three channels.
+    /// If the image does not have three axes and three channels.
     pub fn observe<'t, T: Real>(
         &self,
         network: &Vgg19<T>,
@@ -173,7 +173,7 @@ impl Execution {
         network.check(size, deepest)?;
         let plan = self.plan_for(size, image.needs_gradient());
         if !image.needs_gradient() {
-            // Targets are computed once: free memory of one layer's size is not to add up with that of the others.
+            // Targets are computed once: do not keep free buffers of every layer's size.
             image.tape().buffers().limit(network.cost(&plan, size, request, false).maps);
         }
         let steps = network.steps(&layers);

@@ -77,7 +77,7 @@ impl SegmentModel {
         Schedule::new(&maps, &self.dependencies[..last], rows, again)
     }
 
-    /// In how many steps it is computed.
+    /// The number of steps.
     pub fn bands(&self) -> usize {
         match self.tiling {
             Tiling::Whole => 1,
@@ -89,7 +89,7 @@ impl SegmentModel {
         Cells::of(self.shapes[map][0], self.shapes[map][1])
     }
 
-    /// Bytes of so many rows of a map.
+    /// Bytes of a number of rows of a map.
     fn rows(&self, map: usize, rows: usize) -> usize {
         rows * self.shapes[map][1] * self.shapes[map][2] * ELEMENT
     }
@@ -108,8 +108,8 @@ impl SegmentModel {
         }
     }
 
-    /// The forward pass: allocates what is needed, and frees what does not stay. The last map stays if it is an output, and
-    /// so do requested features and, if there is to be a gradient, what is kept for it.
+    /// The forward pass: allocates what it needs and frees what does not stay. The last map stays if it is an output; so do
+    /// requested features and, with a gradient, what the backward pass needs.
     pub fn forward(&self, meter: &mut MemoryMeter, masked: bool) {
         let schedule = self.schedule(self.last(), 0);
         let mut held = 0;
@@ -117,7 +117,7 @@ impl SegmentModel {
             let whole = self.whole(map, masked);
             let bytes = if whole { self.bytes(map) } else { self.rows(map, schedule.most_forward(map)) };
             meter.allocate(bytes + if masked { self.memory(map) } else { 0 });
-            // In one step the map before is let go as soon as this one is there.
+            // With a single step, the previous map is freed as soon as this one exists.
             if schedule.steps() == 1 {
                 meter.free(std::mem::take(&mut held));
             }
@@ -180,7 +180,7 @@ impl SegmentModel {
         meter.free(beside + behind + all);
     }
 
-    /// How much work one evaluation is, in seconds of the machine that this was measured on; only ratios matter.
+    /// The work of one evaluation, in seconds on the machine of the measurements; only ratios matter.
     pub fn work(&self, gradient: bool) -> f64 {
         let again = self.again(|_| true).unwrap_or(0);
         let bands = self.bands() as f64;

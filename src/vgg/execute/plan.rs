@@ -9,14 +9,14 @@ use crate::vgg::network::Step;
 /// Number of blocks, each of which ends in a pooling.
 const BLOCKS: usize = 5;
 
-/// Pixels from which on the first block is computed in bands. Below, all maps are near enough.
+/// From this number of pixels, the first block is computed in bands. Smaller maps stay in the cache anyway.
 const LARGE: usize = 1 << 17;
 
 /// How a segment of the network is computed. All ways give the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Tiling {
-    /// Each map as a whole; those under a Gram matrix are kept for the backward pass.
+    /// Each map as a whole; maps under a Gram matrix are kept for the backward pass.
     Whole,
     /// In bands of this many rows of the input. In the backward pass, maps under a Gram matrix are computed again, and those
     /// before them: gradient checkpointing (Chen, Xu, Zhang & Guestrin 2016, "Training deep nets with sublinear memory
@@ -34,7 +34,7 @@ impl Plan {
     /// A plan of segments from the input on: of how many blocks each consists, and how it is computed.
     ///
     /// # Panics
-    /// If the blocks are not five in all, or a segment has none.
+    /// If the blocks do not add up to five, or a segment has none.
     pub fn new(segments: impl IntoIterator<Item = (usize, Tiling)>) -> Self {
         let segments: Vec<_> = segments.into_iter().collect();
         let blocks: usize = segments.iter().map(|(blocks, _)| blocks).sum();
@@ -124,7 +124,7 @@ impl fmt::Display for Plan {
         let mut parts: Vec<(usize, usize, Tiling)> = Vec::new();
         for (count, tiling) in &self.segments {
             match parts.last_mut() {
-                // Blocks that are kept may be told together.
+                // Merge neighbouring blocks that are kept.
                 Some((_, last, Tiling::Whole)) if *tiling == Tiling::Whole => *last = first + count - 1,
                 _ => parts.push((first, first + count - 1, *tiling)),
             }

@@ -1,4 +1,4 @@
-//! Which rows of which map are computed when: arithmetic on heights, and nothing else.
+//! The order in which the rows of the maps are computed: arithmetic on heights only.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use crate::kernels::gram::Cells;
 /// Rows of a Winograd tile, at multiples of which its convolutions begin.
 pub const TILE: usize = 4;
 
-/// Which rows of a map depend on which of the map before.
+/// The dependency of the rows of a map on those of the previous map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dependency {
     /// A 3×3 convolution, perhaps with a 2×2 pooling behind it.
@@ -65,10 +65,10 @@ impl Dependency {
     }
 }
 
-/// How far each map of a segment is after each step. Map 0 is the segment's input, which is there as a whole.
+/// The progress of each map of a segment after each step. Map 0 is the segment's input, which exists as a whole.
 ///
-/// Rows come from the top down, each once, as soon as those that it depends on are there and fill whole tiles and cells:
-/// nothing is computed twice, and everything as it would be in the whole map.
+/// Rows are computed from the top down, each once, as soon as the rows they depend on exist and fill whole tiles and cells. Nothing
+/// is computed twice, and the bits are those of the whole map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     /// Rows of each map.
@@ -79,7 +79,7 @@ pub struct Schedule {
     forward: Vec<Vec<usize>>,
     /// By step, the first row of each map whose gradient is not yet computed.
     backward: Vec<Vec<usize>>,
-    /// The last map that is computed again on the backward pass.
+    /// The last map that the backward pass computes again.
     again: usize,
 }
 
@@ -126,7 +126,7 @@ impl Schedule {
         Self { heights, dependencies: dependencies.to_vec(), forward, backward, again }
     }
 
-    /// How many steps there are.
+    /// The number of steps.
     pub fn steps(&self) -> usize {
         self.forward.len()
     }

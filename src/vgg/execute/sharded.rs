@@ -3,8 +3,8 @@
 //!
 //! Nothing is computed twice. A few rows beside a rank's own are exchanged: of the map in the forward pass, of its gradient in
 //! the backward pass, and of the bits that the backward pass needs. A Gram matrix is a sum over cells of rows in one order: the
-//! sum goes from one rank to the next, each adds its cells, and the last broadcasts it. So everything has the bits that it has
-//! in one process.
+//! sum goes from one rank to the next, each adds its cells, and the last broadcasts it. Results are therefore bit-identical
+//! to those of one process.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,12 +31,12 @@ pub struct Shard<'t, T: Real> {
     height: usize,
 }
 
-/// Which rows of a map a rank holds.
+/// The rows of a map that a rank holds.
 #[derive(Clone, Debug)]
 enum Held {
-    /// All of them, as all ranks do.
+    /// All rows, as on every rank.
     Whole,
-    /// Its own and some beside them, which the next link needs.
+    /// Its shard and the neighbouring rows that the next link needs.
     Some(Range<usize>),
 }
 
@@ -55,18 +55,18 @@ impl<'t, T: Real> Shard<'t, T> {
     }
 }
 
-/// What becomes of the map behind a link, beside what is requested of it.
+/// The use of the map after a link, apart from requests.
 pub enum Wanted<'a, T: Real> {
     /// Nothing.
     Nothing,
-    /// All ranks go on with the whole of it.
+    /// All ranks need the whole map.
     Whole,
-    /// Each goes on with its rows through this link.
+    /// Each rank passes its rows to this link.
     By(&'a Link<T>),
 }
 
-/// The rows of a map that are a rank's own: nearly equal numbers, cut where both tiles of convolutions and cells of Gram
-/// matrices begin. Some ranks may have none.
+/// The shard of a map that belongs to a rank: nearly equal numbers of rows, beginning where both tiles of convolutions and cells
+/// of Gram matrices begin. Some shards may be empty.
 pub fn own_rows(height: usize, width: usize, rank: usize, size: usize) -> Range<usize> {
     let alignment = Cells::of(height, width).rows().max(TILE);
     let cut = |rank: usize| {

@@ -1,4 +1,4 @@
-//! A segment of the network in bands of rows: what lies within it is never held whole.
+//! Tiled execution: a segment of the network in bands of rows. Maps within it never exist as a whole.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::tape::{Real, Tensor, Value, Var};
 /// Several convolutions with ReLUs and poolings in turn, as by [`conv2d_relu`](crate::ops::conv2d_relu()), with what is
 /// requested of each map, and the last map if it is `wanted`.
 ///
-/// `x` is (height, width, in). Rows come from the top down, each as soon as those are there that it depends on, and the
-/// gradient follows them: nothing is computed twice but what the tiling says. One bit for each element of a convolution's
-/// result is kept, and the input if anything is to be computed again.
+/// `x` is (height, width, in). Rows are computed from the top down, each as soon as the rows it depends on exist, and the gradient
+/// follows the same way. Only gradient checkpointing computes rows again. Keeps one bit for each element of a convolution's
+/// result, and the input if rows must be computed again.
 ///
 /// The gradient of a map is summed in one order under every tiling: of its Gram matrix, of the map as it was requested, of
 /// the map behind it.
@@ -78,11 +78,11 @@ pub fn segment<'t, T: Real>(
     (found, outputs.next())
 }
 
-/// The gradients that reach a map from outside of the segment.
+/// The gradients that reach a map from outside the segment.
 struct Cotangents<T: Real> {
     /// With respect to the map itself, in the order in which they are added.
     tensors: Vec<Tensor<T>>,
-    /// dG + dGᵀ, by which the features are multiplied for the gradient of their Gram matrix.
+    /// dG + dGᵀ: the features times this are the gradient of their Gram matrix.
     gram: Option<Array2<T>>,
 }
 
@@ -98,7 +98,7 @@ struct Segment<T: Real> {
     algorithm: ConvAlgorithm,
 }
 
-/// What the forward pass leaves.
+/// The results of the forward pass.
 struct Forward<T: Real> {
     /// By map, the features and the Gram matrix.
     found: Vec<(Option<Value<T>>, Option<Array2<T>>)>,
@@ -128,7 +128,7 @@ impl<T: Real> Segment<T> {
         Self { links, model: SegmentModel { shapes, dependencies, requested, tiling, wanted }, algorithm }
     }
 
-    /// Memory for so many rows of a map.
+    /// Memory for a number of rows of a map.
     fn rows(&self, map: usize, rows: usize, buffers: &Arc<Buffers<T>>) -> Tensor<T> {
         let [_, width, channels] = self.model.shapes[map];
         Tensor::unspecified(&[rows, width, channels], buffers)

@@ -5,27 +5,27 @@ use crate::tape::{Real, Var};
 use crate::vgg::network::Step;
 use crate::vgg::{Layer, Vgg19};
 
-/// What such segments found. Gram matrices that have a gradient are computed behind all maps, so that they are the last on
-/// the tape.
+/// The observations of such segments. Gram matrices with a gradient are computed after all maps, so that they come last on the
+/// tape.
 pub struct Found<'a, 't, T: Real> {
     request: &'a Request,
     maps: Vec<(Layer, Option<Var<'t, T>>, Option<GramMatrix<'t, T>>)>,
 }
 
 impl<'a, 't, T: Real> Found<'a, 't, T> {
-    /// Nothing yet.
+    /// No observations.
     pub fn new(request: &'a Request) -> Self {
         Self { request, maps: Vec::new() }
     }
 
-    /// Computes some steps from `x` on, and what is requested of them; the last map. What is not requested is freed before
-    /// the next step.
+    /// Computes some steps from `x` and their requests. Returns the last map. Maps that are not requested are freed before the next
+    /// step.
     pub fn compute(&mut self, network: &Vgg19<T>, steps: &[Step], mut x: Var<'t, T>) -> Var<'t, T> {
         for step in steps {
             x = network.apply(step.operation, &x);
             let (features, gram) = self.request.of(step.layer);
             if features || gram {
-                // Without a gradient a Gram matrix can be had at once, and its features be let go.
+                // Without a gradient, compute the Gram matrix at once and free its features.
                 let found = (gram && !x.needs_gradient()).then(|| GramMatrix::of(&x));
                 let map = (features || found.is_none()).then(|| x.clone());
                 self.maps.push((step.layer, map, found));
@@ -34,7 +34,7 @@ impl<'a, 't, T: Real> Found<'a, 't, T> {
         x
     }
 
-    /// Adds all that was found.
+    /// Adds all observations.
     pub fn finish(self, observation: &mut Observation<'t, T>) {
         for (layer, map, gram) in self.maps {
             let (features, wanted) = self.request.of(layer);

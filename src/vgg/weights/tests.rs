@@ -283,8 +283,8 @@ fn headers_that_lie_are_told_before_anything_is_allocated() {
     check(&shape("(1000000000, 0, 3, 3)"), "declares 0 bytes");
     check(&"(".repeat(9000), "has a header that cannot be true");
     check(&"x".repeat(10_000), "has a header of 10001 bytes");
-    check(&shape("(-3, 3, 3, 3)"), "is no array of numpy's: dimension cannot be negative");
-    check("{'descr': '<f4'}", "is no array of numpy's: dict is missing key");
+    check(&shape("(-3, 3, 3, 3)"), "is not a numpy array: dimension cannot be negative");
+    check("{'descr': '<f4'}", "is not a numpy array: dict is missing key");
     let typed = |dtype: &str| format!("{{'descr': {dtype}, 'fortran_order': False, 'shape': (3, 3, 3, 3), }}");
     for dtype in ["'<i4'", "'|O'", "'<c8'", "'|S4'"] {
         check(&typed(dtype), &format!("holds numbers of type {dtype}; weights are float16, float32 or float64"));

@@ -1,15 +1,12 @@
 //! Which pictures a batch is to make: from folders, globs and files, or from a CSV.
 
-use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use impasto::{Clash, first_clash};
 use serde_json::Value;
 
 use crate::error::Error;
 use crate::settings::{self, Settings};
-
-/// What files in folders are taken for pictures by.
-const EXTENSIONS: [&str; 11] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "heic", "heif", "avif"];
 
 /// One picture to make.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +22,13 @@ pub(super) struct Job {
 }
 
 /// Every content with every style, written into the folder in the format with that extension.
-pub(super) fn pairs(contents: &[String], styles: &[String], folder: &Path, extension: &str) -> Result<Vec<Job>, Error> {
-    let (contents, styles) = (pictures(contents)?, pictures(styles)?);
+pub(super) fn pairs(
+    (contents, styles): (&[String], &[String]),
+    folder: &Path,
+    extension: &str,
+    quiet: bool,
+) -> Result<Vec<Job>, Error> {
+    let (contents, styles) = (pictures(contents, quiet)?, pictures(styles, quiet)?);
     let job = |content: &String, style: &String| {
         let output = folder.join(named(content, std::slice::from_ref(style), extension));
         Job { content: content.clone(), styles: vec![style.clone()], output, settings: Settings::new() }
@@ -79,40 +81,38 @@ pub(super) fn rows(path: &Path, folder: Option<&Path>, extension: &str) -> Resul
     Ok(jobs)
 }
 
-/// No two jobs may write the same file, and none what another reads.
-pub(super) fn check(jobs: &[Job]) -> Result<(), Error> {
-    let mut written = HashMap::new();
-    for job in jobs {
-        if let Some(other) = written.insert(&job.output, job) {
-            let name = |job: &Job| format!("{} with {}", job.content, job.styles.join(" and "));
-            return Err(Error::Usage(format!(
-                "{} would be written twice: from {} and from {}; name the outputs in a CSV",
-                job.output.display(),
-                name(other),
-                name(job)
-            )));
-        }
-    }
-    let read: BTreeSet<&Path> =
-        jobs.iter().flat_map(|job| job.styles.iter().chain([&job.content])).map(Path::new).collect();
-    match jobs.iter().find(|job| read.contains(job.output.as_path())) {
-        Some(job) => Err(Error::Usage(format!("{} is read and would be overwritten", job.output.display()))),
-        None => Ok(()),
-    }
+/// No two jobs may write the same file, and none a file that is `read`.
+pub(super) fn check(jobs: &[Job], read: &[PathBuf]) -> Result<(), Error> {
+    let written: Vec<&Path> = jobs.iter().map(|job| &*job.output).collect();
+    let read: Vec<&Path> = read.iter().map(PathBuf::as_path).collect();
+    let name = |job: &Job| format!("{} with {}", job.content, job.styles.join(" and "));
+    Err(Error::Usage(match first_clash(&written, &read) {
+        None => return Ok(()),
+        Some(Clash::Written { written, earlier }) => format!(
+            "{} would be written twice: from {} and from {}; name the outputs in a CSV",
+            jobs[written].output.display(),
+            name(&jobs[earlier]),
+            name(&jobs[written])
+        ),
+        Some(Clash::Read { written, read: other }) => format!(
+            "{} is read, as {}, and would be overwritten; give the output another name",
+            jobs[written].output.display(),
+            read[other].display()
+        ),
+    }))
 }
 
 /// Pictures by files, folders and patterns: those of a folder or pattern sorted by name.
-fn pictures(given: &[String]) -> Result<Vec<String>, Error> {
+fn pictures(given: &[String], quiet: bool) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     for name in given {
         let path = Path::new(name);
         let before = found.len();
         if path.is_dir() {
-            let entries = path.read_dir().map_err(|why| Error::file("read the folder", path, why))?;
-            found.extend(entries.flatten().map(|entry| entry.path()).filter(|path| is_picture(path)));
+            found.extend(crate::pictures::in_folder(path, quiet)?);
         } else if !path.exists() && name.contains(['*', '?', '[']) {
             let matching =
-                glob::glob(name).map_err(|why| Error::Usage(format!("`{name}` is no pattern of files: {why}")))?;
+                glob::glob(name).map_err(|why| Error::Usage(format!("`{name}` is not a file pattern: {why}")))?;
             found.extend(matching.flatten().filter(|path| path.is_file()));
         } else {
             found.push(path.into());
@@ -127,12 +127,6 @@ fn pictures(given: &[String]) -> Result<Vec<String>, Error> {
         Err(path) => Err(Error::Failure(format!("the name of {} is not UTF-8; rename it", Path::new(&path).display()))),
     };
     found.into_iter().map(text).collect()
-}
-
-fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
-    let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-    path.is_file() && !hidden && EXTENSIONS.contains(&extension.as_str())
 }
 
 /// `photos/a.jpg` and `b.jpg` → `a-b.png`.

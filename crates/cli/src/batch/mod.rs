@@ -16,33 +16,36 @@ use super::arguments::Networks;
 use super::drive::Driver;
 use super::error::Error;
 use super::interrupt;
+use super::job::JobCommand;
+use super::options;
+use super::print::{json_line, note, result};
 use super::ranks;
 use super::record::Record;
 use super::settings::{self, Settings, TransferOptions};
 
 /// Repaint many pictures
 ///
-/// Either every CONTENT in every STYLE, where both are pictures, folders of them, or patterns such as 'photos/*.jpg'; or the
-/// jobs of a CSV, whose first line names its columns: content, style, output, and options of `transfer` by their names
-/// without dashes. Options on the command line hold for all, a CSV's for its line.
+/// Repaints every CONTENT in every STYLE; both may be pictures, folders, or patterns such as 'photos/*.jpg'. Or runs the jobs
+/// of a CSV, whose first line names its columns: content, style, output, and options of `transfer` without their dashes.
+/// Options on the command line apply to all jobs, those of a CSV to their line.
 ///
-/// Goes on after a failure, and tells of all at the end. A picture that is there already, made by this version with the
-/// same settings from the same files, is left as it is. Each picture is the one that `impasto transfer` makes.
+/// Continues after a failure and reports all failures at the end. Skips a picture that exists already, made by this version
+/// with the same settings from the same files. Pictures are those that `impasto transfer` makes.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Pictures to repaint, or one CSV of jobs
     #[arg(required = true, value_name = "CONTENT|JOBS.csv")]
     contents: Vec<String>,
 
-    /// Pictures whose style to take
+    /// The styles
     #[arg(long = "style", value_name = "STYLE", num_args = 1..)]
     styles: Vec<String>,
 
-    /// The folder to write to, which is made if it is not there: CONTENT-STYLE.png, unless a CSV names the output
+    /// The folder for CONTENT-STYLE.png, created if missing; a CSV may name other outputs
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
 
-    /// Only tell what would be done
+    /// Only print what would be done
     #[arg(long)]
     dry_run: bool,
 
@@ -57,7 +60,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let jobs = arguments.jobs()?;
-    list::check(&jobs)?;
+    let read = arguments.read(&jobs);
+    list::check(&jobs, &read)?;
+    // What the pictures on the way of one job must not overwrite.
+    let files: Vec<PathBuf> = read.into_iter().chain(jobs.iter().map(|job| job.output.clone())).collect();
     if let Some(folder) = arguments.output.as_deref().filter(|_| !arguments.dry_run) {
         std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
     }
@@ -69,19 +75,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         let number = format!("{} of {}", index + 1, jobs.len());
         let name = format!("{} with {}", job.content, job.styles.join(" and "));
         if !quiet {
-            eprintln!("{number}: {name}");
+            note(format_args!("{number}: {name}"));
         }
         let begin = Instant::now();
-        let (state, error) = match arguments.paint(job, &networks) {
+        let (state, error) = match arguments.paint(job, &files, &networks) {
             Ok(State::Interrupted) if size == 1 => {
-                eprintln!("interrupted at {number}; the same command goes on from there");
+                note(format_args!("interrupted at {number}; the same command goes on from there"));
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
             Ok(state) => (state, None),
             Err(Error::Usage(why) | Error::Failure(why)) => (State::Failed, Some(why)),
         };
         if state == State::Present && !quiet {
-            eprintln!("{}: already there", job.output.display());
+            note(format_args!("{}: already there", job.output.display()));
         }
         let mut line = json!({
             "content": job.content,
@@ -94,7 +100,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             line["error"] = Value::from(error);
         }
         if arguments.json && size == 1 {
-            println!("{line}");
+            result(json_line(&line));
         }
         reports.push((index, line));
         if state == State::Interrupted {
@@ -104,7 +110,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     if size > 1 {
         reports = joined(&reports);
         for (_, line) in reports.iter().filter(|_| arguments.json) {
-            println!("{line}");
+            result(json_line(line));
         }
     }
     Ok(arguments.conclude(&reports, quiet))
@@ -155,7 +161,10 @@ impl Arguments {
                 Err(Error::Usage("--style is missing: name the pictures whose style to take".into()))
             }
             (None, None) => Err(Error::Usage("--output is missing: name the folder to write to".into())),
-            (None, Some(folder)) => list::pairs(&self.contents, &self.styles, folder, extension),
+            (None, Some(folder)) => {
+                let quiet = self.options.0.contains_key("quiet");
+                list::pairs((&self.contents, &self.styles), folder, extension, quiet)
+            }
         }
     }
 
@@ -169,7 +178,7 @@ impl Arguments {
     fn conclude(&self, reports: &[(usize, Value)], quiet: bool) -> ExitCode {
         let count = |wanted: State| reports.iter().filter(|(_, line)| line["state"] == wanted.name()).count();
         if count(State::Interrupted) > 0 {
-            eprintln!("interrupted; the same command goes on from there");
+            note(format_args!("interrupted; the same command goes on from there"));
             return ExitCode::from(interrupt::EXIT_CODE);
         }
         if !quiet {
@@ -178,33 +187,45 @@ impl Arguments {
             } else {
                 format!("{} painted", count(State::Made))
             };
-            eprintln!("{made}, {} already there, {} failed", count(State::Present), count(State::Failed));
+            note(format_args!("{made}, {} already there, {} failed", count(State::Present), count(State::Failed)));
         }
         for (_, line) in reports {
             if let Some(error) = line["error"].as_str() {
                 let styles: Vec<&str> =
                     line["style"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                eprintln!(
+                note(format_args!(
                     "error: {} with {}: {error}",
                     line["content"].as_str().unwrap_or_default(),
                     styles.join(" and ")
-                );
+                ));
             }
         }
         if count(State::Failed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// Makes a picture, unless it is there or nothing is to be done but to look.
-    fn paint(&self, job: &Job, networks: &Networks) -> Result<State, Error> {
+    /// The options of a job: its own, and those of all.
+    fn settings(&self, job: &Job) -> Settings {
         let mut settings = self.options.0.clone();
         settings.extend(job.settings.clone());
-        let output = job.output.to_str().ok_or_else(|| Error::file("write", &job.output, "the name is not UTF-8"))?;
-        let words = |settings: &Settings| -> Result<Vec<String>, Error> {
-            let pictures = std::iter::once(&job.content).chain(&job.styles).map(|path| settings::path_word(path));
-            let output = ["-o".to_owned(), settings::path_word(output)];
-            Ok(pictures.chain(output).chain(settings::words(settings)?).collect())
+        settings
+    }
+
+    /// All files that are read: the pictures, masks and weights of the jobs, and the CSV. Where a job's options are wrong,
+    /// which it says itself when its turn comes, those that its words name.
+    fn read(&self, jobs: &[Job]) -> Vec<PathBuf> {
+        let of_job = |job: &Job| {
+            let inputs = words(job, &self.settings(job)).and_then(settings::parse);
+            let inputs = inputs.and_then(|transfer| Ok(transfer.network_arguments().files(&transfer.inputs()?)));
+            let named = || job.styles.iter().chain([&job.content]).map(PathBuf::from).collect();
+            inputs.unwrap_or_else(|_| named())
         };
-        let line = words(&settings)?;
+        self.contents.iter().map(PathBuf::from).chain(jobs.iter().flat_map(of_job)).collect()
+    }
+
+    /// Makes a picture, unless it exists or this is a dry run.
+    fn paint(&self, job: &Job, files: &[PathBuf], networks: &Networks) -> Result<State, Error> {
+        let mut settings = self.settings(job);
+        let line = words(job, &settings)?;
         let transfer = settings::parse(&line)?;
         // As the parser gives them back, equal settings are equal.
         settings = settings::of_words(&line)?;
@@ -213,7 +234,7 @@ impl Arguments {
         settings.retain(|name, _| options::is_recorded(name) || largest && name == "memory");
         let inputs = transfer.inputs()?;
         let weights = transfer.network_arguments().find(true)?.source;
-        let provenance = Record::of_transfer(words(&settings)?, settings, &inputs, &weights)?.provenance()?;
+        let provenance = Record::of_transfer(words(job, &settings)?, settings, &inputs, &weights)?.provenance()?;
         if is_there(transfer.output(), &provenance) {
             return Ok(State::Present);
         }
@@ -221,8 +242,10 @@ impl Arguments {
             return Ok(State::Planned);
         }
         let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-        let driver = Driver::new(None, transfer.run_arguments(), transfer.output(), &inputs)?;
-        let mut driver = driver.made_by(provenance);
+        let network = transfer.network_arguments();
+        let driver = Driver::new(None, transfer.run_arguments(), network, transfer.output(), &inputs)?;
+        let others = files.iter().filter(|path| **path != job.output).cloned();
+        let mut driver = driver.made_by(provenance).beside(others);
         if let Some(picture) = transfer.recoloured()? {
             driver.write(&picture)?;
             return Ok(State::Made);
@@ -241,6 +264,14 @@ impl Arguments {
         };
         transfer.network_arguments().in_threads(in_threads)?
     }
+}
+
+/// The words after `transfer` that make a job with these settings.
+fn words(job: &Job, settings: &Settings) -> Result<Vec<String>, Error> {
+    let output = job.output.to_str().ok_or_else(|| Error::file("write", &job.output, "the name is not UTF-8"))?;
+    let pictures = std::iter::once(&job.content).chain(&job.styles).map(|path| settings::path_word(path));
+    let output = ["-o".to_owned(), settings::path_word(output)];
+    Ok(pictures.chain(output).chain(settings::words(settings)?).collect())
 }
 
 impl State {

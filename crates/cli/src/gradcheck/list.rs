@@ -8,17 +8,18 @@ use impasto::gradcheck::registry::{self, Case};
 use serde_json::{Value, json};
 
 use super::super::error::Error;
+use super::super::print::Results;
 use super::{Arguments, Outcome, as_json, printed, single_error, verdict, worst_error, wrapped, write_json};
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let known = registry::operations();
     if let Some(name) = arguments.operations.iter().find(|name| !known.contains(&&name[..])) {
-        return Err(Error::Usage(format!("`{name}` is no operation; there are {}", known.join(", "))));
+        return Err(Error::Usage(format!("`{name}` is not an operation; there are {}", known.join(", "))));
     }
     let asked =
         |case: &Case| arguments.operations.is_empty() || arguments.operations.iter().any(|op| op == case.operation);
     let cases = registry::cases(arguments.seed).into_iter().filter(asked);
-    let mut out = anstream::stdout().lock();
+    let mut out = Results;
     printed(if arguments.json { json(cases, &mut out) } else { table(cases, &mut out) })
 }
 

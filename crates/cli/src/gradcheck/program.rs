@@ -23,7 +23,7 @@ const PARTING: Duration = Duration::from_secs(2);
 pub(super) struct Program {
     command: String,
     child: Child,
-    /// `None` when nothing more is to be asked.
+    /// `None` after the last question.
     questions: Option<Sender<String>>,
     answers: Receiver<io::Result<String>>,
     timeout: Duration,
@@ -33,7 +33,7 @@ impl Program {
     /// Starts a program. What it writes to standard error goes where ours goes.
     pub(super) fn start(command: &str, timeout: Duration) -> Result<Self, String> {
         let words = shlex::split(command).filter(|words| !words.is_empty());
-        let words = words.ok_or_else(|| format!("`{command}` is no command: give a program and its arguments"))?;
+        let words = words.ok_or_else(|| format!("`{command}` is not a command: give a program and its arguments"))?;
         let mut start = Command::new(&words[0]);
         start.args(&words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped());
         #[cfg(unix)]
@@ -100,7 +100,7 @@ impl Program {
         let expected = format!("a line as {{\"{key}\": …}} was expected");
         let Some(mut answer) = parsed(&line) else {
             return Err(format!(
-                "{name} answered {asked} with `{}`, which is no JSON: {expected}; what it prints for people belongs on \
+                "{name} answered {asked} with `{}`, which is not JSON: {expected}; what it prints for people belongs on \
                  standard error",
                 shortened(&line)
             ));
@@ -230,7 +230,7 @@ fn gather(value: &Value, shape: &[usize], numbers: &mut Vec<f64>) -> Result<(), 
             Ok(())
         }
         (Value::Array(_), _) => Err("has lists of different lengths in it".into()),
-        (other, []) => Err(format!("has {} in it, which is no number", shortened(&other.to_string()))),
+        (other, []) => Err(format!("has {} in it, which is not a number", shortened(&other.to_string()))),
         _ => Err("has numbers beside lists".into()),
     }
 }
@@ -286,7 +286,7 @@ mod tests {
             (json!([[1.0], [2.0, 3.0]]), "lists of different lengths"),
             (json!([[1.0], 2.0]), "numbers beside lists"),
             (json!([1.0, [2.0]]), "lists of different lengths"),
-            (json!(["a"]), "\"a\" in it, which is no number"),
+            (json!(["a"]), "\"a\" in it, which is not a number"),
             (json!({}), "{} in it"),
         ] {
             let why = array(&value).unwrap_err();

@@ -17,6 +17,7 @@ use impasto::vgg::Execution;
 use tempfile::NamedTempFile;
 
 use super::error::Error;
+use super::print::note;
 
 /// What the processes do with a command.
 #[derive(Clone, Copy, PartialEq)]
@@ -45,7 +46,7 @@ const PARTED: u8 = 1;
 /// This one has come to an end, and the others have not.
 const SPLIT: u8 = 2;
 
-/// How long a process that fails waits for others to fail likewise.
+/// How long a failing process waits for others to fail too.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs the command as one of the processes that `mpirun` has started, or as the only one.
@@ -140,18 +141,18 @@ fn meet(failed: bool) {
     STATE.store(if parted { PARTED } else { SPLIT }, Ordering::Relaxed);
 }
 
-/// Tells what failed and ends the process; if the others do not fail likewise, ends all.
+/// Reports the failure and ends the process; if the others do not fail too, ends all.
 pub(super) fn fail(message: &str, code: u8) -> ExitCode {
     if MODE.get().is_some_and(|mode| *mode != Mode::First) {
         meet(true);
     }
     if STATE.load(Ordering::Relaxed) == SPLIT {
         let of = if is_first() { String::new() } else { format!("rank {}: ", rank()) };
-        eprintln!("error: {of}{message}");
+        note(format_args!("error: {of}{message}"));
         world::abort(code);
     }
     if is_first() {
-        eprintln!("error: {message}");
+        note(format_args!("error: {message}"));
     }
     ExitCode::from(code)
 }

@@ -1,5 +1,7 @@
 //! Answers: JSON, pictures, and refusals of one sentence.
 
+use std::io;
+
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -19,6 +21,22 @@ pub(super) fn refusal(status: StatusCode, why: impl Into<String>) -> Response {
 pub(super) fn unprocessable(error: Error) -> Response {
     let (Error::Usage(why) | Error::Failure(why)) = error;
     refusal(StatusCode::UNPROCESSABLE_ENTITY, why)
+}
+
+/// A disk that does not take or give what it should: 507 if it is full.
+pub(super) fn disk(what: &str, why: &io::Error) -> Response {
+    let full = matches!(why.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let status = if full { StatusCode::INSUFFICIENT_STORAGE } else { StatusCode::INTERNAL_SERVER_ERROR };
+    let help = if full { "; make room, or empty the trash" } else { "" };
+    refusal(status, format!("{what}: {why}{help}"))
+}
+
+/// Does what may take long, such as all work with files, on a thread of its own: the server's one thread must not wait.
+///
+/// # Errors
+/// If the work panics.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+    tokio::task::spawn_blocking(work).await.map_err(failure)
 }
 
 /// A failure of this machine's.

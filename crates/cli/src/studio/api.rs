@@ -1,27 +1,29 @@
 //! The interface: what openapi.json describes.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path as FilePath;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
+use axum::extract::{DefaultBodyLimit, Multipart, Path, RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, HeaderMap};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use impasto::picture::Provenance;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, bytes, failure, json_answer, refusal, unprocessable};
-use super::queue::{Job, Queue};
+use super::answer::{Answer, blocking, bytes, disk, json_answer, refusal, unprocessable};
+use super::kept::Demo;
+use super::queue::{Queue, Requests};
 use super::record::{Record, State as JobState};
-use super::upload::{self, MOST_BYTES, MOST_BYTES_IN_ALL, MOST_TEXT, Upload, bad};
-use super::{events, forecast, options, worker};
+use super::upload::{self, Coming, MOST_BYTES, MOST_BYTES_IN_ALL, MOST_TEXT, Upload, bad};
+use super::votes::Better;
+use super::{bundle, events, forecast, names, options, trash, votes, worker};
 use crate::settings::Settings;
 
 type Shared = State<Arc<Queue>>;
@@ -35,11 +37,21 @@ pub(super) fn routes(queue: Arc<Queue>) -> Router {
         .route("/api/forecast", post(foresee).layer(DefaultBodyLimit::max(MOST_TEXT)))
         .route("/api/jobs", get(list).post(create))
         .route("/api/jobs/{id}", get(show).patch(change).delete(delete).layer(DefaultBodyLimit::max(MOST_TEXT)))
+        .route("/api/trash", get(show_trash).delete(empty_trash))
+        .route("/api/trash/{id}/restore", post(restore))
         .route("/api/jobs/{id}/pause", post(pause))
         .route("/api/jobs/{id}/resume", post(resume))
         .route("/api/jobs/{id}/stop", post(stop))
         .route("/api/jobs/{id}/events", get(follow))
         .route("/api/jobs/{id}/picture", get(picture))
+        .route("/api/jobs/{id}/thumbnail", get(thumbnail))
+        .route("/api/jobs/{id}/favourite", put(like).delete(dislike))
+        .route("/api/pictures.zip", get(pictures))
+        .route("/api/demo/{name}", get(demo))
+        .route("/api/weights", get(weights).post(fetch_weights))
+        .route("/api/votes", post(ask))
+        .route("/api/votes/{question}", post(vote).layer(DefaultBodyLimit::max(MOST_TEXT)))
+        .route("/api/votes/{question}/{side}", get(voted_picture))
         .route("/api/jobs/{id}/content", get(content))
         .route("/api/jobs/{id}/styles/{index}", get(style))
         .layer(DefaultBodyLimit::max(MOST_BYTES_IN_ALL))
@@ -56,7 +68,7 @@ fn number(id: &str) -> Result<u64, Response> {
 
 async fn list(State(queue): Shared) -> Response {
     let jobs: Vec<Value> = queue.jobs().all().map(|job| job.to_json(&queue)).collect();
-    json_answer(StatusCode::OK, &json!({"jobs": jobs}))
+    json_answer(StatusCode::OK, &json!({"jobs": jobs, "unreadable": queue.unreadable}))
 }
 
 async fn show(State(queue): Shared, Path(id): Path<String>) -> Answer {
@@ -69,145 +81,235 @@ async fn show(State(queue): Shared, Path(id): Path<String>) -> Answer {
 
 async fn create(State(queue): Shared, fields: Result<Multipart, MultipartRejection>) -> Answer {
     let fields = fields.map_err(|why| refusal(why.status(), why.body_text()))?;
-    // Whatever happens, also if nobody waits for the answer any more, either a job comes of it or nothing is left.
-    let folder = queue.folder_of_coming().map_err(failure)?;
-    let upload = Upload::take(fields, folder.path()).await?;
-    let record = described(&queue, folder.path(), upload)?;
-    let id = queue.add(record, folder).map_err(failure)?;
-    Ok(json_answer(StatusCode::CREATED, &json!({"id": id})))
+    // Whatever happens, also if the client has gone, either a job comes of it or nothing is left.
+    let coming = Coming::new(&queue).await?;
+    let upload = match Upload::take(fields, coming.path()).await {
+        Ok(upload) => upload,
+        Err(response) => {
+            blocking(move || coming.remove()).await?;
+            return Err(response);
+        }
+    };
+    blocking(move || {
+        let added = described(&queue, coming.path(), upload)
+            .and_then(|record| queue.add(record, coming.path()).map_err(|why| disk("the job cannot be saved", &why)));
+        match added {
+            Ok(id) => {
+                coming.keep();
+                Ok(json_answer(StatusCode::CREATED, &json!({"id": id})))
+            }
+            Err(response) => {
+                coming.remove();
+                Err(response)
+            }
+        }
+    })
+    .await?
 }
 
 /// The record of an upload, without its number.
 fn described(queue: &Queue, folder: &FilePath, mut upload: Upload) -> Result<Record, Response> {
     // The other job may be taken away meanwhile.
-    let lost = |why: std::io::Error| if why.kind() == ErrorKind::NotFound { no_job() } else { failure(why) };
+    let lost = |why: std::io::Error| match why.kind() {
+        ErrorKind::NotFound => no_job(),
+        _ => disk("the pictures cannot be copied", &why),
+    };
+    let (mut content, mut styles) = (None, Vec::new());
+    if let Some(sent) = upload.content.take() {
+        content = Some(sent.into_name(queue, folder)?);
+    }
+    for sent in upload.styles {
+        styles.push(sent.into_name(queue, folder)?);
+    }
+    let (mut content_mask, mut style_masks) = (upload.content_mask, upload.style_masks);
     if let Some(like) = upload.like {
+        let own_styles = !styles.is_empty();
+        let own_content = content.is_some();
         let (root, other) = {
             let jobs = queue.jobs();
             let job = jobs.get(like).ok_or_else(no_job)?;
             (job.record.folder(&queue.root), job.record.clone())
         };
-        if upload.content.is_none() {
-            upload.content = Some(upload::copy(&root, &other.content, folder).map_err(lost)?);
+        let copies = |names: &[String]| -> Result<Vec<String>, Response> {
+            names.iter().map(|name| upload::copy(&root, name, folder).map_err(lost)).collect()
+        };
+        if !own_content {
+            content = copies(std::slice::from_ref(&other.content))?.pop();
         }
-        if upload.styles.is_empty() {
-            let copies = other.styles.iter().map(|style| upload::copy(&root, style, folder));
-            upload.styles = copies.collect::<Result<_, _>>().map_err(lost)?;
+        if !own_styles {
+            styles = copies(&other.styles)?;
+        }
+        // Masks belong to their pictures.
+        if !own_content && !own_styles && content_mask.is_none() && style_masks.is_empty() {
+            content_mask = copies(other.content_mask.as_slice())?.pop();
+            style_masks = copies(&other.style_masks)?;
         }
     }
-    let content = upload.content.ok_or_else(|| bad("`content` is missing: the picture to repaint"))?;
-    if upload.styles.is_empty() {
+    let content = content.ok_or_else(|| bad("`content` is missing: the picture to repaint"))?;
+    if styles.is_empty() {
         return Err(bad("`style` is missing: the picture whose style to take"));
-    }
-    let stem = |name: &String| FilePath::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut picture = format!("{}-{}.png", stem(&content), stem(&upload.styles[0]));
-    if upload.styles.contains(&picture) || content == picture {
-        picture.insert_str(0, "painted-");
     }
     let record = Record {
         id: 0,
         state: JobState::Waiting,
+        picture: names::of_picture(folder, &content, &styles[0]),
         content,
-        styles: upload.styles,
-        picture,
+        styles,
+        content_mask,
+        style_masks,
         settings: options::checked(&upload.settings).map_err(unprocessable)?,
-        created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+        created: trash::now(),
         seconds: 0.0,
         size: None,
         error: None,
         changed: false,
         losses: Vec::new(),
+        deleted: None,
+        favourite: false,
+        group: upload.group,
     };
-    let words = record.words(&queue.root).map_err(unprocessable)?;
-    crate::settings::parse(&words).and_then(|transfer| transfer.check()).map_err(unprocessable)?;
+    if record.content_mask.is_some() == record.style_masks.is_empty() {
+        return Err(bad("regions need `content-mask` and one `style-mask` for each style"));
+    }
+    if record.content_mask.is_some() && queue.root.to_string_lossy().contains(',') {
+        return Err(bad("regions cannot be painted in a studio whose folder has a comma in its path"));
+    }
+    check(&record, queue)?;
     Ok(record)
+}
+
+/// Refuses a job that the command would refuse.
+fn check(record: &Record, queue: &Queue) -> Result<(), Response> {
+    let words = record.words(&queue.root).map_err(unprocessable)?;
+    crate::settings::parse(&words).and_then(|transfer| transfer.check()).map_err(unprocessable)
+}
+
+/// What a request does with a job.
+enum Effect {
+    /// Changes what is kept of it.
+    Save(Box<dyn Fn(&mut Record)>),
+    /// Asks the worker for something.
+    Request(Box<dyn FnOnce(&mut Requests)>),
+    /// Nothing: it is so already.
+    None,
 }
 
 async fn change(State(queue): Shared, Path(id): Path<String>, body: Result<Bytes, BytesRejection>) -> Answer {
     let body = body.map_err(|why| refusal(why.status(), why.body_text()))?;
     let given: Settings =
-        serde_json::from_slice(&body).map_err(|why| bad(&format!("this is no JSON object of settings: {why}")))?;
-    with_job(&queue, &id, |job| {
-        let mut settings = job.wishes.change.as_ref().unwrap_or(&job.record.settings).clone();
+        serde_json::from_slice(&body).map_err(|why| bad(&format!("this is not a JSON object of settings: {why}")))?;
+    let owner = Arc::clone(&queue);
+    with_job(queue, &id, move |record, pending| {
+        let mut settings = pending.unwrap_or_else(|| record.settings.clone());
         settings.extend(given);
         let settings = options::checked(&settings).map_err(unprocessable)?;
-        let changed = Record { settings: settings.clone(), ..job.record.clone() };
-        let words = changed.words(&queue.root).map_err(unprocessable)?;
-        crate::settings::parse(&words).and_then(|transfer| transfer.check()).map_err(unprocessable)?;
-        match job.record.state {
-            JobState::Waiting => {
-                job.record.settings = settings;
-                job.record.save(&queue.root).map_err(failure)
-            }
+        let state = record.state;
+        check(&Record { settings: settings.clone(), ..record }, &owner)?;
+        match state {
+            JobState::Waiting => Ok(Effect::Save(Box::new(move |record| record.settings.clone_from(&settings)))),
             state if state.is_under_way() => {
-                job.wishes.change = Some(settings);
-                Ok(())
+                Ok(Effect::Request(Box::new(move |requests| requests.change = Some(settings))))
             }
             _ => Err(is_over()),
         }
     })
+    .await
 }
 
 async fn pause(State(queue): Shared, Path(id): Path<String>) -> Answer {
-    with_job(&queue, &id, |job| match job.record.state {
-        JobState::Running => {
-            job.wishes.pause = true;
-            Ok(())
-        }
-        JobState::Paused => Ok(()),
+    with_job(queue, &id, |record, _| match record.state {
+        JobState::Running => Ok(Effect::Request(Box::new(|requests| requests.pause = true))),
+        JobState::Paused => Ok(Effect::None),
         _ => Err(refusal(StatusCode::CONFLICT, "the job is not being painted, so it cannot be paused")),
     })
+    .await
 }
 
 async fn resume(State(queue): Shared, Path(id): Path<String>) -> Answer {
-    with_job(&queue, &id, |job| match job.record.state {
-        JobState::Paused => {
-            job.record.state = JobState::Running;
-            job.record.save(&queue.root).map_err(failure)
-        }
-        JobState::Running => {
-            job.wishes.pause = false;
-            Ok(())
-        }
+    with_job(queue, &id, |record, _| match record.state {
+        JobState::Paused => Ok(Effect::Save(Box::new(|record| record.state = JobState::Running))),
+        JobState::Running => Ok(Effect::Request(Box::new(|requests| requests.pause = false))),
         _ => Err(refusal(StatusCode::CONFLICT, "the job is not paused")),
     })
+    .await
 }
 
 async fn stop(State(queue): Shared, Path(id): Path<String>) -> Answer {
-    with_job(&queue, &id, |job| match job.record.state {
-        JobState::Waiting => {
-            job.record.state = JobState::Stopped;
-            job.record.save(&queue.root).map_err(failure)
-        }
-        state if state.is_under_way() => {
-            job.wishes.stop = true;
-            Ok(())
-        }
+    with_job(queue, &id, |record, _| match record.state {
+        JobState::Waiting => Ok(Effect::Save(Box::new(|record| record.state = JobState::Stopped))),
+        state if state.is_under_way() => Ok(Effect::Request(Box::new(|requests| requests.stop = true))),
         _ => Err(is_over()),
     })
+    .await
 }
 
 fn is_over() -> Response {
     refusal(StatusCode::CONFLICT, "the job is over; start another one with other settings")
 }
 
-/// Asks something of a job, and answers with it as it is then.
-fn with_job(queue: &Queue, id: &str, ask: impl FnOnce(&mut Job) -> Result<(), Response>) -> Answer {
+/// Does what `decide` says of a job's record and the settings that it is to go on with, and answers with the job as it is then.
+async fn with_job(
+    queue: Arc<Queue>,
+    id: &str,
+    decide: impl FnOnce(Record, Option<Settings>) -> Result<Effect, Response> + Send + 'static,
+) -> Answer {
     let id = number(id)?;
-    let mut jobs = queue.jobs();
-    let job = jobs.get_mut(id).ok_or_else(no_job)?;
-    ask(job)?;
-    job.tell();
-    queue.wake();
-    Ok(json_answer(StatusCode::OK, &job.to_json(queue)))
+    blocking(move || {
+        // As long as this is held, neither the worker nor another request changes the record.
+        let files = queue.files();
+        let (record, pending) = {
+            let jobs = queue.jobs();
+            let job = jobs.get(id).ok_or_else(no_job)?;
+            (job.record.clone(), job.requests.change.clone())
+        };
+        match decide(record, pending)? {
+            Effect::Save(change) => {
+                queue.save(&files, id, false, change).map_err(|why| disk("the job cannot be saved", &why))?;
+            }
+            Effect::Request(request) => {
+                if let Some(job) = queue.jobs().get_mut(id) {
+                    request(&mut job.requests);
+                    job.tell();
+                }
+            }
+            Effect::None => {}
+        }
+        queue.wake();
+        let jobs = queue.jobs();
+        Ok(json_answer(StatusCode::OK, &jobs.get(id).ok_or_else(no_job)?.to_json(&queue)))
+    })
+    .await?
 }
 
 async fn delete(State(queue): Shared, Path(id): Path<String>) -> Answer {
-    match queue.remove(number(&id)?) {
+    let id = number(&id)?;
+    match blocking(move || queue.remove(id)).await? {
         Ok(true) => Ok(StatusCode::NO_CONTENT.into_response()),
         Ok(false) => Err(no_job()),
-        Err(why) => Err(failure(format!("the job's folder cannot be deleted: {why}"))),
+        Err(why) => Err(disk("the job cannot be moved to the trash", &why)),
     }
+}
+
+async fn show_trash(State(queue): Shared) -> Response {
+    let jobs: Vec<Value> = queue.jobs().trash.values().map(|job| job.to_json(&queue)).collect();
+    json_answer(StatusCode::OK, &json!({"jobs": jobs}))
+}
+
+async fn empty_trash(State(queue): Shared) -> Answer {
+    match blocking(move || queue.empty_trash(true)).await? {
+        Ok(deleted) => Ok(json_answer(StatusCode::OK, &json!({"deleted": deleted}))),
+        Err(why) => Err(disk("the trash cannot be emptied", &why)),
+    }
+}
+
+async fn restore(State(queue): Shared, Path(id): Path<String>) -> Answer {
+    let id = number(&id)?;
+    blocking(move || match queue.restore(id) {
+        Ok(true) => Ok(json_answer(StatusCode::OK, &queue.jobs().get(id).ok_or_else(no_job)?.to_json(&queue))),
+        Ok(false) => Err(refusal(StatusCode::NOT_FOUND, "there is no such job in the trash")),
+        Err(why) => Err(disk("the job cannot be brought back", &why)),
+    })
+    .await?
 }
 
 async fn follow(State(queue): Shared, Path(id): Path<String>, headers: HeaderMap) -> Answer {
@@ -221,17 +323,135 @@ async fn picture(State(queue): Shared, Path(id): Path<String>) -> Answer {
         let jobs = queue.jobs();
         let job = jobs.get(number(&id)?).ok_or_else(no_job)?;
         match (&job.frame, job.record.size) {
-            (Some(frame), None) => return Ok(bytes("image/jpeg", frame.jpeg.clone())),
+            (Some(frame), None) => {
+                let name = FilePath::new(&job.record.picture).with_extension("jpg");
+                return Ok(named(bytes("image/jpeg", frame.jpeg.clone()), &name.to_string_lossy()));
+            }
             (_, None) => return Err(refusal(StatusCode::NOT_FOUND, "there is no picture of this job yet")),
             (_, Some(_)) => (job.record.folder(&queue.root).join(&job.record.picture), job.record.picture.clone()),
         }
     };
-    let mut response = file("image/png", path).await?;
-    let name: String = name.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
-    if let Ok(value) = HeaderValue::from_str(&format!("inline; filename=\"{name}\"")) {
+    Ok(named(file("image/png", path).await?, &name))
+}
+
+/// Under which name a browser saves it (RFC 6266: plain, and in UTF-8 for names beyond ASCII).
+fn named(mut response: Response, name: &str) -> Response {
+    let plain: String = name.chars().map(|c| if c.is_ascii_graphic() && c != '"' { c } else { '_' }).collect();
+    let encoded: String = name.bytes().fold(String::new(), |text, byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => text + &char::from(byte).to_string(),
+        _ => text + &format!("%{byte:02X}"),
+    });
+    let value = format!("inline; filename=\"{plain}\"; filename*=UTF-8''{encoded}");
+    if let Ok(value) = HeaderValue::from_str(&value) {
         response.headers_mut().insert(CONTENT_DISPOSITION, value);
     }
-    Ok(response)
+    response
+}
+
+async fn thumbnail(State(queue): Shared, Path(id): Path<String>) -> Answer {
+    let (folder, name) = finished(&queue, number(&id)?)?;
+    let small = blocking(move || upload::thumbnail(&folder, &name)).await?;
+    small.map(|small| bytes("image/jpeg", small)).map_err(|_| gone())
+}
+
+/// The folder and the name of a finished picture.
+fn finished(queue: &Queue, id: u64) -> Result<(std::path::PathBuf, String), Response> {
+    let jobs = queue.jobs();
+    let record = &jobs.get(id).ok_or_else(no_job)?.record;
+    if record.size.is_none() {
+        return Err(refusal(StatusCode::NOT_FOUND, "there is no finished picture of this job"));
+    }
+    Ok((record.folder(&queue.root), record.picture.clone()))
+}
+
+async fn like(State(queue): Shared, Path(id): Path<String>) -> Answer {
+    with_job(queue, &id, |_, _| Ok(Effect::Save(Box::new(|record| record.favourite = true)))).await
+}
+
+async fn dislike(State(queue): Shared, Path(id): Path<String>) -> Answer {
+    with_job(queue, &id, |_, _| Ok(Effect::Save(Box::new(|record| record.favourite = false)))).await
+}
+
+/// Several finished pictures in a zip file: `?jobs=1,2,3`.
+async fn pictures(State(queue): Shared, RawQuery(query): RawQuery) -> Answer {
+    let wrong = || bad("say which pictures: /api/pictures.zip?jobs=1,2,3");
+    let query = query.ok_or_else(wrong)?;
+    let list = query.strip_prefix("jobs=").ok_or_else(wrong)?.replace("%2C", ",");
+    let ids: Vec<u64> = list.split(',').map(|id| id.parse().map_err(|_| wrong())).collect::<Result<_, _>>()?;
+    let mut chosen: Vec<(std::path::PathBuf, String)> = Vec::new();
+    for id in ids {
+        let (folder, name) = finished(&queue, id)?;
+        // Jobs of the same pictures have pictures of the same name.
+        chosen.push((folder.join(&name), format!("{id:04}-{name}")));
+    }
+    let packed = blocking(move || bundle::pack(&chosen).and_then(|file| Ok((file.metadata()?.len(), file)))).await?;
+    let (length, file) = packed.map_err(|why| disk("the pictures cannot be packed", &why))?;
+    Ok(bundle::send(file, length, "pictures.zip"))
+}
+
+async fn demo(Path(name): Path<String>) -> Answer {
+    let which = match name.as_str() {
+        "content" => Demo::Content,
+        "style" => Demo::Style,
+        _ => return Err(refusal(StatusCode::NOT_FOUND, "the demo's pictures are content and style")),
+    };
+    Ok(bytes("image/png", blocking(move || which.png()).await?))
+}
+
+async fn weights(State(queue): Shared) -> Answer {
+    let training = queue.training.clone();
+    Ok(json_answer(StatusCode::OK, &blocking(move || training.to_json()).await?))
+}
+
+async fn fetch_weights(State(queue): Shared) -> Answer {
+    queue.training.begin();
+    let training = queue.training.clone();
+    Ok(json_answer(StatusCode::ACCEPTED, &blocking(move || training.to_json()).await?))
+}
+
+/// A question of the blind test.
+async fn ask(State(queue): Shared) -> Answer {
+    let asked = blocking(move || queue.votes.ask(&queue)).await?;
+    let none = || {
+        let why = "there are no two finished pictures of the same photograph and style, made with different settings";
+        refusal(StatusCode::NOT_FOUND, why)
+    };
+    let question = asked.map_err(|why| disk("the pictures cannot be compared", &why))?.ok_or_else(none)?;
+    Ok(json_answer(StatusCode::CREATED, &question))
+}
+
+fn no_question() -> Response {
+    refusal(StatusCode::NOT_FOUND, "there is no such question, or it was answered")
+}
+
+async fn vote(State(queue): Shared, Path(question): Path<String>, body: Result<Bytes, BytesRejection>) -> Answer {
+    let body = body.map_err(|why| refusal(why.status(), why.body_text()))?;
+    let given: BTreeMap<String, Better> = serde_json::from_slice(&body).unwrap_or_default();
+    let wrong = || bad("say which is better: {\"better\": \"left\"}, \"right\" or \"neither\"");
+    let better = *given.get("better").ok_or_else(wrong)?;
+    match blocking(move || queue.votes.answer(&queue, &question, better)).await? {
+        Ok(true) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Ok(false) => Err(no_question()),
+        Err(why) => Err(disk("the answer cannot be saved", &why)),
+    }
+}
+
+/// A picture of a question, without a name.
+async fn voted_picture(State(queue): Shared, Path((question, side)): Path<(String, String)>) -> Answer {
+    let pair = queue.votes.jobs_of(&question).ok_or_else(no_question)?;
+    let id = match side.as_str() {
+        "left" => pair[0],
+        "right" => pair[1],
+        _ => return Err(no_question()),
+    };
+    let (folder, name) = finished(&queue, id)?;
+    // Metadata would tell how it was made.
+    let bare = blocking(move || votes::without_metadata(&folder.join(name))).await?;
+    bare.map(|bare| bytes("image/png", bare)).map_err(|_| gone())
+}
+
+fn gone() -> Response {
+    refusal(StatusCode::NOT_FOUND, "the picture's file is gone")
 }
 
 async fn content(State(queue): Shared, Path(id): Path<String>) -> Answer {
@@ -253,8 +473,8 @@ async fn preview(queue: &Queue, id: &str, which: impl FnOnce(&Record) -> Option<
 }
 
 async fn file(kind: &'static str, path: std::path::PathBuf) -> Answer {
-    let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await.map_err(failure)?;
-    read.map(|read| bytes(kind, read)).map_err(|_| refusal(StatusCode::NOT_FOUND, "the picture's file is gone"))
+    let read = blocking(move || std::fs::read(path)).await?;
+    read.map(|read| bytes(kind, read)).map_err(|_| gone())
 }
 
 /// What a job would take.
@@ -265,9 +485,9 @@ async fn foresee(State(queue): Shared, body: Result<Bytes, BytesRejection>) -> A
         Some(id) => Some(queue.jobs().get(id).ok_or_else(no_job)?.record.clone()),
         None => None,
     };
-    let plan = asked.plan(&queue.root, like.as_ref()).map_err(|why| bad(&why))?;
-    let foreseen = tokio::task::spawn_blocking(move || worker::without_panics(|| plan.forecast(&queue)));
-    let foreseen = foreseen.await.map_err(failure)?.map_err(unprocessable)?;
+    let plan = asked.plan(&queue, like.as_ref())?;
+    let foreseen = blocking(move || worker::without_panics(|| plan.forecast(&queue))).await?;
+    let foreseen = foreseen.map_err(unprocessable)?;
     Ok(json_answer(StatusCode::OK, &foreseen))
 }
 
@@ -282,7 +502,7 @@ async fn provenance(fields: Result<Multipart, MultipartRejection>) -> Answer {
         Provenance::read(file.path())
             .map_err(|why| why.to_string().replace(&file.path().display().to_string(), "that was sent"))
     };
-    let read = tokio::task::spawn_blocking(read).await.map_err(failure)?;
+    let read = blocking(read).await?;
     let made = read.map_err(|why| refusal(StatusCode::UNPROCESSABLE_ENTITY, why))?;
     let none = || {
         let why = "the picture does not say how it was made: another program wrote it, or the metadata were left out";

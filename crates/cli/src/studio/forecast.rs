@@ -1,17 +1,19 @@
 //! What a job would take, said before it is one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::PoisonError;
 
+use axum::response::Response;
 use impasto::picture::Dimensions;
 use impasto::run::{Speed, Work};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::kept::Kept;
 use super::options;
 use super::queue::Queue;
 use super::record::Record;
-use super::upload::{MOST_PIXELS, MOST_STYLES};
+use super::upload::{MOST_PIXELS, MOST_STYLES, bad};
 use crate::error::Error;
 use crate::job::JobCommand;
 use crate::memory::dimensions;
@@ -22,14 +24,24 @@ use crate::transfer::Sizes;
 /// The longest side of a picture, in pixels.
 const LONGEST: usize = 65_536;
 
+/// A picture that is asked about.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PictureAsked {
+    /// Width and height in pixels.
+    Size([usize; 2]),
+    /// The address of one that the studio has.
+    Address(String),
+}
+
 /// What is asked: sizes of pictures, width and height in pixels, and settings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     #[serde(default)]
-    content: Option<[usize; 2]>,
+    content: Option<PictureAsked>,
     #[serde(default)]
-    styles: Vec<[usize; 2]>,
+    styles: Vec<PictureAsked>,
     /// The number of the job whose pictures are meant where no sizes are given.
     #[serde(default)]
     pub(super) like: Option<u64>,
@@ -68,14 +80,18 @@ impl Asked {
     /// What is wrong with it, in one sentence.
     pub(super) fn read(body: &[u8]) -> Result<Self, String> {
         let asked: Self = serde_json::from_slice(body)
-            .map_err(|why| format!("this is no JSON object of content, styles, like and settings: {why}"))?;
+            .map_err(|why| format!("this is not a JSON object of content, styles, like and settings: {why}"))?;
         if asked.styles.len() > MOST_STYLES {
             return Err(format!("a job has at most {MOST_STYLES} styles"));
         }
         let possible = |[width, height]: [usize; 2]| {
             (1..=LONGEST).contains(&width) && (1..=LONGEST).contains(&height) && (width * height) as u64 <= MOST_PIXELS
         };
-        match asked.content.iter().chain(&asked.styles).find(|size| !possible(**size)) {
+        let sizes = asked.content.iter().chain(&asked.styles).filter_map(|picture| match picture {
+            PictureAsked::Size(size) => Some(*size),
+            PictureAsked::Address(_) => None,
+        });
+        match sizes.into_iter().find(|size| !possible(*size)) {
             Some([width, height]) => Err(format!(
                 "a picture has 1 to {LONGEST} pixels a side and at most {} million in all, not {width}×{height}",
                 MOST_PIXELS / 1_000_000
@@ -88,17 +104,30 @@ impl Asked {
     ///
     /// # Errors
     /// If there are none at all.
-    pub(super) fn plan(self, root: &Path, like: Option<&Record>) -> Result<Plan, String> {
-        let size = |[width, height]: [usize; 2]| Picture::Size(Dimensions { height, width, opacity: false });
-        let file = |record: &Record, name: &String| Picture::File(record.folder(root).join(name));
-        let content = self.content.map(size).or_else(|| like.map(|other| file(other, &other.content)));
-        let mut styles: Vec<Picture> = self.styles.into_iter().map(size).collect();
+    pub(super) fn plan(self, queue: &Queue, like: Option<&Record>) -> Result<Plan, Response> {
+        let planned = |picture: PictureAsked| -> Result<Picture, Response> {
+            let [width, height] = match picture {
+                PictureAsked::Size(size) => size,
+                PictureAsked::Address(address) => {
+                    let kept: Kept = address.parse().map_err(|why: String| bad(&why))?;
+                    match kept.place(queue)? {
+                        Some((folder, name)) => return Ok(Picture::File(folder.join(name))),
+                        None => kept.demo_size(),
+                    }
+                }
+            };
+            Ok(Picture::Size(Dimensions { height, width, opacity: false }))
+        };
+        let file = |record: &Record, name: &String| Picture::File(record.folder(&queue.root).join(name));
+        let content = self.content.map(planned).transpose()?;
+        let content = content.or_else(|| like.map(|other| file(other, &other.content)));
+        let mut styles = self.styles.into_iter().map(planned).collect::<Result<Vec<_>, _>>()?;
         if let Some(other) = like.filter(|_| styles.is_empty()) {
             styles = other.styles.iter().map(|name| file(other, name)).collect();
         }
-        let content = content.ok_or("`content` is missing: width and height of the picture to repaint")?;
+        let content = content.ok_or_else(|| bad("`content` is missing: width and height of the picture to repaint"))?;
         if styles.is_empty() {
-            return Err("`styles` is missing: width and height of each picture whose style to take".into());
+            return Err(bad("`styles` is missing: width and height of each picture whose style to take"));
         }
         Ok(Plan { content, styles, settings: self.settings })
     }

@@ -1,4 +1,4 @@
-//! Who may ask: this machine's own pages and programs, or whoever has the token.
+//! Who may ask: this machine's own pages and programs, or anyone with the token.
 
 use std::net::IpAddr;
 
@@ -61,7 +61,7 @@ impl Guard {
         let elsewhere = text(headers, ORIGIN.as_str()).is_some_and(|origin| origin != own)
             || headers.contains_key("sec-fetch-site")
                 && text(headers, "sec-fetch-site") == Some("cross-site")
-                && (request.method() != Method::GET || request.uri().path() != "/");
+                && (request.method() != Method::GET || !matches!(request.uri().path(), "/" | "/vote"));
         if elsewhere {
             return Err(refusal(StatusCode::FORBIDDEN, "pages of other sites may not ask this studio for anything"));
         }
@@ -82,9 +82,10 @@ fn is_known(token: &str, request: &Request) -> Result<(), Response> {
         return Ok(());
     }
     let query = request.uri().query().and_then(|query| query.strip_prefix("token="));
-    if request.uri().path() == "/" && query.is_some_and(|given| same(given, token)) {
+    if matches!(request.uri().path(), "/" | "/vote") && query.is_some_and(|given| same(given, token)) {
         let cookie = format!("{COOKIE_NAME}={token}; HttpOnly; SameSite=Strict; Path=/");
-        return Err((StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, "/".to_owned())]).into_response());
+        return Err((StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, request.uri().path().to_owned())])
+            .into_response());
     }
     let why = "this studio needs the token that it printed when it was started: open the address with ?token=…, or send \
                the header `Authorization: Bearer …`";

@@ -8,20 +8,29 @@
     reason = "answers are as large as axum makes them, and one is made for each request"
 )]
 
+mod addresses;
 mod answer;
 mod api;
+mod bundle;
 mod events;
 mod forecast;
 mod guard;
 mod keep;
+mod kept;
+mod lock;
+mod names;
 mod onlooker;
 mod options;
 mod page;
 mod queue;
 mod record;
+mod training;
+mod trash;
 mod upload;
+mod votes;
 mod worker;
 
+use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,9 +43,11 @@ use rand::RngExt;
 use tokio::net::TcpListener;
 
 use self::guard::Guard;
+use self::lock::Lock;
 use self::queue::Queue;
 use super::error::Error;
 use super::interrupt;
+use crate::print::note;
 
 /// The port where none is asked for.
 const PORT: u16 = 4700;
@@ -44,18 +55,21 @@ const PORT: u16 = 4700;
 /// How soon Ctrl-C is seen.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How often the trash is searched for what has been there long enough.
+const SWEEP: Duration = Duration::from_secs(3600);
+
 /// Paint on a page in the browser
 ///
-/// Opens a page on which pictures are dropped, knobs turned, and paintings watched as they come. Everything stays on this
-/// machine: pictures and settings in FOLDER, the page in impasto itself. Jobs wait for each other, and go on at the next
-/// start. Programs can ask for the same as the page: docs/studio.md.
+/// Opens a page where you drop pictures, choose settings and watch the painting. Everything stays on this machine: pictures
+/// and settings in FOLDER, the page in impasto itself. Jobs queue, and continue at the next start. Programs can do what the
+/// page does: docs/studio.md.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The folder for pictures and jobs; it is made if it is not there
+    /// The folder for pictures and jobs, created if missing
     #[arg(default_value = "studio")]
     folder: PathBuf,
 
-    /// The port of the page; 0 takes any that is free [default: 4700, or any that is free]
+    /// The page's port; 0 takes any free one [default: 4700, or any free one]
     #[arg(long, value_name = "N")]
     port: Option<u16>,
 
@@ -71,28 +85,28 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let folder = &arguments.folder;
     std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
-    let folder = folder.canonicalize().map_err(|why| Error::file("open the folder", folder, why))?;
-    let (queue, wrong) = Queue::open(folder);
-    for why in &wrong {
-        eprintln!("note: {why}");
+    let root = folder.canonicalize().map_err(|why| Error::file("open the folder", folder, why))?;
+    let mut lock = Lock::take(&root)?;
+    let queue = Queue::open(root).map_err(|why| Error::file("read the folder", folder, why))?;
+    for why in &queue.unreadable {
+        note(format_args!("note: {why}"));
     }
     let queue = Arc::new(queue);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let runtime = runtime.map_err(|why| Error::Failure(format!("cannot start the server: {why}")))?;
     let (listener, address) = runtime.block_on(arguments.bind())?;
     let token = arguments.listen.map(|_| format!("{:032x}", rand::rng().random::<u128>()));
-    let query = token.as_ref().map_or_else(String::new, |token| format!("?token={token}"));
-    let page = format!("http://{address}/{query}");
-    // Whoever reads the address may press Ctrl-C at once.
+    lock.note(&format!("http://{}/", addresses::here(address)));
+    // Ctrl-C may come as soon as the address is printed.
     let interrupted = interrupt::watch();
-    println!("impasto studio: {page}");
-    eprintln!("pictures and jobs are kept in {}; Ctrl-C ends the studio", queue.root.display());
+    let page = announce(address, token.as_deref());
+    note(format_args!("pictures and jobs are kept in {}; Ctrl-C ends the studio", queue.root.display()));
     let worker = std::thread::spawn({
         let queue = Arc::clone(&queue);
         move || worker::work(&queue)
     });
     if !arguments.no_open && open::that_detached(&page).is_err() {
-        eprintln!("no browser could be opened; open the address above");
+        note(format_args!("no browser could be opened; open the address above"));
     }
     let routes = page::with_fallbacks(api::routes(Arc::clone(&queue)).merge(page::routes()));
     let routes = routes.layer(axum::middleware::from_fn_with_state(Guard { token }, guard::check));
@@ -106,14 +120,59 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             served = axum::serve(listener, routes).into_future() => {
                 served.map_err(|why| Error::Failure(format!("the server failed: {why}")))
             }
+            () = sweep_trash(&queue) => Ok(()),
             () = ended => Ok(()),
         }
     })?;
     queue.jobs().ending = true;
     queue.wake();
-    eprintln!("the iteration is finished; what is not painted yet goes on at the next start");
+    note(format_args!("the iteration is finished; what is not painted yet goes on at the next start"));
     let _ = worker.join();
+    drop(lock);
     Ok(ExitCode::from(interrupt::EXIT_CODE))
+}
+
+/// Prints where the page can be opened, and answers with the address for this machine.
+fn announce(address: SocketAddr, token: Option<&str>) -> String {
+    let query = token.map_or_else(String::new, |token| format!("?token={token}"));
+    let url = |address: SocketAddr| format!("http://{address}/{query}");
+    let here = url(addresses::here(address));
+    let elsewhere = addresses::elsewhere(address);
+    // All in one write, and not lost with its reader: a program that starts the studio may read the first line and close the pipe.
+    let print = |text: String| drop(std::io::stdout().write_all(text.as_bytes()));
+    let [first, others @ ..] = elsewhere.as_slice() else {
+        print(format!("impasto studio: {here}\n"));
+        if token.is_some() && !address.ip().is_loopback() {
+            note(format_args!("note: this machine is in no network, so no other can open the page"));
+        }
+        return here;
+    };
+    let mut text = format!("impasto studio: {}\n", url(*first));
+    for other in others {
+        text += &format!("also at {}\n", url(*other));
+    }
+    if addresses::here(address) != *first {
+        text += &format!("on this machine {here}\n");
+    }
+    if std::io::stdout().is_terminal()
+        && let Some(code) = addresses::qr_code(&url(*first))
+    {
+        text += &format!("{code}\nScan the code to open the page on a phone in the same network.\n");
+    }
+    print(text);
+    here
+}
+
+/// Deletes for good, again and again, what has been in the trash long enough.
+async fn sweep_trash(queue: &Arc<Queue>) {
+    loop {
+        let queue = Arc::clone(queue);
+        let swept = tokio::task::spawn_blocking(move || queue.empty_trash(false)).await;
+        if let Ok(Err(why)) = swept {
+            note(format_args!("the trash cannot be emptied: {why}"));
+        }
+        tokio::time::sleep(SWEEP).await;
+    }
 }
 
 impl Arguments {

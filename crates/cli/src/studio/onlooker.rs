@@ -1,4 +1,4 @@
-//! Looks on while a job is painted: tells the queue of it, keeps its checkpoint, and does with it what the queue wishes.
+//! Looks on while a job is painted: tells the queue of it, keeps its checkpoint, and does with it what the queue requests.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use impasto::run::{Progress, Run, Stop, Watcher};
 use super::keep::Keeper;
 use super::queue::{Point, Queue};
 use super::record::State;
+use crate::print::note;
 use crate::settings::Settings;
 
 /// Pictures on the way come no closer than this.
@@ -114,7 +115,7 @@ impl<'a> Onlooker<'a> {
         if let Err(why) = self.keeper.write(run, &self.made, self.from, iterations, self.paused) {
             // Of a job that was taken away meanwhile there is no folder.
             if self.queue.jobs().get(self.id).is_some() {
-                eprintln!("the checkpoint of job {} cannot be written: {why}", self.id);
+                note(format_args!("the checkpoint of job {} cannot be written: {why}", self.id));
             }
         }
     }
@@ -149,7 +150,7 @@ impl<'a> Onlooker<'a> {
         loop {
             let ending = jobs.ending;
             let Some(job) = jobs.get_mut(self.id) else { return self.stop(Break::Gone) };
-            if job.wishes.stop {
+            if job.requests.stop {
                 return self.stop(Break::Stop);
             }
             if ending {
@@ -157,13 +158,13 @@ impl<'a> Onlooker<'a> {
                 self.keep(run);
                 return self.stop(Break::Ending);
             }
-            if let Some(settings) = job.wishes.change.take() {
+            if let Some(settings) = job.requests.change.take() {
                 if job.record.state == State::Paused {
                     job.record.state = State::Running;
                 }
                 return self.stop(Break::Change(settings, self.scale));
             }
-            if job.wishes.pause {
+            if job.requests.pause {
                 // Who sees that it is paused may end the program as he likes.
                 drop(jobs);
                 self.keep(run);

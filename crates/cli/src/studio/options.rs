@@ -4,7 +4,7 @@ use clap::Arg;
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::options::is_offered;
+use crate::options::{self, is_offered};
 use crate::settings::{self, Settings};
 
 /// The starts that are no file.
@@ -14,25 +14,47 @@ fn offered() -> impl Iterator<Item = &'static Arg> {
     settings::options().filter(|arg| arg.get_long().is_some_and(is_offered))
 }
 
-/// Name, sentence and values of each option, from the command's help.
+/// The widget of an option: a switch, a choice among its values, a number, or text.
+fn kind(arg: &Arg, values: &[String]) -> &'static str {
+    match arg.get_value_names().and_then(|names| names.first()).map(clap::builder::Str::as_str) {
+        _ if settings::is_flag(arg) => "switch",
+        _ if !values.is_empty() => "choice",
+        Some("N") => "integer",
+        Some("X" | "R" | "0..1") => "number",
+        _ => "text",
+    }
+}
+
+/// Name, label, group, sentence, widget, values and default of each option, from the command's help.
 pub(super) fn described() -> Value {
     let describe = |arg: &Arg| {
-        let text = |words: Option<&clap::builder::StyledStr>| words.map(ToString::to_string);
-        let values: Vec<String> = match arg.get_long() {
-            Some("init") => STARTS.map(str::to_owned).to_vec(),
+        let name = arg.get_long().unwrap_or_default();
+        let values: Vec<String> = match name {
+            "init" => STARTS.map(str::to_owned).to_vec(),
             _ if settings::is_flag(arg) => Vec::new(),
             _ => arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
         };
+        let (help, otherwise) = without_default(&arg.get_help().map(ToString::to_string).unwrap_or_default());
         json!({
-            "name": arg.get_long(),
-            "help": text(arg.get_help()),
-            "flag": settings::is_flag(arg),
-            "value": arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string),
+            "name": name,
+            "label": options::label(name),
+            "group": arg.get_help_heading().unwrap_or("Painting"),
+            "help": help,
+            "kind": kind(arg, &values),
             "values": values,
             "default": arg.get_default_values().first().map(|value| value.to_string_lossy()).filter(|_| !settings::is_flag(arg)),
+            "otherwise": otherwise,
         })
     };
     offered().map(describe).collect()
+}
+
+/// A sentence of the help, and what it says of the default where that depends on other options.
+fn without_default(help: &str) -> (String, Option<String>) {
+    match help.rsplit_once(" [default: ").and_then(|(help, rest)| Some((help, rest.strip_suffix(']')?))) {
+        Some((help, default)) => (help.to_owned(), Some(default.to_owned())),
+        None => (help.to_owned(), None),
+    }
 }
 
 /// Settings as the command's parser gives them back.

@@ -4,20 +4,34 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 
+use impasto::picture::Format;
+
 use super::answer::{bytes, refusal};
 
 /// Path, kind and text of each file.
-const FILES: [(&str, &str, &str); 10] = [
+const FILES: [(&str, &str, &str); 22] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+    ("/vote", "text/html; charset=utf-8", include_str!("page/vote.html")),
     ("/studio.css", "text/css; charset=utf-8", include_str!("page/studio.css")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     ("/studio.js", SCRIPT, include_str!("page/studio.js")),
-    ("/form.js", SCRIPT, include_str!("page/form.js")),
-    ("/forecast.js", SCRIPT, include_str!("page/forecast.js")),
-    ("/view.js", SCRIPT, include_str!("page/view.js")),
-    ("/curve.js", SCRIPT, include_str!("page/curve.js")),
-    ("/lists.js", SCRIPT, include_str!("page/lists.js")),
+    ("/vote.js", SCRIPT, include_str!("page/vote.js")),
     ("/api.js", SCRIPT, include_str!("page/api.js")),
+    ("/curve.js", SCRIPT, include_str!("page/curve.js")),
+    ("/dom.js", SCRIPT, include_str!("page/dom.js")),
+    ("/draft.js", SCRIPT, include_str!("page/draft.js")),
+    ("/forecast.js", SCRIPT, include_str!("page/forecast.js")),
+    ("/form.js", SCRIPT, include_str!("page/form.js")),
+    ("/lists.js", SCRIPT, include_str!("page/lists.js")),
+    ("/options.js", SCRIPT, include_str!("page/options.js")),
+    ("/palette.js", SCRIPT, include_str!("page/palette.js")),
+    ("/regions.js", SCRIPT, include_str!("page/regions.js")),
+    ("/shelf.js", SCRIPT, include_str!("page/shelf.js")),
+    ("/sweep.js", SCRIPT, include_str!("page/sweep.js")),
+    ("/toast.js", SCRIPT, include_str!("page/toast.js")),
+    ("/view.js", SCRIPT, include_str!("page/view.js")),
+    ("/weights.js", SCRIPT, include_str!("page/weights.js")),
+    ("/words.js", SCRIPT, include_str!("page/words.js")),
 ];
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -25,9 +39,19 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 pub(super) fn routes() -> Router {
     let mut routes = Router::new();
     for (path, kind, text) in FILES {
+        let text = &*Box::leak(with_formats(text).into_boxed_str());
         routes = routes.route(path, get(move || async move { bytes(kind, text) }));
     }
     routes
+}
+
+/// A page whose choosers of files offer all formats that are read.
+fn with_formats(page: &str) -> String {
+    let extensions = Format::ALL.iter().flat_map(|format| format.extensions()).map(|end| format!(".{end}"));
+    let accepted = format!("accept=\"image/*,{}\"", extensions.collect::<Vec<_>>().join(","));
+    let mut parts = page.split("accept=\"");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |page, part| page + &accepted + part.split_once('"').map_or("", |(_, rest)| rest))
 }
 
 /// What is answered where there is nothing.

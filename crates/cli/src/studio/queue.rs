@@ -13,7 +13,11 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::record::{Record, State};
+use super::training::Training;
+use super::trash;
+use super::votes::Votes;
 use crate::arguments::Networks;
+use crate::print::note;
 use crate::settings::Settings;
 
 /// All jobs, in a folder.
@@ -21,6 +25,8 @@ pub(super) struct Queue {
     /// The folder.
     pub(super) root: PathBuf,
     jobs: Mutex<Jobs>,
+    /// See [`Queue::files`].
+    files: Mutex<()>,
     /// Wakes the worker.
     news: Condvar,
     /// The network, for painting and for forecasts.
@@ -29,15 +35,21 @@ pub(super) struct Queue {
     pub(super) speed: Mutex<Option<Speed>>,
     /// Of this start of the program alone: events have it in their names.
     pub(super) session: String,
+    /// What is wrong with jobs that could not be read.
+    pub(super) unreadable: Vec<String>,
+    pub(super) training: Training,
+    pub(super) votes: Votes,
 }
 
 /// How the folders begin that are not, or no longer, jobs.
 const COMING: &str = ".coming-";
-const GOING: &str = ".going-";
+pub(super) const GOING: &str = ".going-";
 
 /// The jobs by their numbers.
 pub(super) struct Jobs {
-    by_id: BTreeMap<u64, Job>,
+    pub(super) by_id: BTreeMap<u64, Job>,
+    /// Those that were deleted, and can come back.
+    pub(super) trash: BTreeMap<u64, Job>,
     last_id: u64,
     /// Whether the program is to end.
     pub(super) ending: bool,
@@ -50,8 +62,8 @@ pub(super) struct Job {
     pub(super) points: Vec<Point>,
     /// The latest picture on the way.
     pub(super) frame: Option<Frame>,
-    /// What the worker is to do with it.
-    pub(super) wishes: Wishes,
+    /// What was asked of it while it is painted.
+    pub(super) requests: Requests,
     /// Tells those who look on that there is something new.
     changed: watch::Sender<()>,
 }
@@ -84,9 +96,9 @@ pub(super) struct Frame {
     pub(super) jpeg: Bytes,
 }
 
-/// What is asked of a job that is being painted, until the worker has done it. One wish does not make it forget another.
+/// What is asked of a job that is being painted, until the worker has done it. They are independent of each other.
 #[derive(Debug, Default)]
-pub(super) struct Wishes {
+pub(super) struct Requests {
     /// Hold before the next iteration.
     pub(super) pause: bool,
     /// Keep the picture so far, and be done.
@@ -112,7 +124,7 @@ impl Point {
 
 impl Job {
     fn new(record: Record) -> Self {
-        Self { record, points: Vec::new(), frame: None, wishes: Wishes::default(), changed: watch::Sender::new(()) }
+        Self { record, points: Vec::new(), frame: None, requests: Requests::default(), changed: watch::Sender::new(()) }
     }
 
     /// For those who look on.
@@ -132,14 +144,6 @@ impl Job {
         self.tell();
     }
 
-    /// Keeps the record for the next start, and tells of it.
-    pub(super) fn keep(&self, root: &Path) {
-        if let Err(why) = self.record.save(root) {
-            eprintln!("job {} cannot be kept for the next start: {why}", self.record.id);
-        }
-        self.tell();
-    }
-
     /// The job as the interface shows it.
     pub(super) fn to_json(&self, queue: &Queue) -> Value {
         let Record { id, state, content, styles, settings, created, seconds, size, error, changed, .. } = &self.record;
@@ -154,6 +158,10 @@ impl Job {
             "settings": settings,
             "command": command.ok(),
             "created": created,
+            "deleted": self.record.deleted,
+            "favourite": self.record.favourite,
+            "group": self.record.group,
+            "regions": self.record.content_mask.is_some(),
             "seconds": seconds,
             "size": size,
             "error": error,
@@ -166,22 +174,34 @@ impl Job {
 }
 
 impl Queue {
-    /// The queue of a folder, and what in it cannot be read.
-    pub(super) fn open(root: PathBuf) -> (Self, Vec<String>) {
+    /// The queue of a folder. Jobs that cannot be read are left where they are, and told of in `unreadable`.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub(super) fn open(root: PathBuf) -> io::Result<Self> {
         sweep(&root);
-        let (records, wrong) = Record::load_all(&root);
-        let last_id = records.last().map_or(0, |record| record.id);
-        let by_id = records.into_iter().map(|record| (record.id, Job::new(record))).collect();
-        let jobs = Mutex::new(Jobs { by_id, last_id, ending: false });
+        let (records, mut unreadable) = Record::load_all(&root)?;
+        let (trash, unreadable_trash) = trash::load(&root)?;
+        unreadable.extend(unreadable_trash);
+        let jobs = |records: Vec<Record>| records.into_iter().map(|record| (record.id, Job::new(record))).collect();
+        let last_id = trash::last_number(&root)?;
+        let jobs = Mutex::new(Jobs { by_id: jobs(records), trash: jobs(trash), last_id, ending: false });
         let (networks, speed) = (Networks::default(), Mutex::new(None));
         let session = format!("{:x}", rand::rng().random::<u32>());
-        (Self { root, jobs, news: Condvar::new(), networks, speed, session }, wrong)
+        let (files, training, votes) = (Mutex::new(()), Training::default(), Votes::default());
+        Ok(Self { root, jobs, files, news: Condvar::new(), networks, speed, session, unreadable, training, votes })
     }
 
-    /// The jobs. Whoever holds them must not wait for anything else.
+    /// The jobs. The server's thread waits for this lock: hold it for moments, and do no file work meanwhile.
     pub(super) fn jobs(&self) -> MutexGuard<'_, Jobs> {
         // Nobody leaves them half changed.
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to write and move files of jobs, and to change what is kept of them. It is taken before [`Queue::jobs`], and
+    /// never on the server's thread.
+    pub(super) fn files(&self) -> MutexGuard<'_, ()> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes the worker.
@@ -194,49 +214,113 @@ impl Queue {
         self.news.wait(jobs).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what is kept of a job, and tells of it.
-    pub(super) fn set(&self, id: u64, change: impl FnOnce(&mut Record)) {
-        if let Some(job) = self.jobs().get_mut(id) {
+    /// Changes what is kept of a job on disk, then in memory: what is shown outlives the program. If it cannot be written it
+    /// is changed in memory all the same when `anyway`. `_files` is [`Queue::files`].
+    ///
+    /// # Errors
+    /// Those of writing the record.
+    pub(super) fn save(
+        &self,
+        _files: &MutexGuard<'_, ()>,
+        id: u64,
+        anyway: bool,
+        change: impl Fn(&mut Record),
+    ) -> io::Result<()> {
+        let Some(mut record) = self.jobs().get(id).map(|job| job.record.clone()) else { return Ok(()) };
+        change(&mut record);
+        let saved = record.save(&self.root);
+        if (anyway || saved.is_ok())
+            && let Some(job) = self.jobs().get_mut(id)
+        {
+            // Losses may have been added meanwhile, so the record as a whole is not put back.
             change(&mut job.record);
-            job.keep(&self.root);
+            job.tell();
+        }
+        saved
+    }
+
+    /// The worker changes what is kept of a job. The work goes on if it cannot be written.
+    pub(super) fn set(&self, id: u64, change: impl Fn(&mut Record)) {
+        self.set_with(&self.files(), id, change);
+    }
+
+    fn set_with(&self, files: &MutexGuard<'_, ()>, id: u64, change: impl Fn(&mut Record)) {
+        if let Err(why) = self.save(files, id, true, change) {
+            note(format_args!("job {id} cannot be saved for the next start: {why}"));
         }
     }
 
-    /// A job is paused, if that is still wished.
+    /// A job is paused, if that is still asked.
     pub(super) fn set_paused(&self, id: u64) {
-        if let Some(job) = self.jobs().get_mut(id).filter(|job| job.wishes.pause) {
-            job.wishes.pause = false;
-            job.record.state = State::Paused;
-            job.keep(&self.root);
+        let files = self.files();
+        if self.jobs().get(id).is_some_and(|job| job.requests.pause) {
+            self.set_with(&files, id, |record| record.state = State::Paused);
+            if let Some(job) = self.jobs().get_mut(id) {
+                job.requests.pause = false;
+            }
         }
     }
 
     /// Ends a job, unless it is to go on with the settings that are then given back.
-    pub(super) fn finish(&self, id: u64, end: impl FnOnce(&mut Record)) -> Option<Settings> {
-        let mut jobs = self.jobs();
-        let job = jobs.get_mut(id)?;
-        let change = job.wishes.change.take().filter(|_| !job.wishes.stop);
-        if change.is_none() {
-            end(&mut job.record);
-            if job.record.size.is_some() {
-                // The file is there.
-                job.frame = None;
+    pub(super) fn finish(&self, id: u64, end: impl Fn(&mut Record)) -> Option<Settings> {
+        let files = self.files();
+        {
+            let mut jobs = self.jobs();
+            let requests = &mut jobs.get_mut(id)?.requests;
+            if let Some(settings) = requests.change.take().filter(|_| !requests.stop) {
+                return Some(settings);
             }
-            job.keep(&self.root);
         }
-        change
+        self.set_with(&files, id, end);
+        if let Some(job) = self.jobs().get_mut(id).filter(|job| job.record.size.is_some()) {
+            // The file is there.
+            job.frame = None;
+        }
+        None
+    }
+
+    /// The job that the worker paints next: it is running from now on. `None` when the program is to end.
+    pub(super) fn next(&self) -> Option<u64> {
+        loop {
+            let id = {
+                let mut jobs = self.jobs();
+                loop {
+                    if jobs.ending {
+                        return None;
+                    }
+                    match jobs.next() {
+                        Some(id) => break id,
+                        None => jobs = self.wait(jobs),
+                    }
+                }
+            };
+            let files = self.files();
+            // It may have been stopped or deleted meanwhile.
+            if self.jobs().next() == Some(id) {
+                let begin = |record: &mut Record| {
+                    if record.state == State::Waiting {
+                        record.state = State::Running;
+                    }
+                };
+                self.set_with(&files, id, begin);
+                return Some(id);
+            }
+        }
     }
 
     /// Notes how fast the machine is, if that is known.
     pub(super) fn learn(&self, speed: Option<Speed>) {
-        // Who is just finding out need not be waited for.
+        // A measurement under way need not be waited for.
         if let Ok(mut known) = self.speed.try_lock() {
             *known = speed.or(*known);
         }
     }
 
     /// A folder for the files of a job that is not there yet. It goes when it is dropped.
-    pub(super) fn folder_of_coming(&self) -> io::Result<TempDir> {
+    ///
+    /// # Errors
+    /// Those of making it.
+    pub(super) fn coming_folder(&self) -> io::Result<TempDir> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(COMING);
         #[cfg(unix)]
@@ -248,50 +332,26 @@ impl Queue {
         builder.tempdir_in(&self.root)
     }
 
-    /// Adds a job whose files are in the folder, and gives it a number.
-    pub(super) fn add(&self, mut record: Record, folder: TempDir) -> io::Result<u64> {
-        let id = loop {
-            let id = {
-                let mut jobs = self.jobs();
-                jobs.last_id += 1;
-                jobs.last_id
-            };
-            // Others may be somebody else's.
-            if !Record::folder_of(&self.root, id).exists() {
-                break id;
-            }
-        };
+    /// Adds a job whose files are in the folder, and gives it a number. If that fails the folder stays as it was.
+    ///
+    /// # Errors
+    /// Those of writing its record.
+    pub(super) fn add(&self, mut record: Record, folder: &Path) -> io::Result<u64> {
+        let _files = self.files();
+        let is_free =
+            |id: &u64| !Record::folder_of(&self.root, *id).exists() && !trash::folder_of(&self.root, *id).exists();
+        let last = self.jobs().last_id;
+        // Folders of these names may be somebody else's.
+        let id = (last + 1..u64::MAX).find(is_free).expect("no folder has all numbers");
         record.id = id;
-        record.save_in(folder.path())?;
-        std::fs::rename(folder.path(), record.folder(&self.root))?;
-        // It has another name now.
-        let _ = folder.keep();
-        self.jobs().by_id.insert(id, Job::new(record));
+        record.save_in(folder)?;
+        std::fs::rename(folder, record.folder(&self.root))?;
+        let mut jobs = self.jobs();
+        jobs.last_id = id;
+        jobs.by_id.insert(id, Job::new(record));
+        drop(jobs);
         self.wake();
         Ok(id)
-    }
-
-    /// Takes a job and its files away, whatever is being done with it: the worker then lets it be. Those who look on see their
-    /// stream end. Whether there was such a job.
-    pub(super) fn remove(&self, id: u64) -> io::Result<bool> {
-        let going = self.root.join(format!("{GOING}{id}-{}", self.session));
-        let moved = {
-            let mut jobs = self.jobs();
-            let Some(job) = jobs.by_id.get(&id) else { return Ok(false) };
-            let folder = job.record.folder(&self.root);
-            // Nobody is to see files of a job that is not there.
-            let moved = match std::fs::rename(&folder, &going) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-                moved => moved.map(|()| true)?,
-            };
-            jobs.by_id.remove(&id);
-            moved
-        };
-        self.wake();
-        if moved && let Err(why) = std::fs::remove_dir_all(&going) {
-            eprintln!("{} cannot be deleted: {why}; the next start tries again", going.display());
-        }
-        Ok(true)
     }
 }
 
@@ -308,16 +368,11 @@ impl Jobs {
         self.by_id.values()
     }
 
-    /// Gives the worker the next job: one that the program's end had interrupted, or the one that waits longest.
-    pub(super) fn take_next(&mut self) -> Option<u64> {
+    /// The next job: one that the program's end had interrupted, or the one that waits longest.
+    fn next(&self) -> Option<u64> {
         let interrupted = self.all().find(|job| job.record.state.is_under_way());
         let next = interrupted.or_else(|| self.all().find(|job| job.record.state == State::Waiting));
-        let id = next?.record.id;
-        let job = self.by_id.get_mut(&id)?;
-        if job.record.state == State::Waiting {
-            job.record.state = State::Running;
-        }
-        Some(id)
+        Some(next?.record.id)
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use impasto::write_atomically;
+use impasto::{remove_left_behind, write_atomically};
 use serde::{Deserialize, Serialize};
 
+use super::names::is_plain;
 use crate::settings::{self, Settings};
 
 /// The name of the file.
-const FILE: &str = "job.json";
+pub(super) const FILE: &str = "job.json";
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,12 @@ pub(super) struct Record {
     pub(super) state: State,
     pub(super) content: String,
     pub(super) styles: Vec<String>,
+    /// A picture of the content's regions, if it is painted by regions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) content_mask: Option<String>,
+    /// The same of each style.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) style_masks: Vec<String>,
     /// The picture that is, or will be, painted.
     pub(super) picture: String,
     /// Options by the command's names.
@@ -62,6 +69,15 @@ pub(super) struct Record {
     /// The objective's value at each iteration so far.
     #[serde(default)]
     pub(super) losses: Vec<f64>,
+    /// When it was moved to the trash, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) deleted: Option<u64>,
+    /// Whether the user likes it best.
+    #[serde(default)]
+    pub(super) favourite: bool,
+    /// The sweep that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) group: Option<String>,
 }
 
 impl Record {
@@ -80,7 +96,15 @@ impl Record {
         let path = |name: &String| settings::path_word(&folder.join(name).to_string_lossy());
         let pictures = std::iter::once(&self.content).chain(&self.styles).map(path);
         let output = ["-o".to_owned(), path(&self.picture)];
-        Ok(pictures.chain(output).chain(settings::words(&self.settings)?).collect())
+        let masks = self.content_mask.iter().map(|name| ("--content-mask", name));
+        let masks = masks.chain(self.style_masks.iter().map(|name| ("--style-mask", name)));
+        let masks = masks.flat_map(|(option, name)| [option.to_owned(), path(name)]);
+        Ok(pictures.chain(output).chain(masks).chain(settings::words(&self.settings)?).collect())
+    }
+
+    /// The names of the pictures that it is painted from.
+    pub(super) fn files(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.content).chain(&self.styles).chain(&self.content_mask).chain(&self.style_masks)
     }
 
     /// Writes the record into its folder.
@@ -93,77 +117,53 @@ impl Record {
         write_atomically(&folder.join(FILE), |file| Ok(serde_json::to_writer_pretty(file, self)?))
     }
 
-    /// The records in a folder, and what cannot be read.
-    pub(super) fn load_all(root: &Path) -> (Vec<Self>, Vec<String>) {
+    /// The records in a folder in the order of their numbers, and what is wrong with those that cannot be read.
+    ///
+    /// # Errors
+    /// If the folder itself cannot be read.
+    pub(super) fn load_all(root: &Path) -> std::io::Result<(Vec<Self>, Vec<String>)> {
         let (mut records, mut wrong) = (Vec::new(), Vec::new());
-        let folders = root.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
-        for file in folders.map(|folder| folder.join(FILE)).filter(|file| file.is_file()) {
-            match Self::load(root, &file) {
+        for entry in root.read_dir()? {
+            let folder = entry?.path();
+            // What else lies there is somebody else's.
+            if number_of(&folder).is_none() {
+                continue;
+            }
+            match Self::load(root, &folder) {
                 Ok(record) => records.push(record),
-                Err(why) => wrong.push(format!("{} is left out: {why}", file.display())),
+                Err(why) => wrong.push(format!("{} is left out: {why}", folder.join(FILE).display())),
             }
         }
         records.sort_by_key(|record| record.id);
-        (records, wrong)
+        wrong.sort();
+        Ok((records, wrong))
     }
 
-    fn load(root: &Path, file: &Path) -> Result<Self, String> {
-        let text = std::fs::read(file).map_err(|why| why.to_string())?;
+    fn load(root: &Path, folder: &Path) -> Result<Self, String> {
+        let file = folder.join(FILE);
+        // What a program that was killed while it saved has left.
+        let _ = remove_left_behind(&file);
+        let text = std::fs::read(&file).map_err(|why| why.to_string())?;
         let record: Self = serde_json::from_slice(&text).map_err(|why| why.to_string())?;
-        let names = record.styles.iter().chain([&record.content, &record.picture]);
-        if file.parent() != Some(&record.folder(root)) || names.into_iter().any(|name| *name != safe_name(name)) {
-            return Err("it names files outside of its folder".into());
+        if folder != record.folder(root) {
+            return Err(format!("it is the record of job {}, of another folder", record.id));
+        }
+        if let Some(name) = record.files().chain([&record.picture]).find(|name| !is_plain(name)) {
+            return Err(format!("it names a file outside its folder: {name:?}"));
         }
         Ok(record)
     }
 }
 
-/// A file's name that is no more than that, whatever a browser sends: letters, digits, and `-_.` within, of at most 80 bytes.
-pub(super) fn safe_name(name: &str) -> String {
-    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain: String = last.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
-    let plain = plain.trim_start_matches(['.', '-']);
-    let (stem, end) = plain.rsplit_once('.').unwrap_or((plain, ""));
-    let end: String = end.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-    let mut stem = stem.to_owned();
-    while stem.len() > 80 {
-        stem.pop();
-    }
-    // Windows takes these for devices, whatever follows a dot.
-    const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com1", "lpt1"];
-    let first = stem.split('.').next().unwrap_or_default().to_ascii_lowercase();
-    if stem.is_empty() || DEVICES.contains(&first.as_str()) {
-        stem.insert_str(0, "picture");
-    }
-    if end.is_empty() { stem } else { format!("{stem}.{end}") }
+/// The number of the job whose folder has this name.
+pub(super) fn number_of(folder: &Path) -> Option<u64> {
+    let name = folder.file_name()?.to_str().filter(|name| name.len() >= 4)?;
+    name.parse().ok().filter(|_| name.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_no_more_than_names() {
-        for (name, safe) in [
-            ("photo.jpg", "photo.jpg"),
-            ("../../etc/passwd", "passwd"),
-            ("C:\\temp\\a b.PNG", "a_b.PNG"),
-            (".hidden.png", "hidden.png"),
-            ("-rf.png", "rf.png"),
-            ("", "picture"),
-            ("..", "picture"),
-            ("/", "picture"),
-            ("nul.png", "picturenul.png"),
-            ("a\0b\n.png", "a_b_.png"),
-            ("Öl<script>.jpg", "Öl_script_.jpg"),
-            ("x.jp/g", "g"),
-        ] {
-            assert_eq!(safe_name(name), safe, "{name}");
-            assert_eq!(safe_name(safe), safe);
-        }
-        let long = safe_name(&format!("{}.jpeg", "ä".repeat(500)));
-        assert!(long.len() < 100 && long.rsplit('.').next() == Some("jpeg") && safe_name(&long) == long);
-    }
 
     #[test]
     fn a_record_that_points_elsewhere_is_left_out() {
@@ -181,6 +181,11 @@ mod tests {
             error: None,
             changed: false,
             losses: vec![1.0],
+            content_mask: None,
+            style_masks: Vec::new(),
+            deleted: None,
+            favourite: false,
+            group: None,
         };
         for (id, content) in [(1, "c.png"), (2, "../c.png")] {
             std::fs::create_dir(Record::folder_of(root.path(), id)).unwrap();
@@ -188,8 +193,10 @@ mod tests {
         }
         std::fs::create_dir(root.path().join("0003")).unwrap();
         std::fs::write(root.path().join("0003/job.json"), "{").unwrap();
-        let (records, wrong) = Record::load_all(root.path());
+        std::fs::create_dir(root.path().join("notes")).unwrap();
+        std::fs::create_dir(root.path().join("0004")).unwrap();
+        let (records, wrong) = Record::load_all(root.path()).unwrap();
         assert_eq!((records.len(), records[0].id, records[0].state), (1, 1, State::Paused));
-        assert_eq!(wrong.len(), 2, "{wrong:?}");
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
     }
 }

@@ -1,17 +1,22 @@
 //! What a browser or a program sends: bounded in bytes and pixels, under safe names, in the job's own folder.
 
 use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::extract::Multipart;
 use axum::extract::multipart::Field;
 use axum::http::StatusCode;
 use axum::response::Response;
 use impasto::Picture;
+use impasto::picture::{Format, SaveOptions};
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 
-use super::answer::{failure, refusal};
-use super::record::safe_name;
+use super::answer::{blocking, disk, failure, refusal};
+use super::kept::Kept;
+use super::names::{self, safe_name};
+use super::queue::Queue;
 use crate::settings::Settings;
 
 /// The most bytes of one picture.
@@ -29,14 +34,75 @@ pub(super) const MOST_TEXT: usize = 1 << 16;
 /// The most styles of one job.
 pub(super) const MOST_STYLES: usize = 16;
 
+/// The most letters of a sweep's name.
+const LONGEST_GROUP: usize = 80;
+
+/// The longer side in pixels of a picture in the gallery: enough for a card on a dense display.
+const THUMBNAIL: usize = 480;
+
 /// The longer side in pixels of what the page shows of an upload.
 const PREVIEW: usize = 1024;
 
-/// What was sent: names of files in the folder, and texts.
+/// The folder of an upload, until it is a job's.
+pub(super) struct Coming(Option<TempDir>);
+
+impl Coming {
+    /// A new folder.
+    pub(super) async fn new(queue: &Arc<Queue>) -> Result<Self, Response> {
+        let queue = Arc::clone(queue);
+        let made = blocking(move || queue.coming_folder()).await?;
+        made.map(|folder| Self(Some(folder))).map_err(|why| disk("the studio's folder takes no job", &why))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.0.as_ref().expect("it is there until it is kept or removed").path()
+    }
+
+    /// It is a job's now, under another name.
+    pub(super) fn keep(mut self) {
+        let _ = self.0.take().map(TempDir::keep);
+    }
+
+    /// Deletes it with all files.
+    pub(super) fn remove(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Coming {
+    /// The client has gone: deletes the folder, though not on the server's thread.
+    fn drop(&mut self) {
+        if let (Some(folder), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn_blocking(move || drop(folder));
+        }
+    }
+}
+
+/// A picture that was sent: the name of a file in the folder, or the address of one that the studio has.
+pub(super) enum Sent {
+    File(String),
+    Kept(Kept),
+}
+
+impl Sent {
+    /// The name of the file in the folder, copied to it if it is not there. Blocks.
+    pub(super) fn into_name(self, queue: &Queue, folder: &Path) -> Result<String, Response> {
+        match self {
+            Self::File(name) => Ok(name),
+            Self::Kept(kept) => kept.copy_to(queue, folder),
+        }
+    }
+}
+
+/// What was sent: pictures and texts.
 #[derive(Default)]
 pub(super) struct Upload {
-    pub(super) content: Option<String>,
-    pub(super) styles: Vec<String>,
+    pub(super) content: Option<Sent>,
+    pub(super) styles: Vec<Sent>,
+    pub(super) content_mask: Option<String>,
+    pub(super) style_masks: Vec<String>,
+    /// The sweep that the job belongs to.
+    pub(super) group: Option<String>,
     pub(super) settings: Settings,
     /// The number of the job whose pictures to take where none were sent.
     pub(super) like: Option<u64>,
@@ -49,14 +115,30 @@ impl Upload {
         while let Some(field) = fields.next_field().await.map_err(broken)? {
             match field.name().unwrap_or_default() {
                 "content" if upload.content.is_some() => return Err(bad("`content` was sent twice")),
-                "content" => upload.content = Some(picture(field, folder).await?),
+                "content" => upload.content = Some(sent(field, folder).await?),
+                "content-mask" if upload.content_mask.is_some() => {
+                    return Err(bad("`content-mask` was sent twice"));
+                }
+                "content-mask" => upload.content_mask = Some(picture(field, folder).await?),
+                "style-mask" if upload.style_masks.len() == MOST_STYLES => {
+                    return Err(bad(&format!("more than {MOST_STYLES} masks of styles were sent")));
+                }
+                "style-mask" => upload.style_masks.push(picture(field, folder).await?),
+                "group" => {
+                    let group = text(field).await?;
+                    if group.is_empty() || group.chars().count() > LONGEST_GROUP || group.chars().any(char::is_control)
+                    {
+                        return Err(bad(&format!("`group` is a name of 1 to {LONGEST_GROUP} letters")));
+                    }
+                    upload.group = Some(group);
+                }
                 "style" if upload.styles.len() == MOST_STYLES => {
                     return Err(bad(&format!("more than {MOST_STYLES} styles were sent")));
                 }
-                "style" => upload.styles.push(picture(field, folder).await?),
+                "style" => upload.styles.push(sent(field, folder).await?),
                 "settings" => {
                     let text = text(field).await?;
-                    let wrong = |why| bad(&format!("`settings` is no JSON object: {why}"));
+                    let wrong = |why| bad(&format!("`settings` is not a JSON object: {why}"));
                     upload.settings = serde_json::from_str(&text).map_err(wrong)?;
                 }
                 "like" => {
@@ -64,7 +146,9 @@ impl Upload {
                     upload.like = Some(id.trim().parse().map_err(|_| bad("`like` is the number of a job"))?);
                 }
                 other => {
-                    return Err(bad(&format!("there is no field `{other}`: send content, style, settings or like")));
+                    return Err(bad(&format!(
+                        "there is no field `{other}`: send content, style, settings, like, content-mask, style-mask or group"
+                    )));
                 }
             }
         }
@@ -77,11 +161,23 @@ pub(super) fn preview_of(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!(".{name}.preview.jpg"))
 }
 
-/// Takes one picture under a name that is free in the folder, and looks whether it is one.
+/// Takes a picture: a file, or as text the address of one that the studio has.
+async fn sent(field: Field<'_>, folder: &Path) -> Result<Sent, Response> {
+    if field.file_name().is_some() {
+        return Ok(Sent::File(picture(field, folder).await?));
+    }
+    let address = text(field).await?;
+    Ok(Sent::Kept(address.parse().map_err(|why: String| bad(&why))?))
+}
+
+/// Takes one picture under a name that is free in the folder, and checks that it is one.
 async fn picture(mut field: Field<'_>, folder: &Path) -> Result<String, Response> {
+    let cannot = |why: std::io::Error| disk("the picture cannot be saved", &why);
     let sent = safe_name(field.file_name().unwrap_or_default());
-    let (name, file) = free_name(folder, &sent).map_err(failure)?;
-    let mut file = std::io::BufWriter::new(file);
+    let (place, wanted) = (folder.to_owned(), sent.clone());
+    let (name, file) = blocking(move || names::create_free(&place, &wanted)).await?.map_err(cannot)?;
+    // Its writes are done on other threads.
+    let mut file = tokio::fs::File::from_std(file);
     let mut bytes = 0;
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
         bytes += chunk.len();
@@ -89,28 +185,13 @@ async fn picture(mut field: Field<'_>, folder: &Path) -> Result<String, Response
             let why = format!("{sent} has more than {} MiB, the most for a picture", MOST_BYTES >> 20);
             return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, why));
         }
-        file.write_all(&chunk).map_err(failure)?;
+        file.write_all(&chunk).await.map_err(cannot)?;
     }
-    file.flush().map_err(failure)?;
+    file.flush().await.map_err(cannot)?;
     drop(file);
     let (path, preview) = (folder.join(&name), preview_of(folder, &name));
     let shown = name.clone();
-    let looked = tokio::task::spawn_blocking(move || look(&path, &preview, &shown)).await.map_err(failure)?;
-    looked.map(|()| name)
-}
-
-/// A file that was not there, with a name like the one wanted.
-fn free_name(folder: &Path, wanted: &str) -> std::io::Result<(String, File)> {
-    let (stem, end) = wanted.rsplit_once('.').map_or((wanted, String::new()), |(stem, end)| (stem, format!(".{end}")));
-    let names = std::iter::once(wanted.to_owned()).chain((2..).map(|n| format!("{stem}-{n}{end}")));
-    for name in names {
-        match File::create_new(folder.join(&name)) {
-            Ok(file) => return Ok((name, file)),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    unreachable!("there are names without end")
+    blocking(move || look(&path, &preview, &shown)).await?.map(|()| name)
 }
 
 /// Reads a picture as small as the page shows it, if it has not too many pixels.
@@ -125,14 +206,39 @@ fn look(path: &Path, preview: &Path, name: &str) -> Result<(), Response> {
         let why = format!("{name} has {width}×{height} pixels; at most {} million are taken", MOST_PIXELS / 1_000_000);
         return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, why));
     }
-    Picture::open_fitted(path, longest).map_err(refused)?.save(preview).map_err(failure)
+    save_preview(&Picture::open_fitted(path, longest).map_err(refused)?, preview).map_err(failure)
+}
+
+/// Writes what the page shows of a picture.
+pub(super) fn save_preview(picture: &Picture, preview: &Path) -> Result<(), impasto::picture::PictureError> {
+    picture.save(preview)
+}
+
+/// A small JPEG of a job's finished picture, made once and kept beside it. Blocks.
+pub(super) fn thumbnail(folder: &Path, name: &str) -> std::io::Result<Vec<u8>> {
+    let (picture, small) = (folder.join(name), folder.join(format!(".{name}.thumbnail.jpg")));
+    let age = |path: &Path| path.metadata().and_then(|about| about.modified()).ok();
+    if let (Some(of_small), Some(of_picture)) = (age(&small), age(&picture))
+        && of_small >= of_picture
+        && let Ok(bytes) = std::fs::read(&small)
+    {
+        return Ok(bytes);
+    }
+    let other = |why: impasto::picture::PictureError| std::io::Error::other(why.to_string());
+    let [height, width] = impasto::picture::shape(&picture).map_err(other)?;
+    let longest = THUMBNAIL.min(width.max(height));
+    let opened = Picture::open_fitted(&picture, longest).map_err(other)?;
+    // If it cannot be kept it is made again.
+    let _ = opened.save(&small);
+    opened.encoded(Format::Jpeg, &SaveOptions::default())
 }
 
 /// Copies a picture and its preview from another job's folder.
 pub(super) fn copy(from: &Path, name: &str, folder: &Path) -> std::io::Result<String> {
-    let (taken, file) = free_name(folder, name)?;
+    let (taken, file) = names::create_free(folder, name)?;
     std::io::copy(&mut File::open(from.join(name))?, &mut &file)?;
-    std::fs::copy(preview_of(from, name), preview_of(folder, &taken))?;
+    // A copied folder may have lost its previews; the picture counts.
+    let _ = std::fs::copy(preview_of(from, name), preview_of(folder, &taken));
     Ok(taken)
 }
 

@@ -13,28 +13,17 @@ use super::queue::Queue;
 use super::record::{self, State};
 use crate::error::Error;
 use crate::job::JobCommand;
+use crate::print::note;
 use crate::record::Record;
 use crate::settings::{self, Settings};
 
 /// Paints until the program is to end.
 pub(super) fn work(queue: &Queue) {
     load_meanwhile(queue);
-    loop {
-        let id = {
-            let mut jobs = queue.jobs();
-            loop {
-                if jobs.ending {
-                    return;
-                }
-                match jobs.take_next() {
-                    Some(id) => break id,
-                    None => jobs = queue.wait(jobs),
-                }
-            }
-        };
-        queue.set(id, |_| {});
+    while let Some(id) = queue.next() {
         if let Err(error) = without_panics(|| paint(queue, id)) {
-            queue.set(id, |record| (record.state, record.error) = (State::Failed, Some(error.into_message())));
+            let why = error.into_message();
+            queue.set(id, |record| (record.state, record.error) = (State::Failed, Some(why.clone())));
         }
         if queue.jobs().get(id).is_some_and(|job| job.record.state.is_over()) {
             Keeper::new(&record::Record::folder_of(&queue.root, id)).forget();
@@ -58,6 +47,7 @@ pub(super) fn without_panics<T>(work: impl FnOnce() -> Result<T, Error>) -> Resu
 }
 
 /// From where a stretch of painting begins.
+#[expect(clippy::large_enum_variant, reason = "a job has one of it")]
 enum Beginning {
     /// Where the job stood when the program ended, if it did.
     Kept,
@@ -99,7 +89,7 @@ fn paint(queue: &Queue, id: u64) -> Result<(), Error> {
             }
             Stretch::Left => return Ok(()),
         };
-        queue.set(id, |record| (record.settings, record.changed) = (settings, true));
+        queue.set(id, |record| (record.settings, record.changed) = (settings.clone(), true));
         beginning = Beginning::From(picture, side);
     }
 }
@@ -155,7 +145,7 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
             Some(found) => {
                 let (iterations, scale) = (found.iterations, found.state.scale);
                 if let Err(why) = run.restore(found.state) {
-                    eprintln!("job {id} begins anew: {why}");
+                    note(format_args!("job {id} starts again: {why}"));
                     onlooker.forget();
                     return Ok(None);
                 }

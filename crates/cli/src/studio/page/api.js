@@ -5,7 +5,7 @@ async function ask(path, options) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Error("The studio does not answer: it was ended, or the connection is lost.");
+    throw new Error("The studio does not answer. It was ended, or the connection is lost.");
   }
   const kind = response.headers.get("content-type") ?? "";
   const body = kind.includes("json") ? await response.json() : null;
@@ -14,35 +14,54 @@ async function ask(path, options) {
 }
 
 const post = (path, body) => ask(path, { method: "POST", body });
+const json = (method, path, body) => ask(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
 export const options = async () => (await ask("api/options")).options;
-export const jobs = async () => (await ask("api/jobs")).jobs;
+export const jobs = () => ask("api/jobs");
 export const job = (id) => ask(`api/jobs/${id}`);
 export const pause = (id) => post(`api/jobs/${id}/pause`);
 export const resume = (id) => post(`api/jobs/${id}/resume`);
 export const stop = (id) => post(`api/jobs/${id}/stop`);
 export const discard = (id) => ask(`api/jobs/${id}`, { method: "DELETE" });
+export const change = (id, settings) => json("PATCH", `api/jobs/${id}`, settings);
+export const favourite = (id, is) => ask(`api/jobs/${id}/favourite`, { method: is ? "PUT" : "DELETE" });
+export const trash = async () => (await ask("api/trash")).jobs;
+export const restore = (id) => post(`api/trash/${id}/restore`);
+export const emptyTrash = () => ask("api/trash", { method: "DELETE" });
+export const weights = () => ask("api/weights");
+export const fetchWeights = () => post("api/weights");
+export const question = () => post("api/votes");
+export const answer = (question, better) => json("POST", `api/votes/${question}`, { better });
+// What a job would take: for each picture its width and height, or its address.
+export const forecast = (asked) => json("POST", "api/forecast", asked);
+
 export const pictureOf = (id, version = "") => `api/jobs/${id}/picture?${version}`;
+export const thumbnailOf = (id) => `api/jobs/${id}/thumbnail`;
 export const contentOf = (id) => `api/jobs/${id}/content`;
 export const styleOf = (id, index) => `api/jobs/${id}/styles/${index}`;
+export const zipOf = (ids) => `api/pictures.zip?jobs=${ids.join(",")}`;
+export const votedOf = (question, side) => `api/votes/${question}/${side}`;
 
-export const change = (id, settings) =>
-  ask(`api/jobs/${id}`, { method: "PATCH", headers: { "content-type": "application/json" }, body: JSON.stringify(settings) });
-
-export function create({ content, styles, like, settings }) {
+// Starts a job. A picture is a file or the address of one that the studio has; `like` is a job whose pictures and masks to take.
+export function create({ content, styles, like, masks, group, settings }) {
   const form = new FormData();
-  if (content) form.append("content", content, content.name);
-  for (const style of styles) form.append("style", style, style.name);
-  if (like) form.append("like", String(like));
+  const add = (field, picture) => (picture.file ? form.append(field, picture.file, picture.name) : form.append(field, picture.address));
+  if (like) {
+    form.append("like", String(like));
+  } else {
+    add("content", content);
+    for (const style of styles) add("style", style);
+    if (masks) {
+      form.append("content-mask", masks.content, "regions.png");
+      masks.styles.forEach((mask, index) => form.append("style-mask", mask, `region-${index + 1}.png`));
+    }
+  }
+  if (group) form.append("group", group);
   form.append("settings", JSON.stringify(settings));
   return post("api/jobs", form);
 }
 
-// What a job would take: sizes of pictures, or `like` for those of a job.
-export const forecast = (asked) =>
-  ask("api/forecast", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(asked) });
-
-// The settings in a picture that impasto made; null if it says none.
+// The settings in a picture that impasto made; null if it has none.
 export async function provenance(file) {
   const form = new FormData();
   form.append("picture", file, file.name);
@@ -53,7 +72,7 @@ export async function provenance(file) {
   }
 }
 
-// Follows a job until it is over, also over a restart of the studio. Gives a function that ends it.
+// Follows a job until it is over, also over a restart of the studio. Answers with a function that ends it.
 export function follow(id, { progress, picture, state, again }) {
   const source = new EventSource(`api/jobs/${id}/events`);
   const on = (name, tell) => source.addEventListener(name, (event) => tell(JSON.parse(event.data)));

@@ -22,7 +22,7 @@ export class Curve {
     this.draw();
   }
 
-  // An iteration, and what is after it is not yet.
+  // An iteration; those after it are not known yet.
   add({ iteration, total, scale, iterations }) {
     this.points.length = Math.min(this.points.length, iteration - 1);
     this.points.push({ total, scale, iterations });

@@ -1,176 +1,253 @@
-// The form: pictures, knobs, and all other options of the command.
+// The form: pictures, knobs, and the settings that come of them.
 
 import * as api from "./api.js";
+import * as draft from "./draft.js";
+import { $, button, element, filesOf } from "./dom.js";
+import { Options } from "./options.js";
+import { coloursOf, drawChoices } from "./palette.js";
+import { DEMO } from "./shelf.js";
+import { complain } from "./toast.js";
 
-const USUAL_SIZE = 512;
+const SIZE = 512;
+const STRENGTH = 0.5;
 const LEAST_STYLE = 16;
 // Options that have a knob of their own.
-const KNOBS = ["size", "style-size", "strength"];
+const KNOBS = ["size", "style-size", "strength", "colors", "blend"];
+const CHOICES = ["style", "content", "match", "only"];
 
-// What people call options whose names are short for the command line.
-const NAMES = { blend: "Blend of several styles", clamp: "Keep within black and white", "no-clamp": "Let go beyond black and white", init: "Start from", lr: "Rate", pool: "Pooling", srgb: "sRGB", "tv-weight": "Smoothness (total variation)", colors: "Colours", "color-map": "Colour map" };
-
-const element = (name, properties = {}, ...children) => {
-  const { data, ...rest } = properties;
-  const node = Object.assign(document.createElement(name), rest);
-  node.append(...children);
-  return node;
-};
+const isPicture = (file) => file.type.startsWith("image/") || /\.(hei[cf]|hif|tiff?|bmp|dib|jfif|jpe|pjpeg)$/i.test(file.name);
 
 export class Form {
-  constructor({ form, zones, thumbs, knobs, outputs, options, changed }) {
-    Object.assign(this, { form, zones, thumbs, knobs, outputs, options, changed });
+  constructor(changed) {
+    this.changed = changed;
+    // A picture has a name, a URL to show it, and either its file or its address in the studio.
     this.pictures = { content: [], style: [] };
+    this.parts = [];
     this.like = null;
-    for (const kind of ["content", "style"]) {
-      const input = form.querySelector(`#${kind}`);
-      input.multiple = kind === "style";
-      input.addEventListener("change", () => {
-        this.add(kind, [...input.files]);
-        input.value = "";
-      });
-      const zone = zones[kind];
-      zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
-      zone.addEventListener("dragleave", () => zone.classList.remove("over"));
-      zone.addEventListener("drop", (event) => {
-        event.preventDefault();
-        event.stopPropagation();
-        zone.classList.remove("over");
-        this.add(kind, filesOf(event.dataTransfer));
-      });
-    }
-    for (const knob of Object.values(knobs)) knob.addEventListener("input", () => this.tell());
+    this.masks = null;
+    this.options = new Options($("options"), () => this.tell());
+    for (const kind of ["content", "style"]) this.listen(kind);
+    for (const id of ["strength", "stroke", "size", "own-size"]) $(id).addEventListener("input", () => this.tell());
+    $("colours").addEventListener("input", () => this.tell());
+  }
+
+  listen(kind) {
+    const input = $(kind);
+    const zone = $(`${kind}-zone`);
+    input.addEventListener("change", () => {
+      this.add(kind, [...input.files]);
+      input.value = "";
+    });
+    zone.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      zone.classList.add("over");
+    });
+    zone.addEventListener("dragleave", () => zone.classList.remove("over"));
+    zone.addEventListener("drop", (event) => {
+      event.preventDefault();
+      event.stopPropagation();
+      zone.classList.remove("over");
+      this.add(kind, filesOf(event.dataTransfer));
+    });
   }
 
   async load() {
-    this.described = (await api.options()).filter(({ name }) => !KNOBS.includes(name));
-    this.options.replaceChildren(...this.described.map(field));
-    this.options.addEventListener("input", () => this.tell());
+    this.options.load((await api.options()).filter(({ name }) => !KNOBS.includes(name)));
+    const kept = await draft.load();
+    if (kept) {
+      const back = (picture) => (picture.file ? ofFile(picture.file) : picture);
+      this.pictures = { content: kept.content.map(back), style: kept.style.map(back) };
+      this.parts = kept.parts ?? [];
+      Object.assign(this, { like: kept.like ?? null, masks: kept.masks ?? null, regions: kept.regions });
+      this.setSettings(kept.settings);
+    }
+    this.loaded = true;
     this.tell();
   }
 
+  // Adds files; says so if one is no picture.
   add(kind, files) {
-    const pictures = files.filter((file) => file.type.startsWith("image/") || /\.(heic|heif|tiff?|bmp)$/i.test(file.name));
+    const pictures = files.filter(isPicture);
+    const others = files.filter((file) => !isPicture(file));
+    if (others.length) complain(`${others[0].name} is no picture. JPEG, PNG, WebP, TIFF, BMP, GIF and HEIC can be read.`);
+    this.put(kind, pictures.map(ofFile));
+  }
+
+  put(kind, pictures) {
     if (!pictures.length) return;
-    this.pictures[kind] = kind === "content" ? [pictures.at(-1)] : [...this.pictures.style, ...pictures];
+    if (kind === "content") this.pictures.content = [pictures.at(-1)];
+    else this.pictures.style = [...this.pictures.style, ...pictures];
+    this.forgetLike();
     this.tell();
   }
 
   // A picture from nowhere in particular is the photograph first, then a style.
   addAnywhere(files) {
-    this.add(this.hasContent() ? "style" : "content", files);
+    if (files.length > 1 && !this.pictures.content.length) {
+      this.add("content", files.slice(0, 1));
+      this.add("style", files.slice(1));
+    } else {
+      this.add(this.pictures.content.length ? "style" : "content", files);
+    }
   }
 
-  // What a forecast is asked for; null if a picture is missing or the options are not there yet.
-  asked() {
-    if (!this.described || !this.hasContent() || !this.hasStyle()) return null;
-    const files = ["content", "style"].flatMap((kind) => this.pictures[kind].map((file) => ({ kind, url: urlOf(file) })));
-    return { files, like: this.like?.id, settings: this.settings() };
-  }
-
-  hasContent() { return this.pictures.content.length > 0 || this.like !== null; }
-  hasStyle() { return this.pictures.style.length > 0 || this.like !== null; }
-
-  // Takes the pictures of a job where there are no others.
-  setLike(job) {
-    this.like = job;
-    this.pictures = { content: [], style: [] };
+  useDemo() {
+    this.pictures = { content: [DEMO.content], style: [DEMO.style] };
+    this.forgetLike();
     this.tell();
   }
 
+  useStyle(style) {
+    this.pictures.style = [style];
+    this.forgetLike();
+    this.tell();
+  }
+
+  forgetLike() {
+    this.like = null;
+    this.masks = null;
+  }
+
+  // Takes a job's pictures, and with them its regions.
+  setLike(job) {
+    this.like = job.id;
+    this.masks = null;
+    this.pictures = {
+      content: [{ name: job.content, address: `jobs/${job.id}/content`, url: api.contentOf(job.id) }],
+      style: job.styles.map((name, index) => ({ name, address: `jobs/${job.id}/styles/${index + 1}`, url: api.styleOf(job.id, index + 1) })),
+    };
+    this.regions = job.regions;
+    this.tell();
+  }
+
+  clear() {
+    this.pictures = { content: [], style: [] };
+    this.parts = [];
+    this.forgetLike();
+    this.setSettings({});
+  }
+
+  isReady() {
+    return Boolean(this.loaded && this.pictures.content.length && this.pictures.style.length);
+  }
+
+  // What a job is made of, and what a forecast is asked for; null if a picture is missing.
+  asked() {
+    if (!this.isReady()) return null;
+    const { content: [content], style: styles } = this.pictures;
+    return { content, styles, like: this.like, masks: this.masks, settings: this.settings() };
+  }
+
   tell() {
-    const { strength, stroke, size, own } = this.knobs;
-    size.disabled = own.checked;
-    this.outputs.strength.textContent = Number(strength.value).toFixed(2);
-    this.outputs.stroke.textContent = `${stroke.value} %`;
-    this.outputs.size.textContent = own.checked ? "its own" : `${size.value} px`;
+    const own = $("own-size").checked;
+    $("size").disabled = own;
+    $("strength-value").textContent = Number($("strength").value).toFixed(2);
+    $("stroke-value").textContent = `${Math.round($("stroke").value)} %`;
+    $("size-value").textContent = own ? "the photograph's" : `${$("size").value} px`;
+    while (this.parts.length < this.pictures.style.length) this.parts.push(1);
     for (const kind of ["content", "style"]) this.drawThumbs(kind);
+    $("regions-row").hidden = !(this.pictures.content.length && this.pictures.style.length > 1 && this.pictures.style.length <= 8);
+    $("regions-state").textContent = this.masks || (this.like && this.regions) ? "Painted by regions." : "";
+    this.drawColours();
+    if (this.loaded) {
+      const keep = ({ name, file, address, url }) => (file ? { name, file } : { name, address, url });
+      const { parts, like, masks, regions } = this;
+      draft.save({ content: this.pictures.content.map(keep), style: this.pictures.style.map(keep), parts, like, masks, regions, settings: this.settings() });
+    }
     this.changed();
   }
 
   drawThumbs(kind) {
-    const { like } = this;
-    const own = this.pictures[kind].map((file, index) => ({ name: file.name, url: urlOf(file), remove: () => this.pictures[kind].splice(index, 1) }));
-    const theirs = { content: () => [[like.content, api.contentOf(like.id)]], style: () => like.styles.map((name, index) => [name, api.styleOf(like.id, index + 1)]) };
-    const shown = own.length || !like ? own : theirs[kind]().map(([name, url]) => ({ name, url, remove: () => (this.like = null) }));
-    const key = JSON.stringify(shown.map(({ url }) => url));
-    if (this.thumbs[kind].dataset.key === key) return;
-    this.thumbs[kind].dataset.key = key;
-    this.thumbs[kind].replaceChildren(...shown.map(({ name, url, remove }) => {
-      const button = element("button", { type: "button", textContent: "×", ariaLabel: `Take ${name} away` });
-      button.addEventListener("click", () => { remove(); this.tell(); });
-      return element("figure", {}, element("img", { src: url, alt: `${kind === "content" ? "Photograph" : "Style"}: ${name}` }), element("figcaption", { textContent: name }), button);
+    const pictures = this.pictures[kind];
+    const key = JSON.stringify(pictures.map(({ url }) => url));
+    const box = $(`${kind}-thumbs`);
+    if (box.dataset.key === key) return;
+    box.dataset.key = key;
+    $(`${kind}-zone`).classList.toggle("full", pictures.length > 0);
+    box.replaceChildren(...pictures.map((picture, index) => {
+      const { name, url } = picture;
+      const image = element("img", { src: url, alt: `${kind === "content" ? "Photograph" : "Style"}: ${name}` });
+      image.addEventListener("error", async () => {
+        // A draft may remember a picture of a job that is gone, and browsers do not show every format.
+        if (picture.address && !(await fetch(url).catch(() => null))?.ok) this.removePicture(kind, pictures.indexOf(picture));
+      }, { once: true });
+      const remove = button("×", () => this.removePicture(kind, pictures.indexOf(picture)), { className: "round", ariaLabel: `Remove ${name}` });
+      const figure = element("figure", {}, image, element("figcaption", { textContent: name }), remove);
+      if (kind === "style" && pictures.length > 1) {
+        const part = element("input", { type: "range", min: 0, max: 3, step: 0.25, value: this.parts[index], ariaLabel: `How much of ${name}` });
+        part.addEventListener("input", () => {
+          this.parts[index] = Number(part.value);
+          this.tell();
+        });
+        figure.append(part);
+      }
+      return figure;
     }));
   }
 
-  // Settings by the command's names, without those that are as usual.
-  settings() {
-    const { strength, stroke, size, own } = this.knobs;
-    const settings = {};
-    if (own.checked) settings.size = 0;
-    else if (Number(size.value) !== USUAL_SIZE) settings.size = Number(size.value);
-    if (Number(stroke.value) !== 100) settings["style-size"] = Math.max(LEAST_STYLE, Math.round((size.value * stroke.value) / 100));
-    if (Number(strength.value) !== 0.5) settings.strength = Number(strength.value);
-    for (const { name, flag, default: usual } of this.described) {
-      const input = this.options.querySelector(`[name="${name}"]`);
-      if (flag && input.checked) settings[name] = true;
-      else if (!flag && input.value.trim() && input.value !== usual) settings[name] = input.value.trim();
-    }
-    return settings;
+  removePicture(kind, index) {
+    if (index < 0) return;
+    this.pictures[kind] = this.pictures[kind].filter((_, other) => other !== index);
+    if (kind === "style") this.parts.splice(index, 1);
+    this.forgetLike();
+    this.tell();
   }
 
-  // Shows settings; what is not among them is as usual.
+  async drawColours() {
+    const key = [this.pictures.content[0]?.url, this.pictures.style[0]?.url];
+    if (this.coloursKey === JSON.stringify(key)) return;
+    this.coloursKey = JSON.stringify(key);
+    const [photograph, style] = await Promise.all(key.map((url) => url && coloursOf(url)));
+    if (this.coloursKey !== JSON.stringify(key)) return;
+    drawChoices(Object.fromEntries(CHOICES.map((name) => [name, $(`colours-${name}`)])), photograph, style);
+  }
+
+  colours() {
+    return $("colours").querySelector("input:checked").value;
+  }
+
+  // Settings by the command's names, without those that have their defaults.
+  settings() {
+    const settings = {};
+    const [size, stroke, strength] = ["size", "stroke", "strength"].map((id) => Number($(id).value));
+    if ($("own-size").checked) settings.size = 0;
+    else if (size !== SIZE) settings.size = size;
+    if (stroke !== 100) settings["style-size"] = Math.max(LEAST_STYLE, Math.round((size * stroke) / 100));
+    if (strength !== STRENGTH) settings.strength = strength;
+    if (this.colours() !== "style") settings.colors = this.colours();
+    const parts = this.parts.slice(0, this.pictures.style.length);
+    if (parts.length > 1 && parts.some((part) => part !== parts[0])) settings.blend = parts.join(",");
+    return { ...settings, ...this.options.settings() };
+  }
+
+  // Shows settings; what is not among them has its default.
   setSettings(settings) {
-    const { strength, stroke, size, own } = this.knobs;
-    own.checked = Number(settings.size ?? USUAL_SIZE) === 0;
-    const pixels = Number(settings.size ?? USUAL_SIZE) || USUAL_SIZE;
-    // A size beyond the slider is kept.
+    const [strength, stroke, size] = ["strength", "stroke", "size"].map($);
+    $("own-size").checked = Number(settings.size ?? SIZE) === 0;
+    const pixels = Number(settings.size ?? SIZE) || SIZE;
+    // A value beyond or between the slider's is kept.
     size.max = Math.max(2048, pixels);
     size.step = pixels % 64 ? 1 : 64;
     size.value = pixels;
-    strength.step = (Number(settings.strength ?? 0.5) * 100) % 5 ? "any" : 0.05;
-    strength.value = settings.strength ?? 0.5;
+    strength.step = (Number(settings.strength ?? STRENGTH) * 100) % 5 ? "any" : 0.05;
+    strength.value = settings.strength ?? STRENGTH;
     const percent = settings["style-size"] ? (100 * settings["style-size"]) / pixels : 100;
     stroke.step = percent % 5 ? "any" : 5;
     stroke.max = Math.max(200, percent);
     stroke.min = Math.min(25, percent);
     stroke.value = percent;
-    for (const { name, flag, default: usual } of this.described) {
-      const input = this.options.querySelector(`[name="${name}"]`);
-      if (flag) input.checked = settings[name] === true || settings[name] === "true";
-      else input.value = settings[name] ?? (input.tagName === "SELECT" ? usual ?? "" : "");
-    }
+    const colours = CHOICES.includes(settings.colors) ? settings.colors : "style";
+    $("colours").querySelector(`[value=${colours}]`).checked = true;
+    if (settings.blend) this.parts = String(settings.blend).split(",").map(Number);
+    else this.parts = this.parts.map(() => 1);
+    delete $("style-thumbs").dataset.key;
+    this.options.setSettings(settings);
     this.tell();
   }
 }
 
-// An option of the command, with its sentence from the command's help.
-function field({ name, help, flag, value, values, default: usual }) {
-  const id = `option-${name}`;
-  const hint = element("p", { className: "hint", id: `${id}-hint`, textContent: help });
-  const words = NAMES[name] ?? name.replaceAll("-", " ").replace(/^./, (letter) => letter.toUpperCase());
-  const label = element("label", { htmlFor: id, textContent: words });
-  let input;
-  if (flag) {
-    input = element("input", { type: "checkbox" });
-  } else if (values.length) {
-    input = element("select", {});
-    if (!usual) input.append(element("option", { value: "", textContent: "as usual" }));
-    input.append(...values.map((one) => element("option", { value: one, textContent: one, selected: one === usual })));
-  } else {
-    input = element("input", { type: "text", placeholder: usual ?? value ?? "", autocomplete: "off", spellcheck: false });
-  }
-  Object.assign(input, { id, name });
-  input.setAttribute("aria-describedby", hint.id);
-  if (flag) return element("div", { className: "option" }, element("div", { className: "check" }, input, label), hint);
-  return element("div", { className: "option" }, label, input, hint);
+const files = new WeakMap();
+function ofFile(file) {
+  if (!files.has(file)) files.set(file, { name: file.name, file, url: URL.createObjectURL(file) });
+  return files.get(file);
 }
-
-const urls = new WeakMap();
-function urlOf(file) {
-  if (!urls.has(file)) urls.set(file, URL.createObjectURL(file));
-  return urls.get(file);
-}
-
-export const filesOf = (transfer) => [...(transfer?.files ?? [])];
-export { element };

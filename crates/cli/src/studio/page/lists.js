@@ -1,82 +1,133 @@
-// The queue and the gallery.
+// The queue, the gallery and the trash.
 
 import * as api from "./api.js";
-import { element } from "./form.js";
+import { $, button, element, fill } from "./dom.js";
+import { STATES, isOver, nameOf, summary } from "./words.js";
 
-const OVER = ["done", "stopped", "failed"];
-const STATES = { waiting: "waits", running: "is painted", paused: "is paused", done: "done", stopped: "stopped early", failed: "failed" };
-
-export const nameOf = ({ content, styles }) => `${stem(content)} as ${styles.map(stem).join(" and ")}`;
-const stem = (name) => name.replace(/\.[^.]*$/, "");
-
-// "strength 0.7, size 1024"
-export const summary = (settings) =>
-  Object.entries(settings).map(([name, value]) => (value === true ? name : `${name} ${value}`)).join(", ") || "usual settings";
+const without = ({ command, progress, ...rest }) => JSON.stringify(rest);
 
 export class Lists {
-  // `actions`: open, again, pause, resume, stop, discard; each takes a job.
-  constructor({ queue, gallery, actions }) {
-    Object.assign(this, { queue, gallery, actions });
+  // `actions`: open, again, discard, restore, sweep, star; each takes a job, and sweep a group's jobs.
+  constructor(actions) {
+    this.actions = actions;
+    this.jobs = [];
+    this.chosen = new Set();
+    for (const id of ["search", "favourites-only"]) $(id).addEventListener("input", () => this.drawGallery());
+    $("zip").addEventListener("click", () => setTimeout(() => this.choose(), 500));
   }
 
   show(jobs) {
-    fill(this.queue, jobs.filter(({ state }) => !OVER.includes(state)), (job) => this.waiting(job), "Nothing waits.");
-    fill(this.gallery, jobs.filter(({ state }) => OVER.includes(state)).reverse(), (job) => this.picture(job), "Pictures that are done come here.");
+    this.jobs = jobs;
+    const queue = jobs.filter((job) => !isOver(job));
+    $("queue-section").hidden = !queue.length;
+    fill($("queue"), queue, (job) => `${without(job)}${Math.round(100 * (job.progress?.done ?? 0))}`, (job) => this.queued(job));
+    this.drawGallery();
   }
 
-  waiting(job) {
-    const { actions } = this;
+  // The finished pictures, newest first, as the search leaves them.
+  finished() {
+    const words = $("search").value.trim().toLowerCase().split(/\s+/);
+    const text = (job) => [nameOf(job), job.content, ...job.styles, job.name, summary(job.settings)].join(" ").toLowerCase();
+    return this.jobs
+      .filter(isOver)
+      .filter((job) => !$("favourites-only").checked || job.favourite)
+      .filter((job) => words.every((word) => text(job).includes(word)))
+      .reverse();
+  }
+
+  drawGallery() {
+    const jobs = this.finished();
+    $("gallery-section").hidden = !this.jobs.some(isOver);
+    // A sweep is one card, where its latest picture stands.
+    const cards = [];
+    const groups = new Map();
+    for (const job of jobs) {
+      if (!job.group) cards.push({ job });
+      else if (groups.has(job.group)) groups.get(job.group).push(job);
+      else cards.push({ group: job.group, jobs: groups.set(job.group, [job]).get(job.group) });
+    }
+    const any = this.jobs.some(isOver);
+    fill($("gallery"), cards, (card) => JSON.stringify(card.job ? without(card.job) : card.jobs.map(without)), (card) => (card.job ? this.card(card.job) : this.sheet(card.jobs)),
+      any ? "No picture has this in its name or settings." : "Finished pictures come here.");
+    this.choose();
+  }
+
+  queued(job) {
+    const name = nameOf(job);
     const done = job.progress ? `, ${Math.round(100 * job.progress.done)} %` : "";
-    const name = element("span", { className: "name", textContent: `${nameOf(job)}: ${STATES[job.state]}${done}` });
-    const item = element("li", {}, name, action("Show", nameOf(job), () => actions.open(job)));
-    if (job.state === "waiting") item.append(action("Remove", nameOf(job), () => actions.discard(job)));
+    const item = element("li", {}, element("span", { className: "name", textContent: name }), element("span", { className: "hint", textContent: STATES[job.state] + done }));
+    item.append(action("Show", name, () => this.actions.open(job)));
+    if (job.state === "waiting") item.append(action("Remove", name, () => this.actions.discard(job)));
     return item;
   }
 
-  picture(job) {
+  card(job) {
     const { actions } = this;
     const name = nameOf(job);
-    const item = element("li", {});
+    const item = element("li", { className: "card" });
     if (job.picture) {
-      const image = element("img", { src: api.pictureOf(job.id), alt: name, loading: "lazy" });
-      const open = element("button", { type: "button", className: "picture", ariaLabel: `Show ${name}` }, image);
-      open.addEventListener("click", () => actions.open(job));
-      item.append(open);
+      const image = element("img", { src: api.thumbnailOf(job.id), alt: "", loading: "lazy" });
+      item.append(button("", () => actions.open(job), { className: "picture", ariaLabel: `Show ${name}` }));
+      item.firstChild.append(image);
+      const box = element("input", { type: "checkbox", checked: this.chosen.has(job.id), ariaLabel: `Select ${name}` });
+      box.addEventListener("input", () => {
+        if (box.checked) this.chosen.add(job.id);
+        else this.chosen.delete(job.id);
+        this.choose();
+      });
+      const star = button(job.favourite ? "★" : "☆", () => actions.star(job), { className: "round star", ariaLabel: `Favourite: ${name}` });
+      star.setAttribute("aria-pressed", job.favourite);
+      item.append(element("div", { className: "over-picture" }, box, star));
     }
     item.append(element("strong", { className: "name", textContent: name }));
-    if (job.state !== "done") item.append(element("span", { textContent: STATES[job.state] }));
-    if (job.error) item.append(element("p", { className: "hint", textContent: job.error }));
-    const size = job.size ? `${job.size[0]}×${job.size[1]}, ${Math.round(job.seconds)} s; ` : "";
-    item.append(element("p", { className: "hint", textContent: size + summary(job.settings) }));
-    const row = element("div", { className: "row" }, action("Settings again", name, () => actions.again(job)));
+    const size = job.size ? `${job.size[0]} × ${job.size[1]} px, ${Math.round(job.seconds)} s` : STATES[job.state];
+    item.append(element("p", { className: "hint", textContent: job.state === "stopped" && job.size ? `${size}, ${STATES.stopped}` : size }));
+    item.append(element("p", { className: "hint", textContent: summary(job.settings) }));
+    if (job.error) item.append(element("p", { className: "hint failed", textContent: job.error }));
+    const row = element("div", { className: "row" }, action("Use again", name, () => actions.again(job)));
     if (job.picture) {
       const link = element("a", { className: "button", textContent: "Download", href: api.pictureOf(job.id), download: job.name });
-      link.setAttribute("aria-label", `Download ${name}`);
+      link.setAttribute("aria-label", `Download: ${name}`);
       row.append(link);
     }
     row.append(action("Delete", name, () => actions.discard(job)));
     item.append(row);
     return item;
   }
+
+  // A sweep: all its pictures in one card.
+  sheet(jobs) {
+    const name = nameOf(jobs[0]);
+    const open = button("", () => this.actions.sweep(jobs[0].group), { className: "picture sheet", ariaLabel: `Show the variants: ${name}` });
+    const pictures = jobs.filter(({ picture }) => picture).toReversed();
+    open.append(...pictures.map(({ id }) => element("img", { src: api.thumbnailOf(id), alt: "", loading: "lazy" })));
+    return element("li", { className: "card" }, open, element("strong", { className: "name", textContent: name }),
+      element("p", { className: "hint", textContent: `${jobs.length} variants` }),
+      element("div", { className: "row" }, action("Delete", `the variants of ${name}`, () => this.actions.discard(...jobs))));
+  }
+
+  choose() {
+    const there = new Set(this.jobs.filter(({ picture }) => picture).map(({ id }) => id));
+    const ids = [...this.chosen].filter((id) => there.has(id)).sort((one, other) => one - other);
+    this.chosen = new Set(ids);
+    $("zip").hidden = !ids.length;
+    $("zip").textContent = ids.length === 1 ? "Download 1 picture as zip" : `Download ${ids.length} pictures as zip`;
+    $("zip").href = api.zipOf(ids);
+  }
+
+  async showTrash() {
+    const jobs = await api.trash().catch(() => []);
+    $("trash-section").hidden = !jobs.length;
+    $("trash-count").textContent = jobs.length;
+    fill($("trash"), jobs.toReversed(), without, (job) => {
+      const name = nameOf(job);
+      const day = new Date(1000 * (job.deleted + 30 * 24 * 3600)).toLocaleDateString();
+      return element("li", {}, element("span", { className: "name", textContent: name }), element("span", { className: "hint", textContent: `kept until ${day}` }),
+        action("Restore", name, () => this.actions.restore(job)));
+    });
+  }
 }
 
 function action(words, name, act) {
-  const button = element("button", { type: "button", textContent: words, ariaLabel: `${words}: ${name}` });
-  button.addEventListener("click", act);
-  return button;
-}
-
-// Fills a list, and leaves items that did not change, with the focus in them.
-function fill(list, jobs, make, otherwise) {
-  const old = new Map([...list.children].map((item) => [item.dataset.key, item]));
-  const items = jobs.map((job) => {
-    const { command, ...rest } = job;
-    const key = JSON.stringify(rest);
-    const item = old.get(key) ?? make(job);
-    item.dataset.key = key;
-    return item;
-  });
-  if (!items.length) items.push(element("li", { className: "hint", textContent: otherwise }));
-  const same = items.length === list.children.length && items.every((item, index) => item === list.children[index]);
-  if (!same) list.replaceChildren(...items);
+  return button(words, act, { ariaLabel: `${words}: ${name}` });
 }

@@ -2,67 +2,57 @@
 
 import * as api from "./api.js";
 import { Curve } from "./curve.js";
-import { Forecast, duration } from "./forecast.js";
-import { Form, filesOf } from "./form.js";
-import { Lists, nameOf } from "./lists.js";
+import { $, filesOf } from "./dom.js";
+import { Forecast } from "./forecast.js";
+import { Form } from "./form.js";
+import { Lists } from "./lists.js";
+import { Regions } from "./regions.js";
+import { Shelf } from "./shelf.js";
+import { Sweep } from "./sweep.js";
+import { attempt, complain, say } from "./toast.js";
 import { View } from "./view.js";
+import { Weights } from "./weights.js";
+import { duration, isOver, isUnderWay, nameOf, rounded, summary } from "./words.js";
 
-const $ = (id) => document.getElementById(id);
 const LOOK = 2000;
+const TITLE = "impasto studio";
 
 let shown = null; // The job on the easel.
+let applied = ""; // The settings that it has, as the form writes them.
 let unfollow = () => {};
 
-const view = new View({ stage: $("stage"), sheet: $("sheet"), before: $("before"), after: $("after"), compare: $("compare") });
+const view = new View({ walk });
 const curve = new Curve($("curve"), $("loss"));
 const forecast = new Forecast($("forecast"));
-const form = new Form({
-  form: $("form"),
-  zones: { content: $("content-zone"), style: $("style-zone") },
-  thumbs: { content: $("content-thumbs"), style: $("style-thumbs") },
-  knobs: { strength: $("strength"), stroke: $("stroke"), size: $("size"), own: $("own-size") },
-  outputs: { strength: $("strength-value"), stroke: $("stroke-value"), size: $("size-value") },
-  options: $("options"),
-  changed: () => {
-    drawActions();
-    forecast.ask(form.asked());
-  },
+const form = new Form(() => {
+  drawActions();
+  forecast.ask(form.asked());
 });
-const lists = new Lists({ queue: $("queue"), gallery: $("gallery"), actions: { open, again, discard } });
-
-const say = (words) => ($("message").textContent = words);
-
-// Does what may fail, and shows why it did.
-async function attempt(work) {
-  $("problem").textContent = "";
-  try {
-    return await work();
-  } catch (error) {
-    $("problem").textContent = error.message;
-    return undefined;
-  }
-}
-
-const isUnderWay = () => shown && ["running", "paused"].includes(shown.state);
+const lists = new Lists({ open, again, discard, restore, star, sweep: (group) => showSweep(group) });
+const shelf = new Shelf($("shelf"), { choose: (style) => form.useStyle(style), demo: () => form.useDemo() });
+const regions = new Regions($("mask-dialog"));
+const sweep = new Sweep({ choose: paintLarge });
+new Weights($("weights"));
 
 function drawActions() {
-  $("start").disabled = !(form.hasContent() && form.hasStyle());
-  const settings = form.described ? JSON.stringify(form.settings()) : "";
-  $("apply").hidden = !isUnderWay() || settings === applied;
+  $("start").disabled = $("sweep").disabled = !form.isReady();
+  const settings = form.loaded ? JSON.stringify(form.settings()) : "";
+  $("apply").hidden = !isUnderWay(shown) || settings === applied;
+  // Before the first picture the page is all invitation.
+  document.body.classList.toggle("fresh", !shown);
 }
 
-let applied = ""; // The settings of the job on the easel, as the form has them.
-
 async function start() {
-  const { content: [content], style: styles } = form.pictures;
-  const created = await attempt(() => api.create({ content, styles, like: form.like?.id, settings: form.settings() }));
+  const asked = form.asked();
+  if (!asked) return;
+  const created = await attempt(() => api.create(asked));
   if (!created) return;
-  const waits = isUnderWay();
+  const waits = isUnderWay(shown);
   const jobs = await refresh();
   const job = jobs?.find(({ id }) => id === created.id);
   if (!job) return;
-  if (waits) say(`${nameOf(job)} waits until the other is done.`);
-  else await open(job);
+  if (waits) return say(`${nameOf(job)} is queued.`);
+  await open(job);
   // On a narrow page the picture is below the form.
   $("easel").scrollIntoView({ block: "nearest" });
 }
@@ -76,16 +66,14 @@ async function open({ id }) {
   applied = JSON.stringify(form.settings());
   view.open(api.contentOf(id));
   curve.set(job.losses);
-  $("invitation").hidden = true;
-  $("tools").hidden = false;
   $("easel-title").textContent = nameOf(job);
+  $("easel-settings").textContent = summary(job.settings);
+  drawCompare();
   draw();
-  if (["done", "stopped", "failed"].includes(job.state)) {
+  if (isOver(job)) {
     if (job.picture) view.show(api.pictureOf(id), Infinity);
-    say("");
     return;
   }
-  say(job.state === "waiting" ? "It waits for its turn." : "");
   unfollow = api.follow(id, {
     progress(progress) {
       if (shown?.id !== id) return;
@@ -97,21 +85,18 @@ async function open({ id }) {
       if (shown?.id === id) view.show(api.pictureOf(id, frame), frame);
     },
     again() {
-      if (shown?.id === id) view.countAnew();
+      if (shown?.id === id) view.countFromOne();
     },
     async state({ state, error }) {
       if (shown?.id !== id) return;
-      const before = shown.state;
       Object.assign(shown, { state, error });
-      if (["done", "stopped", "failed"].includes(state)) {
+      if (isOver(shown)) {
         Object.assign(shown, await api.job(id).catch(() => ({})));
         if (shown.picture) view.show(api.pictureOf(id, "whole"), Infinity);
       }
       if (state === "done") say("Done.");
-      else if (state === "stopped") say(shown.picture ? "Stopped; the picture so far is kept." : "Stopped.");
-      else if (state === "failed") say("");
-      else if (state === "paused") say("Paused. Nothing else is painted until it goes on.");
-      else if (state === "running" && before !== "running") say("");
+      else if (state === "stopped") say(shown.picture ? "Stopped. The picture so far is kept." : "Stopped.");
+      else if (state === "paused") say("Paused. Queued pictures wait until it is resumed.");
       draw();
       refresh();
     },
@@ -119,18 +104,18 @@ async function open({ id }) {
 }
 
 function draw() {
-  const over = shown && ["done", "stopped", "failed"].includes(shown.state);
+  const over = shown && isOver(shown);
   $("doing").hidden = !shown || over;
   $("done-tools").hidden = !over;
   $("download").hidden = !shown?.picture;
   $("pause").textContent = shown?.state === "paused" ? "Resume" : "Pause";
-  $("pause").disabled = !isUnderWay();
-  $("problem").textContent = shown?.error ?? "";
+  $("pause").disabled = !isUnderWay(shown);
+  if (shown?.error) complain(shown.error);
   if (shown) {
     $("download").href = api.pictureOf(shown.id, "whole");
     $("download").download = shown.name;
     $("command").textContent = shown.command;
-    $("command-note").textContent = shown.changed ? "Settings were changed while it was painted: the command makes a similar picture, not the same." : "";
+    $("command-note").textContent = shown.changed ? "Settings were changed while it was painted, so the command makes a similar picture, not the same." : "";
   }
   drawProgress();
   drawActions();
@@ -138,52 +123,129 @@ function draw() {
 
 function drawProgress() {
   const progress = shown?.progress;
+  const under = isUnderWay(shown);
   $("progress").value = progress?.done ?? 0;
-  if (!progress) {
-    $("left").textContent = shown?.state === "running" ? "begins" : "";
-    return;
+  $("progress").hidden = $("left").hidden = !shown || isOver(shown);
+  const percent = progress ? `${Math.floor(100 * progress.done)} %` : "";
+  const left = shown?.state === "paused" ? "paused" : progress?.left == null ? "" : `${duration(rounded(progress.left))} left`;
+  if (shown?.state === "waiting") $("left").textContent = "queued";
+  else if (!progress) $("left").textContent = under ? "starting" : "";
+  else $("left").textContent = [`${progress.scale} px`, `step ${progress.iteration} of ${progress.iterations}`, left].filter(Boolean).join(" · ");
+  document.title = under && progress ? `${[percent, left].filter(Boolean).join(", ")} – ${TITLE}` : TITLE;
+}
+
+// What the picture on the easel can be compared with.
+function drawCompare() {
+  const select = $("compare");
+  const before = select.value;
+  const others = lists.finished().filter((job) => job.picture && job.id !== shown?.id);
+  const option = (value, words) => Object.assign(document.createElement("option"), { value, textContent: words });
+  select.replaceChildren(option("", "nothing"));
+  if (shown) {
+    select.append(option(api.contentOf(shown.id), "the photograph"));
+    shown.styles.forEach((name, index) => select.append(option(api.styleOf(shown.id, index + 1), `the style ${name}`)));
   }
-  const left = shown.state === "paused" ? "paused" : progress.left === null ? "" : `${duration(progress.left)} left`;
-  $("left").textContent = `${progress.scale} px, step ${progress.iteration} of ${progress.iterations}, ${left}`;
+  select.append(...others.map((job) => option(api.pictureOf(job.id), `#${job.id} ${nameOf(job)}, ${summary(job.settings)}`)));
+  select.value = before;
+  if (select.selectedIndex < 0) select.value = "";
+  view.compare(select.value || null, $("side").checked);
+  $("side-row").hidden = !select.value;
+}
+
+// Shows the picture before or after the one on the easel.
+function walk(step) {
+  const jobs = lists.finished().filter(({ picture }) => picture);
+  const index = jobs.findIndex(({ id }) => id === shown?.id);
+  const next = jobs[index < 0 ? 0 : index + step];
+  if (next) open(next);
 }
 
 // Takes a job's settings and pictures into the form.
 function again(job) {
-  form.setSettings(job.settings);
   form.setLike(job);
-  say(`The settings and pictures of ${nameOf(job)} are in the form.`);
+  form.setSettings(job.settings);
+  say(`The pictures and settings of ${nameOf(job)} are in the form.`);
+  $("start").scrollIntoView({ block: "nearest" });
   $("start").focus();
 }
 
-async function discard(job) {
-  await attempt(() => api.discard(job.id));
-  if (shown?.id === job.id) close();
+async function discard(...jobs) {
+  for (const job of jobs) {
+    if ((await attempt(() => api.discard(job.id).then(() => true))) === undefined) break;
+    if (shown?.id === job.id) close();
+  }
+  await refresh();
+  const what = jobs.length === 1 ? nameOf(jobs[0]) : `${jobs.length} pictures`;
+  say(`${what}: moved to the trash.`, { words: "Undo", act: () => restore(...jobs) });
+}
+
+async function restore(...jobs) {
+  for (const job of jobs) await attempt(() => api.restore(job.id));
+  await refresh();
+  if (jobs.length === 1) await open(jobs[0]);
+  say(jobs.length === 1 ? `${nameOf(jobs[0])} is back.` : `${jobs.length} pictures are back.`);
+}
+
+async function star(job) {
+  await attempt(() => api.favourite(job.id, !job.favourite));
   await refresh();
 }
 
 function close() {
   unfollow();
   shown = null;
-  $("tools").hidden = true;
-  $("sheet").hidden = true;
-  $("stage").classList.add("empty");
-  $("invitation").hidden = false;
-  $("easel-title").textContent = "Picture";
-  say("");
-  drawActions();
+  draw();
 }
 
-const pauseOrResume = () => isUnderWay() && attempt(() => (shown.state === "paused" ? api.resume : api.pause)(shown.id));
+const pauseOrResume = () => isUnderWay(shown) && attempt(() => (shown.state === "paused" ? api.resume : api.pause)(shown.id));
+
+async function showSweep(group) {
+  sweep.show(group, (await refresh()) ?? []);
+  $("sweep-section").scrollIntoView({ block: "nearest" });
+}
+
+async function startSweep() {
+  const asked = form.asked();
+  if (!asked) return;
+  $("sweep").disabled = true;
+  const group = await attempt(() => sweep.start(asked));
+  drawActions();
+  if (group) await showSweep(group);
+}
+
+// Paints a picture of a sweep at full size.
+function paintLarge(job, strength, stroke) {
+  const { "style-size": _, size: __, ...settings } = job.settings;
+  form.setLike(job);
+  form.setSettings({ ...settings, strength });
+  $("stroke").value = stroke;
+  form.tell();
+  sweep.close();
+  start();
+}
 
 async function refresh() {
   try {
-    const jobs = await api.jobs();
+    const { jobs, unreadable } = await api.jobs();
     lists.show(jobs);
+    shelf.show(jobs);
+    sweep.draw(jobs);
+    $("unreadable").textContent = unreadable.join(" ");
+    lists.showTrash();
+    if (shown && document.activeElement !== $("compare")) drawCompareIfNew();
     return jobs;
   } catch (error) {
-    $("problem").textContent = error.message;
+    complain(error.message);
     return undefined;
   }
+}
+
+let comparable = "";
+function drawCompareIfNew() {
+  const key = JSON.stringify(lists.finished().map(({ id }) => id));
+  if (key === comparable) return;
+  comparable = key;
+  drawCompare();
 }
 
 // A picture that impasto made brings its settings back; any other is the photograph or a style.
@@ -204,12 +266,20 @@ $("form").addEventListener("submit", (event) => {
   start();
 });
 $("reset").addEventListener("click", () => {
-  form.setLike(null);
-  form.setSettings({});
+  const { content, style } = form.pictures;
+  const before = { pictures: { content, style }, parts: form.parts, like: form.like, masks: form.masks, settings: form.settings() };
+  form.clear();
+  say("The form is empty.", {
+    words: "Undo",
+    act: () => {
+      Object.assign(form, { pictures: before.pictures, parts: before.parts, like: before.like, masks: before.masks });
+      form.setSettings(before.settings);
+    },
+  });
 });
 $("apply").addEventListener("click", async () => {
   const settings = form.settings();
-  // What is not set any more is as usual again.
+  // What is not set any more has its default again.
   const unset = Object.keys(shown.settings).filter((name) => !(name in settings)).map((name) => [name, null]);
   const changed = await attempt(() => api.change(shown.id, { ...Object.fromEntries(unset), ...settings }));
   if (!changed) return;
@@ -218,13 +288,32 @@ $("apply").addEventListener("click", async () => {
   say("It goes on with these settings.");
   drawActions();
 });
+$("sweep").addEventListener("click", startSweep);
+$("regions").addEventListener("click", async () => {
+  const { content: [content], style } = form.pictures;
+  const masks = await attempt(() => regions.paint(content, style));
+  if (masks === undefined) return;
+  form.like = null;
+  form.masks = masks;
+  form.tell();
+});
 $("pause").addEventListener("click", pauseOrResume);
 $("stop").addEventListener("click", () => attempt(() => api.stop(shown.id)));
 $("discard").addEventListener("click", () => discard(shown));
 $("again").addEventListener("click", () => again(shown));
+$("delete").addEventListener("click", () => discard(shown));
+$("new").addEventListener("click", close);
 $("zoom-in").addEventListener("click", () => view.zoomIn());
 $("zoom-out").addEventListener("click", () => view.zoomOut());
 $("zoom-fit").addEventListener("click", () => view.fit());
+$("zoom-actual").addEventListener("click", () => view.actualSize());
+$("compare").addEventListener("input", drawCompare);
+$("side").addEventListener("input", drawCompare);
+$("empty-trash").addEventListener("click", async () => {
+  if (!confirm("Delete everything in the trash for good?")) return;
+  await attempt(api.emptyTrash);
+  refresh();
+});
 $("copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText($("command").textContent);
@@ -245,13 +334,19 @@ document.addEventListener("paste", (event) => {
   if (files.length) form.addAnywhere(files);
 });
 document.addEventListener("keydown", (event) => {
+  if (document.querySelector("dialog[open]")) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
-    if (!$("start").disabled) start();
+    start();
     return;
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, button, a, summary")) return;
-  const act = { " ": pauseOrResume, b: () => view.toggleCompare(), "+": () => view.zoomIn(), "=": () => view.zoomIn(), "-": () => view.zoomOut(), 0: () => view.fit() }[event.key];
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, button, a, summary, [role=slider]")) return;
+  const toggle = () => {
+    const select = $("compare");
+    select.value = select.value ? "" : api.contentOf(shown.id);
+    drawCompare();
+  };
+  const act = { " ": pauseOrResume, b: toggle, "+": () => view.zoomIn(), "=": () => view.zoomIn(), "-": () => view.zoomOut(), 0: () => view.fit(), 1: () => view.actualSize(), ArrowLeft: () => walk(-1), ArrowRight: () => walk(1) }[event.key];
   if (!act || !shown) return;
   event.preventDefault();
   act();
@@ -259,9 +354,7 @@ document.addEventListener("keydown", (event) => {
 
 await attempt(() => form.load());
 const jobs = await refresh();
-const current = jobs?.find(({ state }) => ["running", "paused"].includes(state));
-if (current) {
-  form.setSettings(current.settings);
-  await open(current);
-}
+const current = jobs?.find((job) => isUnderWay(job));
+if (current) await open(current);
+drawActions();
 setInterval(() => document.hidden || refresh(), LOOK);

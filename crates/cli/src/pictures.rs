@@ -1,0 +1,64 @@
+//! Pictures that are read, alone and in folders, with a word on what is passed over.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use impasto::Picture;
+use impasto::picture::Format;
+
+use super::error::Error;
+use super::print::note;
+
+/// What was said: a picture may be read more than once, for a forecast and for the run.
+static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Reads a picture, at the size at which its longer side is `longest` pixels if that is given. Tells on standard error, unless
+/// `quiet`, what of the file is passed over.
+pub(super) fn open(path: &Path, longest: Option<usize>, quiet: bool) -> Result<Picture, Error> {
+    let picture = match longest {
+        Some(longest) => Picture::open_fitted(path, longest)?,
+        None => Picture::open(path)?,
+    };
+    for note in picture.notes.iter().filter(|_| !quiet) {
+        say_once(format!("note: {}: {note}", path.display()));
+    }
+    Ok(picture)
+}
+
+/// The pictures in a folder, by the extensions of their names, in the order of these; hidden files are left out. Tells on
+/// standard error, unless `quiet`, which other files are passed over.
+pub(super) fn in_folder(folder: &Path, quiet: bool) -> Result<Vec<PathBuf>, Error> {
+    let unreadable = |why| Error::file("read the folder", folder, why);
+    let mut files = Vec::new();
+    for entry in folder.read_dir().map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.is_file() && !hidden {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let (pictures, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| Format::by_extension(path).is_some());
+    if pictures.is_empty() {
+        let extensions: Vec<_> = Format::ALL.iter().flat_map(|format| format.extensions()).copied().collect();
+        let why = format!("no file in it ends in .{}", extensions.join(", ."));
+        return Err(Error::file("take pictures from the folder", folder, why));
+    }
+    if !others.is_empty() && !quiet {
+        let names: Vec<_> = others.iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy()).collect();
+        say_once(format!(
+            "note: passed over in {}, by their names no pictures: {}",
+            folder.display(),
+            names.join(", ")
+        ));
+    }
+    Ok(pictures)
+}
+
+/// Prints a line on standard error that was not printed before.
+fn say_once(line: String) {
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone()) {
+        note(line);
+    }
+}
