@@ -41,6 +41,7 @@ pub(super) struct Row {
     /// For which commands it holds.
     pub(super) scope: Scope,
     /// What the studio's page calls it; `None` for its name.
+    #[cfg_attr(not(feature = "studio"), allow(dead_code))]
     label: Option<&'static str>,
 }
 
