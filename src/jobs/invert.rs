@@ -10,12 +10,12 @@ use crate::vgg::{Execution, Layer, Vgg19};
 
 /// The specification of an inversion: set the fields, then [run](Self::run) it.
 ///
-/// It optimises the paper's x: the picture on 0..255 with the network's mean subtracted.
+/// What is optimised is the paper's x: the picture on 0..255 with the network's mean subtracted.
 ///
 /// With [`Dimensions`] in place of the image it can only be [priced](Self::work).
 #[derive(Clone)]
 pub struct Invert<'a, P = &'a Picture> {
-    /// The picture to invert.
+    /// The picture whose features are sought.
     pub image: P,
     /// The network.
     pub network: &'a Vgg19<f32>,
@@ -47,7 +47,7 @@ pub struct Invert<'a, P = &'a Picture> {
 }
 
 impl Invert<'_> {
-    /// The first learning rate of the published procedure, before multiplication by σ².
+    /// The rate that the published procedure begins with, before it is multiplied by σ².
     pub const PUBLISHED_RATE: f64 = 4e-3;
     /// Adam's default learning rate, in levels of 0..255.
     pub const ADAM_RATE: f64 = 4.0;
@@ -98,6 +98,7 @@ impl<'a, P: Copy + Into<Dimensions>> Invert<'a, P> {
             }
         }
         let load = Load {
+            matched: None,
             size,
             margin: *jitter,
             examples: vec![size],
@@ -106,14 +107,14 @@ impl<'a, P: Copy + Into<Dimensions>> Invert<'a, P> {
             network: (*network).clone(),
             ranks: execution.ranks(),
         };
-        let scales = vec![Scale { side: image.longest(), steps: self.steps }];
+        let scales = vec![Scale { side: image.longest(), steps: self.steps, finish: false }];
         let held = image.bytes() + self.start.as_ref().map_or(0, Picture::bytes);
         Ok(Work { scales, loads: vec![load], held })
     }
 }
 
 impl<'a> Invert<'a> {
-    /// The run. Its groups of terms are `error`, the normalised representation error ‖Φ(x)−Φ₀‖²/‖Φ₀‖², `tv` and `alpha`.
+    /// The run of it. Groups of terms are `error`, the normalised representation error ‖Φ(x)−Φ₀‖²/‖Φ₀‖², `tv` and `alpha`.
     ///
     /// # Errors
     /// If the network lacks the layer, the picture is too small for it, or the selection does not fit its features.

@@ -8,12 +8,12 @@ use crate::recipe::{LayerWeights, Rate, Scale, Scales, Steps};
 use crate::run::{Canvas, Job, Load, Run, Stage, Work};
 use crate::vgg::{Execution, Layer, Vgg19};
 
-/// The specification of a texture synthesis: set the fields, then [run](Self::run) it.
+/// A texture synthesis, described field by field and then [run](Self::run).
 ///
 /// With [`Dimensions`] in place of the example it can only be [priced](Self::work).
 #[derive(Clone)]
 pub struct Texture<'a, P = &'a Picture> {
-    /// The example.
+    /// What to look like.
     pub example: P,
     /// The network; the paper's has average pooling.
     pub network: &'a Vgg19<f32>,
@@ -102,6 +102,7 @@ impl<'a, P: Copy + Into<Dimensions>> Texture<'a, P> {
         layers.layers().max().map_or(Ok(()), |layer| network.check(example, layer))?;
         let network = (*network).clone();
         Ok(Load {
+            matched: None,
             size,
             margin: 0,
             examples: vec![example],
@@ -138,7 +139,7 @@ impl<'a, P: Copy + Into<Dimensions>> Texture<'a, P> {
 }
 
 impl<'a> Texture<'a> {
-    /// The run. It has one group of terms, `gram`, which is the total.
+    /// The run of it. There is one group of terms, `gram`, which is the total.
     ///
     /// # Errors
     /// If the network lacks a layer, an image is too small, or the size of a seamless texture is not a multiple of the stride.
@@ -169,7 +170,7 @@ impl Job for Synthesised<'_> {
 
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
         let Texture { example, network, layers, seamless, method, rate, clamp, seed, execution, .. } = &self.texture;
-        let Scale { side, steps } = self.work.scales[index];
+        let Scale { side, steps, .. } = self.work.scales[index];
         let whole = example.height().max(example.width());
         let example = (*example).clone().fitted(self.texture.example_side(side, whole)).with_hidden_filled();
         let objective = texture_by(execution, network, network.normalise(&example.rgb.view()), layers)?;

@@ -4,7 +4,8 @@ use ndarray::Axis;
 
 use super::masks::{Masks, MasksError, regions};
 use crate::error::Error;
-use crate::objective::{Place, Targets, Term, style_transfer_by};
+use crate::objective::{Place, Targets, Term, finishing, style_transfer_by};
+use crate::optim::{Method, Optimizer, PyramidAdam};
 use crate::picture::{ColourMap, Dimensions, Picture, coloured_like};
 use crate::recipe::{Preset, Recipe, Scale, Scales, StyleLoss};
 use crate::run::{Canvas, Job, Load, Run, Stage, Start, Units, Work};
@@ -36,19 +37,19 @@ pub struct OwnTerm<'a> {
     pub make: &'a (dyn Fn(&Vgg19<f32>, [usize; 2]) -> Result<Box<dyn Term<f32>>, Error> + Sync),
 }
 
-/// The specification of a style transfer: set the fields, then [run](Self::run) it.
+/// A style transfer, described field by field and then [run](Self::run).
 ///
-/// The result has the content's size. Content and styles are used at their own sizes, scaled down together at smaller scales;
-/// [`Picture::fitted`] resizes a picture first.
+/// The result has the content's size. Content and style are used at the sizes they have, and at smaller scales as much
+/// smaller; [`Picture::fitted`] changes them.
 ///
-/// With [`Dimensions`] in place of pictures it can only be [priced](Self::work).
+/// With [`Dimensions`] in place of pictures it is only [priced](Self::work).
 #[derive(Clone)]
 pub struct Transfer<'a, P = &'a Picture> {
-    /// The content.
+    /// What to show.
     pub content: P,
-    /// The styles with their shares.
+    /// In what manner: one style or several, whose weights are their shares.
     pub styles: Vec<(P, f64)>,
-    /// The network.
+    /// The network whose features measure both.
     pub network: &'a Vgg19<f32>,
     /// The recipe.
     pub recipe: Recipe,
@@ -60,7 +61,7 @@ pub struct Transfer<'a, P = &'a Picture> {
     pub paint_transparent: bool,
     /// The start of the pixels.
     pub start: Start,
-    /// The seed of [`Start::Noise`].
+    /// The seed of all random numbers: of [`Start::Noise`] and of the finishing stage's grids.
     pub seed: u64,
     /// How the network is executed; the memory limit determines its plan.
     pub execution: Execution,
@@ -102,7 +103,7 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
         let content = self.content.into();
         let styles: Vec<Dimensions> = self.styles.iter().map(|(style, _)| (*style).into()).collect();
         let scales = self.scales(content, &styles)?;
-        let loads = scales.iter().map(|scale| self.load(scale.side, content, &styles));
+        let loads = scales.iter().map(|scale| self.load(*scale, content, &styles));
         let loads = loads.collect::<Result<_, _>>()?;
         let start = if let Start::Picture(picture) = &self.start { picture.bytes() } else { 0 };
         let pictures = styles.iter().chain([&content]).map(|picture| picture.bytes()).sum::<usize>();
@@ -121,13 +122,17 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
             let first = scales.iter().position(fits).unwrap_or(last);
             scales.drain(..first.min(last));
         }
+        if let (Some(finish), Some(last)) = (&self.recipe.finish, scales.last().copied()) {
+            scales.push(Scale { steps: finish.steps_at(last.side), finish: true, ..last });
+        }
         Ok(scales)
     }
 
-    fn load(&self, side: usize, content: Dimensions, styles: &[Dimensions]) -> Result<Load, NetworkError> {
+    fn load(&self, scale: Scale, content: Dimensions, styles: &[Dimensions]) -> Result<Load, NetworkError> {
         let Self { recipe, masks, network, execution, .. } = self;
         let network = (*network).clone().with_pooling(recipe.pooling);
-        let scaled = |picture: &Dimensions| picture.fitted(longest(picture.longest(), side, content.longest())).size();
+        let scaled =
+            |picture: &Dimensions| picture.fitted(longest(picture.longest(), scale.side, content.longest())).size();
         // What is seen by regions is made of whole maps, as moments are.
         let whole = masks.is_some() || content.opacity || recipe.style_loss != StyleLoss::Gram;
         let style_place = if whole { Place::Moments } else { Place::Gram };
@@ -136,6 +141,8 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
         for style in &styles {
             recipe.style_layers.layers().max().map_or(Ok(()), |layer| network.check(*style, layer))?;
         }
+        let finish = recipe.finish.as_ref().filter(|_| scale.finish);
+        let style_layers = finish.map_or(&recipe.style_layers, |finish| &finish.style_layers);
         let own = self.own_terms.iter().map(|term| term.place);
         Ok(Load {
             size,
@@ -145,10 +152,11 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
                 .content_layers
                 .layers()
                 .map(Place::Features)
-                .chain(recipe.style_layers.layers().map(style_place))
+                .chain(style_layers.layers().map(style_place))
                 .chain(own)
                 .collect(),
-            method: recipe.method,
+            matched: finish.map(|finish| (finish.layers.layers().collect(), finish.grid)),
+            method: if finish.is_some() { Method::Adam } else { recipe.method },
             network,
             ranks: execution.ranks(),
         })
@@ -161,7 +169,7 @@ fn longest(own: usize, side: usize, whole: usize) -> usize {
 }
 
 impl<'a> Transfer<'a> {
-    /// The run.
+    /// The run of it.
     ///
     /// # Errors
     /// If the network lacks a layer of the recipe, a picture is too small, scales and steps do not match, or regions do not match.
@@ -179,6 +187,9 @@ impl<'a> Transfer<'a> {
     }
 }
 
+/// The most levels of the pyramid whose coefficients the finishing stage moves.
+const LEVELS: usize = 8;
+
 /// A transfer, and what it takes.
 struct Painted<'a> {
     transfer: Transfer<'a>,
@@ -194,7 +205,7 @@ impl Job for Painted<'_> {
         let Transfer { content, styles, recipe, colours, masks, paint_transparent, start, seed, execution, .. } =
             &self.transfer;
         let network = self.transfer.network.clone().with_pooling(recipe.pooling);
-        let Scale { side, steps } = self.work.scales[index];
+        let Scale { side, steps, finish } = self.work.scales[index];
         let whole = content.height().max(content.width());
         let scaled = |picture: &Picture| {
             let own = picture.height().max(picture.width());
@@ -222,18 +233,30 @@ impl Job for Painted<'_> {
         let styles = styles.iter().map(|(style, share)| (normalised(style), *share)).collect();
         let (content, none) = (normalised(&content), Targets::default());
         let targets = self.transfer.targets.unwrap_or(&none);
-        let objective = style_transfer_by(recipe, (execution, &network), content, styles, &regions, targets);
+        let seen_by = (execution, &network);
+        let finish = recipe.finish.as_ref().filter(|_| finish);
+        let objective = match finish {
+            Some(finish) => finishing((recipe, finish), seen_by, content, styles, &regions, targets, *seed),
+            None => style_transfer_by(recipe, seen_by, content, styles, &regions, targets),
+        };
         let mut objective = objective.map_err(MasksError::from)?;
         for own in &self.transfer.own_terms {
             let term = (own.make)(&network, size)?;
             objective = objective.group(own.name, own.weight, vec![(1.0, term)]);
         }
-        let optimizer = recipe.method.optimizer(
-            recipe.rate.for_spread(network.spread()),
-            steps,
-            recipe.clamp.then(|| canvas.bounds()),
-        );
-        Ok(Stage { optimizer, execution: execution.clone(), ..Stage::new(canvas, objective, network, steps) })
+        let bounds = recipe.clamp.then(|| canvas.bounds());
+        let optimizer: Box<dyn Optimizer<f32>> = match finish {
+            Some(finish) => {
+                let adam = PyramidAdam::new(finish.rate.for_spread(network.spread()), LEVELS, steps);
+                Box::new(match bounds {
+                    Some(bounds) => adam.bounds(bounds),
+                    None => adam,
+                })
+            }
+            None => recipe.method.optimizer(recipe.rate.for_spread(network.spread()), steps, bounds),
+        };
+        let (carries, execution) = (finish.is_none(), execution.clone());
+        Ok(Stage { optimizer, execution, carries, ..Stage::new(canvas, objective, network, steps) })
     }
 
     fn finished(&self, picture: Picture) -> Picture {

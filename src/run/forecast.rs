@@ -25,6 +25,8 @@ pub struct Load {
     pub examples: Vec<[usize; 2]>,
     /// Where terms look.
     pub places: BTreeSet<Place>,
+    /// Layers whose features are matched with those of the examples, and the longer side of the grid of positions there.
+    pub matched: Option<(BTreeSet<Layer>, usize)>,
     /// What moves the pixels.
     pub method: Method,
     /// The network.
@@ -110,7 +112,7 @@ const MATRICES: usize = 6;
 const PASS: f64 = 2e-9;
 
 impl Work {
-    /// The forecast within so many bytes of memory for the whole process: at each size the fastest plan that fits.
+    /// The forecast within a memory limit for the whole process, in bytes: at each size the fastest plan that fits.
     ///
     /// # Errors
     /// If the network cannot see a picture of one of the sizes as deep as the job looks, or the memory is too little for
@@ -187,7 +189,10 @@ impl Load {
 
     /// What the network must observe.
     fn request(&self) -> Request {
-        crate::objective::request(&self.places)
+        let matched = self.matched.iter().flat_map(|(layers, _)| layers.iter().copied());
+        let mut request = crate::objective::request(&self.places);
+        request.features.extend(matched);
+        request
     }
 
     /// The layers of moments.
@@ -198,6 +203,26 @@ impl Load {
     /// The work of moments, which are made of maps that are seen, for an image of that height and width.
     fn moments_work(&self, size: [usize; 2]) -> f64 {
         self.moments().into_iter().map(|layer| self.network.gram_work(layer, size)).sum()
+    }
+
+    /// Bytes of the features that are matched with the picture's, and the work of an evaluation's search.
+    fn matching(&self) -> (usize, f64) {
+        let Some((layers, grid)) = &self.matched else { return (0, 0.0) };
+        let (mut bytes, mut work) = (0, 0.0);
+        for &layer in layers {
+            let positions = |size: [usize; 2]| {
+                let [height, width] = size.map(|side| side / layer.stride());
+                let stride = (height.max(width) / grid).max(1);
+                height.div_ceil(stride) * width.div_ceil(stride)
+            };
+            let channels = self.network.channels(layer);
+            let candidates: usize = self.examples.iter().skip(1).map(|size| positions(*size)).sum();
+            // With the picture's own, their matches and the gradient.
+            bytes += (candidates + 4 * positions(self.size)) * channels * size_of::<f32>();
+            // As much as a Gram matrix of as many products.
+            work += Vgg19::<f32>::products_work(positions(self.size) * candidates * channels);
+        }
+        (bytes, work)
     }
 
     fn forecast(&self, scale: Scale, held: usize, memory: usize) -> Result<ScaleForecast, MemoryError> {
@@ -219,7 +244,8 @@ impl Load {
         let matrices = |layer| MATRICES * size_of::<f64>() * self.network.channels(layer).pow(2);
         let moments: usize = self.moments().into_iter().map(matrices).sum();
         let fixed = BASE + self.network.bytes() + held;
-        let always = fixed + (2 + vectors) * picture + window + targets + moments;
+        let (matched, search) = self.matching();
+        let always = fixed + (2 + vectors) * picture + window + targets + moments + matched;
         let usable = (memory as f64 / (1.0 + HOLES)) as usize;
         let (plan, cost) = self.network.plan_within(self.size, &request, self.ranks, usable.saturating_sub(always));
         let evaluation = always + cost.bytes;
@@ -240,7 +266,7 @@ impl Load {
             return Err(MemoryError { size: self.size, needed, allowed: memory });
         }
         let passes = (2 * vectors + 6) as f64 * PASS * pixels(self.size) as f64;
-        let step = cost.work + 2.0 * self.moments_work(self.size) + passes;
+        let step = cost.work + search + 2.0 * self.moments_work(self.size) + passes;
         Ok(ScaleForecast { scale, size: self.size, plan, memory: needed, buffers: cost.maps + picture, step, once })
     }
 

@@ -91,13 +91,25 @@ pub struct Stage {
     pub jitter: usize,
     /// The seed of that.
     pub seed: u64,
+    /// Whether the optimiser of the stage before goes on here, if it can go on at another size.
+    pub carries: bool,
 }
 
 impl Stage {
     /// A stage of that many iterations of L-BFGS.
     pub fn new(canvas: Canvas, objective: Objective<f32>, network: Vgg19<f32>, steps: usize) -> Self {
         let optimizer = Method::Lbfgs.optimizer(1.0, steps, None);
-        Self { canvas, objective, network, execution: Execution::default(), optimizer, steps, jitter: 0, seed: 0 }
+        Self {
+            canvas,
+            objective,
+            network,
+            execution: Execution::default(),
+            optimizer,
+            steps,
+            jitter: 0,
+            seed: 0,
+            carries: true,
+        }
     }
 
     /// The same with the plan of the forecast.
@@ -173,6 +185,7 @@ impl<'a> Run<'a> {
     pub fn new(stage: Stage) -> Self {
         let [height, width] = stage.canvas.size();
         let load = Load {
+            matched: None,
             size: [height, width],
             margin: 0,
             examples: Vec::new(),
@@ -181,7 +194,7 @@ impl<'a> Run<'a> {
             network: stage.network.clone(),
             ranks: stage.execution.ranks(),
         };
-        let scale = Scale { side: height.max(width), steps: stage.steps };
+        let scale = Scale { side: height.max(width), steps: stage.steps, finish: false };
         let job = Single(Work { scales: vec![scale], loads: vec![load], held: 0 });
         let forecast = job.0.within(usize::MAX).expect("without limit");
         Self::from(Box::new(job), stage, forecast)
@@ -257,6 +270,7 @@ impl<'a> Run<'a> {
             self.next_scale()?;
         }
         let stage = &mut self.stage;
+        stage.objective.turn(self.iteration_of_scale);
         let (evaluated, total, groups, gradient) = {
             // Unused memory is not to add up to more than what is in use at some time.
             self.tape.buffers().limit(self.forecast.scales[self.scale].buffers);
@@ -387,7 +401,7 @@ impl<'a> Run<'a> {
         let mut next = next.planned(&self.forecast.scales[self.scale + 1]);
         next.check()?;
         let shape = next.canvas.values().raw_dim();
-        if self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
+        if next.carries && self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
             next.optimizer = std::mem::replace(&mut self.stage.optimizer, Method::Lbfgs.optimizer(1.0, 0, None));
         }
         self.stage = next;

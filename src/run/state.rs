@@ -110,7 +110,7 @@ impl Run<'_> {
             stage.check()?;
             // As in the run itself: an optimiser that goes on at other sizes keeps what it was told, such as to average.
             let shape = stage.canvas.values().raw_dim();
-            if self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
+            if stage.carries && self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
                 std::mem::swap(&mut stage.optimizer, &mut self.stage.optimizer);
             }
             self.stage = stage;

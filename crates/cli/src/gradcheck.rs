@@ -170,13 +170,15 @@ fn as_json(result: &Result<Report, Failure>) -> serde_json::Map<String, Value> {
 }
 
 fn slope_as_json(entry: &Entry) -> Value {
-    let (element, output, direction) = match &entry.place {
-        Place::Element { input, output } => (Some(input), Some(output), None),
-        Place::Direction(number) => (None, None, Some(number)),
+    let (element, elements, output, direction) = match &entry.place {
+        Place::Element { input, output } => (Some(input), None, Some(output), None),
+        Place::Joint { inputs, output } => (None, Some(inputs), Some(output), None),
+        Place::Direction(number) => (None, None, None, Some(number)),
     };
     json!({
         "input": entry.input,
         "element": element,
+        "elements": elements,
         "output": output,
         "direction": direction,
         "verdict": word(entry.verdict),
@@ -217,8 +219,8 @@ fn wrapped(text: &str) -> String {
     lines.join("\n")
 }
 
-/// What becomes of an attempt to print, which [`Results`](super::print::Results) lets succeed: the verdict counts, whoever
-/// reads.
+/// What becomes of an attempt to print, which [`Results`](super::print::Results) lets succeed: the verdict counts, even if
+/// nobody reads.
 fn printed(result: io::Result<Outcome>) -> Result<ExitCode, Error> {
     result.map(Outcome::code).map_err(|why| Error::Failure(format!("cannot write to standard output: {why}")))
 }

@@ -7,10 +7,9 @@ use clap::Args;
 use impasto::picture::{self, Dimensions, Format, Picture};
 use impasto::run::{Bytes, Forecast, Work};
 
-use super::address_space;
-use super::advice;
 use super::error::Error;
 use super::ranks;
+use super::{address_space, advice};
 
 /// The share of the free memory that is used where nobody says otherwise.
 const SHARE: f64 = 0.8;
@@ -149,7 +148,7 @@ fn address_space(root: &Path) -> Option<usize> {
     Some(limit.saturating_sub(reserved) + resident)
 }
 
-/// Bytes by which the address space of this process may grow; `None` where there is no limit.
+/// The remaining address space of this process in bytes; `None` where there is no limit.
 pub(super) fn address_space_left() -> Option<usize> {
     let resident = reader(Path::new("/"))("proc/self/status").and_then(|status| field(&status, "VmRSS:")).unwrap_or(0);
     address_space(Path::new("/")).map(|left| left.saturating_sub(resident))

@@ -54,7 +54,7 @@ const fn labelled(name: &'static str, affects: Affects, scope: Scope, label: &'s
 }
 
 /// The options of `transfer`, `texture` and `invert`.
-const ROWS: [Row; 61] = {
+const ROWS: [Row; 62] = {
     use Affects::{File, Machine, Picture, Place, Talk};
     use Scope::{Batch, Checkpoint, One, Studio};
     [
@@ -111,6 +111,7 @@ const ROWS: [Row; 61] = {
         row("preset", Picture, Studio),
         labelled("style-loss", Picture, Studio, "Style statistics"),
         row("strength", Picture, Studio),
+        row("finish", Picture, Studio),
         row("content-layers", Picture, Studio),
         row("style-layers", Picture, Studio),
         row("content-weight", Picture, Studio),

@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     job: Job,
 
     /// Print it as JSON: peak_memory_bytes, allowed_memory_bytes, seconds, and for each of scales width, height, steps,
-    /// seconds_per_step, peak_memory_bytes and plan
+    /// finish, seconds_per_step, peak_memory_bytes and plan
     #[arg(long, global = true)]
     json: bool,
 }
@@ -63,6 +63,7 @@ pub(super) fn as_json(forecast: &Forecast, memory: usize, speed: Speed) -> serde
             "width": scale.size[1],
             "height": scale.size[0],
             "steps": scale.scale.steps,
+            "finish": scale.scale.finish,
             "seconds_per_step": scale.step(speed).as_secs_f64(),
             "peak_memory_bytes": scale.memory,
             "plan": scale.plan.to_string(),
@@ -81,7 +82,8 @@ fn as_text(forecast: &Forecast, memory: usize, speed: Speed) -> String {
     for scale in &forecast.scales {
         let (size, step) = (format!("{}×{}", scale.size[1], scale.size[0]), scale.step(speed).as_secs_f64());
         let steps = scale.scale.steps;
-        text += &format!("{size:>13} {steps:>6} {step:>7.2} s {:>9}  {}\n", shown(scale.memory), scale.plan);
+        let finish = if scale.scale.finish { "; the finish" } else { "" };
+        text += &format!("{size:>13} {steps:>6} {step:>7.2} s {:>9}  {}{}\n", shown(scale.memory), scale.plan, finish);
     }
     let of = if memory < usize::MAX { format!(" of the {} that may be used", shown(memory)) } else { String::new() };
     text + &format!("about {}, at most {}{of}\n", duration(forecast.time(speed)), shown(forecast.memory()))

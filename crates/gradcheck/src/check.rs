@@ -118,7 +118,7 @@ impl GradCheck {
     /// element is wrong it does not say.
     ///
     /// # Panics
-    /// If there is to be none.
+    /// If `directions` is 0.
     pub fn directions(self, directions: usize) -> Self {
         assert!(directions > 0, "gradcheck: at least one direction is needed");
         Self { extent: Extent::Directions(directions), ..self }
@@ -180,6 +180,11 @@ impl GradCheck {
         match &entry.place {
             Place::Direction(number) => Run { check: self, subject: f, inputs }.direction(entry.input, *number),
             Place::Element { input, .. } => basis(inputs[entry.input].shape(), input),
+            Place::Joint { inputs: all, .. } => {
+                let mut u = ArrayD::zeros(inputs[entry.input].shape());
+                all.iter().for_each(|index| u[&index[..]] = 1.0);
+                u
+            }
         }
     }
 }
