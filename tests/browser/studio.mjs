@@ -153,13 +153,10 @@ try {
 
   await step("the first screen: the demo's pair by one click; the page is small and asks nobody else", async () => {
     await start();
-    let bytes = 0;
-    page.on("response", async (response) => {
-      if (!response.url().includes("/api/")) bytes += (await response.body().catch(() => "")).length;
-    });
     await loadStudio(page);
-    await page.waitForTimeout(300);
-    assert.ok(bytes > 20_000 && bytes < 150_000, `${bytes} bytes`);
+    const bytes = await page.evaluate(() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+      .filter(({ name }) => !name.includes("/api/")).reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0));
+    assert.ok(bytes > 60_000 && bytes < 150_000, `${bytes} bytes`);
     assert.ok(await page.locator("#start").isDisabled());
     assert.ok(await page.locator("#weights").isHidden());
     await accessible(page, "empty");
@@ -281,6 +278,7 @@ try {
   });
 
   await step("two fingers zoom", async () => {
+    await page.evaluate(() => scrollTo(0, 0));
     const box = await page.locator("#stage").boundingBox();
     const client = await context.newCDPSession(page);
     const fingers = (apart) => [-apart, apart].map((x, id) => ({ x: box.x + box.width / 2 + x, y: box.y + box.height / 2, id }));
