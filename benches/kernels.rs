@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use common::{LAYERS, random};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use impasto::kernels::{Buffers, ConvAlgorithm, ConvGeometry, PoolGeometry, conv, gram, pooling};
+use impasto::bench::{Buffers, conv, gram, pooling};
+use impasto::ops::{ConvAlgorithm, ConvGeometry, PoolGeometry};
 use ndarray::{Array2, Array3};
 
 fn convolutions(criterion: &mut Criterion) {

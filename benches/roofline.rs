@@ -6,7 +6,8 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use impasto::kernels::{ConvAlgorithm, product::matrix_product};
+use impasto::bench::product::matrix_product;
+use impasto::ops::ConvAlgorithm;
 use ndarray::Array2;
 use rayon::prelude::*;
 

@@ -6,7 +6,7 @@ mod common;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use impasto::kernels::ConvAlgorithm;
+use impasto::ops::ConvAlgorithm;
 
 fn steps(criterion: &mut Criterion) {
     for size in [256, 512] {

@@ -1,8 +1,8 @@
 //! Files that are either wholly there or not at all.
 
 use std::error::Error;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -17,8 +17,11 @@ const RANDOM: usize = 8;
 const LONGEST_NAME: usize = 200;
 
 /// Writes a file beside its place and renames it when it is complete: whatever goes wrong, the place holds what it
-/// held before, or the whole new file. A symbolic link stays, and what it points to is written. What is no plain file
-/// (a device, a pipe) is written to as it is.
+/// held before, or the whole new file. A symbolic link stays, and what it points to is written.
+///
+/// A file that cannot be replaced so, as one that is a mount of its own or lies in a folder that takes no new files, is
+/// complete elsewhere first and then written in place. What is no plain file (a device, a pipe, an open descriptor as
+/// `/dev/stdout`) is written to as it is.
 ///
 /// # Errors
 /// Those of `write` and of the file system. None names the file beside the place.
@@ -26,50 +29,103 @@ pub fn write_atomically<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let path = &followed(path)?;
-    if is_special(path) {
-        let file = OpenOptions::new().write(true).open(path)?;
+    if is_stream(path) {
+        // What a descriptor's file already holds stays.
+        let file = OpenOptions::new().append(true).open(path)?;
         let mut writer = BufWriter::new(&file);
         write(&mut writer)?;
         return Ok(writer.flush()?);
     }
-    let temporary = beside(path)?;
+    let path = &followed(path)?;
+    let (temporary, is_beside) = match beside(path) {
+        Ok(temporary) => (temporary, true),
+        Err(why) if path.is_file() => (NamedTempFile::new().map_err(|_| why)?, false),
+        Err(why) => return Err(why.into()),
+    };
     let mut writer = BufWriter::new(temporary.as_file());
     write(&mut writer)?;
     writer.flush()?;
     drop(writer);
+    if !is_beside {
+        return Ok(write_in_place(path, temporary.path())?);
+    }
     // Without this, a machine that loses power may have renamed a file whose bytes were not written yet.
     temporary.as_file().sync_all()?;
     if let Ok(old) = path.metadata() {
         temporary.as_file().set_permissions(old.permissions())?;
     }
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    match temporary.persist(path) {
+        Ok(_) => Ok(()),
+        Err(refused) if path.is_file() => Ok(write_in_place(path, refused.file.path()).map_err(|_| refused.error)?),
+        Err(refused) => Err(refused.error.into()),
+    }
+}
+
+/// Gives a file that is there the bytes of another. If that fails, it gets back those that it had.
+fn write_in_place(path: &Path, complete: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let old = fs::read(path);
+    let mut fill = |bytes: &[u8]| {
+        file.rewind()?;
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        file.sync_all()
+    };
+    fill(&fs::read(complete)?).inspect_err(|_| {
+        if let Ok(old) = old {
+            let _ = fill(&old);
+        }
+    })
 }
 
 /// Finds out whether [`write_atomically`] can write a file, before a long computation: its folder is there and takes
-/// new files, and the file, if it is there, is no folder and not protected. Nothing is left behind, and the file is
-/// not touched.
+/// new files, or the file is there and can be written to; and it is no folder and not protected. Nothing is left behind,
+/// and the file is not touched.
 ///
 /// # Errors
 /// What the system says, or why not.
 pub fn check_writable(path: &Path) -> io::Result<()> {
-    let path = &followed(path)?;
     if path.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder; give the name of a file"));
     }
-    if is_special(path) {
+    if is_stream(path) {
         // A pipe is not opened: its reader might take that for the end.
         return Ok(());
     }
+    let path = &followed(path)?;
     let folder = folder(path);
     if !folder.is_dir() {
         return Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no folder {}", folder.display())));
     }
-    if path.metadata().is_ok_and(|old| old.permissions().readonly()) {
+    let Ok(old) = path.metadata() else { return beside(path).map(drop) };
+    if old.permissions().readonly() {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is there and protected against writing"));
     }
-    beside(path).map(drop)
+    // Opened, it can at least be written in place.
+    let Err(why) = OpenOptions::new().write(true).open(path) else { return Ok(()) };
+    let replaceable = why.kind() == io::ErrorKind::PermissionDenied && !is_restricted(folder) && !is_immutable(&why);
+    if replaceable || why.kind() == io::ErrorKind::ExecutableFileBusy { beside(path).map(drop) } else { Err(why) }
+}
+
+/// Whether only the owner of a file in a folder can replace it.
+fn is_restricted(folder: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        const STICKY: u32 = 0o1000;
+        folder.metadata().is_ok_and(|folder| folder.permissions().mode() & STICKY != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        false
+    }
+}
+
+/// Whether a file was refused for what it is and not for whose it is: nobody can replace it.
+fn is_immutable(why: &io::Error) -> bool {
+    const EPERM: i32 = 1;
+    cfg!(unix) && why.raw_os_error() == Some(EPERM)
 }
 
 /// Removes what [`write_atomically`] left beside a place when its process was killed. Nobody else must be writing the file.
@@ -77,8 +133,11 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of the file system.
 pub fn remove_left_behind(path: &Path) -> io::Result<()> {
+    if is_stream(path) {
+        return Ok(());
+    }
     let path = &followed(path)?;
-    let Some(prefix) = prefix(path).filter(|_| !is_special(path)) else { return Ok(()) };
+    let Some(prefix) = prefix(path) else { return Ok(()) };
     for entry in folder(path).read_dir()? {
         let entry = entry?;
         let is_left = entry.file_name().to_str().is_some_and(|name| {
@@ -86,7 +145,7 @@ pub fn remove_left_behind(path: &Path) -> io::Result<()> {
                 .is_some_and(|rest| rest.len() == RANDOM && rest.chars().all(char::is_alphanumeric))
         });
         if is_left && entry.file_type()?.is_file() {
-            std::fs::remove_file(entry.path())?;
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())
@@ -99,7 +158,7 @@ fn prefix(path: &Path) -> Option<String> {
 }
 
 /// Where symbolic links lead to, which need not be there.
-fn followed(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
         match path.read_link() {
@@ -110,8 +169,28 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("its symbolic links lead in a circle"))
 }
 
+/// Whether a path is written to as it is: a device, a pipe, or an open descriptor, whatever it leads to.
+fn is_stream(path: &Path) -> bool {
+    is_special(path) || path.exists() && is_descriptor(path)
+}
+
+/// Whether a path goes through the links of `/proc` that stand for a process's open files.
+fn is_descriptor(path: &Path) -> bool {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        if folder(&path).canonicalize().is_ok_and(|folder| folder.starts_with("/proc") && folder.ends_with("fd")) {
+            return true;
+        }
+        match path.read_link() {
+            Ok(target) => path = folder(&path).join(target),
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
 /// Whether something is there that is neither a file nor a folder.
-fn is_special(path: &Path) -> bool {
+pub(crate) fn is_special(path: &Path) -> bool {
     path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir())
 }
 
@@ -128,7 +207,7 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
     {
         // As any other new file: readable by whom the user's umask allows.
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(folder(path)).map_err(|error| {
         // The file's own error names it; what the system says is within.
@@ -154,7 +233,7 @@ mod tests {
             Err(io::Error::other("the power fails"))
         });
         assert_eq!(failed.unwrap_err().to_string(), "the power fails");
-        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }
 
@@ -165,10 +244,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (ours, plain) = (folder.path().join("ours"), folder.path().join("plain"));
         write_atomically(&ours, |file| file.write_all(b"x")).unwrap();
-        std::fs::write(&plain, b"x").unwrap();
+        fs::write(&plain, b"x").unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
-        std::fs::set_permissions(&ours, std::fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(&ours, fs::Permissions::from_mode(0o640)).unwrap();
         write_atomically(&ours, |file| file.write_all(b"y")).unwrap();
         assert_eq!(mode(&ours) & 0o777, 0o640);
     }
@@ -179,13 +258,13 @@ mod tests {
         use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        std::fs::create_dir(at("elsewhere")).unwrap();
+        fs::create_dir(at("elsewhere")).unwrap();
         symlink("elsewhere/file", at("link")).unwrap();
         symlink("link", at("link to link")).unwrap();
         check_writable(&at("link to link")).unwrap();
         for text in ["first", "second"] {
             write_atomically(&at("link to link"), |file| file.write_all(text.as_bytes())).unwrap();
-            assert_eq!(std::fs::read_to_string(at("elsewhere/file")).unwrap(), text);
+            assert_eq!(fs::read_to_string(at("elsewhere/file")).unwrap(), text);
         }
         assert!(at("link").is_symlink() && at("link to link").is_symlink());
         assert_eq!(at("elsewhere").read_dir().unwrap().count(), 1);
@@ -204,13 +283,13 @@ mod tests {
         assert!(error.contains("it is a folder"), "{error}");
         check_writable(&at("file")).unwrap();
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
-        std::fs::write(at("file"), "kept").unwrap();
+        fs::write(at("file"), "kept").unwrap();
         let mut protected = at("file").metadata().unwrap().permissions();
         protected.set_readonly(true);
-        std::fs::set_permissions(at("file"), protected).unwrap();
+        fs::set_permissions(at("file"), protected).unwrap();
         let error = check_writable(&at("file")).unwrap_err().to_string();
         assert!(error.contains("protected"), "{error}");
-        assert_eq!(std::fs::read_to_string(at("file")).unwrap(), "kept");
+        assert_eq!(fs::read_to_string(at("file")).unwrap(), "kept");
         #[cfg(target_os = "linux")]
         for text in [
             check_writable(Path::new("/proc/impasto.png")).unwrap_err().to_string(),
@@ -228,7 +307,7 @@ mod tests {
         let left = std::mem::ManuallyDrop::new(beside(&at("a.png")).unwrap());
         let other = beside(&at("b.png")).unwrap();
         for name in ["a.png", ".impasto-a.png-short", ".impasto-a.png-abcd.txt", "impasto-a.png-12345678"] {
-            std::fs::write(at(name), "kept").unwrap();
+            fs::write(at(name), "kept").unwrap();
         }
         assert!(left.path().exists());
         remove_left_behind(&at("a.png")).unwrap();
@@ -238,6 +317,43 @@ mod tests {
         write_atomically(&long, |file| file.write_all(b"x")).unwrap();
         remove_left_behind(&long).unwrap();
         assert!(long.exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_open_descriptor_is_written_after_what_it_has() {
+        use std::os::fd::AsRawFd;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let mut file = File::create(&path).unwrap();
+        file.write_all(b"head ").unwrap();
+        let descriptor = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        check_writable(&descriptor).unwrap();
+        write_atomically(&descriptor, |file| file.write_all(b"and rest")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"head and rest");
+        let (mut reader, writer) = io::pipe().unwrap();
+        let pipe = PathBuf::from(format!("/dev/fd/{}", writer.as_raw_fd()));
+        check_writable(&pipe).unwrap();
+        write_atomically(&pipe, |file| file.write_all(b"through")).unwrap();
+        drop(writer);
+        let mut read = String::new();
+        io::Read::read_to_string(&mut reader, &mut read).unwrap();
+        assert_eq!(read, "through");
+    }
+
+    #[test]
+    fn a_file_written_in_place_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let [place, complete] = ["place", "complete"].map(|name| folder.path().join(name));
+        for (old, new) in [("a longer one", "short"), ("short", "a longer one")] {
+            fs::write(&place, old).unwrap();
+            fs::write(&complete, new).unwrap();
+            let link = folder.path().join("same file");
+            fs::hard_link(&place, &link).unwrap();
+            write_in_place(&place, &complete).unwrap();
+            assert_eq!(fs::read_to_string(&link).unwrap(), new);
+            fs::remove_file(link).unwrap();
+        }
     }
 
     #[cfg(target_os = "linux")]

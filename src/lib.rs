@@ -5,12 +5,12 @@
 //! ```no_run
 //! use std::ops::ControlFlow;
 //!
-//! use impasto::{FoundWeights, Picture, Preset, Progress, Transfer, Vgg19, Weights};
+//! use impasto::{Picture, Preset, Progress, Transfer, Vgg19, Weights};
 //!
 //! # fn main() -> Result<(), impasto::Error> {
 //! let content = Picture::open("content.jpg")?.fitted(512);
 //! let style = Picture::open("style.jpg")?.fitted(512);
-//! let network = Vgg19::new(Weights::load(&FoundWeights::find(None)?.source, None)?);
+//! let network = Vgg19::new(Weights::find()?);
 //! let mut run = Transfer::new(&content, &style, &network, Preset::Balanced).run()?;
 //! run.finish(&mut |progress: &Progress| {
 //!     println!("{} of {}: loss {}", progress.iteration, progress.iterations, progress.total);
@@ -36,14 +36,23 @@
 //! | [`ops`] | differentiable operations, one file each |
 //! | [`tape`] | reverse-mode automatic differentiation |
 //! | [`comm`] | communicators: processes that compute one picture together |
-//! | [`kernels`] | arrays in, arrays out: convolution, products, pooling |
+//! | `kernels` | arrays in, arrays out: convolution, products, pooling; not public |
+//!
+//! # What it does to the process
+//!
+//! - Work runs on the threads of [rayon](https://docs.rs/rayon)'s current pool; results have the same bits on any number of them.
+//! - With the feature `openblas`, the first matrix product sets the number of OpenBLAS's threads to 1, for the whole process.
+//! - It prints nothing and installs no panic hook. A decoder's panic is caught and becomes an error; the process's own hook may
+//!   print it, unless it asks [`picture::is_decoding`].
 
 mod atomic_file;
 pub mod comm;
 mod error;
+mod escape;
+mod file_identity;
 pub mod gradcheck;
 pub mod jobs;
-pub mod kernels;
+mod kernels;
 pub mod objective;
 pub mod ops;
 pub mod optim;
@@ -54,7 +63,15 @@ pub mod tape;
 pub mod vgg;
 
 pub use atomic_file::{check_writable, remove_left_behind, write_atomically};
+/// Kernels for the benches and tests of this package; no part of the API.
+#[doc(hidden)]
+pub mod bench {
+    pub use crate::kernels::{Buffers, conv, eigen, gram, pooling, product};
+}
+
 pub use error::Error;
+pub use escape::{escaped, is_hostile};
+pub use file_identity::{Clash, first_clash, same_file};
 pub use jobs::{Invert, Texture, Transfer};
 pub use picture::Picture;
 pub use recipe::{LayerWeights, Preset, Recipe};

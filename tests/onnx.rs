@@ -5,8 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use impasto::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry};
-use impasto::ops;
+use impasto::ops::{self, ConvAlgorithm, ConvGeometry, PoolGeometry};
 use impasto::tape::{Real, Tape, Var};
 use ndarray::{Array3, ArrayD, Ix4, IxDyn};
 use npyz::NpyFile;

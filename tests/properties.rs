@@ -1,8 +1,7 @@
 //! Identities that hold whatever the numbers are.
 
-use impasto::kernels::eigen::symmetric_eigen;
-use impasto::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry};
-use impasto::ops;
+use impasto::bench::eigen::symmetric_eigen;
+use impasto::ops::{self, ConvAlgorithm, ConvGeometry, PoolGeometry};
 use impasto::tape::{Tape, Var};
 use ndarray::{Array, Array3, Array4, ArrayD, Dimension, Ix2, IxDyn, s};
 use proptest::prelude::*;

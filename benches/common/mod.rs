@@ -2,8 +2,8 @@
 #![allow(dead_code, missing_docs, reason = "each bench uses a part")]
 
 use impasto::Preset;
-use impasto::kernels::ConvAlgorithm;
 use impasto::objective::{Objective, style_transfer};
+use impasto::ops::ConvAlgorithm;
 use impasto::tape::Tape;
 use impasto::vgg::{Vgg19, Weights};
 use ndarray::{Array, Dimension, ShapeBuilder};

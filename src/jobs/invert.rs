@@ -1,4 +1,4 @@
-//! Representation inversion: which pictures does a layer take for a given one? (Mahendran & Vedaldi 2014)
+//! Representation inversion: finds a picture that a layer cannot tell from a given one (Mahendran & Vedaldi 2014).
 
 use crate::error::Error;
 use crate::objective::{Place, Priors, Selection, inversion_by, typical_norm};
@@ -8,47 +8,46 @@ use crate::recipe::Scale;
 use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Units, forecast_and_load};
 use crate::vgg::{Execution, Layer, Vgg19};
 
-/// An inversion, described field by field and then [run](Self::run).
+/// The specification of an inversion: set the fields, then [run](Self::run) it.
 ///
-/// What is optimised is the paper's x: the picture on 0..255 with the network's mean subtracted.
+/// It optimises the paper's x: the picture on 0..255 with the network's mean subtracted.
 #[derive(Clone)]
 pub struct Invert<'a> {
-    /// The picture whose features are sought.
+    /// The picture to invert.
     pub image: &'a Picture,
     /// The network.
     pub network: &'a Vgg19<f32>,
-    /// The layer whose features are sought.
+    /// The layer to invert.
     pub layer: Layer,
-    /// Which of its features.
+    /// The features of the layer.
     pub selection: Selection,
     /// The image priors.
     pub priors: Priors,
     /// The picture to start from, resized; `None` is normal noise.
     pub start: Option<Picture>,
-    /// The norm of that noise as a share of σ: 1 as published.
+    /// The norm of the noise as a share of σ; the published value is 1.
     pub noise: f64,
-    /// What moves the pixels.
+    /// The optimiser.
     pub method: Method,
-    /// Its rate: Adam's in levels of 0..255, momentum's as published, to be multiplied by σ².
+    /// The learning rate: Adam's in levels of 0..255, momentum's as published, before multiplication by σ².
     pub rate: f64,
-    /// How many iterations.
+    /// The number of iterations.
     pub steps: usize,
-    /// Whether pixels are kept in 0..1 while they move; otherwise they are clamped when written.
+    /// Whether pixel values stay in 0..1 during optimisation; otherwise they are clamped when written.
     pub clamp: bool,
-    /// How far, in pixels, the part of the picture that the network sees moves at random between iterations; 0 leaves it.
-    /// The picture is optimised with that much of a margin, which is cut off in the end. Not for L-BFGS, which takes the
-    /// objective for a fixed function.
+    /// Jitter: the largest random shift, in pixels, of the network's view between iterations; 0 for none. The picture is optimised
+    /// with a margin of that width, which is cropped at the end. Not for L-BFGS, which needs a fixed objective.
     pub jitter: usize,
     /// The seed of all random numbers.
     pub seed: u64,
-    /// How the network is executed; its plan follows from the memory that may be used.
+    /// How the network is executed; the memory limit determines its plan.
     pub execution: Execution,
 }
 
 impl<'a> Invert<'a> {
-    /// The rate that the published procedure begins with, before it is multiplied by σ².
+    /// The first learning rate of the published procedure, before multiplication by σ².
     pub const PUBLISHED_RATE: f64 = 4e-3;
-    /// Adam's rate where nobody gives one, in levels of 0..255.
+    /// Adam's default learning rate, in levels of 0..255.
     pub const ADAM_RATE: f64 = 4.0;
 
     /// An inversion by 400 iterations of L-BFGS from noise, with [light priors](Priors::light).
@@ -78,18 +77,18 @@ impl<'a> Invert<'a> {
         Self { method: Method::Momentum, rate: Self::PUBLISHED_RATE, priors, ..Self::new(image, network, layer) }
     }
 
-    /// The run of it. Groups of terms are `error`, the normalised representation error ‖Φ(x)−Φ₀‖²/‖Φ₀‖², `tv` and `alpha`.
+    /// The run. Its groups of terms are `error`, the normalised representation error ‖Φ(x)−Φ₀‖²/‖Φ₀‖², `tv` and `alpha`.
     ///
     /// # Errors
-    /// If the network has not the layer, the picture is too small for it, or the selection does not fit its features.
+    /// If the network lacks the layer, the picture is too small for it, or the selection does not fit its features.
     pub fn run(self) -> Result<Run<'a>, Error> {
         self.run_within(usize::MAX)
     }
 
-    /// The same with no more than so many bytes of memory for the whole process.
+    /// [`run`](Self::run) with a memory limit for the whole process, in bytes.
     ///
     /// # Errors
-    /// As [`run`](Self::run), and if the memory does not do.
+    /// As [`run`](Self::run), or if the memory limit is too low.
     pub fn run_within(self, memory: usize) -> Result<Run<'a>, Error> {
         Run::within(self.scaled(), memory)
     }
@@ -111,7 +110,7 @@ impl<'a> Invert<'a> {
         Inverted { invert: self, scales }
     }
 
-    /// Where x starts.
+    /// The start of x.
     fn canvas(&self) -> Canvas {
         let size = [self.image.height(), self.image.width()];
         match &self.start {

@@ -1,53 +1,53 @@
-//! Where which style goes: masks of content and styles, whose regions pair by colour, and what is transparent.
+//! Masks of content and styles, whose regions are matched by colour, and transparency.
 
 use ndarray::Array2;
 
 use crate::objective::{Region, RegionError};
 use crate::picture::{Picture, RegionColour, Regions};
 
-/// The regions of a content and of its styles: each region of the content is painted after the regions of about its colour in
-/// the styles.
+/// The regions of a content and of its styles: each region of the content takes the style of the regions with about the same
+/// colour.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Masks {
-    /// The content's.
+    /// The content's regions.
     pub content: Regions,
-    /// Those of each style, in their order.
+    /// The regions of each style, in order.
     pub styles: Vec<Regions>,
 }
 
-/// Why pictures cannot be painted by regions.
+/// Regions that cannot be painted.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[non_exhaustive]
 pub enum MasksError {
-    /// A region at a layer.
+    /// A region vanishes at a layer.
     #[error(transparent)]
     Region(#[from] RegionError),
-    /// A region of the content that no style has.
+    /// No style has a region of the content.
     #[error("the content's mask has a region that no style's mask has: {0}; regions pair by colour")]
     OfContent(RegionColour),
-    /// A region of a style that the content has not.
+    /// The content lacks a region of a style.
     #[error("the mask of style {style} has a region that the content's mask has not: {colour}; regions pair by colour")]
     OfStyle {
-        /// Which style, from 1.
+        /// The style's number, from 1.
         style: usize,
         /// The region.
         colour: RegionColour,
     },
-    /// Another number of masks than of styles.
+    /// The numbers of masks and styles differ.
     #[error("there are {masks} masks of styles for {styles} styles; each style needs one")]
     Count {
-        /// How many masks.
+        /// The number of masks.
         masks: usize,
-        /// How many styles.
+        /// The number of styles.
         styles: usize,
     },
-    /// Nothing of a picture is visible.
+    /// A picture is wholly transparent.
     #[error("all of the {0} is transparent")]
     Invisible(&'static str),
 }
 
 impl Masks {
-    /// Checks that each region has its partner.
+    /// Checks that each region has a match.
     pub(super) fn check(&self, styles: usize) -> Result<(), MasksError> {
         let has = |regions: &Regions, colour: RegionColour| regions.colours().iter().any(|own| own.is_near(colour));
         if self.styles.len() != styles {
@@ -66,8 +66,8 @@ impl Masks {
     }
 }
 
-/// The regions of pictures at the size they are used at. Transparent pixels of the styles take no part; nor do those of the
-/// content, unless the caller paints them.
+/// The regions of pictures at the size of their use. Transparent pixels of the styles are ignored; so are those of the content,
+/// unless the caller paints them.
 pub(super) fn regions(
     masks: Option<&Masks>,
     content: &Picture,
@@ -99,7 +99,7 @@ pub(super) fn regions(
     Ok(masks.content.colours().iter().map(region).collect())
 }
 
-/// What is in a part and visible; `None` if that is everything.
+/// The visible pixels of a region; `None` if that is all.
 fn together(part: Array2<f32>, alpha: Option<&Array2<f32>>) -> Option<Array2<f32>> {
     let weights = alpha.map_or_else(|| part.clone(), |alpha| &part * alpha);
     // Averages of ones may differ from 1 by rounding.

@@ -1,4 +1,4 @@
-//! The jobs: a description of what is wanted, which a [`Run`](crate::run::Run) carries out.
+//! The jobs: specifications that a [`Run`](crate::run::Run) executes.
 
 mod invert;
 mod masks;

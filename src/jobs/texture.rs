@@ -1,4 +1,4 @@
-//! Texture synthesis: from noise, a picture that looks like an example in every part (Gatys, Ecker & Bethge 2015).
+//! Texture synthesis: makes, from noise, a picture that resembles an example everywhere (Gatys, Ecker & Bethge 2015).
 
 use crate::error::Error;
 use crate::objective::{Place, texture_by, texture_layers};
@@ -8,41 +8,42 @@ use crate::recipe::{LayerWeights, Rate, Scale, Scales, Steps};
 use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, forecast_and_load};
 use crate::vgg::{Execution, Layer, Vgg19};
 
-/// A texture synthesis, described field by field and then [run](Self::run).
+/// The specification of a texture synthesis: set the fields, then [run](Self::run) it.
 #[derive(Clone)]
 pub struct Texture<'a> {
-    /// What to look like.
+    /// The example.
     pub example: &'a Picture,
     /// The network; the paper's has average pooling.
     pub network: &'a Vgg19<f32>,
-    /// Layers whose Gram matrices are to agree with the example's, and their weights.
+    /// Layers whose Gram matrices approach the example's, with their weights.
     pub layers: LayerWeights,
     /// Height and width of the texture in pixels.
     pub size: [usize; 2],
-    /// Whether the texture is to tile: the network's convolutions then wrap around its edges.
+    /// Whether the texture tiles: the network's convolutions then wrap around its edges.
     pub seamless: bool,
-    /// Whether the texture gets the example's colour histogram in the end; see [`match_histogram`].
+    /// Whether the finished texture receives the example's colour histogram; see [`match_histogram`].
     pub histogram: bool,
-    /// What moves the pixels.
+    /// The optimiser.
     pub method: Method,
-    /// Its rate.
+    /// The learning rate.
     pub rate: Rate,
-    /// The sizes that are made one after the other, of texture and example alike.
+    /// The scales of texture and example, from small to large.
     pub scales: Scales,
-    /// How many iterations.
+    /// The number of iterations.
     pub steps: Steps,
-    /// Whether pixels are kept in 0..1 while they move; otherwise they are clamped when written.
+    /// Whether pixel values stay in 0..1 during optimisation; otherwise they are clamped when written.
     pub clamp: bool,
     /// The seed of the noise.
     pub seed: u64,
-    /// How the network is executed; its plan follows from the memory that may be used.
+    /// How the network is executed; the memory limit determines its plan.
     pub execution: Execution,
 }
 
-/// Why a texture cannot be made.
+/// A texture that cannot be made.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[non_exhaustive]
 pub enum TextureError {
-    /// The poolings would cut off what has to meet the opposite edge.
+    /// The poolings would crop pixels at a seamless edge.
     #[error(
         "a seamless texture with {layer} needs a width and a height that are multiples of {stride}, not {width}×{height}"
     )]
@@ -79,19 +80,18 @@ impl<'a> Texture<'a> {
         }
     }
 
-    /// The run of it. There is one group of terms, `gram`, which is the total.
+    /// The run. It has one group of terms, `gram`, which is the total.
     ///
     /// # Errors
-    /// If the network has not all layers, an image is too small for them, or a seamless one has a size that is no
-    /// multiple of their stride.
+    /// If the network lacks a layer, an image is too small, or the size of a seamless texture is not a multiple of the stride.
     pub fn run(self) -> Result<Run<'a>, Error> {
         self.run_within(usize::MAX)
     }
 
-    /// The same with no more than so many bytes of memory for the whole process.
+    /// [`run`](Self::run) with a memory limit for the whole process, in bytes.
     ///
     /// # Errors
-    /// As [`run`](Self::run), and if the memory does not do.
+    /// As [`run`](Self::run), or if the memory limit is too low.
     pub fn run_within(self, memory: usize) -> Result<Run<'a>, Error> {
         Run::within(self.scaled()?, memory)
     }
@@ -105,7 +105,7 @@ impl<'a> Texture<'a> {
         forecast_and_load(&self.scaled_to(side)?, memory)
     }
 
-    /// With a texture of another size.
+    /// The specification with another size.
     fn scaled_to(self, side: usize) -> Result<Scaled<'a>, Error> {
         let own = self.size[0].max(self.size[1]);
         let size = self.size.map(|length| (length * side).div_ceil(own).max(1));

@@ -1,4 +1,4 @@
-//! Style transfer: repaint a content image in the manner of a style image (Gatys, Ecker & Bethge 2016).
+//! Style transfer: repaints a content image in the style of another (Gatys, Ecker & Bethge 2016).
 
 use ndarray::Axis;
 
@@ -10,50 +10,51 @@ use crate::recipe::{Preset, Recipe, Scale, Scales, StyleLoss};
 use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Start, Units, forecast_and_load};
 use crate::vgg::{Execution, Vgg19};
 
-/// Whose colours the picture gets.
+/// The colours of the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Colours {
-    /// The style's, as it comes.
+    /// The style's colours.
     #[default]
     Style,
-    /// The content's: of the painting its lightness is kept; see [`coloured_like`].
+    /// The content's colours with the painting's lightness; see [`coloured_like`].
     Content,
-    /// The content's, which the style is given before it is looked at; see [`Picture::in_colours_of`].
+    /// The content's colours, applied to the style first; see [`Picture::in_colours_of`].
     Match(ColourMap),
 }
 
-/// A style transfer, described field by field and then [run](Self::run).
+/// The specification of a style transfer: set the fields, then [run](Self::run) it.
 ///
-/// The result has the content's size. Content and style are used at the sizes they have, and at smaller scales as much
-/// smaller; [`Picture::fitted`] changes them.
+/// The result has the content's size. Content and styles are used at their own sizes, scaled down together at smaller scales;
+/// [`Picture::fitted`] resizes a picture first.
 #[derive(Clone)]
 pub struct Transfer<'a> {
-    /// What to show.
+    /// The content.
     pub content: &'a Picture,
-    /// In what manner: one style or several, whose weights are their shares.
+    /// The styles with their shares.
     pub styles: Vec<(&'a Picture, f64)>,
-    /// The network whose features measure both.
+    /// The network.
     pub network: &'a Vgg19<f32>,
-    /// How it is done.
+    /// The recipe.
     pub recipe: Recipe,
-    /// Whose colours the picture gets.
+    /// The colours of the result.
     pub colours: Colours,
-    /// Where which style goes; `None` for the same everywhere.
+    /// The regions of the styles; `None` for the same style everywhere.
     pub masks: Option<Masks>,
-    /// Whether transparent pixels of the content are painted like others; otherwise they stay as they are and take no part.
+    /// Whether to paint the content's transparent pixels; otherwise they stay unchanged and do not count.
     pub paint_transparent: bool,
-    /// Where the pixels start.
+    /// The start of the pixels.
     pub start: Start,
-    /// The seed of all random numbers: of [`Start::Noise`].
+    /// The seed of [`Start::Noise`].
     pub seed: u64,
-    /// How the network is executed; its plan follows from the memory that may be used.
+    /// How the network is executed; the memory limit determines its plan.
     pub execution: Execution,
-    /// Where what was seen of styles is kept for further transfers; `None` to keep nothing.
+    /// A cache of the styles' features for further transfers; `None` for no cache.
     pub targets: Option<&'a Targets<f32>>,
 }
 
 impl<'a> Transfer<'a> {
-    /// A transfer by a preset's recipe for the network: its pooling is the recipe's, whatever `network` has.
+    /// A transfer with a preset's recipe. The recipe's pooling overrides that of `network`.
     pub fn new(content: &'a Picture, style: &'a Picture, network: &'a Vgg19<f32>, preset: Preset) -> Self {
         let recipe = preset.recipe(network.is_trained());
         Self {
@@ -71,19 +72,18 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// The run of it.
+    /// The run.
     ///
     /// # Errors
-    /// If the network has not all layers that the recipe names, a picture is too small for them, or scales and steps do
-    /// not go together; or regions do not.
+    /// If the network lacks a layer of the recipe, a picture is too small, scales and steps do not match, or regions do not match.
     pub fn run(self) -> Result<Run<'a>, Error> {
         self.run_within(usize::MAX)
     }
 
-    /// The same with no more than so many bytes of memory for the whole process.
+    /// [`run`](Self::run) with a memory limit for the whole process, in bytes.
     ///
     /// # Errors
-    /// As [`run`](Self::run), and if the memory does not do.
+    /// As [`run`](Self::run), or if the memory limit is too low.
     pub fn run_within(self, memory: usize) -> Result<Run<'a>, Error> {
         Run::within(self.scaled()?, memory)
     }
@@ -110,7 +110,7 @@ impl<'a> Transfer<'a> {
         let side = self.content.height().max(self.content.width());
         let mut scales = self.recipe.scales.schedule(&self.recipe.steps, to)?;
         if self.recipe.scales == Scales::Auto {
-            // Narrow pictures begin larger, so that the deepest layer sees something of them.
+            // Narrow pictures start larger, so that the deepest layer has positions.
             let pictures = self.styles.iter().map(|(style, _)| *style).chain([self.content]);
             let narrowest = pictures.map(|picture| picture.height().min(picture.width())).min().unwrap_or(0);
             let (least, last) = (self.recipe.deepest().stride(), scales.len() - 1);

@@ -5,6 +5,7 @@ use ndarray::{ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 use strum::{Display, EnumString, VariantNames};
 
 use super::simd::InstructionSet;
+pub(crate) use super::winograd::Shape;
 use super::{Buffers, Gradient, Output, Real, direct, im2col, narrow, winograd};
 
 /// How a convolution's result is computed. All agree to rounding.
@@ -28,7 +29,7 @@ impl ConvAlgorithm {
     pub const ALL: [Self; 4] = [Self::Auto, Self::Direct, Self::Im2col, Self::Winograd];
 
     /// Whether a convolution of this geometry with a weight (out, in, kernel height, kernel width) can be computed
-    /// together with a ReLU, and a pooling behind that if it is to be `pooled`, by [`forward_fused`] and
+    /// together with a ReLU and, if `pooled`, a pooling after it, by [`forward_fused`] and
     /// [`backward_data_fused`].
     pub fn fuses(self, geometry: &ConvGeometry, weight: (usize, usize, usize, usize), pooled: bool) -> bool {
         match self.method(geometry, weight) {
@@ -273,6 +274,12 @@ pub fn backward_weight<T: Real>(
         ConvAlgorithm::Direct => direct::backward_weight(geometry, x, dy, dw),
         _ => im2col::backward_weight(geometry, x, dy, dw, buffers),
     }
+}
+
+/// Bytes of scratch memory that 3×3 convolutions of these shapes take one after the other on so many threads, by the
+/// fastest algorithm; see [`winograd::scratch_bytes`].
+pub(crate) fn scratch_bytes<T: Real>(shapes: impl IntoIterator<Item = Shape>, threads: usize) -> usize {
+    winograd::scratch_bytes::<T>(InstructionSet::best(), shapes, threads)
 }
 
 fn check_shapes(

@@ -44,7 +44,7 @@ impl Cells {
         (self.rows * self.width).max(1)
     }
 
-    /// Positions that a task multiplies by a small matrix; each cell is cut anew.
+    /// Positions per task of a product with a small matrix; each cell is divided separately.
     fn part(self) -> usize {
         self.positions().div_ceil(4).clamp(32, RUN / 4)
     }
@@ -180,6 +180,11 @@ pub fn times_in_place<T: Real>(f: &mut [T], s: &ArrayView2<'_, T>, cells: Cells,
             &mut ArrayViewMut2::from_shape(shape, f).expect("whole positions"),
         );
     });
+}
+
+/// Bytes of scratch memory that [`times_in_place`] takes on so many threads.
+pub fn scratch_bytes<T>(channels: usize, cells: Cells, threads: usize) -> usize {
+    threads * cells.part() * channels * size_of::<T>()
 }
 
 /// Rows that are summed in the elements' own precision before they enter a sum in f64.

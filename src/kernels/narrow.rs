@@ -10,7 +10,6 @@
 use ndarray::{ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3};
 use rayon::prelude::*;
 
-use super::shared::Shared;
 use super::simd::{InstructionSet, Job, MAX_ROWS, Simd, first_lanes};
 use super::sink::Sink;
 use super::source::{Source, read_bits, with_gradient};
@@ -116,8 +115,8 @@ pub fn forward<T: Real>(
         sink: Sink::new(output, None, (y_height, y_width, outputs)),
         workspace,
     };
-    // Tasks write different rows.
-    (0..y_height).into_par_iter().for_each(|y| T::narrow_forward(set, Row { of: &rows, y }));
+    // SAFETY: each task has a row of its own.
+    (0..y_height).into_par_iter().for_each(|y| T::narrow_forward(set, unsafe { Row::new(&rows, y) }));
 }
 
 /// What all rows of a result need.
@@ -127,7 +126,7 @@ pub struct Forward<'a, T> {
     weights: Panels<T>,
     bias: Panels<T>,
     padding: Padding,
-    sink: Sink<T>,
+    sink: Sink<'a, T>,
     workspace: &'a Workspace,
 }
 
@@ -135,6 +134,17 @@ pub struct Forward<'a, T> {
 pub struct Row<'a, T> {
     of: &'a Forward<'a, T>,
     y: usize,
+}
+
+impl<'a, T: Real> Row<'a, T> {
+    /// Row `y` of the result.
+    ///
+    /// # Safety
+    /// The row must exist, and no other thread may access it while it is computed.
+    unsafe fn new(of: &'a Forward<'a, T>, y: usize) -> Self {
+        debug_assert!(y < of.sink.height);
+        Self { of, y }
+    }
 }
 
 impl<T: Real> Job<T> for Row<'_, T> {
@@ -213,12 +223,10 @@ pub fn data_gradient<T: Real>(
         let weights = Panels::new(set, outputs, SIDE * SIDE * channels, weight);
         // A task computes one row more on each side than it owns: few enough, and few tasks only for small images.
         let owned = (x_height / 16).clamp(4, 32);
-        let to = Shared(dx.as_slice_mut().expect("standard layout").as_mut_ptr());
-        (0..x_height.div_ceil(owned)).into_par_iter().for_each(|task| {
+        let to = dx.as_slice_mut().expect("standard layout").par_chunks_mut((owned * x_width * channels).max(1));
+        to.enumerate().for_each(|(task, to)| {
             let own = (task * owned, (task * owned + owned).min(x_height));
             let size = (x_width, channels);
-            // Tasks own different rows.
-            let to = to.at(own.0 * x_width * channels);
             let rows = Rows { dy: &dy, weights: &weights, size, padding, own, to, accumulate, workspace };
             T::narrow_backward(set, rows);
         });
@@ -227,14 +235,14 @@ pub fn data_gradient<T: Real>(
 
 /// The gradient of some rows of the image.
 pub struct Rows<'a, T> {
-    dy: &'a Source<T>,
+    dy: &'a Source<'a, T>,
     weights: &'a Panels<T>,
     /// Width and channels of the image.
     size: (usize, usize),
     padding: Padding,
     /// The first row and the one behind the last.
     own: (usize, usize),
-    to: *mut T,
+    to: &'a mut [T],
     accumulate: bool,
     workspace: &'a Workspace,
 }
@@ -285,8 +293,7 @@ impl<T: Real> Job<T> for Rows<'_, T> {
         }
         for (row, line) in sums.chunks_exact(len).enumerate() {
             let line = &line[self.padding.left * channels..][..x_width * channels];
-            // SAFETY: this task alone owns these rows of the image.
-            let to = unsafe { std::slice::from_raw_parts_mut(self.to.add(row * line.len()), line.len()) };
+            let to = &mut self.to[row * line.len()..][..line.len()];
             if self.accumulate {
                 to.iter_mut().zip(line).for_each(|(to, &sum)| *to += sum);
             } else {

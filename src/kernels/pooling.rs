@@ -12,6 +12,7 @@ use super::Real;
 /// How a window is summarised.
 #[derive(Clone, Copy, Debug, Default, Display, EnumString, PartialEq, Eq, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Pooling {
     /// By its maximum, as VGG19 was trained.
     #[default]

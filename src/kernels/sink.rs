@@ -1,5 +1,7 @@
 //! Where a convolution's results go: bias, ReLU and its mask, pooling, and the write.
 
+use std::marker::PhantomData;
+
 use super::simd::{Simd, first_lanes};
 use super::{Output, Real};
 
@@ -17,25 +19,31 @@ pub enum Stage {
 }
 
 /// Where results go.
-pub struct Sink<T> {
-    pub stage: Stage,
-    pub data: *mut T,
+pub struct Sink<'a, T> {
+    stage: Stage,
+    data: *mut T,
     /// Laid out as in `BitMask`; null for none.
-    pub mask: *mut u8,
+    mask: *mut u8,
     /// One per channel; null for none.
-    pub bias: *const T,
+    bias: *const T,
     /// Of the convolution's result.
     pub height: usize,
     pub width: usize,
     pub channels: usize,
+    borrow: PhantomData<(&'a mut [T], &'a [T])>,
 }
 
-// SAFETY: tasks write disjoint tiles and panels of channels, and read the bias only.
-unsafe impl<T: Sync> Sync for Sink<T> {}
+// SAFETY: it is written by unsafe functions alone, whose callers see to it that no two threads write the same place; the bias is
+// only read from.
+unsafe impl<T: Send + Sync> Sync for Sink<'_, T> {}
 
-impl<T: Real> Sink<T> {
+impl<'a, T: Real> Sink<'a, T> {
     /// Where the result of a convolution, of this shape, goes.
-    pub fn new(output: Output<'_, T>, bias: Option<&[T]>, (height, width, channels): (usize, usize, usize)) -> Self {
+    pub fn new<'o: 'a>(
+        output: Output<'o, T>,
+        bias: Option<&'a [T]>,
+        (height, width, channels): (usize, usize, usize),
+    ) -> Self {
         let (stage, mut data, mask) = match output {
             Output::Plain(y) => (Stage::Plain, y, None),
             Output::Add(y) => (Stage::Add, y, None),
@@ -54,7 +62,7 @@ impl<T: Real> Sink<T> {
             assert_eq!(bias.len(), channels, "a bias of {} values for {channels} channels", bias.len());
             bias.as_ptr()
         });
-        Self { stage, data: data.as_mut_ptr(), mask, bias, height, width, channels }
+        Self { stage, data: data.as_mut_ptr(), mask, bias, height, width, channels, borrow: PhantomData }
     }
 
     /// Brings near where a tile's channels `channel..channel + count` will be written.
@@ -73,6 +81,10 @@ impl<T: Real> Sink<T> {
     }
 
     /// Writes `LANES` channels from `channel` on, or as many as there are, of a tile that may hang over the edge.
+    ///
+    /// # Safety
+    /// The tile's first position and the first channel must lie inside, and no other thread may access these channels of the
+    /// tile, or the bytes of the mask that hold their bits, meanwhile.
     #[inline(always)]
     pub unsafe fn write_tile<S: Simd<T>>(&self, s: S, (y, x): (usize, usize), channel: usize, tile: [[S::V; 4]; 4]) {
         let count = (self.channels - channel).min(S::LANES);
@@ -87,6 +99,10 @@ impl<T: Real> Sink<T> {
         }
     }
 
+    /// The part of the tile that lies inside; all of it, and whole vectors, if `WHOLE`.
+    ///
+    /// # Safety
+    /// As [`write_tile`](Self::write_tile).
     #[inline(always)]
     unsafe fn write<S: Simd<T>, const WHOLE: bool>(
         &self,
@@ -175,6 +191,9 @@ impl<T: Real> Sink<T> {
     }
 
     /// Pools one window of rectified values, whose first is (y, x).
+    ///
+    /// # Safety
+    /// The window and the channels must lie inside, and no other thread may access them meanwhile.
     #[inline(always)]
     unsafe fn write_window<S: Simd<T>, const WHOLE: bool>(
         &self,
@@ -219,6 +238,9 @@ impl<T: Real> Sink<T> {
     }
 
     /// Writes the mask bits of `count` channels.
+    ///
+    /// # Safety
+    /// There must be a mask with this position and these channels, and no other thread may access their bytes meanwhile.
     #[inline(always)]
     unsafe fn write_bits<S: Simd<T>>(&self, position: usize, channel: usize, count: usize, bits: u32) {
         let bits = bits & first_lanes(count);

@@ -1,5 +1,7 @@
 //! What a convolution's gradient, or the convolution itself, reads: an image, perhaps behind a mask, perhaps pooled.
 
+use std::marker::PhantomData;
+
 use ndarray::ArrayView3;
 
 use super::simd::{Simd, first_lanes};
@@ -8,26 +10,33 @@ use super::{Gradient, Real};
 /// An image to be convolved, (height, width, channels), perhaps behind a mask, perhaps to be un-pooled.
 ///
 /// Its element (y, x, c) is `data[y >> shift, x >> shift, c]` where the mask has a one or there is no mask, else 0.
-pub struct Source<T> {
-    pub data: *const T,
+pub struct Source<'a, T> {
+    data: *const T,
     /// Laid out as in `BitMask`; null for none.
-    pub mask: *const u8,
+    mask: *const u8,
     pub height: usize,
     pub width: usize,
     pub channels: usize,
     /// 1 where `data` is pooled, 0 where it is not.
-    pub shift: u32,
+    shift: u32,
+    borrow: PhantomData<&'a [T]>,
 }
 
-// SAFETY: only read from.
-unsafe impl<T: Sync> Sync for Source<T> {}
+// SAFETY: what it borrows is only read from.
+unsafe impl<T: Sync> Sync for Source<'_, T> {}
 
-impl<T: Real> Source<T> {
+impl<'a, T: Real> Source<'a, T> {
     /// An image as it is, which must be in standard layout.
-    pub fn new(x: &ArrayView3<'_, T>) -> Self {
+    pub fn new(x: &'a ArrayView3<'_, T>) -> Self {
         assert!(x.is_standard_layout(), "an image that is not in standard layout");
         let (height, width, channels) = x.dim();
-        Self { data: x.as_ptr(), mask: std::ptr::null(), height, width, channels, shift: 0 }
+        let (data, mask) = (x.as_ptr(), std::ptr::null());
+        Self { data, mask, height, width, channels, shift: 0, borrow: PhantomData }
+    }
+
+    /// Whether it has a mask.
+    pub fn is_masked(&self) -> bool {
+        !self.mask.is_null()
     }
 
     /// Where the channels of pixel (y, x) lie, and their mask bits; `None` in the padding.
@@ -51,7 +60,7 @@ impl<T: Real> Source<T> {
 }
 
 /// Calls `read` with a gradient as a source, and the factor by which all that it reads is to be multiplied.
-pub fn with_gradient<T: Real>(gradient: Gradient<'_, T>, read: impl FnOnce(Source<T>, T)) {
+pub fn with_gradient<T: Real>(gradient: Gradient<'_, T>, read: impl FnOnce(Source<'_, T>, T)) {
     let (height, width, channels) = gradient.dim();
     let quarter = T::of(0.25);
     let (dy, mask, shift, scale) = match gradient {
@@ -63,7 +72,7 @@ pub fn with_gradient<T: Real>(gradient: Gradient<'_, T>, read: impl FnOnce(Sourc
     assert_eq!(dy.dim(), (height >> shift, width >> shift, channels), "a gradient and a mask that do not fit together");
     let dy = dy.as_standard_layout();
     let mask = mask.map_or(std::ptr::null(), |mask| mask.bytes().as_ptr());
-    read(Source { data: dy.as_ptr(), mask, height, width, channels, shift }, scale);
+    read(Source { data: dy.as_ptr(), mask, height, width, channels, shift, borrow: PhantomData }, scale);
 }
 
 /// The mask bits of channels `c..c + count`, with `count` ≤ `LANES` and c a multiple of `LANES`.

@@ -204,7 +204,7 @@ fn normalising(weights: impl Iterator<Item = f64>) -> f64 {
     if exponent.is_finite() && exponent.abs() > ORDINARY { (-exponent).exp2() } else { 1.0 }
 }
 
-/// What is to be seen at each place. At the layers `by_rows` a rank may see its own rows of the features only.
+/// The observations at each place. At the layers `by_rows` a rank may observe only its own rows of the features.
 pub(super) fn see<'t, T: Real>(
     execution: &Execution,
     network: &Vgg19<T>,

@@ -63,7 +63,8 @@ pub enum InversionError {
 
 /// ‖Φ(x)−Φ₀‖²/‖Φ₀‖² + `λ_α/(2σ²)·R_α(x)` + `λ_TV/(2σ²)·R_Vβ(x)`: groups `error`, `tv` and `alpha`. Φ₀ are the features of a
 /// given `image` (height, width, 3), normalised as the network's input; x, the objective's pixels, is a picture on 0..255
-/// with the network's mean subtracted; σ is that of [`typical_norm`].
+/// with the network's mean subtracted; σ = 27098·√(HW)/227 is the
+/// typical norm of such a picture of H×W pixels.
 ///
 /// # Errors
 /// If the network lacks the layer, the image is too small for it, or the selection does not fit its features.

@@ -6,7 +6,7 @@
 //! | `gram_error` | [`GramError`] | Gatys, Ecker & Bethge 2015, eq. 3 and 4 |
 //! | `moments_error` | [`MomentsError`] | Galerne, Raad, Lezama & Morel 2024, section 3.2 |
 //! | `wasserstein` | [`Wasserstein`] | Dowson & Landau 1982 |
-//! | `region` | [`Guided`] | Gatys, Ecker, Bethge, Hertzmann & Shechtman 2017, section 4.1 |
+//! | `region` | `Guided` | Gatys, Ecker, Bethge, Hertzmann & Shechtman 2017, section 4.1 |
 //! | `priors` | [`TotalVariation`], [`AlphaNorm`] | Mahendran & Vedaldi 2014, section 3.1 |
 //!
 //! [`style_transfer`], [`texture`] and [`inversion`] put them together; an [`Objective`] of one's own is put together in the
@@ -36,12 +36,14 @@ pub use evaluate::{Evaluation, GroupValue, Objective};
 pub use features_error::{Divisor, FeaturesError, Selection};
 pub use gram_error::{GramError, GramNorm};
 pub(crate) use inversion::inversion_by;
-pub use inversion::{InversionError, Priors, inversion, typical_norm};
+pub(crate) use inversion::typical_norm;
+pub use inversion::{InversionError, Priors, inversion};
 pub use moments_error::MomentsError;
 pub use priors::{AlphaNorm, TotalVariation};
-pub use region::{Guided, Region, RegionError};
+pub use region::RegionError;
+pub(crate) use region::{Guided, Region};
+pub use style_transfer::style_transfer;
 pub(crate) use style_transfer::style_transfer_by;
-pub use style_transfer::{style_transfer, style_transfer_by_regions};
 pub use targets::Targets;
 pub use term::{Place, Seen, Term};
 pub(crate) use texture::texture_by;

@@ -159,3 +159,30 @@ fn take_the_memory_that_was_forecast() {
         }
     }
 }
+
+#[test]
+fn take_the_scratch_memory_that_was_forecast() {
+    let network = Vgg19::new(Weights::random_with_widths([16, 48, 96, 128, 128], 1, None));
+    let layers = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<Layer>>();
+    let request = Request::new(layers(&["relu4_2"]), layers(&["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]));
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        for (size, plan) in [([40, 40], Plan::whole()), ([130, 120], Plan::whole()), ([300, 300], plans()[0].clone())] {
+            pool.install(|| {
+                let tape = Tape::new();
+                let x = tape.variable(picture(size, 9));
+                let execution = Execution::default().with_plan(plan.clone());
+                let observed = execution.observe(&network, &x, &request).unwrap();
+                let values = observed.features.into_values().chain(observed.grams.into_values().map(|gram| gram.value));
+                let errors = values.map(|value| crate::ops::mean(&crate::ops::square(&value)));
+                errors.reduce(|a, b| crate::ops::add(&a, &b)).unwrap().backward();
+                let (held, cost) = (tape.buffers().workspace().bytes(), network.cost(&plan, size, &request, true));
+                let forecast = cost.bytes - cost.maps;
+                assert!(
+                    (0.6..1.02).contains(&(held as f64 / forecast as f64)),
+                    "{held} and {forecast} bytes at {size:?} on {threads} threads"
+                );
+            });
+        }
+    }
+}

@@ -1,5 +1,5 @@
 //! Styles for parts of a picture: guided Gram matrices (Gatys, Ecker, Bethge, Hertzmann & Shechtman 2017, "Controlling
-//! perceptual factors in neural style transfer", section 4.1), and moments likewise.
+//! perceptual factors in neural style transfer", section 4.1), and guided moments.
 
 use ndarray::{Array2, Axis, s};
 

@@ -31,32 +31,23 @@ pub fn style_transfer<T: Real>(
     content: Array3<T>,
     styles: Vec<(Array3<T>, f64)>,
 ) -> Result<Objective<T>, NetworkError> {
-    let whole = Region::whole(styles.len());
-    style_transfer_by_regions(recipe, network, content, styles, &[whole]).map_err(|error| match error {
+    let (whole, none) = ([Region::whole(styles.len())], Targets::default());
+    let network = (&Execution::default(), network);
+    style_transfer_by(recipe, network, content, styles, &whole, &none).map_err(|error| match error {
         RegionError::Network(error) => error,
         RegionError::Empty { .. } => unreachable!("all of a picture is not empty"),
     })
 }
 
-/// [`style_transfer`] for a picture with regions that have their own styles. Each region is compared with its parts of the styles,
-/// and its weight is its share of the picture. A single region that covers the whole picture gives the same bits as none.
+/// [`style_transfer`] with the caller's way of executing the network, with cached features of whole styles, and for a picture
+/// with regions that have their own styles. Each region is compared with its parts of the styles, and its weight is its share of
+/// the picture. A single region that covers the whole picture gives the same bits as none.
 ///
 /// # Errors
 /// As [`style_transfer`], or if a region vanishes at a layer.
 ///
 /// # Panics
 /// If there is no style for a region.
-pub fn style_transfer_by_regions<T: Real>(
-    recipe: &Recipe,
-    network: &Vgg19<T>,
-    content: Array3<T>,
-    styles: Vec<(Array3<T>, f64)>,
-    regions: &[Region],
-) -> Result<Objective<T>, RegionError> {
-    style_transfer_by(recipe, (&Execution::default(), network), content, styles, regions, &Targets::default())
-}
-
-/// [`style_transfer`] with the caller's way of executing the network, and with cached features of whole styles.
 pub(crate) fn style_transfer_by<T: Real>(
     recipe: &Recipe,
     (execution, network): (&Execution, &Vgg19<T>),

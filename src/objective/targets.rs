@@ -20,13 +20,13 @@ pub struct Targets<T: Real>(Mutex<Kept<T>>);
 
 struct Kept<T: Real> {
     /// Oldest first.
-    sights: Vec<Sight<T>>,
+    cached: Vec<CachedSums<T>>,
     /// The largest size in bytes.
     most: usize,
 }
 
 /// The observations of one picture.
-struct Sight<T: Real> {
+struct CachedSums<T: Real> {
     network: Vgg19<T>,
     /// The SHA-256 of the picture's size and numbers.
     picture: [u8; 32],
@@ -36,7 +36,7 @@ struct Sight<T: Real> {
 
 impl<T: Real> Default for Targets<T> {
     fn default() -> Self {
-        Self(Mutex::new(Kept { sights: Vec::new(), most: MOST }))
+        Self(Mutex::new(Kept { cached: Vec::new(), most: MOST }))
     }
 }
 
@@ -55,7 +55,7 @@ impl<T: Real> Targets<T> {
 
     /// The number of cached pictures, counting each size.
     pub fn len(&self) -> usize {
-        self.kept().sights.len()
+        self.kept().cached.len()
     }
 
     /// Whether the cache is empty.
@@ -72,26 +72,26 @@ impl<T: Real> Targets<T> {
         tape: &'t Tape<T>,
     ) -> Result<BTreeMap<Place, Seen<'t, T>>, NetworkError> {
         let picture = digest(image);
-        let is_it = |sight: &Sight<T>| {
-            sight.picture == picture && sight.seen.keys().eq(places) && sight.network.is_same(network)
+        let is_it = |entry: &CachedSums<T>| {
+            entry.picture == picture && entry.seen.keys().eq(places) && entry.network.is_same(network)
         };
-        if let Some(sight) = self.kept().sights.iter().find(|sight| is_it(sight)) {
+        if let Some(entry) = self.kept().cached.iter().find(|entry| is_it(entry)) {
             let again =
                 |(value, positions): &(Value<T>, f64)| Seen { value: tape.constant(value), positions: *positions };
-            return Ok(sight.seen.iter().map(|(place, seen)| (*place, again(seen))).collect());
+            return Ok(entry.seen.iter().map(|(place, seen)| (*place, again(seen))).collect());
         }
         let image = tape.constant(image.clone());
         let seen = see(execution, network, (places, &BTreeSet::new()), &image, &image)?;
         // Copy, so that the cache does not keep the tape's memory.
         let own = |seen: &Seen<'_, T>| (Value::from(seen.value.to_array()), seen.positions);
-        let sight = Sight {
+        let entry = CachedSums {
             network: network.clone(),
             picture,
             seen: seen.iter().map(|(place, seen)| (*place, own(seen))).collect(),
         };
         let mut kept = self.kept();
-        if kept.make_room(sight.bytes()) {
-            kept.sights.push(sight);
+        if kept.make_room(entry.bytes()) {
+            kept.cached.push(entry);
         }
         Ok(seen)
     }
@@ -104,19 +104,19 @@ impl<T: Real> Targets<T> {
 
 impl<T: Real> Kept<T> {
     fn bytes(&self) -> usize {
-        self.sights.iter().map(Sight::bytes).sum()
+        self.cached.iter().map(CachedSums::bytes).sum()
     }
 
     /// Drops the oldest entries until that many bytes fit. Returns whether they can fit at all.
     fn make_room(&mut self, bytes: usize) -> bool {
-        while !self.sights.is_empty() && self.bytes() + bytes > self.most {
-            self.sights.remove(0);
+        while !self.cached.is_empty() && self.bytes() + bytes > self.most {
+            self.cached.remove(0);
         }
         bytes <= self.most
     }
 }
 
-impl<T: Real> Sight<T> {
+impl<T: Real> CachedSums<T> {
     fn bytes(&self) -> usize {
         self.seen.values().map(|(value, _)| value.bytes()).sum()
     }

@@ -39,7 +39,7 @@ pub struct Seen<'t, T: Real> {
 
 /// A term of an [`Objective`](super::Objective): a scalar function of what is seen at one place.
 ///
-/// Adding a term takes one file with an implementation of this trait and one line in `objective::registered`, by which
+/// Adding a term takes one file with an implementation of this trait and one line in `objective::registered`, through which
 /// gradcheck finds it.
 pub trait Term<T: Real>: Send + Sync {
     /// What the term is called within its group, as in logs: for most their layer.

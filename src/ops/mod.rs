@@ -76,9 +76,9 @@ pub use tanh::tanh;
 pub use total_variation::total_variation;
 pub use transpose::transpose;
 
+pub use crate::kernels::{ConvAlgorithm, ConvGeometry, Padding, PoolGeometry, Pooling};
 use ndarray::{ArrayView3, ArrayViewMut3, Ix3};
 
-use crate::kernels::PoolGeometry;
 use crate::tape::{Real, Tensor};
 
 /// A tensor of three axes as a view of that rank.

@@ -1,4 +1,4 @@
-//! Colour profiles (ICC) applied: from a file's colours to sRGB and back.
+//! Colour profiles (ICC): converts a file's colours to sRGB and back.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::error::Fault;
 
-/// What the colours of a file's pixels stand for.
+/// The colour model of a file's pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Colour {
     /// Grey, 0 black.
@@ -22,7 +22,7 @@ pub(super) enum Colour {
 }
 
 impl Colour {
-    /// How many numbers a pixel has.
+    /// The number of channels.
     pub(super) fn count(self) -> usize {
         match self {
             Self::Grey => 1,
@@ -56,16 +56,16 @@ impl Colour {
     }
 }
 
-/// Steps on each axis at which a transform is looked at to see whether it does anything.
+/// Samples on each axis for testing whether a transform changes anything.
 const PROBES: usize = 9;
 
-/// The largest difference, in levels of 255, that counts as none.
+/// The largest difference, in levels of 255, that counts as unchanged.
 const SAME: f32 = 0.5;
 
-/// Pixels that are converted together.
+/// Pixels per conversion.
 const RUN: usize = 1 << 12;
 
-/// The way from one colour space to another.
+/// A transform from one colour space to another.
 struct Transform {
     executor: Arc<TransformF32Executor>,
     from: usize,
@@ -78,7 +78,7 @@ impl Transform {
         executor.map(|executor| Self { executor, from: colours }).map_err(|why| Fault::Profile(why.to_string()))
     }
 
-    /// The colours of all pixels, 0 to 1; what the other space cannot show is clipped.
+    /// The colours of all pixels, 0 to 1; colours outside the other space are clipped.
     fn apply(&self, values: &[f32]) -> Result<Vec<f32>, Fault> {
         let mut result = vec![0.0; values.len() / self.from * 3];
         let runs = result.par_chunks_mut(3 * RUN).zip(values.par_chunks(self.from * RUN));
@@ -102,7 +102,7 @@ impl Transform {
     }
 }
 
-/// What a file says of its colours.
+/// A file's colour information.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Declared {
     /// A profile (ICC.1).
@@ -113,7 +113,7 @@ pub(super) enum Declared {
     Srgb,
     /// Curves and primaries in numbers.
     Calibrated(Calibrated),
-    /// Something that is known to be of no use, and why.
+    /// Unusable information, with the reason.
     Unusable(String),
 }
 
@@ -216,12 +216,12 @@ pub(super) struct Converted {
     pub(super) rgb: Vec<f32>,
     /// The profile, if it is one that RGB values can be written in again.
     pub(super) profile: Option<Vec<u8>>,
-    /// Why what the file says of its colours is passed over.
+    /// Why the file's colour information was ignored.
     pub(super) notes: Vec<String>,
 }
 
-/// Converts a file's colours to sRGB by the first of what it says of them that can be used. If nothing can, RGB and grey
-/// are taken for sRGB, and CMYK for ideal inks. What does not differ from sRGB by half a level of 8 bits changes nothing.
+/// Converts a file's colours to sRGB with its first usable colour information. Without any, RGB and grey count as sRGB and CMYK as
+/// ideal inks. Differences from sRGB below half a level of 8 bits change nothing.
 pub(super) fn to_srgb(values: Vec<f32>, colour: Colour, declared: &[Declared]) -> Converted {
     let mut notes = Vec::new();
     for one in declared {
@@ -335,7 +335,7 @@ fn back(profile: &ColorProfile) -> Result<Transform, Fault> {
     Transform::new(&ColorProfile::new_srgb(), Layout::Rgb, 3, profile)
 }
 
-/// Colours that no profile tells of.
+/// Colours without a profile.
 fn plain(values: Vec<f32>, colour: Colour) -> Vec<f32> {
     match colour {
         Colour::Rgb => values,

@@ -7,13 +7,14 @@ use strum::{Display, EnumString, VariantNames};
 use super::Picture;
 use crate::kernels::eigen::{cholesky, inverse_lower, symmetric_eigen};
 
-/// The variance of rounding to 8 bits, 1/(12·255²): in directions that have less, a picture has no colours to speak of.
+/// The variance of rounding to 8 bits, 1/(12·255²). Directions with less variance are noise.
 const LEAST: f64 = 1.3e-6;
 
-/// How the linear map x ↦ Ax + b between the colours of two pictures is chosen. Each makes mean and covariance Σ those of
+/// The choice of the linear map x ↦ Ax + b between the colours of two pictures. Each transfers the mean and the covariance Σ of
 /// the other picture: AΣAᵀ = Σ′.
 #[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, PartialEq, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ColourMap {
     /// A = Σ′^½·Σ^(−½), by principal axes (Hertzmann's Image Analogies).
     #[default]
@@ -22,7 +23,7 @@ pub enum ColourMap {
     Cholesky,
 }
 
-/// Mean and covariance of a picture's colours, transparent pixels left out.
+/// Mean and covariance of a picture's colours, without transparent pixels.
 #[derive(Clone, Debug)]
 struct Colours {
     mean: Array1<f64>,
@@ -31,7 +32,7 @@ struct Colours {
 
 impl Picture {
     /// This picture with the mean and the covariance of the colours of others, mixed in the given shares. Transparent
-    /// pixels do not count. Colours may come to lie outside of 0..1.
+    /// pixels do not count. Colours may lie outside 0..1.
     ///
     /// # Panics
     /// If there is no other picture.
@@ -64,7 +65,7 @@ impl Colours {
         Self { mean, covariance }
     }
 
-    /// Those of a mixture of pictures: within them and between their means.
+    /// Mean and covariance of a mixture of pictures: within the pictures and between their means.
     fn mixed(pictures: &[(&Picture, f64)]) -> Self {
         let parts: Vec<_> = pictures.iter().map(|(picture, share)| (Self::of(picture), *share)).collect();
         let sum: f64 = parts.iter().map(|(_, share)| share).sum();

@@ -81,7 +81,7 @@ pub enum PictureError {
         /// The most pixels that it has on a side.
         largest: usize,
     },
-    /// The format has no such depth.
+    /// The format does not support the depth.
     #[error("cannot write {} with 16 bits a channel: {format} has 8; choose PNG or TIFF", Named(path))]
     Depth {
         /// The file.
@@ -141,8 +141,7 @@ pub enum Fault {
     },
     /// The system does not give the memory.
     #[error(
-        "{:.1} GiB of memory are needed for it at {width}×{height} pixels, which cannot be had; a smaller --size needs \
-         less", *bytes as f64 / f64::from(1 << 30)
+        "{:.1} GiB of memory are needed for it at {width}×{height} pixels, which cannot be had", *bytes as f64 / f64::from(1 << 30)
     )]
     Memory {
         /// Width in pixels, as it is used.

@@ -1,4 +1,4 @@
-//! Every format of pictures: one table, from which all lists of formats and extensions are derived.
+//! The table of picture formats. All lists of formats and extensions derive from it.
 
 use std::fmt;
 use std::io;
@@ -29,7 +29,7 @@ pub enum Format {
     Heic,
 }
 
-/// What is known of a format.
+/// The properties of a format.
 pub(super) struct Row {
     format: Format,
     name: &'static str,
@@ -48,7 +48,7 @@ pub(super) struct Row {
     pub(super) writer: Option<Writer>,
 }
 
-/// How a format is written.
+/// The encoder of a format.
 #[derive(Clone, Copy)]
 pub(super) struct Writer {
     /// The bytes of a file.
@@ -63,7 +63,7 @@ pub(super) struct Writer {
     pub(super) most: Most,
 }
 
-/// The most bytes that a format holds beside its pixels; 0 where it holds none.
+/// The largest metadata of a format in bytes; 0 if it cannot hold it.
 #[derive(Clone, Copy)]
 pub(super) struct Most {
     pub(super) profile: usize,
@@ -189,7 +189,7 @@ impl Format {
         FORMATS.iter().find(|row| (row.recognise)(first)).map(|row| row.format)
     }
 
-    /// What names of its files end in, without the dot, in small letters; the usual one first.
+    /// The extensions of its files, without the dot, in lower case; the usual one first.
     pub fn extensions(self) -> &'static [&'static str] {
         self.row().extensions
     }
@@ -209,8 +209,7 @@ impl Format {
         self.row().made.is_some()
     }
 
-    /// The format that a path's extension stands for, in capitals or not: what a file in a folder is taken for. When it is
-    /// read, its first bytes count.
+    /// The format of a path's extension, in any case. It selects files in a folder; reading goes by the first bytes.
     pub fn by_extension(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         Self::ALL.into_iter().find(|format| format.extensions().contains(&extension.as_str()))

@@ -30,7 +30,7 @@ const KEPT: &[Tag] = &[
     Tag::LensModel,
 ];
 
-/// What is kept of EXIF data, as EXIF data anew; none if that is nothing. The place is kept if asked for. There is no
+/// The EXIF data to keep, encoded again; `None` if nothing remains. The location is kept on request. There is no
 /// orientation in it: the picture is upright.
 pub(super) fn kept(exif: &[u8], location: bool) -> Option<Vec<u8>> {
     let exif = parse(exif)?;

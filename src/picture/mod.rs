@@ -22,7 +22,7 @@ pub use formats::Format;
 pub use histogram::match_histogram;
 pub use oklab::coloured_like;
 pub use provenance::Provenance;
-pub use read::shape;
+pub use read::{is_decoding, shape};
 pub use regions::{RegionColour, Regions};
 pub(crate) use resize::resize_linear;
 pub use write::{Depth, SaveOptions};

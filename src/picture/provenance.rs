@@ -1,6 +1,6 @@
-//! How a picture was made, written into it and read from it.
+//! Provenance: how a picture was made, stored in the picture.
 //!
-//! PNG has it as a text (iTXt) named `impasto`; JPEG, WebP and TIFF as the property `impasto:made` of an XMP packet
+//! PNG stores it as a text (iTXt) named `impasto`; JPEG, WebP and TIFF as the property `impasto:made` of an XMP packet
 //! (ISO 16684-1). Both hold one JSON object.
 
 use std::path::Path;
@@ -8,11 +8,12 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::error::PictureError;
+use crate::escape::is_hostile;
 
 /// The name of PNG's text.
 pub(super) const KEYWORD: &str = "impasto";
 
-/// What XMP in a JPEG segment begins with.
+/// The prefix of XMP in a JPEG segment.
 pub(super) const XMP_SEGMENT: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
 /// The tag of XMP in TIFF.
@@ -25,7 +26,7 @@ pub struct Provenance {
     pub version: String,
     /// The words after `impasto` on the command line.
     pub arguments: Vec<String>,
-    /// What was asked for and what was the default, by name.
+    /// All settings by name, including defaults.
     pub settings: Map<String, Value>,
     /// The hash of the weights, such as `sha256:…`.
     pub weights: Option<String>,
@@ -41,16 +42,16 @@ impl Provenance {
         }
     }
 
-    /// The line that makes the picture again, quoted for a POSIX shell.
+    /// The command that makes the picture again, quoted for a POSIX shell.
     pub fn as_command(&self) -> String {
         let words = self.arguments.iter().map(|word| quoted(word));
         std::iter::once("impasto".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
     }
 
-    /// What a picture says of how it was made; none if it does not.
+    /// How a picture was made; `None` if it does not record it.
     ///
     /// # Errors
-    /// If the file cannot be opened or is no picture that is read.
+    /// If the file cannot be opened or is not a supported picture.
     pub fn read(path: &Path) -> Result<Option<Self>, PictureError> {
         Ok(super::read::made(path)?.and_then(|text| Self::from_json(&text)))
     }
@@ -104,10 +105,35 @@ pub(super) fn in_xmp(packet: &[u8]) -> Option<String> {
     Some(text.replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&"))
 }
 
-/// A word as a POSIX shell takes it for one.
+/// A word quoted for a POSIX shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else if word.contains(is_hostile) {
+        printed(word)
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// A word with control characters, such that they are not seen: what `printf` makes of their bytes in octal.
+fn printed(word: &str) -> String {
+    // Line ends at the end would be lost.
+    let body = word.trim_end_matches('\n');
+    let mut bytes = [0; 4];
+    let mut octal =
+        |c: char| c.encode_utf8(&mut bytes).bytes().fold(String::new(), |text, byte| text + &format!("\\{byte:03o}"));
+    let escaped: String = body
+        .chars()
+        .map(|c| match c {
+            '%' => "%%".to_owned(),
+            '\\' | '\'' | '-' => octal(c),
+            _ if is_hostile(c) => octal(c),
+            _ => c.to_string(),
+        })
+        .collect();
+    format!("\"$(printf '{escaped}')\"{}", r"$'\n'".repeat(word.len() - body.len()))
 }
 
 #[cfg(test)]
@@ -116,9 +142,20 @@ mod tests {
 
     #[test]
     fn a_shell_takes_quoted_words_for_what_they_were() {
-        let words =
-            ["plain-1.png", "", "two words", "it's", "$HOME `x` \"y\" \\", "ä", "a\nb", "-o", "relu1_1=0.5,relu2_1"];
+        let words = [
+            "plain-1.png",
+            "",
+            "two words",
+            "it's",
+            "$HOME `x` \"y\" \\",
+            "ä",
+            "a\nb",
+            "%d\u{1b}[31m\\n'\u{9b}\u{202e}\t€",
+            "-o",
+            "relu1_1=0.5,relu2_1",
+        ];
         let line = Provenance::new(words).as_command();
+        assert!(!line.contains(is_hostile), "{line}");
         let script = format!("{} ", line.replacen("impasto", "printf '%s\\0'", 1));
         let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
         let back = output.stdout.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());

@@ -7,21 +7,21 @@ use ndarray::Array2;
 
 use super::Picture;
 
-/// Colours that differ by no more levels of 255 in any channel are one: JPEG does that to a flat colour.
+/// Colours that differ by at most this many levels of 255 in each channel are the same: JPEG varies flat colours that much.
 const NEAR: u8 = 24;
 
-/// The least share of a mask that is a region; what is less, as the blurred edges between regions, belongs to the nearest one.
+/// The smallest share of a mask that counts as a region. Smaller areas, such as blurred edges between regions, join the nearest.
 const LEAST: f64 = 0.005;
 
 /// The colour of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RegionColour(pub [u8; 3]);
 
-/// Which pixels of a mask are of which colour.
+/// The regions of a mask: the pixels of each colour.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Regions {
     colours: Vec<RegionColour>,
-    /// For each pixel which of the colours.
+    /// The index of each pixel's colour.
     labels: Array2<usize>,
 }
 
@@ -49,7 +49,7 @@ impl Regions {
         }
         let large = |(_, count): &&(RegionColour, usize)| *count as f64 >= LEAST * pixels.len() as f64;
         let colours: Vec<_> = found.iter().filter(large).map(|(colour, _)| *colour).collect();
-        // Where nothing is large, as in a photograph, all is one region of its most frequent colour.
+        // If no area is large, as in a photograph, everything is one region of the most frequent colour.
         let colours = if colours.is_empty() { vec![by_count[0].0] } else { colours };
         let nearest = |pixel: RegionColour| {
             let distance = |index: &usize| colours[*index].distance(pixel);
@@ -97,7 +97,7 @@ impl fmt::Display for RegionColour {
     }
 }
 
-/// Values at another size: each pixel is the average of the area that it covers.
+/// Resamples values: each pixel is the average of the area that it covers.
 fn averaged(values: &Array2<f32>, [height, width]: [usize; 2]) -> Array2<f32> {
     if values.dim() == (height, width) {
         return values.clone();
@@ -106,7 +106,7 @@ fn averaged(values: &Array2<f32>, [height, width]: [usize; 2]) -> Array2<f32> {
     rows.dot(values).dot(&columns.t())
 }
 
-/// How much of each of `from` pixels each of `to` pixels covers, as a share of its own length.
+/// The share of each of `to` pixels that covers each of `from` pixels.
 fn coverage(from: usize, to: usize) -> Array2<f32> {
     let length = from as f64 / to as f64;
     Array2::from_shape_fn((to, from), |(i, j)| {

@@ -1,4 +1,4 @@
-//! Resizing with Lanczos's filter, row by row: neither the whole source nor a whole intermediate picture is held.
+//! Resizing with Lanczos's filter, row by row, without holding the whole source or a whole intermediate picture.
 
 use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::Picture;
 use super::error::{Fault, reserve};
 
-/// Below this opacity, half a level of 8 bits, a pixel has no colour of its own.
+/// Below this opacity, half a level of 8 bits, a pixel's colour is ignored.
 pub(super) const INVISIBLE: f32 = 0.5 / 255.0;
 
 /// Rows that are filtered together.
@@ -16,7 +16,7 @@ const BAND: usize = 32;
 const LOBES: f64 = 3.0;
 
 impl Picture {
-    /// The picture at the size at which its longer side is `longest` pixels, aspect kept; itself if it is that already.
+    /// The picture scaled to a longer side of `longest` pixels, with its aspect ratio.
     ///
     /// # Panics
     /// If `longest` is 0.
@@ -29,7 +29,7 @@ impl Picture {
     /// their colour into opaque ones.
     ///
     /// # Panics
-    /// If a side is 0, or there is no memory for so large a picture.
+    /// If a side is 0, or memory for the picture cannot be allocated.
     pub fn resized(self, height: usize, width: usize) -> Self {
         assert!(height > 0 && width > 0, "a picture of {width}×{height} pixels");
         let (from, to) = ([self.height(), self.width()], [height, width]);
@@ -72,7 +72,7 @@ pub(super) fn fitted_size(size: [usize; 2], longest: usize) -> [usize; 2] {
     size.map(|n| ((n * longest) as f64 / side as f64).round().max(1.0) as usize)
 }
 
-/// Takes the rows of a picture from the top, and gives it at another size, or the same.
+/// Takes the rows of a picture from the top and resizes them.
 pub(super) struct Filter {
     /// Height and width of the result.
     to: [usize; 2],
@@ -84,7 +84,7 @@ pub(super) struct Filter {
     planes: usize,
     /// None where the size stays.
     taps: Option<Taps>,
-    /// Rows that wait to be filtered, already weighted.
+    /// Rows waiting to be filtered, already weighted.
     band: Vec<f32>,
     /// How many rows went before those.
     done: usize,
@@ -107,7 +107,7 @@ impl Filter {
     /// For a picture of so many colours (1, 3 or 4), followed by opacity in each pixel if it has any.
     ///
     /// # Errors
-    /// If there is no memory for the result.
+    /// If memory for the result cannot be allocated.
     pub(super) fn new(from: [usize; 2], to: [usize; 2], colours: usize, opacity: bool) -> Result<Self, Fault> {
         let resized = from != to;
         let planes = colours + usize::from(opacity) * if resized { colours + 1 } else { 1 };
@@ -133,7 +133,7 @@ impl Filter {
     /// Takes the next row.
     ///
     /// # Panics
-    /// If it has another length than the picture's rows.
+    /// If its length differs from that of the picture's rows.
     pub(super) fn push(&mut self, row: &[f32]) {
         assert_eq!(row.len(), self.row_len, "a row of the picture");
         if self.taps.is_none() {

@@ -1,4 +1,4 @@
-//! Recipes: everything that makes one way of painting, under one name.
+//! Recipes: all settings of a way of painting, under one name.
 
 mod layer_weights;
 mod schedule;
@@ -17,22 +17,22 @@ use crate::vgg::{Layer, Pooling};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Formula {
-    /// Content mean((F−P)²), style mean((G−A)²)/(N·M): the `PyTorch` notebook that the project starts from.
+    /// Content mean((F−P)²), style mean((G−A)²)/(N·M): the `PyTorch` notebook from which the project started.
     Notebook,
     /// Content ½Σ(F−P)² (Gatys, Ecker & Bethge 2016, equation 1), style Σ(G/M−A/M_style)²/(4N²) (their equation 4,
     /// with each Gram matrix divided by its own number of positions, so that the images may differ in size).
     Gatys,
     /// Content Σ(F−P)²/ΣP², style Σ(G/M−A/M_style)²/Σ(A/M_style)²: each term is divided by its target's own size, so
-    /// that a weight means the same at every image size and for every network.
+    /// a weight means the same at every image size and for every network.
     Balanced,
 }
 
-/// What of the features' distribution makes a style: how the picture's is compared with the style's at each layer.
+/// The style distance: what is compared of the distributions of features at each layer.
 #[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, PartialEq, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum StyleLoss {
-    /// Gram matrices: [`GramError`](crate::objective::GramError), as the recipe's [`Formula`] says.
+    /// Gram matrices: [`GramError`](crate::objective::GramError), by the recipe's [`Formula`].
     #[default]
     Gram,
     /// Gram matrices, means and standard deviations: [`MomentsError`](crate::objective::MomentsError).
@@ -55,7 +55,7 @@ pub enum Preset {
     Notebook,
 }
 
-/// How fast an optimiser moves.
+/// The learning rate of an optimiser.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {
     /// As a share of the spread of natural colours in the network's input; see
@@ -75,38 +75,38 @@ impl Rate {
     }
 }
 
-/// Everything that makes one way of painting. Change what you like: `Recipe { tv_weight: 0.1, ..preset.recipe(true) }`.
+/// All settings of a way of painting. To change some: `Recipe { tv_weight: 0.1, ..preset.recipe(true) }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
-    /// How content and style are measured.
+    /// The formula of content and style terms.
     pub formula: Formula,
-    /// What is compared of the style.
+    /// The style distance.
     pub style_loss: StyleLoss,
-    /// Layers that the content is held to, and the weights of their terms.
+    /// Content layers with the weights of their terms.
     pub content_layers: LayerWeights,
-    /// Layers that the style is taken from, and the weights of their terms.
+    /// Style layers with the weights of their terms.
     pub style_layers: LayerWeights,
     /// α, the weight of the content terms.
     pub content_weight: f64,
     /// β, the weight of the style terms.
     pub style_weight: f64,
-    /// The longer side in pixels for which `style_weight` is meant: a smaller scale, where each feature covers more of the
-    /// picture, has it multiplied by the square of the ratio of the sides, so that the content's forms hold. `None`: the
-    /// weight is the same at every scale.
+    /// The longer side in pixels at which `style_weight` applies. At smaller scales, where each feature covers more of the picture,
+    /// it is multiplied by the square of the ratio of the sides, so that the content keeps its forms. `None`: the weight is the
+    /// same at every scale.
     pub reference_side: Option<usize>,
     /// The weight of the total variation (exponent 2) per element of the normalised image; 0 leaves it out.
     pub tv_weight: f64,
-    /// How the network's poolings summarise their windows.
+    /// The network's pooling.
     pub pooling: Pooling,
-    /// What moves the pixels.
+    /// The optimiser.
     pub method: Method,
-    /// The method's rate.
+    /// The optimiser's learning rate.
     pub rate: Rate,
-    /// Whether pixels are kept in 0..1 while they move; otherwise they are clamped from scale to scale and at the end.
+    /// Whether pixel values stay in 0..1 during optimisation; otherwise they are clamped between scales and at the end.
     pub clamp: bool,
-    /// The sizes that are painted one after the other.
+    /// The scales, from small to large.
     pub scales: Scales,
-    /// How many iterations at each of them.
+    /// The number of iterations at each scale.
     pub steps: Steps,
 }
 
@@ -128,8 +128,8 @@ impl Recipe {
         self
     }
 
-    /// The recipe with the style's weight multiplied by 10^(4s−2) for a strength s in 0..1: at ½ as it is, at 0 the picture
-    /// is hardly touched, at 1 it is painted freely, and between them equal steps look equal.
+    /// The recipe with the style's weight multiplied by 10^(4s−2) for a strength s in 0..1: unchanged at ½, hardly any style at 0,
+    /// a free painting at 1. Equal steps of s look equal.
     pub fn with_strength(mut self, strength: f64) -> Self {
         self.style_weight *= 10f64.powf(STRENGTH_RANGE * (strength - 0.5));
         self
@@ -140,9 +140,9 @@ impl Recipe {
 const STRENGTH_RANGE: f64 = 4.0;
 
 impl Preset {
-    /// The preset's numbers. Those of `Balanced` were chosen by looking at pictures, and differ between a network with
-    /// `trained` weights ([`Vgg19::is_trained`](crate::vgg::Vgg19::is_trained)) and one with random weights, whose deep
-    /// layers see little of the content.
+    /// The preset's settings. Those of `Balanced` were chosen by comparing pictures. They differ between networks with `trained`
+    /// weights ([`Vgg19::is_trained`](crate::vgg::Vgg19::is_trained)) and random ones, whose deep layers represent little of the
+    /// content.
     pub fn recipe(self, trained: bool) -> Recipe {
         let gatys_layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
         let notebook = Recipe {
@@ -156,8 +156,7 @@ impl Preset {
             tv_weight: 0.0,
             pooling: Pooling::Max,
             method: Method::Adam,
-            // For torchvision's networks. Where the input is in grey levels of 0..255, a thousand steps of 0.003 would change
-            // a pixel by three levels.
+            // A share, because in a network with input 0..255 a thousand steps of 0.003 would change a pixel by three levels.
             rate: Rate::OfSpread(0.003),
             clamp: false,
             scales: Scales::Count(1),
@@ -176,8 +175,8 @@ impl Preset {
                 ..notebook
             },
             Self::Balanced => {
-                // Chosen by looking, see docs/defaults.md: equal weights bring the style's objects into the scene, and weights
-                // that fall with depth its strokes and colours.
+                // See docs/defaults.md: equal weights bring the style's objects into the scene; weights that fall with depth
+                // bring its strokes and colours.
                 let falling = gatys_layers.into_iter().zip([0.75, 0.19, 0.05, 0.01, 0.003]);
                 let balanced = Recipe {
                     formula: Formula::Balanced,

@@ -1,75 +1,77 @@
-//! From coarse to fine: the sizes that are painted one after the other, each started from the one before.
+//! Coarse to fine: the scales of a painting, each started from the result of the previous one.
 //!
-//! Strokes and swirls are as large as what a layer of the network sees, about the same number of pixels at every size. What
-//! is painted small first therefore becomes large forms, and each further size adds finer ones inside; and most of the
-//! work is done where a step is cheap. (Gatys et al. 2017, "Controlling perceptual factors in neural style transfer",
-//! section 6, begin large pictures so.)
+//! Strokes and swirls are as large as the receptive field of a layer, about the same number of pixels at every scale. What is
+//! painted at a small scale therefore becomes large forms, and each further scale adds finer ones. Most of the work is done where a
+//! step is cheap. (Gatys et al. 2017, "Controlling perceptual factors in neural style transfer", section 6, start large
+//! pictures this way.)
 
 use std::fmt;
 use std::str::FromStr;
 
-/// One size of a run.
+/// One scale of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
     /// The picture's longer side in pixels.
     pub side: usize,
-    /// How many iterations.
+    /// The number of iterations.
     pub steps: usize,
 }
 
-/// Which sizes are painted, from small to large.
+/// The scales of a run, from small to large.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Scales {
     /// Sizes that double up to the picture's own, the smallest between [`SMALLEST`](Self::SMALLEST) and twice that.
     Auto,
-    /// So many sizes that double up to the picture's own.
+    /// That number of sizes, doubling up to the picture's own.
     Count(usize),
     /// These longer sides in pixels, the last of which is the picture's.
     Sides(Vec<usize>),
 }
 
-/// How many iterations each size takes.
+/// The number of iterations at each scale.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Steps {
-    /// Fewer the larger the size.
+    /// Fewer at larger scales.
     Auto,
-    /// So many at the last size, or at each.
+    /// The number at the last scale, or at each.
     Given(Vec<usize>),
 }
 
-/// Sizes and steps that do not go together.
+/// Scales and steps that do not match.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScheduleError {
-    /// Several numbers of steps, but not one for each size.
+    /// Several numbers of steps, but not one for each scale.
     #[error("{steps} numbers of steps are given for {scales} scales; give one for the last scale, or one for each")]
     Lengths {
-        /// How many numbers of steps there are.
+        /// How many numbers of steps were given.
         steps: usize,
-        /// How many sizes.
+        /// The number of scales.
         scales: usize,
     },
-    /// So many sizes that the smallest has no pixels.
+    /// Too many scales: the smallest would have no pixels.
     #[error("{count} scales that double up to {side} pixels would begin below {least} pixels; give at most {most}")]
     TooMany {
-        /// The number asked for.
+        /// The requested number.
         count: usize,
         /// The picture's longer side.
         side: usize,
-        /// The smallest side that is painted.
+        /// The smallest side that can be painted.
         least: usize,
-        /// The largest number that is possible.
+        /// The largest possible number.
         most: usize,
     },
 }
 
 impl Scales {
-    /// The least longer side of the first size by `auto`.
+    /// The smallest longer side of the first scale with `auto`.
     pub const SMALLEST: usize = 128;
-    /// The least longer side of any size that is chosen by a count.
+    /// The smallest longer side of a scale chosen by count.
     const LEAST: usize = 16;
 
-    /// The longer sides for a picture whose own is `side`.
+    /// The longer sides of the scales for a picture with longer side `side`.
     fn sides(&self, side: usize) -> Result<Vec<usize>, ScheduleError> {
         let halved = |count: usize| {
             (0..count).rev().map(|halvings| (side as f64 / (halvings as f64).exp2()).round() as usize).collect()
@@ -86,15 +88,15 @@ impl Scales {
         }
     }
 
-    /// The longer side of the picture, if these scales say it.
+    /// The longer side of the picture, if these scales determine it.
     pub fn last(&self) -> Option<usize> {
         if let Self::Sides(sides) = self { sides.last().copied() } else { None }
     }
 
-    /// The schedule for a picture whose longer side is `side`.
+    /// The schedule for a picture with longer side `side`.
     ///
     /// # Errors
-    /// If the numbers of steps are several, but not one for each size, or there are too many sizes.
+    /// If there are several numbers of steps, but not one for each scale, or if there are too many scales.
     pub fn schedule(&self, steps: &Steps, side: usize) -> Result<Vec<Scale>, ScheduleError> {
         let sides = self.sides(side)?;
         let count = sides.len();
@@ -113,25 +115,25 @@ impl Scales {
 }
 
 impl Steps {
-    /// So many iterations at the last size.
+    /// That number of iterations at the last scale.
     pub fn last(steps: usize) -> Self {
         Self::Given(vec![steps])
     }
 
-    /// The numbers given; none for `auto`.
+    /// The given numbers; none for `auto`.
     pub fn given(&self) -> &[usize] {
         if let Self::Given(steps) = self { steps } else { &[] }
     }
 
-    /// The number for a size.
+    /// The number for a scale.
     fn auto(side: usize) -> f64 {
-        // 50 at 128 pixels, 25 at 256, 12 at 512, 10 at 1024, 8 at 2048, 6 at 4096.
+        // 50 at 128 pixels, 25 at 256, 12.5 at 512, 10.5 at 1024, 8.5 at 2048, 6.5 at 4096; halves are rounded up.
         let octaves = (side as f64 / 128.0).log2();
         if octaves <= 2.0 { (50.0 / octaves.exp2()).min(60.0) } else { (12.5 - 2.0 * (octaves - 2.0)).max(4.0) }
     }
 }
 
-/// Whole numbers above 0 between commas.
+/// Positive whole numbers separated by commas.
 fn numbers(text: &str) -> Option<Vec<usize>> {
     let number = |part: &str| part.trim().parse().ok().filter(|&n: &usize| (1..=1_000_000_000).contains(&n));
     text.split(',').map(number).collect()
@@ -140,7 +142,7 @@ fn numbers(text: &str) -> Option<Vec<usize>> {
 impl FromStr for Scales {
     type Err = String;
 
-    /// Reads `auto`, a number of scales, or the longer sides of several between commas.
+    /// Parses `auto`, a number of scales, or longer sides separated by commas.
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "auto" {
             return Ok(Self::Auto);
@@ -161,7 +163,7 @@ impl FromStr for Scales {
 impl FromStr for Steps {
     type Err = String;
 
-    /// Reads a number of iterations, or several between commas.
+    /// Parses a number of iterations, or several separated by commas.
     fn from_str(text: &str) -> Result<Self, String> {
         numbers(text)
             .map(Self::Given)
@@ -212,6 +214,8 @@ mod tests {
             assert!(side < 128 && smallest == side || (127..256).contains(&smallest), "{side}: {smallest}");
         }
         assert_eq!(schedule("auto", None, 512).unwrap().len(), 3);
+        let steps: Vec<usize> = schedule("auto", None, 4096).unwrap().into_iter().map(|(_, steps)| steps).collect();
+        assert_eq!(steps, [50, 25, 13, 11, 9, 7]);
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! A recipe in words: what every option came to.
+//! A recipe as option values.
 
 use super::{Rate, Recipe};
 use crate::optim::Method;
 
 impl Recipe {
-    /// The recipe's numbers, each under the name of the command's option for it: what a picture tells of how it was made.
+    /// The recipe's settings by option name, for the record of how a picture was made.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let mut settings = vec![
             ("content-layers", self.content_layers.to_string()),

@@ -1,4 +1,4 @@
-//! The picture that is being optimised: its values, their units, their bounds, and where it starts.
+//! The picture under optimisation: its values, units, bounds and start.
 
 use ndarray::{Array3, ArrayD, Axis, Ix3, IxDyn, arr1, s};
 use rand::SeedableRng;
@@ -11,7 +11,7 @@ use crate::picture::{self, Picture};
 use crate::tape::Var;
 use crate::vgg::Vgg19;
 
-/// The image that a style transfer starts from.
+/// The start of a style transfer.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 #[expect(clippy::large_enum_variant, reason = "a job has one of it")]
@@ -27,26 +27,26 @@ pub enum Start {
     Picture(Picture),
 }
 
-/// The standard deviation of the noise that textures and transfers start from, as a share of natural colours' spread.
+/// The standard deviation of the initial noise of textures and transfers, as a share of the spread of natural colours.
 ///
-/// What the network hardly sees stays as it was at the start, the finest checkerboards above all: from noise as strong as
-/// natural colours a picture ends covered in them, at the same loss. (The programs of Gatys et al. start from a standard
-/// deviation of one level of 255.)
+/// The network hardly sees the finest checkerboards, so they stay as they were at the start: noise as strong as natural colours
+/// would leave the picture covered in them, at the same loss. (The programs of Gatys et al. start from a standard deviation of
+/// one level of 255.)
 pub const FAINT: f64 = 0.1;
 
-/// What a canvas's values measure. Both have the network's mean at 0.
+/// The units of a canvas's values. In both, 0 is the network's mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Units {
-    /// Those of the network's input, (pixel − mean)/std.
+    /// Units of the network's input, (pixel − mean)/std.
     Input,
-    /// Levels of 0..255, as Mahendran & Vedaldi 2014 have their x.
+    /// Levels of 0..255, as x in Mahendran & Vedaldi 2014.
     Levels,
 }
 
 /// A picture as an optimiser sees it: an array of numbers without bounds, around 0.
 ///
-/// A canvas may have a margin: the network then sees a window of it, which can be moved (jitter), and the margin is no part
-/// of the picture.
+/// A canvas may have a margin. The network then sees a window of it, which can move (jitter); the margin does not belong to the
+/// picture.
 #[derive(Clone)]
 pub struct Canvas {
     values: ArrayD<f32>,
@@ -56,7 +56,7 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// A canvas that shows a picture, in the units of the network's input.
+    /// A canvas with a picture, in units of the network's input.
     pub fn of(picture: &Picture, network: &Vgg19<f32>) -> Self {
         Self::painted(picture.clone(), [picture.height(), picture.width()], network, Units::Input, 0)
     }
@@ -105,12 +105,12 @@ impl Canvas {
         [self.values.shape()[0] - self.margin, self.values.shape()[1] - self.margin]
     }
 
-    /// The values (height, width, 3), the margin with them.
+    /// The values (height, width, 3), including the margin.
     pub fn values(&self) -> &ArrayD<f32> {
         &self.values
     }
 
-    /// The values, to move them.
+    /// The values, mutable.
     pub fn values_mut(&mut self) -> &mut ArrayD<f32> {
         &mut self.values
     }
@@ -128,7 +128,7 @@ impl Canvas {
     /// The network's input for values on a tape: the window of the picture's size from `corner` on.
     ///
     /// # Panics
-    /// If the window reaches out of the canvas.
+    /// If the window exceeds the canvas.
     pub fn input<'t>(&self, values: &Var<'t, f32>, [top, left]: [usize; 2]) -> Var<'t, f32> {
         let [height, width] = self.size();
         let window =
@@ -146,7 +146,7 @@ impl Canvas {
     /// middle is left.
     ///
     /// # Panics
-    /// If the shape is another.
+    /// If the shape differs.
     pub fn rgb(&self, values: &ArrayD<f32>) -> Array3<f32> {
         let values = values.view().into_dimensionality::<Ix3>().expect("height, width, 3");
         let ([height, width], start) = (self.size(), self.margin / 2);

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Ended, State};
+use crate::objective::GroupValue;
 use crate::optim;
 use crate::write_atomically;
 
@@ -60,7 +61,7 @@ pub enum CheckpointError {
         why: io::Error,
     },
     /// It is something else.
-    #[error("{} is not a checkpoint of impasto; give a file written by --checkpoint", path.display())]
+    #[error("{} is not a checkpoint of impasto", path.display())]
     Other {
         /// The file.
         path: PathBuf,
@@ -101,6 +102,10 @@ impl Checkpoint {
             "random": state.random.to_string(),
             // As bits: decimal digits might round.
             "lowest": state.lowest.iter().map(|loss| loss.to_bits()).collect::<Vec<_>>(),
+            "loss": state.loss.as_ref().map(|(total, groups)| json!({
+                "total": total,
+                "groups": groups.iter().map(|group| json!([group.name, group.value, group.terms])).collect::<Vec<_>>(),
+            })),
             "elapsed": state.elapsed.as_secs_f64(),
         });
         let about = json!({"format": FORMAT, "run": run, "about": about}).to_string();
@@ -238,6 +243,7 @@ impl Checkpoint {
                 .and_then(Value::as_array)
                 .map(|losses| losses.iter().filter_map(Value::as_u64).map(f64::from_bits).collect())
                 .unwrap_or_default(),
+            loss: self.run.get("loss").and_then(loss),
             elapsed: Duration::from_secs_f64(seconds(self.run.get("elapsed"))),
             values: picture(PICTURE)?.ok_or_else(|| damaged(PICTURE))?,
             sound: picture(SOUND)?,
@@ -374,4 +380,13 @@ fn digest_is_right(mut file: &File, size: u64) -> io::Result<bool> {
     let mut digest = vec![0; len];
     file.read_exact(&mut digest)?;
     Ok(hash.finalize()[..] == digest)
+}
+/// A total and its groups of terms.
+fn loss(value: &Value) -> Option<(f64, Vec<GroupValue>)> {
+    let group = |group: &Value| {
+        let (name, value, terms) = serde_json::from_value(group.clone()).ok()?;
+        Some(GroupValue { name, value, terms })
+    };
+    let groups = value.get("groups")?.as_array()?.iter().map(group).collect::<Option<_>>()?;
+    Some((value.get("total")?.as_f64()?, groups))
 }

@@ -185,6 +185,8 @@ pub struct Run<'a> {
     begin: Instant,
     /// How long the run took before `begin`, from which it was restored.
     before: Duration,
+    /// The objective's value and terms at the picture so far, once one was evaluated at this size.
+    loss: Option<(f64, Vec<GroupValue>)>,
     /// The last values whose loss is known and finite, where the optimiser does not keep them itself.
     sound: Option<ArrayD<f32>>,
     /// What became NaN or infinite.
@@ -245,6 +247,7 @@ impl<'a> Run<'a> {
             tape: Tape::new(),
             begin,
             before: Duration::ZERO,
+            loss: None,
             sound: None,
             not_finite: None,
             ended: None,
@@ -312,6 +315,16 @@ impl<'a> Run<'a> {
         }
         self.iteration += 1;
         self.iteration_of_scale += 1;
+        let searches = !kept_here(&self.stage);
+        let rises = self.loss.as_ref().is_some_and(|(lowest, _)| total.is_nan() || total > *lowest);
+        let is_trial = step == Step::Projected || searches && rises;
+        let trial = if is_trial {
+            Some(total)
+        } else {
+            self.loss = Some((total, groups.clone()));
+            None
+        };
+        let (lowest, at_lowest) = if is_trial { self.loss.clone() } else { None }.unwrap_or((total, groups));
         let last = self.scale + 1 == self.job.scales().len();
         let complete = self.iteration_of_scale == self.stage.steps;
         let settled = self.tolerance.settled(total).filter(|_| !complete);
@@ -327,7 +340,7 @@ impl<'a> Run<'a> {
             // The picture is still to be written, which takes memory too.
             self.tape = Tape::new();
         }
-        Ok(Some(Progress { settled, ..self.progress(total, groups, step) }))
+        Ok(Some(Progress { trial, settled, ..self.progress(lowest, at_lowest, step) }))
     }
 
     /// Makes all iterations that are left, telling `watcher` of each; the watcher may stop the run.
@@ -404,6 +417,7 @@ impl<'a> Run<'a> {
         }
         self.stage = next;
         self.sound = None;
+        self.loss = None;
         self.scale += 1;
         (self.iteration_of_scale, self.scale_done) = (0, false);
         self.tolerance.restart();
@@ -423,6 +437,7 @@ impl<'a> Run<'a> {
             done: self.forecast.done(self.scale, self.iteration_of_scale),
             total,
             groups,
+            trial: None,
             step,
             settled: None,
         }

@@ -6,6 +6,7 @@ use ndarray::{ArrayD, CowArray, IxDyn};
 
 use super::{Ended, Run, canvas};
 use crate::error::Error;
+use crate::objective::GroupValue;
 use crate::optim;
 use crate::recipe::Scale;
 
@@ -27,6 +28,8 @@ pub struct State<'a> {
     pub random: u128,
     /// The lowest losses of the last iterations, which a [tolerance](Run::tolerate) compares.
     pub lowest: Vec<f64>,
+    /// The objective's value and terms at the picture so far, if one was evaluated at this size.
+    pub loss: Option<(f64, Vec<GroupValue>)>,
     /// How long the run took so far.
     pub elapsed: Duration,
     /// The canvas's values, the margin with them.
@@ -77,6 +80,7 @@ impl Run<'_> {
             ended,
             random: self.random.get_word_pos(),
             lowest: self.tolerance.lowest().to_vec(),
+            loss: self.loss.clone(),
             elapsed: self.elapsed(),
             values: if ended.is_some() { optimizer.result(values) } else { values }.as_standard_layout(),
             sound: self.sound.as_ref().filter(|_| ended.is_none()).map(|sound| sound.as_standard_layout()),
@@ -117,6 +121,7 @@ impl Run<'_> {
         self.stage.canvas.values_mut().assign(&values);
         self.random.set_word_pos(random);
         self.tolerance.go_on(state.lowest);
+        self.loss = state.loss;
         self.before = elapsed;
         (self.scale, self.iteration, self.iteration_of_scale) = (scale, iteration, iteration_of_scale);
         (self.scale_done, self.ended) = (scale_done, ended);

@@ -28,10 +28,14 @@ pub struct Progress {
     pub elapsed: Duration,
     /// The elapsed share of the run's time, 0 to 1, estimated by its [`Forecast`](super::Forecast).
     pub done: f64,
-    /// The objective's value before this iteration's update.
+    /// The objective's value at the iterate, before this iteration's update: the loss of the picture so far. During a line
+    /// search (L-BFGS) that is the lowest point found at this size, so it never rises.
     pub total: f64,
-    /// Its groups of terms and the terms, before this iteration's update: for a transfer `content`, `style` and `tv`.
+    /// Its groups of terms and the terms there: for a transfer `content`, `style` and `tv`.
     pub groups: Vec<GroupValue>,
+    /// The objective's value at the point that this iteration evaluated, if that was a trial of a line search which did not
+    /// become the picture so far.
+    pub trial: Option<f64>,
     /// What the optimiser did.
     pub step: Step,
     /// The relative decrease of the loss within the last iterations, if it ends the scale early; see [`Run::tolerate`].

@@ -13,6 +13,7 @@ use crate::tape::{Real, Value, Var};
 
 /// Why features cannot be computed.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[non_exhaustive]
 pub enum NetworkError {
     /// The weights end before the layer.
     #[error("the weights end before {layer}; the last layer available is {last}")]

@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use impasto::kernels::ConvAlgorithm;
 use impasto::objective::Targets;
+use impasto::ops::ConvAlgorithm;
 use impasto::picture::Picture;
 use impasto::recipe::{LayerWeights, Preset, Recipe, StyleLoss};
 use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
 use strum::VariantNames;
 
+use super::address_space;
 use super::error::Error;
 use super::pictures;
+use super::print::note;
 
 /// Options that choose the network.
 #[derive(Args)]
@@ -48,13 +50,13 @@ pub(super) struct NetworkArguments {
 }
 
 impl NetworkArguments {
-    /// The weights' file, if the words name one, and other files.
-    pub(super) fn files<'a>(&'a self, others: &[&'a Path]) -> Vec<&'a Path> {
-        let weights = match &self.weights {
-            Some(WeightSource::File(path)) => Some(&**path),
+    /// The weights' file, if they come from one, and other files: all that a command reads.
+    pub(super) fn files(&self, others: &[impl AsRef<Path>]) -> Vec<PathBuf> {
+        let weights = match self.find(true) {
+            Ok(FoundWeights { source: WeightSource::File(path), .. }) => Some(path),
             _ => None,
         };
-        others.iter().copied().chain(weights).collect()
+        others.iter().map(|path| path.as_ref().to_owned()).chain(weights).collect()
     }
 
     /// Finds the weights. Tells once on standard error, unless `quiet`, when there are none but random ones that nobody asked
@@ -64,10 +66,10 @@ impl NetworkArguments {
         static TOLD: Once = Once::new();
         if found.origin == WeightsOrigin::Embedded && !quiet {
             TOLD.call_once(|| {
-                eprintln!(
+                note(format_args!(
                     "note: no trained weights were found, so the embedded random network is used; it sees textures, but \
                      hardly what a picture shows. `impasto weights fetch` gets trained ones, once and for all."
-                );
+                ));
             });
         }
         Ok(found)
@@ -85,8 +87,14 @@ impl NetworkArguments {
         deepest: Layer,
         pooling: Pooling,
     ) -> Result<Vgg19<f32>, Error> {
+        self.ensure_threads()?;
         let weights = Weights::load(&found.source, Some(deepest)).map_err(impasto::Error::from)?;
         Ok(Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling)).with_algorithm(self.conv))
+    }
+
+    /// Makes sure that the threads fit into the address space.
+    fn ensure_threads(&self) -> Result<(), Error> {
+        address_space::ensure(self.threads.map_or_else(address_space::default_threads, usize::from))
     }
 
     /// Runs `work` on as many threads as asked for.
@@ -95,6 +103,7 @@ impl NetworkArguments {
         if let Some(threads) = self.threads {
             pool = pool.num_threads(usize::from(threads));
         }
+        self.ensure_threads()?;
         let pool = pool.build().map_err(|why| Error::Failure(format!("cannot start the threads: {why}")))?;
         Ok(pool.install(work))
     }

@@ -3,12 +3,13 @@
 use std::io;
 use std::path::Path;
 
-use impasto::write_atomically;
+use impasto::{check_writable, write_atomically};
 use ndarray::ArrayViewD;
 use npyz::WriterBuilder;
 use npyz::npz::file_name_from_array_name;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
+use super::distinct::{Written, ensure_distinct};
 use super::error::Error;
 
 /// Writes named arrays, in row-major order.
@@ -32,10 +33,10 @@ pub(super) fn write(path: &Path, arrays: &[(String, ArrayViewD<'_, f32>)]) -> Re
 }
 
 /// An output that cannot be written, or is one of the inputs, is better known before the work than after.
-pub(super) fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
+pub(super) fn check(path: &Path, inputs: &[impl AsRef<Path>]) -> Result<(), Error> {
     if path.extension().is_none_or(|extension| extension != "npz") {
         return Err(Error::Usage(format!("cannot write arrays to {}: the name must end in .npz", path.display())));
     }
-    Error::unless_apart("--output", path, inputs)?;
-    Error::unless_writable("write", path)
+    ensure_distinct(&[Written::new("--output", path)], inputs)?;
+    check_writable(path).map_err(|why| Error::file("write", path, why))
 }

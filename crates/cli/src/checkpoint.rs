@@ -72,8 +72,6 @@ impl Keeper {
         if !invocation.is_unicode {
             return Err(Error::Usage("with --checkpoint, all names of files must be Unicode; rename them".into()));
         }
-        let others: Vec<&Path> = inputs.iter().copied().chain([output]).collect();
-        Error::unless_apart("--checkpoint", &file, &others)?;
         let failed = |why| Error::file(WRITE, &file, why);
         if ranks::writes() {
             check_writable(&file).map_err(failed)?;
@@ -92,6 +90,7 @@ impl Keeper {
         }
         let inputs = inputs.iter().map(|path| hashed(path)).collect::<Result<Vec<_>, _>>()?;
         let folder = std::env::current_dir().map_err(|why| Error::file("find the folder", Path::new("."), why))?;
+        let folder = seen_from(&file, &folder).unwrap_or(folder);
         let about = Map::from_iter([
             ("arguments".to_owned(), json!(invocation.words)),
             ("folder".to_owned(), json!(folder.to_str())),
@@ -147,6 +146,14 @@ impl Watcher for &mut Keeper {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// A folder as seen from a file within it, as in `..`: so both can be moved, and the file tells nothing of where it was.
+fn seen_from(file: &Path, folder: &Path) -> Option<PathBuf> {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (parent, folder) = (parent.canonicalize().ok()?, folder.canonicalize().ok()?);
+    let below = parent.strip_prefix(folder).ok()?;
+    Some(std::iter::once(Path::new(".")).chain(below.components().map(|_| Path::new(".."))).collect())
 }
 
 /// An input's path and hash.

@@ -1,11 +1,11 @@
 //! `impasto completions`: scripts that complete the command's words in a shell.
 
-use std::io;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory};
 
 use super::error::Error;
+use super::print::Results;
 
 /// Print the completion script of a shell
 ///
@@ -19,6 +19,6 @@ pub(super) struct Arguments {
 
 #[expect(clippy::unnecessary_wraps, reason = "all subcommands have one form")]
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    clap_complete::generate(arguments.shell, &mut super::Cli::command(), "impasto", &mut io::stdout());
+    clap_complete::generate(arguments.shell, &mut super::Cli::command(), "impasto", &mut Results);
     Ok(ExitCode::SUCCESS)
 }

@@ -1,12 +1,16 @@
 //! `impasto demo`: two drawn pictures, and one repainted in the style of the other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use impasto::Picture;
+use impasto::picture::{Format, SaveOptions};
 use impasto_drawing::demo;
 
+use super::distinct::{Written, ensure_distinct};
 use super::error::Error;
+use super::print::note;
 
 /// Draw two pictures and repaint one in the style of the other
 ///
@@ -22,12 +26,25 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let folder = &arguments.folder;
     std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
     let [content, style, out] = ["content.png", "style.png", "out.png"].map(|name| folder.join(name));
-    demo::content(384, 512).save(&content)?;
-    demo::style(512).save(&style)?;
-    eprintln!("drew {} and {}", content.display(), style.display());
-    eprintln!("impasto transfer {} {} -o {}", content.display(), style.display(), out.display());
+    let written = [&content, &style, &out].map(|path| Written::picture("FOLDER", path));
+    ensure_distinct(&written, &[] as &[&Path])?;
+    draw(&demo::content(384, 512), &content)?;
+    draw(&demo::style(512), &style)?;
+    note(format_args!("drew {} and {}", content.display(), style.display()));
+    note(format_args!("impasto transfer {} {} -o {}", content.display(), style.display(), out.display()));
     let words =
         ["transfer".into(), content.into_os_string(), style.into_os_string(), "-o".into(), out.into_os_string()];
     let (command, invocation) = super::parse(&words)?;
     super::run(command, &invocation)
+}
+
+/// Writes a picture where there is none, or this one.
+fn draw(picture: &Picture, path: &Path) -> Result<(), Error> {
+    let encoded =
+        picture.encoded(Format::Png, &SaveOptions::default()).map_err(|why| Error::file("draw", path, why))?;
+    match std::fs::read(path) {
+        Ok(there) if there == encoded => Ok(()),
+        Ok(_) => Err(Error::file("draw", path, "another picture is there; give another folder")),
+        Err(_) => Ok(picture.save(path)?),
+    }
 }

@@ -15,18 +15,22 @@ use impasto::recipe::{Rate, Scale, Steps};
 use impasto::run::{Ended, Progress, Run, Stop, Watcher};
 use impasto::{Picture, WeightSource};
 
-use super::arguments::{names, rate};
+use super::arguments::{NetworkArguments, names, rate};
 use super::checkpoint::{CheckpointArguments, Keeper};
+use super::distinct::{Written, ensure_distinct};
 use super::error::Error;
+use super::frame_names::FrameNames;
 use super::interrupt;
 use super::invocation::Invocation;
 use super::log::Log;
 use super::memory::MemoryArguments;
 use super::output::OutputArguments;
 use super::preview::Preview;
+use super::print::note;
 use super::progress::{Display as Bar, Verbosity};
 use super::ranks;
 use super::record::Record;
+use super::rescue;
 
 /// What moves the pixels.
 #[derive(Args, Clone, Copy)]
@@ -56,7 +60,8 @@ pub(super) struct OnTheWayArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     save_every: Option<u32>,
 
-    /// Write one JSON object per iteration: iteration, scale (longer side in pixels), elapsed (seconds), total, terms
+    /// Write one JSON object per iteration: iteration, scale (longer side in pixels), elapsed (seconds), total and terms of
+    /// the picture so far, and trial, the total at a rejected trial point of a line search
     #[arg(long, value_name = "FILE.jsonl")]
     log: Option<PathBuf>,
 }
@@ -128,17 +133,6 @@ impl OptimizerArguments {
     }
 }
 
-impl OnTheWayArguments {
-    /// The log, which is to be none of the other files.
-    fn log(&self, others: &[&Path]) -> Result<Option<Log>, Error> {
-        let log = self.log.as_deref().map(Log::new).transpose()?;
-        if let Some(log) = &self.log {
-            Error::unless_apart("--log", log, others)?;
-        }
-        Ok(log)
-    }
-}
-
 impl RunArguments {
     /// Says, shows and writes nothing on the way: another process does.
     pub(super) fn mute(&mut self) {
@@ -186,6 +180,9 @@ impl RunArguments {
     }
 }
 
+/// The most pictures on the way whose names are looked at before the run; nobody has more.
+const MOST_FRAMES: usize = 100_000;
+
 /// How much an iterate counts in `--average`, as a share of the one after it.
 const AVERAGE: f64 = 0.99;
 
@@ -226,16 +223,21 @@ pub(super) struct Driver<'a> {
     record: Option<Record>,
     checkpoints: Option<Keeper>,
     finish: Finish,
+    /// All that is read, and what is written beside the pictures on the way.
+    read: Vec<PathBuf>,
+    written: Vec<Written>,
     interrupted: Arc<AtomicBool>,
     begin: Instant,
 }
 
 impl<'a> Driver<'a> {
-    /// Sets up Ctrl-C, the log and checkpoints, and checks that the output can be written and is none of the inputs.
-    /// Without an invocation, the picture does not say how it was made, unless [`made_by`](Self::made_by) tells.
+    /// Sets up Ctrl-C, the log and checkpoints, and checks that the output can be written and that none of what is written
+    /// is among the inputs, the weights or each other. Without an invocation, the picture does not say how it was made,
+    /// unless [`made_by`](Self::made_by) tells.
     pub(super) fn new(
         invocation: Option<&Invocation>,
         arguments: &RunArguments,
+        network: &NetworkArguments,
         output: &'a Path,
         inputs: &[&Path],
     ) -> Result<Self, Error> {
@@ -244,9 +246,13 @@ impl<'a> Driver<'a> {
             options.check(output, [1, 1], inputs)?;
         }
         let preview = arguments.preview.then(Preview::new).transpose()?;
-        let checkpoint = arguments.checkpoint.file();
-        let others: Vec<&Path> = inputs.iter().copied().chain([output]).chain(checkpoint).collect();
-        let log = arguments.on_the_way.log(&others)?;
+        let checkpoint = invocation.and_then(|invocation| invocation.resumed.as_deref());
+        let checkpoint = checkpoint.or(arguments.checkpoint.file()).map(|path| Written::new("--checkpoint", path));
+        let log = arguments.on_the_way.log.as_ref().map(|path| Written::new("--log", path));
+        let written: Vec<_> = [Written::picture("--output", output)].into_iter().chain(checkpoint).chain(log).collect();
+        let read = network.files(inputs);
+        ensure_distinct(&written, &read)?;
+        let log = arguments.on_the_way.log.as_deref().map(Log::new).transpose()?;
         let checkpoints = match invocation {
             Some(invocation) => Keeper::new(&arguments.checkpoint, invocation, output, inputs)?,
             None if arguments.checkpoint.file().is_some() => {
@@ -259,7 +265,8 @@ impl<'a> Driver<'a> {
         let (save_every, verbosity) = (arguments.on_the_way.save_every, arguments.verbosity);
         let record = invocation.map(Record::new);
         let own = Self::with(options, verbosity, output);
-        Ok(Self { save_every, preview, log, record, checkpoints, finish: arguments.finish(), ..own })
+        let finish = arguments.finish();
+        Ok(Self { save_every, preview, log, record, checkpoints, finish, read, written, ..own })
     }
 
     /// The same, for a picture that was not made by this command line.
@@ -268,18 +275,28 @@ impl<'a> Driver<'a> {
         self
     }
 
+    /// The same, with files of other jobs that the pictures on the way must not overwrite.
+    pub(super) fn beside(mut self, others: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.read.extend(others);
+        self
+    }
+
     /// For the cells of a sheet, which says nothing of how it was made.
     pub(super) fn of_cells(
         arguments: &OnTheWayArguments,
         verbosity: Verbosity,
+        network: &NetworkArguments,
         output: &'a Path,
         inputs: &[&Path],
     ) -> Result<Self, Error> {
         Format::of(output)?;
-        let others: Vec<&Path> = inputs.iter().copied().chain([output]).collect();
-        let log = arguments.log(&others)?;
+        let log = arguments.log.as_ref().map(|path| Written::new("--log", path));
+        let written: Vec<_> = [Written::picture("--output", output)].into_iter().chain(log).collect();
+        let read = network.files(inputs);
+        ensure_distinct(&written, &read)?;
+        let log = arguments.log.as_deref().map(Log::new).transpose()?;
         let own = Self::with(SaveOptions::default(), verbosity, output);
-        Ok(Self { log, save_every: arguments.save_every, ..own })
+        Ok(Self { log, save_every: arguments.save_every, read, written, ..own })
     }
 
     fn with(options: SaveOptions, verbosity: Verbosity, output: &'a Path) -> Self {
@@ -295,6 +312,8 @@ impl<'a> Driver<'a> {
             record,
             checkpoints,
             finish: Finish::default(),
+            read: Vec::new(),
+            written: Vec::new(),
             interrupted,
             begin,
         }
@@ -319,11 +338,28 @@ impl<'a> Driver<'a> {
         ranks::any(self.interrupted.load(Ordering::Relaxed))
     }
 
+    /// Refuses runs of so many iterations whose pictures on the way would overwrite a file of the command. `numbers` name
+    /// the runs where there are several.
+    pub(super) fn check_frames(
+        &self,
+        numbers: impl IntoIterator<Item = Option<(&'static str, usize)>>,
+        iterations: usize,
+    ) -> Result<(), Error> {
+        let Some(every) = self.save_every.filter(|_| ranks::writes()) else { return Ok(()) };
+        let names = numbers.into_iter().map(|number| FrameNames::new(self.output, &self.options, number));
+        let frames = names.flat_map(|names| {
+            let due = (every as usize..iterations).step_by(every as usize);
+            due.map(move |iteration| Written::picture("--save-every", names.at(iteration)))
+        });
+        let all: Vec<_> = self.written.iter().cloned().chain(frames.take(MOST_FRAMES)).collect();
+        ensure_distinct(&all, &self.read)
+    }
+
     /// Makes all iterations of a run. `number` names it where it is one of several; `also` watches too.
     pub(super) fn drive(
         &mut self,
         run: &mut Run<'_>,
-        number: Option<(&str, usize)>,
+        number: Option<(&'static str, usize)>,
         also: Option<&mut dyn Watcher>,
     ) -> Result<Ended, Error> {
         // All that the format allows is known before the first step.
@@ -331,6 +367,8 @@ impl<'a> Driver<'a> {
         if ranks::writes() {
             self.options.check(self.output, [side, side], &[])?;
         }
+        let iterations = run.scales().iter().map(|scale| scale.steps).sum();
+        self.check_frames([number], iterations)?;
         self.finish.apply(run);
         self.prepare(run)?;
         agree_on_begin(run)?;
@@ -340,9 +378,8 @@ impl<'a> Driver<'a> {
             watchers.push(Box::new(log.of(number)));
         }
         if let Some(every) = self.save_every {
-            let output =
-                number.map_or_else(|| self.output.into(), |(name, of)| ending(self.output, &format!("{name}{of}")));
-            watchers.push(Box::new(Frames { every: every as usize, output, options: &self.options }));
+            let names = FrameNames::new(self.output, &self.options, number);
+            watchers.push(Box::new(Frames { every: every as usize, names, options: &self.options }));
         }
         if let Some(also) = also {
             watchers.push(Box::new(Other(also)));
@@ -378,7 +415,7 @@ impl<'a> Driver<'a> {
         let Some(keeper) = &mut self.checkpoints else { return Ok(()) };
         if keeper.go_on(record, run)? {
             if !self.verbosity.quiet {
-                eprintln!("going on from {} after iteration {}", keeper.file().display(), run.iterations());
+                note(format_args!("going on from {} after iteration {}", keeper.file().display(), run.iterations()));
             }
             if let Some(log) = &mut self.log {
                 log.go_on_after(run.iterations())?;
@@ -403,15 +440,15 @@ impl<'a> Driver<'a> {
         if !ranks::writes() {
             return Ok(());
         }
-        picture.save_with(self.output, &self.options)?;
+        rescue::save(picture, self.output, &self.options)?;
         let format = self.options.format.or_else(|| Format::by_extension(self.output));
         let left_out = format.map_or_else(Vec::new, |format| picture.left_out(format, &self.options));
-        for note in left_out.iter().filter(|_| !self.verbosity.quiet) {
-            eprintln!("note: {}: {note}", self.output.display());
+        for line in left_out.iter().filter(|_| !self.verbosity.quiet) {
+            note(format_args!("note: {}: {line}", self.output.display()));
         }
         if !self.verbosity.quiet {
             let (seconds, size) = (self.begin.elapsed().as_secs_f64(), (picture.width(), picture.height()));
-            eprintln!("{}: {}×{} pixels, {seconds:.1} s", self.output.display(), size.0, size.1);
+            note(format_args!("{}: {}×{} pixels, {seconds:.1} s", self.output.display(), size.0, size.1));
         }
         Ok(())
     }
@@ -430,7 +467,9 @@ impl<'a> Driver<'a> {
                     format!("; `impasto resume {}` goes on", keeper.file().display())
                 });
                 if ranks::writes() {
-                    eprintln!("interrupted after iteration {iteration}; the picture so far is in {output}{checkpoint}");
+                    note(format_args!(
+                        "interrupted after iteration {iteration}; the picture so far is in {output}{checkpoint}"
+                    ));
                 }
                 Ok(ExitCode::from(interrupt::EXIT_CODE))
             }
@@ -454,15 +493,14 @@ fn agree_on_begin(run: &Run<'_>) -> Result<(), Error> {
 /// Saves the pictures on the way.
 struct Frames<'a> {
     every: usize,
-    output: PathBuf,
+    names: FrameNames,
     options: &'a SaveOptions,
 }
 
 impl Watcher for Frames<'_> {
     fn see(&mut self, run: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
         let due = progress.iteration.is_multiple_of(self.every) && progress.iteration < progress.iterations;
-        let path = ending(&self.output, &format!("{:04}", progress.iteration));
-        if due && let Err(why) = run.finished().save_with(path, self.options) {
+        if due && let Err(why) = run.finished().save_with(self.names.at(progress.iteration), self.options) {
             return ControlFlow::Break(Stop::Failed(why.into()));
         }
         ControlFlow::Continue(())
@@ -489,10 +527,4 @@ impl Watcher for Other<'_> {
     fn see(&mut self, run: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
         self.0.see(run, progress)
     }
-}
-
-/// `out.png` → `out-0100.png`.
-fn ending(path: &Path, end: &str) -> PathBuf {
-    let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-    path.with_file_name(format!("{}-{end}.{}", part(path.file_stem()), part(path.extension())))
 }

@@ -1,13 +1,16 @@
 //! Errors as the user sees them: one paragraph that begins with `error:`.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use impasto::jobs::MasksError;
 use impasto::objective::{InversionError, RegionError};
-use impasto::picture::PictureError;
-use impasto::vgg::NetworkError;
+use impasto::picture::{Fault, PictureError};
+use impasto::run::CheckpointError;
+use impasto::vgg::{NetworkError, WeightsError};
 
+use super::print::{Results, note};
 use super::ranks;
 
 /// Why a command ends early.
@@ -23,31 +26,6 @@ impl Error {
     /// A failure of the file system.
     pub(super) fn file(what: &str, path: &Path, why: impl std::fmt::Display) -> Self {
         Self::Failure(format!("cannot {what} {}: {why}", path.display()))
-    }
-
-    /// A file that is to be written must have a folder to be in, and not be one: better known before the work than after.
-    pub(super) fn unless_writable(what: &str, path: &Path) -> Result<(), Self> {
-        match path.parent() {
-            _ if path.is_dir() => Err(Self::file(what, path, "it is a folder; give the name of a file")),
-            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                Err(Self::file(what, path, format!("there is no folder {}", folder.display())))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A file that is written must be none of the others of the command. `option` names it.
-    pub(super) fn unless_apart(option: &str, path: &Path, others: &[&Path]) -> Result<(), Self> {
-        let is_special = path.exists() && !path.is_file();
-        let real = path.canonicalize().ok();
-        let same = |other: &&&Path| **other == path || real.is_some() && other.canonicalize().ok() == real;
-        match others.iter().find(same) {
-            Some(other) if !is_special => {
-                let (path, other) = (path.display(), other.display());
-                Err(Self::Usage(format!("{option} {path} would overwrite {other}; give it another name")))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// What is wrong.
@@ -73,13 +51,18 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
     }
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     match error.kind() {
-        DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand => {
-            // A closed pipe (`impasto --help | head`) is no error.
+        DisplayHelp | DisplayVersion => {
+            // A failure is kept for the end.
+            let _ = Results.write_all(error.render().ansi().to_string().as_bytes());
+            ExitCode::SUCCESS
+        }
+        DisplayHelpOnMissingArgumentOrSubcommand => {
+            // The help of a command that was not told what to do, in its colours; nobody else's words are in it.
             let _ = error.print();
-            ExitCode::from(u8::from(error.use_stderr()) * 2)
+            ExitCode::from(2)
         }
         _ => {
-            eprintln!("{} (`impasto --help` and `impasto COMMAND --help` tell the usage)", paragraph(error));
+            note(format_args!("{} (`impasto --help` and `impasto COMMAND --help` tell the usage)", paragraph(error)));
             ExitCode::from(2)
         }
     }
@@ -106,6 +89,9 @@ impl From<PictureError> for Error {
             PictureError::Extension { .. } | PictureError::NoFormat { .. } | PictureError::Depth { .. } => {
                 Self::Usage(error.to_string())
             }
+            PictureError::Read { why: Fault::Memory { .. }, .. } => {
+                Self::Failure(format!("{error}; give a smaller --size"))
+            }
             _ => Self::Failure(error.to_string()),
         }
     }
@@ -124,7 +110,12 @@ impl From<impasto::Error> for Error {
             Library::Texture(error) => Self::Failure(super::texture::advice(&error)),
             Library::Memory(error) => super::memory::advice(&error, None),
             Library::Masks(error) => Self::Failure(super::transfer::masks_advice(&error)),
-            Library::Schedule(_) | Library::Environment(_) => Self::Usage(error.to_string()),
+            Library::Schedule(_) | Library::Environment(_) | Library::Weights(WeightsError::Environment(_)) => {
+                Self::Usage(error.to_string())
+            }
+            Library::Checkpoint(CheckpointError::Other { .. }) => {
+                Self::Failure(format!("{error}; give a file written by --checkpoint"))
+            }
             _ => Self::Failure(error.to_string()),
         }
     }
@@ -138,6 +129,7 @@ impl From<NetworkError> for Error {
             ),
             NetworkError::Classifier { .. } => format!("{error}; choose a layer up to pool5"),
             NetworkError::TooSmall { .. } => format!("{error}; give a larger --size or a shallower layer"),
+            _ => error.to_string(),
         })
     }
 }

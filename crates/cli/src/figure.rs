@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use impasto::optim::Method;
-use impasto::picture::{Format, Picture};
+use impasto::picture::{Format, Picture, SaveOptions};
 use impasto::run::{Ended, Progress, Run, Stop, Watcher};
 use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
 use impasto::write_atomically;
@@ -15,12 +15,15 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::arguments::{NetworkArguments, weight};
+use super::distinct::{Written, ensure_distinct};
 use super::drive::{Driver, OnTheWayArguments, OptimizerArguments};
 use super::error::Error;
 use super::interrupt;
 use super::memory::MemoryArguments;
 use super::pictures;
+use super::print::note;
 use super::progress::{Verbosity, plain};
+use super::rescue;
 
 /// Draw a figure of the papers as a labelled sheet
 ///
@@ -116,11 +119,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     arguments.check()?;
     if arguments.name == Name::Loss {
         Format::of(&arguments.output)?;
+        ensure_distinct(&[Written::picture("--output", &arguments.output)], &arguments.files)?;
         return arguments.loss();
     }
     let method = arguments.optimizer.method(Method::Lbfgs)?;
     let inputs: Vec<&Path> = arguments.files.iter().map(PathBuf::as_path).collect();
-    let driver = Driver::of_cells(&arguments.on_the_way, arguments.verbosity, &arguments.output, &inputs)?;
+    let network = &arguments.network;
+    let driver = Driver::of_cells(&arguments.on_the_way, arguments.verbosity, network, &arguments.output, &inputs)?;
     let images = arguments.files.iter().map(|path| arguments.open(path)).collect::<Result<Vec<_>, _>>()?;
     let found = arguments.network.find(arguments.verbosity.quiet)?;
     let pooling = arguments.network.pool.unwrap_or(match arguments.name {
@@ -147,18 +152,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             memory: arguments.memory.budget(),
         },
         quiet: arguments.verbosity.quiet,
+        inputs: &arguments.files,
         network: &network,
         driver,
     };
-    std::fs::create_dir_all(&cells.folder).map_err(|why| Error::file("make the folder", &cells.folder, why))?;
     let count: usize = rows.iter().map(Vec::len).sum();
+    cells.driver.check_frames((1..=count).map(|number| Some(("cell", number))), arguments.steps as usize)?;
+    std::fs::create_dir_all(&cells.folder).map_err(|why| Error::file("make the folder", &cells.folder, why))?;
     let mut done = 0;
     let mut tiles = Vec::new();
     for row in &rows {
         let mut line = Vec::new();
         for cell in row {
             let Some(tile) = arguments.network.in_threads(|| cells.tile(cell, done + 1, count))?? else {
-                eprintln!("interrupted after {done} of {count} cells; the same command goes on from there");
+                note(format_args!("interrupted after {done} of {count} cells; the same command goes on from there"));
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             };
             line.push(tile);
@@ -278,7 +285,7 @@ impl Arguments {
         let plot = impasto_drawing::plot(&curves, x_label, &self.term, [900, 600]).ok_or_else(|| {
             Error::Failure(format!("the logs have no `{}` above 0, and a logarithmic axis shows no others", self.term))
         })?;
-        plot.save(&self.output)?;
+        rescue::save(&plot, &self.output, &SaveOptions::default())?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -309,6 +316,7 @@ struct Cells<'a> {
     common: String,
     settings: CellSettings,
     quiet: bool,
+    inputs: &'a [PathBuf],
     network: &'a Vgg19<f32>,
     driver: Driver<'a>,
 }
@@ -337,7 +345,7 @@ impl Cells<'_> {
             return Ok(Some(tile));
         }
         if !self.quiet {
-            eprintln!("cell {number} of {count}: {}", cell.label);
+            note(format_args!("cell {number} of {count}: {}", cell.label));
         }
         let mut lowest = Lowest { total: f64::INFINITY, terms: Vec::new() };
         let picture = match cell.run(self.network, &self.settings)? {
@@ -347,6 +355,8 @@ impl Cells<'_> {
                 _ => run.finished(),
             },
         };
+        let written = [path.clone(), path.with_extension("json")].map(|path| Written::picture("cell", path));
+        ensure_distinct(&written, self.inputs)?;
         Self::keep(&path, &picture, &lowest.terms)?;
         Ok(kept(cell, &path))
     }

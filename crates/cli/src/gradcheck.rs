@@ -13,6 +13,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use impasto::gradcheck::{Entry, Failure, Place, Report, Verdict};
 use serde_json::{Value, json};
 
+use super::address_space;
 use super::error::Error;
 
 /// Check the gradients of every operation and objective, or of your own program, against finite differences
@@ -78,6 +79,7 @@ struct ProgramArguments {
 
 /// Checks what is asked for and prints what was found.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    address_space::ensure(address_space::default_threads())?;
     match &arguments.program.exec {
         Some(command) => exec::run(command, arguments),
         None => list::run(arguments),
@@ -215,14 +217,10 @@ fn wrapped(text: &str) -> String {
     lines.join("\n")
 }
 
-/// What becomes of an attempt to print.
+/// What becomes of an attempt to print, which [`Results`](super::print::Results) lets succeed: the verdict counts, whoever
+/// reads.
 fn printed(result: io::Result<Outcome>) -> Result<ExitCode, Error> {
-    match result {
-        Ok(outcome) => Ok(outcome.code()),
-        // The reader (`impasto gradcheck | head`) has closed the pipe.
-        Err(why) if why.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(why) => Err(Error::Failure(format!("cannot write to standard output: {why}"))),
-    }
+    result.map(Outcome::code).map_err(|why| Error::Failure(format!("cannot write to standard output: {why}")))
 }
 
 fn write_json(value: &Value, out: &mut impl Write) -> io::Result<()> {

@@ -1,10 +1,22 @@
-//! Ctrl-C: the first asks to finish the iteration, the second ends at once.
+//! Signals. Ctrl-C: the first asks to finish the iteration, the second ends at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Exit code of a command that was interrupted.
 pub(super) const EXIT_CODE: u8 = 130;
+
+/// Makes a file that may not grow (`ulimit -f`) an error like a full disk, which is told, where the system would end the
+/// process.
+pub(super) fn outlive_full_files() {
+    #[cfg(unix)]
+    {
+        let mut signals = nix::sys::signal::SigSet::empty();
+        signals.add(nix::sys::signal::Signal::SIGXFSZ);
+        // The threads to come inherit it. Where that cannot be, the signal does what it does everywhere.
+        let _ = signals.thread_block();
+    }
+}
 
 /// Tells whether Ctrl-C was pressed since it was first asked.
 pub(super) fn watch() -> Arc<AtomicBool> {

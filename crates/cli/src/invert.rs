@@ -175,7 +175,8 @@ fn norm_exponent(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &arguments.inputs())?;
+    let mut driver =
+        Driver::new(Some(invocation), &arguments.run, &arguments.network, &arguments.output, &arguments.inputs())?;
     let method = arguments.method()?;
     arguments.steps()?;
     arguments.run.check_checkpoint(arguments.repeats)?;
@@ -197,6 +198,8 @@ pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<Exit
             let run = invert.clone().run_within(memory).map_err(|error| with_advice(error, &invert))?;
             driver.complete(run)
         } else {
+            let numbers = (1..=usize::from(arguments.repeats)).map(|number| Some(("repeat", number)));
+            driver.check_frames(numbers, invert.steps)?;
             repeat(&mut driver, &invert, memory, arguments.repeats)
         }
     })?

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use impasto::run::{Progress, Run, Stop, Watcher};
-use impasto::write_atomically;
+use impasto::{check_writable, write_atomically};
 use serde_json::{Map, Value};
 
 use super::error::Error;
@@ -26,7 +26,7 @@ pub(super) struct Log {
 impl Log {
     /// A log in a folder that is there.
     pub(super) fn new(path: &Path) -> Result<Self, Error> {
-        Error::unless_writable(WRITE, path)?;
+        check_writable(path).map_err(|why| Error::file(WRITE, path, why))?;
         Ok(Self { path: path.into(), file: None })
     }
 
@@ -55,7 +55,12 @@ impl Log {
     fn append(&mut self, line: &Value) -> std::io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(LineWriter::new(File::create(&self.path)?)),
+            none => {
+                // A stream that has something already keeps it.
+                let is_file = self.path.is_file();
+                let begin = OpenOptions::new().create(true).write(true).truncate(is_file).append(!is_file).to_owned();
+                none.insert(LineWriter::new(begin.open(&self.path)?))
+            }
         };
         writeln!(file, "{line}")
     }
@@ -74,6 +79,7 @@ impl Watcher for LogOfRun<'_> {
         line.insert("scale".into(), progress.scale.side.into());
         line.insert("elapsed".into(), progress.elapsed.as_secs_f64().into());
         line.insert("total".into(), progress.total.into());
+        line.extend(progress.trial.map(|trial| ("trial".to_owned(), trial.into())));
         for group in &progress.groups {
             line.insert(group.name.clone(), group.value.into());
         }

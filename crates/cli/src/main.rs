@@ -1,5 +1,9 @@
 //! The command `impasto`: a file for each subcommand, which turns arguments into a job and shows its answer.
 
+// What is printed goes through `print`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod address_space;
 mod allocator;
 mod arguments;
 mod arrays;
@@ -7,10 +11,12 @@ mod batch;
 mod checkpoint;
 mod completions;
 mod demo;
+mod distinct;
 mod drive;
 mod error;
 mod features;
 mod figure;
+mod frame_names;
 mod gradcheck;
 mod interrupt;
 mod invert;
@@ -23,9 +29,11 @@ mod output;
 mod pictures;
 mod plan;
 mod preview;
+mod print;
 mod progress;
 mod ranks;
 mod record;
+mod rescue;
 mod resume;
 mod settings;
 mod show;
@@ -37,6 +45,7 @@ mod transfer;
 mod weights;
 
 use std::ffi::OsString;
+use std::panic;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -117,12 +126,20 @@ impl Command {
 
 /// Parses, runs, and turns what happened into an exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
 fn main() -> ExitCode {
+    // A decoder's panic is reported as what is wrong with the picture.
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |what| {
+        if !impasto::picture::is_decoding() {
+            usual(what);
+        }
+    }));
     allocator::give_back();
+    interrupt::outlive_full_files();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    ranks::within(|| match parse(&words) {
+    print::finish(ranks::within(|| match parse(&words) {
         Ok((command, invocation)) => run(command, &invocation).unwrap_or_else(|error| error.report()),
         Err(error) => error::usage(&error),
-    })
+    }))
 }
 
 /// Parses the words after `impasto`.

@@ -7,6 +7,7 @@ use clap::Args;
 use impasto::picture::Picture;
 use impasto::run::{Bytes, MemoryError};
 
+use super::address_space;
 use super::error::Error;
 use super::ranks;
 
@@ -27,10 +28,13 @@ impl MemoryArguments {
     pub(super) fn budget(self) -> usize {
         // What is free changes, and with it might what several processes decide.
         static FREE: OnceLock<usize> = OnceLock::new();
-        let free = || free(Path::new("/")).map_or(usize::MAX, |free| (free as f64 * SHARE) as usize);
+        // Threads that compute take some of a limited address space.
+        let threads = address_space::default_threads() * address_space::OF_THREAD;
+        let limit = address_space(Path::new("/")).map_or(usize::MAX, |most| most.saturating_sub(threads));
+        let free = || free(Path::new("/")).map_or(usize::MAX, |free| (free.min(limit) as f64 * SHARE) as usize);
         match self.memory {
             // More would be refused, which ends the process.
-            Some(memory) => address_space(Path::new("/")).map_or(memory, |most| memory.min(most)),
+            Some(memory) => memory.min(limit),
             None if ranks::size() > 1 => *FREE.get_or_init(|| ranks::least(free())),
             None => free(),
         }
@@ -130,6 +134,12 @@ fn address_space(root: &Path) -> Option<usize> {
     let (resident, reserved) = (field(&status, "VmRSS:").unwrap_or(0), field(&status, "VmSize:").unwrap_or(0));
     // Threads reserve much more than they use.
     Some(limit.saturating_sub(reserved) + resident)
+}
+
+/// Bytes by which the address space of this process may grow; `None` where there is no limit.
+pub(super) fn address_space_left() -> Option<usize> {
+    let resident = reader(Path::new("/"))("proc/self/status").and_then(|status| field(&status, "VmRSS:")).unwrap_or(0);
+    address_space(Path::new("/")).map(|left| left.saturating_sub(resident))
 }
 
 /// Reads files below a root.

@@ -7,6 +7,7 @@ use impasto::vgg::{Layer, LayerSummary};
 
 use super::arguments::NetworkArguments;
 use super::error::Error;
+use super::print::result;
 
 /// Show the network's layers: shapes, parameters, receptive fields, multiplications
 #[derive(Args)]
@@ -25,16 +26,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let weights = arguments.network.find(false)?;
     let network = arguments.network.load(&weights, pool5)?;
     let size = arguments.size as usize;
-    println!("{:<8} {:>17} {:>11} {:>10} {:>16}", "layer", "shape", "parameters", "field", "multiplications");
+    result(format_args!(
+        "{:<8} {:>17} {:>11} {:>10} {:>16}",
+        "layer", "shape", "parameters", "field", "multiplications"
+    ));
     let (mut parameters, mut multiplications) = (0, 0);
     for LayerSummary { layer, shape, parameters: own, receptive_field, multiplications: work } in
         network.summary([size, size])
     {
         let shape = format!("{}×{}×{}", shape[0], shape[1], shape[2]);
-        println!("{layer:<8} {shape:>17} {own:>11} {receptive_field:>10} {work:>16}");
+        result(format_args!("{layer:<8} {shape:>17} {own:>11} {receptive_field:>10} {work:>16}"));
         parameters += own;
         multiplications += work;
     }
-    println!("{:<8} {:>17} {parameters:>11} {:>10} {multiplications:>16}", "total", "", "");
+    result(format_args!("{:<8} {:>17} {parameters:>11} {:>10} {multiplications:>16}", "total", "", ""));
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use impasto::Picture;
 use impasto::picture::Format;
 
 use super::error::Error;
+use super::print::note;
 
 /// What was said: a picture may be read more than once, for a forecast and for the run.
 static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -58,6 +59,6 @@ pub(super) fn in_folder(folder: &Path, quiet: bool) -> Result<Vec<PathBuf>, Erro
 /// Prints a line on standard error that was not printed before.
 fn say_once(line: String) {
     if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone()) {
-        eprintln!("{line}");
+        note(line);
     }
 }

@@ -1,7 +1,6 @@
 //! `impasto plan`: what a job will take.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -11,6 +10,7 @@ use serde_json::json;
 use super::arguments::Networks;
 use super::error::Error;
 use super::memory::shown;
+use super::print::results;
 use super::progress::duration;
 use super::{invert, texture, transfer};
 
@@ -72,12 +72,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         }
     }?;
     let text = if arguments.json {
-        format!("{:#}\n", as_json(&forecast, memory, speed))
+        format!("{:#}", as_json(&forecast, memory, speed))
     } else {
         as_text(&forecast, memory, speed)
     };
-    // A closed pipe (`impasto plan … | head`) is no error.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    results(&text);
     Ok(ExitCode::SUCCESS)
 }
 

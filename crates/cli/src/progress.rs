@@ -5,11 +5,13 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use impasto::escaped;
 use impasto::optim::Step;
 use impasto::run::{Progress, Run, Stop, Watcher};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::preview::Preview;
+use super::print::note;
 
 /// Plain lines come no closer than this.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -65,8 +67,8 @@ impl<'a> Display<'a> {
             preview.leave();
         }
         match &self.bar {
-            Some(bar) => bar.println(line),
-            None if !self.verbosity.quiet => eprintln!("{line}"),
+            Some(bar) => bar.println(escaped(line)),
+            None if !self.verbosity.quiet => note(format_args!("{line}")),
             None => {}
         }
     }

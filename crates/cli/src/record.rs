@@ -72,9 +72,13 @@ impl Record {
         self.settings.insert(name.into(), value.to_string().into());
     }
 
-    /// Notes the weights, whose file is hashed meanwhile.
+    /// Notes the weights, whose file is hashed meanwhile. A file is told by its name and hash: its folder may be the user's
+    /// own, named for the user.
     pub(super) fn set_weights(&mut self, source: &WeightSource) {
-        self.set("weights", source);
+        match source {
+            WeightSource::File(path) => self.set("weights", path.file_name().unwrap_or_default().display()),
+            WeightSource::Random { .. } => self.set("weights", source),
+        }
         self.weights = Weights::of(source);
     }
 

@@ -1,15 +1,17 @@
 //! `impasto resume`: go on with a run from its checkpoint.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use impasto::run::Checkpoint;
+use impasto::{FoundWeights, WeightSource};
 use serde_json::Value;
 
 use super::error::Error;
 use super::plan::JOBS;
+use super::record;
 
 /// Continue a run from its checkpoint
 ///
@@ -35,17 +37,41 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     }
     let path = std::path::absolute(path).map_err(|why| Error::file("find", path, why))?;
     // A folder that was moved, with the checkpoint and everything, is as good.
-    if let Some(folder) = text("folder").map(Path::new).filter(|folder| folder.is_dir()) {
-        std::env::set_current_dir(folder).map_err(|why| Error::file("go to the folder", folder, why))?;
+    let folder = text("folder").map(|folder| path.parent().unwrap_or(&path).join(folder));
+    if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
+        std::env::set_current_dir(&folder).map_err(|why| Error::file("go to the folder", &folder, why))?;
     }
     let mut parsed: Vec<OsString> = words.iter().map(OsString::from).collect();
-    let weights = about.get("settings").and_then(|settings| settings.get("weights")).and_then(Value::as_str);
     // The environment, or what is in the cache folder, may have changed.
-    if let Some(weights) = weights.filter(|_| !words.iter().any(|word| word.starts_with("--weights"))) {
-        parsed.insert(1, format!("--weights={weights}").into());
+    let weights = about.get("settings").and_then(|settings| settings.get("weights")).and_then(Value::as_str);
+    if let Some(name) = weights.filter(|_| !words.iter().any(|word| word.starts_with("--weights"))) {
+        let mut option = OsString::from("--weights=");
+        option.push(find(name, text("weights")).ok_or_else(|| {
+            let hash = text("weights").unwrap_or_default();
+            let why = format!("its weights {name} ({hash}) are not there; name them in IMPASTO_WEIGHTS");
+            Error::file("go on from", &path, why)
+        })?);
+        parsed.insert(1, option);
     }
     let (command, mut invocation) = super::parse(&parsed).map_err(|_| wrong())?;
     invocation.words = words.into_iter().map(str::to_owned).collect();
     invocation.resumed = Some(path);
     super::run(command, &invocation)
+}
+
+/// The weights of a checkpoint as `--weights` takes them: random ones by their name; a file, wherever weights are looked for,
+/// by its hash.
+fn find(name: &str, hash: Option<&str>) -> Option<OsString> {
+    if let Ok(WeightSource::Random { .. }) = name.parse() {
+        return Some(name.into());
+    }
+    let found = FoundWeights::find(None).ok().map(|found| found.source);
+    let places = [found, Some(WeightSource::File(FoundWeights::in_working_folder().into()))];
+    let places = places.into_iter().flatten().filter_map(|source| match source {
+        WeightSource::File(path) => Some(path),
+        WeightSource::Random { .. } => None,
+    });
+    // Checkpoints of earlier versions have the path.
+    let mut places = places.chain(FoundWeights::in_cache_folder()).chain([PathBuf::from(name)]);
+    places.find(|path| record::hash("read", path).ok().as_deref() == hash).map(PathBuf::into_os_string)
 }

@@ -65,7 +65,7 @@ pub(super) fn of_matches(matches: &ArgMatches) -> Settings {
 /// The words that stand for settings, in the order of the help: equal settings have equal words.
 ///
 /// # Errors
-/// If there is no such option, or its value is none that an option can have. Whether it is a right one, [`parse`] tells.
+/// If the option does not exist, or its value is not of a type that an option can have. Whether it is a right one, [`parse`] tells.
 pub(super) fn words(settings: &Settings) -> Result<Vec<String>, Error> {
     if let Some(unknown) = settings.keys().find(|key| !options().any(|arg| name(arg) == *key)) {
         let plain = unknown.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') && !unknown.is_empty();

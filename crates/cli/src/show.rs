@@ -1,14 +1,15 @@
 //! `impasto show`: how a picture was made.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use impasto::escaped;
 use impasto::picture::Provenance;
 use serde_json::Value;
 
 use super::error::Error;
+use super::print::result;
 
 /// Show how a picture was made
 ///
@@ -30,14 +31,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         return Err(Error::file("tell how it was made:", path, why));
     };
     let lines = if arguments.as_command { vec![made.as_command()] } else { told(&made) };
-    let text = lines.join("\n") + "\n";
-    match io::stdout().write_all(text.as_bytes()) {
-        // A closed pipe (`impasto show … | head -1`) is no error.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Failure(format!("cannot print: {error}")))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    lines.iter().for_each(result);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// All that a picture tells: a name and a value in each line.
@@ -51,6 +46,7 @@ fn told(made: &Provenance) -> Vec<String> {
     });
     let others = made.settings.iter().filter(|(name, _)| *name != "weights");
     all.extend(others.map(|(name, value)| (name.as_str(), text(value))));
+    let all: Vec<_> = all.into_iter().map(|(name, value)| (escaped(name), value)).collect();
     let width = all.iter().map(|(name, _)| name.chars().count()).fold(10, usize::max);
     all.into_iter().map(|(name, value)| format!("{name:<width$} {value}")).collect()
 }

@@ -90,7 +90,8 @@ impl FromStr for Size {
 }
 
 pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &[&arguments.example])?;
+    let mut driver =
+        Driver::new(Some(invocation), &arguments.run, &arguments.network, &arguments.output, &[&arguments.example])?;
     let method = arguments.run.method(Method::Lbfgs)?;
     let (example, (network, weights)) = (arguments.example()?, arguments.ready()?);
     let memory = arguments.memory();
@@ -185,7 +186,7 @@ impl Arguments {
 
 /// What is wrong with a texture, and what helps.
 pub(super) fn advice(error: &TextureError) -> String {
-    let TextureError::Seam { stride, width, height, .. } = error;
+    let TextureError::Seam { stride, width, height, .. } = error else { return error.to_string() };
     let up = |side: &usize| side.next_multiple_of(*stride);
     format!("{error}; give --size {},{}", up(width), up(height))
 }

@@ -20,6 +20,7 @@ use super::error::Error;
 use super::invocation::Invocation;
 use super::memory::{LEAST, SMALL, STAND_IN, advice, largest, picture_side};
 use super::pictures;
+use super::print::note;
 use super::ranks;
 use super::styles::StyleArguments;
 
@@ -155,7 +156,7 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
     let inputs = arguments.inputs()?;
     let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.output, &inputs)?;
+    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.network, &arguments.output, &inputs)?;
     if let Some(picture) = arguments.recoloured()? {
         driver.write(&picture)?;
         return Ok(ExitCode::SUCCESS);
@@ -260,9 +261,9 @@ impl Arguments {
             let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
             let styles: Vec<_> =
                 styles.iter().map(|(style, share)| format!("style {} by {share}", pixels(style))).collect();
-            eprintln!("content {}, {}", pixels(&content), styles.join(", "));
+            note(format_args!("content {}, {}", pixels(&content), styles.join(", ")));
             let Recipe { method, pooling, formula, .. } = &method.recipe;
-            eprintln!("optimizer {method}, {pooling} pooling, {formula:?} formula");
+            note(format_args!("optimizer {method}, {pooling} pooling, {formula:?} formula"));
         }
         let side = content.width().max(content.height());
         let seed = self.run.seed;

@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::fetch::{FetchError, Fetched, Fetching, Published, fetch};
 use super::error::Error;
 use super::interrupt;
+use super::print::{note, result};
 use super::record::checksum;
 
 /// Plain lines come no closer than this.
@@ -131,7 +132,7 @@ fn run_fetch(arguments: &FetchArguments) -> Result<ExitCode, Error> {
     let Fetched { weights, recognised, source, failures } = match fetched {
         Ok(fetched) => fetched,
         Err(FetchError::Interrupted) => {
-            eprintln!("interrupted: no weights were fetched");
+            note(format_args!("interrupted: no weights were fetched"));
             return Ok(ExitCode::from(interrupt::EXIT_CODE));
         }
         Err(error) => return Err(Error::Failure(error.to_string())),
@@ -139,9 +140,9 @@ fn run_fetch(arguments: &FetchArguments) -> Result<ExitCode, Error> {
     save(&weights, &output, Precision::Half)?;
     if !arguments.quiet {
         for failure in failures {
-            eprintln!("{}: {}", failure.source, failure.reason);
+            note(format_args!("{}: {}", failure.source, failure.reason));
         }
-        eprintln!("fetched from {source}: {}", recognised.lineage);
+        note(format_args!("fetched from {source}: {}", lineage(&recognised, Some(&weights)).join(": ")));
         written(&output)?;
     }
     Ok(ExitCode::SUCCESS)
@@ -158,12 +159,16 @@ fn run_import(arguments: &ImportArguments) -> Result<ExitCode, Error> {
     let recognised = file.recognise(input).map_err(failed)?;
     let weights = file.read(None, input).map_err(failed)?;
     save(&weights, &output, if arguments.half { Precision::Half } else { Precision::Exact })?;
-    eprintln!("{}: {}, {}", arguments.file.display(), file.format(), recognised.lineage);
-    eprintln!("input: {}", told(&recognised));
+    let lineage = lineage(&recognised, Some(&weights)).join(": ");
+    note(format_args!("{}: {}, {lineage}", arguments.file.display(), file.format()));
+    note(format_args!("input: {}", told(&recognised)));
     let count = weights.convolutions.len();
     if count < Layer::CONVOLUTIONS {
         let last = Layer::of_convolution(count - 1).1;
-        eprintln!("only {count} of {} convolutions are there: layers up to {last} can be used", Layer::CONVOLUTIONS);
+        note(format_args!(
+            "only {count} of {} convolutions are there: layers up to {last} can be used",
+            Layer::CONVOLUTIONS
+        ));
     }
     written(&output)?;
     Ok(ExitCode::SUCCESS)
@@ -173,43 +178,47 @@ fn run_info(arguments: &InfoArguments) -> Result<ExitCode, Error> {
     let chosen = arguments.file.clone().map(WeightSource::File);
     let found = FoundWeights::find(chosen).map_err(|error| Error::Usage(error.to_string()))?;
     let WeightSource::File(path) = &found.source else {
-        println!("{:<9} {}, {}", "weights", found.source, told_origin(found.origin));
-        println!("{:<9} none: a network that was never trained", "lineage");
-        println!("{:<9} `impasto weights fetch` gets trained weights", "");
+        result(format_args!("{:<9} {}, {}", "weights", found.source, told_origin(found.origin)));
+        result(format_args!("{:<9} none: a network that was never trained", "lineage"));
+        result(format_args!("{:<9} `impasto weights fetch` gets trained weights", ""));
         return Ok(ExitCode::SUCCESS);
     };
     let failed = |error: impasto::vgg::WeightsError| Error::Failure(error.to_string());
     let file = WeightsFile::open(path).map_err(failed)?;
     let convolutions = file.convolutions().map_err(failed)?;
     let recognised = file.recognise(None).map_err(failed)?;
+    let lineage = lineage(&recognised, file.read(None, None).ok().as_ref());
     let (size, checksum) = checksum(path).map_err(|why| Error::file("read", path, why))?;
 
-    println!("{:<9} {}", "file", path.display());
-    println!("{:<9} {}", "", told_origin(found.origin));
-    println!("{:<9} {}, {}", "format", file.format(), megabytes(size));
-    println!("{:<9} {checksum}", "SHA-256");
-    println!("{:<9} {}", "lineage", recognised.lineage);
-    for (index, line) in licence(recognised.lineage).iter().enumerate() {
-        println!("{:<9} {line}", if index == 0 { "licence" } else { "" });
+    result(format_args!("{:<9} {}", "file", path.display()));
+    result(format_args!("{:<9} {}", "", told_origin(found.origin)));
+    result(format_args!("{:<9} {}, {}", "format", file.format(), megabytes(size)));
+    result(format_args!("{:<9} {checksum}", "SHA-256"));
+    for (index, line) in lineage.iter().enumerate() {
+        result(format_args!("{:<9} {line}", if index == 0 { "lineage" } else { "" }));
     }
-    println!("{:<9} {}", "input", told(&recognised));
+    for (index, line) in licence(recognised.lineage).iter().enumerate() {
+        result(format_args!("{:<9} {line}", if index == 0 { "licence" } else { "" }));
+    }
+    result(format_args!("{:<9} {}", "input", told(&recognised)));
     let statistics = |values: [f32; 3]| values.map(|value| format!("{value:.4}")).join(" ");
-    println!("{:<9} mean {}, std {}", "", statistics(recognised.mean), statistics(recognised.std));
-    println!("\n{:<8} {:>14} {:>9} {:>10}  array", "layer", "kernel", "numbers", "type");
+    result(format_args!("{:<9} mean {}, std {}", "", statistics(recognised.mean), statistics(recognised.std)));
+    result("");
+    result(format_args!("{:<8} {:>14} {:>9} {:>10}  array", "layer", "kernel", "numbers", "type"));
     let mut parameters = 0;
     for conv in &convolutions {
         let [outputs, inputs, height, width] = conv.shape;
         let numbers = outputs * inputs * height * width;
         parameters += numbers + outputs;
         let shape = format!("{outputs}×{inputs}×{height}×{width}");
-        println!(
+        result(format_args!(
             "{:<8} {shape:>14} {numbers:>9} {:>10}  {}",
             conv.layer.to_string(),
             conv.numbers,
             shortened(&conv.name)
-        );
+        ));
     }
-    println!("{:<8} {:>14} {parameters:>9} with biases", "total", "");
+    result(format_args!("{:<8} {:>14} {parameters:>9} with biases", "total", ""));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -221,6 +230,7 @@ fn output(chosen: Option<&Path>, inputs: &[&Path]) -> Result<PathBuf, Error> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
         }
+        super::arrays::check(&path, inputs)?;
         return Ok(path);
     };
     super::arrays::check(path, inputs)?;
@@ -234,11 +244,11 @@ fn save(weights: &Weights, path: &Path, precision: Precision) -> Result<(), Erro
 /// Says what was written, and when something else will be used in its place.
 fn written(path: &Path) -> Result<(), Error> {
     let size = path.metadata().map_err(|why| Error::file("read", path, why))?.len();
-    eprintln!("wrote {} ({})", path.display(), megabytes(size));
+    note(format_args!("wrote {} ({})", path.display(), megabytes(size)));
     let used = FoundWeights::find(None).map_err(|error| Error::Usage(error.to_string()))?;
     let in_cache = FoundWeights::in_cache_folder().as_deref() == Some(path);
     if in_cache && used.source != WeightSource::File(path.into()) {
-        eprintln!("note: {} will be used before it ({})", used.source, told_origin(used.origin));
+        note(format_args!("note: {} will be used before it ({})", used.source, told_origin(used.origin)));
     }
     Ok(())
 }
@@ -249,6 +259,20 @@ fn told(recognised: &Recognised) -> String {
     let input = if caffe { "0..255 less a mean" } else { "(x − mean)/std" };
     let order = if recognised.blue_first { ", blue first" } else { "" };
     format!("{input}{order}; {}", recognised.evidence)
+}
+
+/// Whose weights these are, as far as their values tell, if they can be read: a line or two.
+fn lineage(recognised: &Recognised, weights: Option<&Weights>) -> Vec<String> {
+    let Some(weights) = weights.filter(|_| recognised.lineage == Lineage::Caffe) else {
+        return vec![recognised.lineage.to_string()];
+    };
+    match (weights.published_convolutions(), weights.convolutions.len()) {
+        (known, all) if known == all => vec!["published by VGG19's authors (Caffe, Keras)".into()],
+        (known, all) => vec![
+            recognised.lineage.to_string(),
+            format!("{known} of {all} convolutions are known to have the published values"),
+        ],
+    }
 }
 
 fn told_origin(origin: WeightsOrigin) -> &'static str {
@@ -304,7 +328,7 @@ impl Display {
         if self.source != fetching.source {
             self.finish();
             self.source = fetching.source.into();
-            eprintln!("fetching from {}", self.source);
+            note(format_args!("fetching from {}", self.source));
             self.bar = io::stderr().is_terminal().then(|| {
                 let style = ProgressStyle::with_template("{bar:30} {decimal_bytes}/{decimal_total_bytes}  {eta} left");
                 ProgressBar::new(0).with_style(style.expect("a valid template"))
@@ -315,7 +339,7 @@ impl Display {
             bar.set_position(fetching.bytes);
         } else if self.last_line.elapsed() >= BETWEEN_LINES {
             let of = fetching.total.map_or_else(String::new, |total| format!(" of {}", megabytes(total)));
-            eprintln!("{}{of}", megabytes(fetching.bytes));
+            note(format_args!("{}{of}", megabytes(fetching.bytes)));
             self.last_line = Instant::now();
         }
     }

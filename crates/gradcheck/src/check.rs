@@ -62,7 +62,7 @@ impl GradCheck {
         Self::default()
     }
 
-    /// The first step by which an input's elements are moved. By default it is a hundredth of the root mean square of
+    /// The first step of an input's elements. By default it is a hundredth of the root mean square of
     /// the input's elements (0.01 for an input of zeros). Steps shrink from there, by 4 each time and 4 million in all,
     /// until the slopes are precise. A slope that seems wrong is measured again with steps in proportion to its own
     /// element, from 11 times as large down to a four-thousandth.

@@ -364,7 +364,7 @@ struct Search<'a, S> {
 }
 
 impl<S: Function> Search<'_, S> {
-    /// What is to be said of vᵀJu; `None` where no component has a kink along u.
+    /// The verdict on vᵀJu; `None` if no component has a kink along u.
     fn at_kinks(&mut self, u: &ArrayD<f64>, v: &ArrayD<f64>) -> Option<Verdict> {
         let (slopes, typical) = self.components(u);
         let is_kink = |slope: &Slope| slope.is_kink(self.check.precision::<S>().relative * typical);
@@ -510,7 +510,7 @@ fn uphill(mut u: ArrayD<f64>, gradient: &ArrayD<f64>) -> ArrayD<f64> {
     u
 }
 
-/// The factor by which a cotangent is scaled to see the rounding of a VJP.
+/// The scale of a cotangent for measuring the rounding of a VJP.
 const UNITS: f64 = 1.234_567;
 
 fn flat_at(array: &ArrayD<f64>, i: usize) -> f64 {
@@ -538,7 +538,7 @@ impl GradCheck {
         Precision { absolute: self.atol, relative }
     }
 
-    /// The steps by which some elements of `x` are to move: in proportion to the elements.
+    /// The steps of some elements of `x`, in proportion to the elements.
     pub(crate) fn steps<S: Function>(&self, x: &ArrayD<f64>, moving: impl IntoIterator<Item = f64>) -> Steps {
         let size = root_mean_square(x.iter().copied());
         let first = self.eps.unwrap_or(if size > 0.0 { 0.01 * size } else { 0.01 });
@@ -570,7 +570,7 @@ impl GradCheck {
         Entry { input, place, analytic, numeric, uncertainty, noise, sides, scale, tolerance, verdict }
     }
 
-    /// What is to be said of a slope, and what error was allowed. `typical` is the size of the slopes around it, and
+    /// The verdict on a slope, and the allowed error. `typical` is the size of the slopes around it, and
     /// `off` how far rounding may have moved the analytic one.
     fn verdict<S: Function>(&self, analytic: f64, numeric: &Slope, typical: f64, off: f64) -> (Verdict, f64) {
         let own = analytic.abs().max(numeric.value.abs());

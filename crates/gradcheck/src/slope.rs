@@ -208,7 +208,7 @@ pub(crate) fn root_mean_square(values: impl IntoIterator<Item = f64> + Clone) ->
     largest * f64::sqrt(squares.1 / squares.0)
 }
 
-/// Estimates are to be a few times smaller than the tolerance, so that they do not decide a verdict.
+/// Estimates must be a few times smaller than the tolerance, so that they do not decide a verdict.
 fn all_precise(slopes: &[Slope], precision: Precision) -> bool {
     let size = root_mean_square(slopes.iter().map(|slope| slope.value));
     slopes.iter().all(|slope| {

@@ -1,8 +1,11 @@
 //! The filter transform: U = G g Gᵀ, stored as the product reads it.
 
+use std::marker::PhantomData;
+
 use ndarray::ArrayView4;
 
 use super::super::Real;
+use super::super::shared::Shared;
 use super::super::simd::{Job, MAX_LANES, Simd, first_lanes};
 use super::layout::Filters;
 use super::transforms::{self, IN};
@@ -12,32 +15,39 @@ use super::transforms::{self, IN};
 ///
 /// For a data gradient, inputs and outputs are exchanged, and `data` points to the last tap with `row` and `column`
 /// reversed, which turns the filters by 180°.
-pub struct Taps<T> {
-    pub data: *const T,
-    pub row: isize,
-    pub column: isize,
-    pub input: isize,
-    pub output: isize,
+pub struct Taps<'a, T> {
+    data: *const T,
+    row: isize,
+    column: isize,
+    input: isize,
+    output: isize,
     pub inputs: usize,
     pub outputs: usize,
     /// A factor that all are multiplied by.
-    pub scale: T,
+    scale: T,
+    borrow: PhantomData<&'a [T]>,
 }
 
-// SAFETY: only read from.
-unsafe impl<T: Sync> Sync for Taps<T> {}
+// SAFETY: what it borrows is only read from.
+unsafe impl<T: Sync> Sync for Taps<'_, T> {}
 
-impl<T: Real> Taps<T> {
+impl<'a, T: Real> Taps<'a, T> {
     /// The filters `weights`, (out, in, 3, 3), as they are.
-    pub fn forward(weights: &ArrayView4<'_, T>) -> Self {
+    pub fn forward(weights: &'a ArrayView4<'_, T>) -> Self {
         let (outputs, inputs, rows, columns) = weights.dim();
         assert_eq!((rows, columns), (3, 3), "Winograd convolution is for filters of 3×3");
         let &[output, input, row, column] = weights.strides() else { unreachable!("four axes") };
-        Self { data: weights.as_ptr(), row, column, input, output, inputs, outputs, scale: T::one() }
+        let (data, scale) = (weights.as_ptr(), T::one());
+        Self { data, row, column, input, output, inputs, outputs, scale, borrow: PhantomData }
+    }
+
+    /// The same filters times a factor.
+    pub fn scaled(self, scale: T) -> Self {
+        Self { scale, ..self }
     }
 
     /// The filters `weights`, (out, in, 3, 3), turned by 180° with input and output exchanged.
-    pub fn backward(weights: &ArrayView4<'_, T>) -> Self {
+    pub fn backward(weights: &'a ArrayView4<'_, T>) -> Self {
         let taps = Self::forward(weights);
         Self {
             data: taps.data.wrapping_offset(2 * (taps.row + taps.column)),
@@ -48,6 +58,7 @@ impl<T: Real> Taps<T> {
             inputs: taps.outputs,
             outputs: taps.inputs,
             scale: taps.scale,
+            borrow: PhantomData,
         }
     }
 }
@@ -55,13 +66,30 @@ impl<T: Real> Taps<T> {
 /// Transforms the filters from some input channels to the panel of output channels that begins at `first` and has the
 /// width of `vectors` vectors.
 pub struct FilterTransform<'a, T> {
-    pub taps: &'a Taps<T>,
-    pub first: usize,
-    pub vectors: usize,
+    taps: &'a Taps<'a, T>,
+    first: usize,
+    vectors: usize,
     /// First input channel and count.
-    pub inputs: (usize, usize),
-    pub to: *mut T,
-    pub layout: Filters,
+    inputs: (usize, usize),
+    to: Shared<'a, T>,
+    layout: Filters,
+}
+
+impl<'a, T: Real> FilterTransform<'a, T> {
+    /// From the input channels `inputs`, the first and how many, to the panel of `vectors` vectors from output channel
+    /// `first` on. `to` begins with the panel's first of these input channels.
+    ///
+    /// # Safety
+    /// The channels must exist, `to` must have room for them at each of the 36 points of `layout`, and no other thread may
+    /// access that room while the transform runs.
+    pub unsafe fn new(
+        taps: &'a Taps<'a, T>,
+        (first, vectors): (usize, usize),
+        inputs: (usize, usize),
+        (to, layout): (Shared<'a, T>, Filters),
+    ) -> Self {
+        Self { taps, first, vectors, inputs, to, layout }
+    }
 }
 
 impl<T: Real> Job<T> for FilterTransform<'_, T> {
@@ -79,7 +107,7 @@ impl<T: Real> Job<T> for FilterTransform<'_, T> {
                 let inputs = (channels - k).min(S::LANES);
                 for i in 0..3 {
                     for j in 0..3 {
-                        // SAFETY: the taps and channels asked for exist.
+                        // SAFETY: the taps and channels asked for exist, as `new` demands.
                         unsafe { self.load(s, &mut square[i * 3 + j], (i, j), (channel + k, inputs), (n, outputs)) };
                     }
                 }
@@ -94,8 +122,8 @@ impl<T: Real> Job<T> for FilterTransform<'_, T> {
                     for i in 0..IN {
                         for j in 0..IN {
                             let place = (i * IN + j) * self.layout.point + (k + l) * width + vector * S::LANES;
-                            // SAFETY: the scratch buffer holds 36 points of all input channels times the width.
-                            unsafe { s.store(self.to.add(place), u[i][j]) };
+                            // SAFETY: `to` has room for these channels at each point, as `new` demands.
+                            unsafe { s.store(self.to.as_ptr().add(place), u[i][j]) };
                         }
                     }
                 }
@@ -107,6 +135,9 @@ impl<T: Real> Job<T> for FilterTransform<'_, T> {
 
 impl<T: Real> FilterTransform<'_, T> {
     /// Sets `square[l]` to one tap of input channel k + l and output channels n.., with zeros beyond the last.
+    ///
+    /// # Safety
+    /// The tap and the channels must exist.
     #[inline(always)]
     unsafe fn load<S: Simd<T>>(
         &self,

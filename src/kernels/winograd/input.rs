@@ -1,6 +1,7 @@
 //! The input transform: V = Bᵀ d B for tiles d of 6×6 pixels that overlap by two.
 
 use super::super::Real;
+use super::super::shared::Shared;
 use super::super::simd::{Job, Simd, first_lanes};
 use super::super::source::{Source, read_bits};
 use super::grid::Grid;
@@ -10,22 +11,41 @@ use super::transforms::{self, IN, POINTS};
 /// Transforms the channels `channels` of the tiles `first..first + count` and stores them as tiles
 /// `place..place + count` of `to`.
 pub struct InputTransform<'a, T> {
-    pub source: &'a Source<T>,
-    pub grid: Grid,
-    pub first: usize,
-    pub count: usize,
-    pub channels: (usize, usize),
-    /// At least as many zeros as there are channels, and as many zero bytes: what stands in the padding.
-    pub zeros: &'a [T],
-    pub to: *mut T,
-    pub place: usize,
-    pub layout: Inputs,
+    source: &'a Source<'a, T>,
+    grid: Grid,
+    first: usize,
+    count: usize,
+    channels: (usize, usize),
+    /// As many zeros as there are channels, and as many zero bytes: what stands in the padding.
+    zeros: &'a [T],
+    to: Shared<'a, T>,
+    place: usize,
+    layout: Inputs,
+}
+
+impl<'a, T: Real> InputTransform<'a, T> {
+    /// Of `tiles`, the first and how many, and `channels`, the first, a multiple of `BLOCK`, and the one behind the last; to
+    /// the tiles from `place` on of `to`, which is laid out as `layout` says.
+    ///
+    /// # Safety
+    /// The tiles and channels must exist, in the grid and in `to`; there must be as many `zeros` as the source has channels,
+    /// and at least 8; and no other thread may access the rows that are written while the transform runs.
+    pub unsafe fn new(
+        (source, grid): (&'a Source<'a, T>, Grid),
+        (first, count): (usize, usize),
+        channels: (usize, usize),
+        zeros: &'a [T],
+        (to, place, layout): (Shared<'a, T>, usize, Inputs),
+    ) -> Self {
+        debug_assert!(to.len() >= layout.len() && zeros.len() >= source.channels.max(8));
+        Self { source, grid, first, count, channels, zeros, to, place, layout }
+    }
 }
 
 impl<T: Real> Job<T> for InputTransform<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        if self.source.mask.is_null() { self.transform::<S, false>(s) } else { self.transform::<S, true>(s) }
+        if self.source.is_masked() { self.transform::<S, true>(s) } else { self.transform::<S, false>(s) }
     }
 }
 
@@ -50,10 +70,11 @@ impl<T: Real> InputTransform<'_, T> {
                         s.prefetch_near(next[i * IN + j].0.wrapping_add(c));
                     }
                 }
-                // SAFETY: the scratch buffer holds the row of this tile in each point's block; the row's length is a
+                // SAFETY: `to` has the row of this tile in each point's block, as `new` demands; the row's length is a
                 // multiple of the vector's.
-                let to =
-                    unsafe { self.to.add(c / BLOCK * self.layout.block + (self.place + tile) * BLOCK + c % BLOCK) };
+                let to = unsafe {
+                    self.to.as_ptr().add(c / BLOCK * self.layout.block + (self.place + tile) * BLOCK + c % BLOCK)
+                };
                 // SAFETY: each pixel has `count` channels from c on; where `MASKED`, those with a zero bit are not read.
                 unsafe {
                     if MASKED {
@@ -109,6 +130,10 @@ impl<T: Real> InputTransform<'_, T> {
         transforms::input(s, tile)
     }
 
+    /// Writes the 36 points of a tile.
+    ///
+    /// # Safety
+    /// `to` must be a tile's row at the first point of the layout, with room for a vector.
     #[inline(always)]
     unsafe fn store<S: Simd<T>>(&self, s: S, to: *mut T, tile: [[S::V; 6]; 6]) {
         for i in 0..IN {

@@ -51,7 +51,7 @@ use super::source::{Source, with_gradient};
 use super::{Gradient, Output, Padding, Real, Workspace};
 use filter::Taps;
 use grid::Grid;
-pub use schedule::Convolution;
+pub use schedule::{Convolution, Shape, scratch_bytes};
 
 /// y = conv(x) + bias, then what `output` says.
 ///
@@ -105,7 +105,7 @@ pub fn data_gradient<T: Real>(
 ) {
     let (x_height, x_width, channels) = dx.dim();
     with_gradient(gradient, |source, scale| {
-        let taps = Taps { scale, ..Taps::backward(&weights) };
+        let taps = Taps::backward(&weights).scaled(scale);
         assert_eq!(
             (taps.inputs, taps.outputs),
             (source.channels, channels),

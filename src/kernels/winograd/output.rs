@@ -12,15 +12,34 @@ const AHEAD: usize = 2;
 
 /// Transforms the tiles `first..first + count` of the panel that begins at channel `channel`.
 pub struct OutputTransform<'a, T> {
-    pub m: *const T,
-    pub layout: Products,
-    pub grid: Grid,
-    pub first: usize,
-    pub count: usize,
-    pub channel: usize,
+    m: &'a [T],
+    layout: Products,
+    grid: Grid,
+    first: usize,
+    count: usize,
+    channel: usize,
     /// Width of the panel in vectors, 1 or 2.
-    pub vectors: usize,
-    pub sink: &'a Sink<T>,
+    vectors: usize,
+    sink: &'a Sink<'a, T>,
+}
+
+impl<'a, T: Real> OutputTransform<'a, T> {
+    /// Of `tiles`, the first and how many, and the `panel` that begins at a channel and is so many vectors wide; `m` holds
+    /// their products, laid out as `layout` says.
+    ///
+    /// # Safety
+    /// The tiles and the panel's first channel must exist in the grid and the sink, `m` must hold them at each of the 36 points
+    /// of `layout`, and no other thread may access these channels of these tiles while the transform runs.
+    pub unsafe fn new(
+        (m, layout): (&'a [T], Products),
+        grid: Grid,
+        (first, count): (usize, usize),
+        (channel, vectors): (usize, usize),
+        sink: &'a Sink<'a, T>,
+    ) -> Self {
+        debug_assert!(m.len() >= layout.len() && first + count <= grid.tiles && channel < sink.channels);
+        Self { m, layout, grid, first, count, channel, vectors, sink }
+    }
 }
 
 impl<T: Real> Job<T> for OutputTransform<'_, T> {
@@ -35,9 +54,10 @@ impl<T: Real> Job<T> for OutputTransform<'_, T> {
             for vector in 0..self.vectors {
                 let channel = self.channel + vector * S::LANES;
                 let from = (tile * self.vectors + vector) * S::LANES;
-                // SAFETY: m holds 36 points of all tiles times the panel's width, and the sink has these channels.
+                // SAFETY: m holds 36 points of all tiles times the panel's width, and the sink has these channels for this
+                // thread alone, as `new` demands.
                 unsafe {
-                    let m = self.m.add(from);
+                    let m = self.m.as_ptr().add(from);
                     let mut points = [[s.splat(T::zero()); 6]; 6];
                     for i in 0..6 {
                         for j in 0..6 {

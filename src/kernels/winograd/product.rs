@@ -9,43 +9,69 @@ use super::layout::{BLOCK, Filters, Inputs, Products};
 use super::transforms::POINTS;
 
 /// Multiplies, for each point, tiles `rows` of `v` by some panels of `u`, into the same tiles of those panels of `m`.
-pub struct Product<T> {
-    pub v: *const T,
-    pub v_layout: Inputs,
+pub struct Product<'a, T> {
+    v: &'a [T],
+    v_layout: Inputs,
     /// The first panel; the others follow.
-    pub u: *const T,
-    pub u_layout: Filters,
+    u: &'a [T],
+    u_layout: Filters,
     /// The first panel; the others follow.
-    pub m: *mut T,
-    pub m_layout: Products,
+    m: &'a mut [T],
+    m_layout: Products,
     /// First tile and count in `v`; in `m` they begin at 0.
-    pub rows: (usize, usize),
+    rows: (usize, usize),
     /// First input channel, a multiple of `BLOCK`, and count; `u` begins with the first. From the second range of channels
     /// on, products are added to what `m` holds.
-    pub channels: (usize, usize),
-    pub panels: usize,
+    channels: (usize, usize),
+    panels: usize,
     /// Width in vectors, 1 or 2, of the last panel; that of the others is 2.
-    pub last_vectors: usize,
+    last_vectors: usize,
 }
 
-impl<T: Real> Job<T> for Product<T> {
+impl<'a, T: Real> Product<'a, T> {
+    /// Of so many `rows` of `v`, the first and how many, over some `channels`, the first, a multiple of `BLOCK`, and how many;
+    /// for `panels` panels of `u`, the last of which is `last_vectors` vectors wide, the others two.
+    ///
+    /// # Panics
+    /// If a slice is shorter than its layout says.
+    pub fn new(
+        (v, v_layout): (&'a [T], Inputs),
+        (u, u_layout): (&'a [T], Filters),
+        (m, m_layout): (&'a mut [T], Products),
+        rows: (usize, usize),
+        channels: (usize, usize),
+        (panels, last_vectors): (usize, usize),
+    ) -> Self {
+        assert!(v.len() >= v_layout.len() && u.len() >= panels * u_layout.len() && m.len() >= panels * m_layout.len());
+        Self { v, v_layout, u, u_layout, m, m_layout, rows, channels, panels, last_vectors }
+    }
+}
+
+impl<T: Real> Job<T> for Product<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         let ((first, count), (channel, channels)) = (self.rows, self.channels);
+        // With these, every row and column lies in its point's part of its buffer.
+        let blocks = (channel + channels).div_ceil(BLOCK);
+        let width = if self.panels > 1 { 2 } else { self.last_vectors } * S::LANES;
+        assert!(channel.is_multiple_of(BLOCK) && (1..=2).contains(&self.last_vectors));
+        assert!((first + count) * BLOCK <= self.v_layout.block && blocks * self.v_layout.block <= self.v_layout.point);
+        assert!(channels * width <= self.u_layout.point && count * width <= self.m_layout.point);
         let depth = Depth { channels, more: channel > 0 };
         let groups = count.div_ceil(S::ROWS);
         // Groups that differ by at most one row.
         let begin = |group: usize| count * group / groups;
         let v = |point: usize, group: usize| {
             let block = point * self.v_layout.point + channel / BLOCK * self.v_layout.block;
-            self.v.wrapping_add(block + (first + begin(group)) * BLOCK)
+            self.v.as_ptr().wrapping_add(block + (first + begin(group)) * BLOCK)
         };
-        let u =
-            |point: usize, panel: usize| self.u.wrapping_add(point * self.u_layout.point + panel * self.u_layout.len());
+        let u = |point: usize, panel: usize| {
+            self.u.as_ptr().wrapping_add(point * self.u_layout.point + panel * self.u_layout.len())
+        };
         for point in 0..POINTS {
             for panel in 0..self.panels {
                 let vectors = if panel + 1 == self.panels { self.last_vectors } else { 2 };
-                let m = self.m.wrapping_add(point * self.m_layout.point + panel * self.m_layout.len());
+                let m = self.m.as_mut_ptr().wrapping_add(point * self.m_layout.point + panel * self.m_layout.len());
                 for group in 0..groups {
                     let rows = begin(group + 1) - begin(group);
                     let m = m.wrapping_add(begin(group) * vectors * S::LANES);
@@ -57,7 +83,7 @@ impl<T: Real> Job<T> for Product<T> {
                         Next { left: v(point + 1, 0), right: u(point + 1, 0) }
                     };
                     let left = Left { data: v(point, group), block: self.v_layout.block };
-                    // SAFETY: the buffers hold these rows, as their layouts say.
+                    // SAFETY: the buffers hold these rows, as was checked above and in `new`.
                     unsafe {
                         if vectors == 2 {
                             multiply::<T, S, 2>(s, (rows, depth), left, u(point, panel), m, next);
@@ -120,6 +146,10 @@ pub unsafe fn multiply<T: Real, S: Simd<T>, const N: usize>(
     by_rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
 }
 
+/// [`multiply`] for `R` rows.
+///
+/// # Safety
+/// As [`multiply`].
 #[inline(always)]
 unsafe fn multiply_rows<T: Real, S: Simd<T>, const R: usize, const N: usize>(
     s: S,

@@ -22,9 +22,9 @@ use super::transforms::POINTS;
 /// A convolution made ready: from a source through filters to a sink.
 pub struct Convolution<'a, T> {
     pub set: InstructionSet,
-    pub source: Source<T>,
-    pub taps: Taps<T>,
-    pub sink: Sink<T>,
+    pub source: Source<'a, T>,
+    pub taps: Taps<'a, T>,
+    pub sink: Sink<'a, T>,
     pub grid: Grid,
     pub workspace: &'a Workspace,
 }
@@ -51,6 +51,95 @@ const TASKS: usize = 14;
 /// Bytes of transformed inputs that are held at one time where tasks share them.
 const CHUNK: usize = 20 << 20;
 
+/// What the cut of a convolution depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Height and width of the result.
+    pub size: [usize; 2],
+    /// Channels of what is read.
+    pub inputs: usize,
+    /// Channels of the result.
+    pub outputs: usize,
+}
+
+/// How a convolution is cut into tasks.
+#[derive(Clone, Copy)]
+enum Cut {
+    /// Many tiles: filters are transformed once, then each task takes a block of tiles through all phases.
+    Tiles {
+        /// Tiles of a task.
+        block: usize,
+        /// Panels that it multiplies together.
+        together: usize,
+    },
+    /// Few tiles: the inputs of all, or of a chunk, are transformed once and shared, and tasks differ in the output channels
+    /// too.
+    Channels {
+        /// Tiles whose transformed inputs are held at one time.
+        chunk: usize,
+        /// Tiles and panels of a task.
+        block: usize,
+        together: usize,
+    },
+    /// So few tiles that each task transforms the filters of its panel itself, from some input channels after the other,
+    /// and uses them while they are in its cache.
+    Panels {
+        /// Tiles whose transformed inputs are held at one time.
+        chunk: usize,
+        /// Input channels whose filters are transformed at one time.
+        depth: usize,
+    },
+}
+
+impl Cut {
+    /// For panels of so many output channels.
+    fn of<T>(tiles: usize, inputs: usize, outputs: usize, panel_width: usize) -> Self {
+        let panels = outputs.div_ceil(panel_width);
+        // A block's transformed inputs should stay in the L2 cache, but few tiles make more of reading the filters.
+        let large = POINTS * inputs * size_of::<T>() > LARGE;
+        let (block, together) = if large { (TILES, PANELS) } else { (TILES / 2, 1) };
+        if tiles > block * TASKS {
+            return Self::Tiles { block: evenly(tiles, block), together };
+        }
+        let chunks = (POINTS * inputs * tiles * size_of::<T>()).div_ceil(CHUNK).max(1);
+        let chunk = tiles.div_ceil(chunks);
+        if tiles <= FEW {
+            let channel = POINTS * panel_width * size_of::<T>();
+            return Self::Panels { chunk, depth: (NEAR / channel / BLOCK).max(1) * BLOCK };
+        }
+        Self::Channels { chunk, block: evenly(chunk, 64), together: PANELS.min(panels.div_ceil(4)) }
+    }
+
+    /// Values of scratch memory: transformed filters and inputs that all tasks share, and what each has for itself.
+    fn scratch<T>(self, inputs: usize, outputs: usize, panel_width: usize) -> [usize; 3] {
+        let panels = outputs.div_ceil(panel_width);
+        let filters = |channels| Filters::new::<T>(channels, panel_width).len();
+        let tiles = |count| Inputs::new::<T>(count, inputs).len();
+        let products = |count| Products::new::<T>(count, panel_width).len();
+        match self {
+            Self::Tiles { block, together } => [filters(inputs) * panels, 0, tiles(block) + products(block) * together],
+            Self::Channels { chunk, block, together } => {
+                [filters(inputs) * panels, tiles(chunk), products(block) * together]
+            }
+            Self::Panels { chunk, depth } => [0, tiles(chunk), filters(depth.min(inputs)) + products(chunk)],
+        }
+    }
+}
+
+/// Bytes of scratch memory that convolutions of these shapes take, which use one workspace one after the other on so many
+/// threads: it comes to hold the largest buffers of each kind.
+pub fn scratch_bytes<T: Real>(set: InstructionSet, shapes: impl IntoIterator<Item = Shape>, threads: usize) -> usize {
+    let panel_width = 2 * T::lanes(set);
+    let mut most = [0; 3];
+    for Shape { size: [height, width], inputs, outputs } in shapes {
+        let tiles = Grid::new(height, width, (0, 0)).tiles;
+        let scratch = Cut::of::<T>(tiles, inputs, outputs, panel_width).scratch::<T>(inputs, outputs, panel_width);
+        most = std::array::from_fn(|kind| scratch[kind].max(most[kind]));
+    }
+    let [filters, inputs, own] = most;
+    (filters + inputs + threads * own) * size_of::<T>()
+}
+
 impl<T: Real> Convolution<'_, T> {
     /// Computes it.
     pub fn run(&self) {
@@ -58,20 +147,15 @@ impl<T: Real> Convolution<'_, T> {
         if tiles == 0 || self.taps.outputs == 0 {
             return;
         }
-        // A block's transformed inputs should stay in the L2 cache, but few tiles make more of reading the filters.
-        let large = POINTS * self.taps.inputs * size_of::<T>() > LARGE;
-        let (block, panels) = if large { (TILES, PANELS) } else { (TILES / 2, 1) };
-        if tiles > block * TASKS {
-            self.run_by_tiles(block, panels);
-        } else {
-            self.run_by_channels();
+        match Cut::of::<T>(tiles, self.taps.inputs, self.taps.outputs, self.panel_width()) {
+            Cut::Tiles { block, together } => self.run_by_tiles(block, together),
+            Cut::Channels { chunk, block, together } => self.run_by_channels(chunk, block, together),
+            Cut::Panels { chunk, depth } => self.run_by_panels(chunk, depth),
         }
     }
 
-    /// Many tiles: filters are transformed once, then each task takes a block of tiles through all phases.
     fn run_by_tiles(&self, block: usize, together: usize) {
         let inputs = self.taps.inputs;
-        let block = evenly(self.grid.tiles, block);
         let (u, filters) = self.all_filters();
         let layout = Inputs::new::<T>(block, inputs);
         let products = Products::new::<T>(block, self.panel_width());
@@ -81,84 +165,76 @@ impl<T: Real> Convolution<'_, T> {
             let count = block.min(self.grid.tiles - first);
             let mut v = self.workspace.take::<T>(layout.len());
             let mut m = self.workspace.take::<T>(products.len() * together);
-            self.transform_inputs((first, count), (0, inputs), &zeros, v.as_mut_ptr(), 0, layout);
+            // SAFETY: the block's tiles exist, `v` is this task's, and so are these tiles of the sink.
+            unsafe { self.transform_inputs((first, count), (0, inputs), &zeros, (Shared::new(&mut v), 0, layout)) };
             for panel in (0..self.panels()).step_by(together) {
                 let panels = (panel, together.min(self.panels() - panel));
-                let u = u[panel * filters.len()..].as_ptr();
-                let products_of = (m.as_mut_ptr(), products);
-                self.multiply((v.as_ptr(), layout), (u, filters), products_of, (0, count), (0, inputs), panels);
-                self.transform_outputs((m.as_ptr(), products), (first, count), panels);
+                let u = &u[panel * filters.len()..];
+                self.multiply((&v, layout), (u, filters), (&mut m, products), (0, count), (0, inputs), panels);
+                // SAFETY: no other task has these tiles.
+                unsafe { self.transform_outputs((&m, products), (first, count), panels) };
             }
         });
     }
 
-    /// Few tiles: the inputs of all, or of a chunk, are transformed once and shared, and tasks differ in the output
-    /// channels too. If the tiles are very few, each task transforms the filters of its panel itself, from some input
-    /// channels after the other, and uses them while they are in its cache.
-    fn run_by_channels(&self) {
+    fn run_by_channels(&self, chunk: usize, block: usize, together: usize) {
         let inputs = self.taps.inputs;
-        let chunks = (POINTS * inputs * self.grid.tiles * size_of::<T>()).div_ceil(CHUNK).max(1);
-        let chunk = self.grid.tiles.div_ceil(chunks);
-        let layout = Inputs::new::<T>(chunk, inputs);
-        let few = self.grid.tiles <= FEW;
-        let block = if few { chunk } else { evenly(chunk, 64) };
-        let together = if few { 1 } else { PANELS.min(self.panels().div_ceil(4)) };
         let products = Products::new::<T>(block, self.panel_width());
-        let zeros = self.zeros();
         // The filters first, which are larger: they are to have the largest buffer there is.
-        let all_filters = (!few).then(|| self.all_filters());
+        let (u, filters) = self.all_filters();
+        self.by_chunks(chunk, |v, (first, count)| {
+            let blocks = count.div_ceil(block);
+            (0..self.panels().div_ceil(together) * blocks).into_par_iter().for_each(|task| {
+                let (panel, place) = (task / blocks * together, task % blocks * block);
+                let panels = (panel, together.min(self.panels() - panel));
+                let rows = block.min(count - place);
+                let mut m = self.workspace.take::<T>(products.len() * together);
+                let u = (&u[panel * filters.len()..], filters);
+                self.multiply(v, u, (&mut m, products), (place, rows), (0, inputs), panels);
+                // SAFETY: tasks differ in the panels or in the block of tiles.
+                unsafe { self.transform_outputs((&m, products), (first + place, rows), panels) };
+            });
+        });
+    }
+
+    fn run_by_panels(&self, chunk: usize, depth: usize) {
+        let inputs = self.taps.inputs;
+        let products = Products::new::<T>(chunk, self.panel_width());
+        let filters = Filters::new::<T>(depth.min(inputs), self.panel_width());
+        self.by_chunks(chunk, |v, (first, count)| {
+            (0..self.panels()).into_par_iter().for_each(|panel| {
+                let mut u = self.workspace.take::<T>(filters.len());
+                let mut m = self.workspace.take::<T>(products.len());
+                for channel in (0..inputs).step_by(depth) {
+                    let channels = (channel, depth.min(inputs - channel));
+                    // SAFETY: `u` is this task's and has room for these channels of a panel.
+                    unsafe { self.transform_filters(panel, channels, (Shared::new(&mut u), filters)) };
+                    self.multiply(v, (&u, filters), (&mut m, products), (0, count), channels, (panel, 1));
+                }
+                // SAFETY: no other task has this panel.
+                unsafe { self.transform_outputs((&m, products), (first, count), (panel, 1)) };
+            });
+        });
+    }
+
+    /// Transforms the inputs of all tiles, some at a time, and hands them to `multiply` with the first tile and how many.
+    fn by_chunks(&self, chunk: usize, multiply: impl Fn((&[T], Inputs), (usize, usize))) {
+        let inputs = self.taps.inputs;
+        let layout = Inputs::new::<T>(chunk, inputs);
+        let zeros = self.zeros();
         let mut v = self.workspace.take::<T>(layout.len());
-        let shared = Shared(v.as_mut_ptr());
         for first in (0..self.grid.tiles).step_by(chunk) {
             let count = chunk.min(self.grid.tiles - first);
             let (slices, slice) = (inputs.div_ceil(BLOCK), 16);
+            let shared = Shared::new(&mut v);
             (0..count.div_ceil(slice) * slices).into_par_iter().for_each(|task| {
                 let (place, channel) = (task / slices * slice, task % slices * BLOCK);
-                // Tasks differ in the tiles or in the block of channels.
-                self.transform_inputs(
-                    (first + place, slice.min(count - place)),
-                    (channel, inputs.min(channel + BLOCK)),
-                    &zeros,
-                    shared.at(0),
-                    place,
-                    layout,
-                );
+                let tiles = (first + place, slice.min(count - place));
+                let channels = (channel, inputs.min(channel + BLOCK));
+                // SAFETY: tasks differ in the tiles or in the block of channels, and `v` has room for the whole chunk.
+                unsafe { self.transform_inputs(tiles, channels, &zeros, (shared, place, layout)) };
             });
-            if let Some((u, filters)) = &all_filters {
-                let blocks = count.div_ceil(block);
-                (0..self.panels().div_ceil(together) * blocks).into_par_iter().for_each(|task| {
-                    let (panel, place) = (task / blocks * together, task % blocks * block);
-                    let panels = (panel, together.min(self.panels() - panel));
-                    let rows = block.min(count - place);
-                    let mut m = self.workspace.take::<T>(products.len() * together);
-                    let u = u[panel * filters.len()..].as_ptr();
-                    self.multiply(
-                        (shared.at(0).cast_const(), layout),
-                        (u, *filters),
-                        (m.as_mut_ptr(), products),
-                        (place, rows),
-                        (0, inputs),
-                        panels,
-                    );
-                    self.transform_outputs((m.as_ptr(), products), (first + place, rows), panels);
-                });
-            } else {
-                let channel = POINTS * self.panel_width() * size_of::<T>();
-                let depth = (NEAR / channel / BLOCK).max(1) * BLOCK;
-                let filters = Filters::new::<T>(depth.min(inputs), self.panel_width());
-                (0..self.panels()).into_par_iter().for_each(|panel| {
-                    let mut u = self.workspace.take::<T>(filters.len());
-                    let mut m = self.workspace.take::<T>(products.len());
-                    let v = (shared.at(0).cast_const(), layout);
-                    for channel in (0..inputs).step_by(depth) {
-                        let channels = (channel, depth.min(inputs - channel));
-                        self.transform_filters(panel, channels, filters, u.as_mut_ptr());
-                        let (u, m) = ((u.as_ptr(), filters), (m.as_mut_ptr(), products));
-                        self.multiply(v, u, m, (0, count), channels, (panel, 1));
-                    }
-                    self.transform_outputs((m.as_ptr(), products), (first, count), (panel, 1));
-                });
-            }
+            multiply((&v, layout), (first, count));
         }
     }
 
@@ -187,61 +263,71 @@ impl<T: Real> Convolution<'_, T> {
         let layout = Filters::new::<T>(inputs, self.panel_width());
         let mut u = self.workspace.take::<T>(layout.len() * self.panels());
         let slices = inputs.div_ceil(BLOCK);
-        let shared = Shared(u.as_mut_ptr());
+        let shared = Shared::new(&mut u);
         (0..self.panels() * slices).into_par_iter().for_each(|task| {
             let (panel, channel) = (task / slices, task % slices * BLOCK);
-            // Tasks differ in the panel or in the input channels.
             let channels = (channel, BLOCK.min(inputs - channel));
             let at = panel * layout.len() + channel * self.vectors(panel) * T::lanes(self.set);
-            self.transform_filters(panel, channels, layout, shared.at(at));
+            // SAFETY: tasks differ in the panel or in the input channels, and `u` has room for all.
+            unsafe { self.transform_filters(panel, channels, (shared.skip(at), layout)) };
         });
         (u, layout)
     }
 
     /// Transforms the filters from some input channels, the first and how many, to a panel.
-    fn transform_filters(&self, panel: usize, inputs: (usize, usize), layout: Filters, to: *mut T) {
-        let (first, vectors) = (panel * self.panel_width(), self.vectors(panel));
-        T::dispatch(self.set, FilterTransform { taps: &self.taps, first, vectors, inputs, to, layout });
+    ///
+    /// # Safety
+    /// As [`FilterTransform::new`].
+    unsafe fn transform_filters(&self, panel: usize, inputs: (usize, usize), to: (Shared<'_, T>, Filters)) {
+        let width = (panel * self.panel_width(), self.vectors(panel));
+        // SAFETY: the caller's.
+        T::dispatch(self.set, unsafe { FilterTransform::new(&self.taps, width, inputs, to) });
     }
 
-    fn transform_inputs(
+    /// Transforms some channels, from the first to before the last, of some tiles, the first and how many.
+    ///
+    /// # Safety
+    /// As [`InputTransform::new`].
+    unsafe fn transform_inputs(
         &self,
-        (first, count): (usize, usize),
+        tiles: (usize, usize),
         channels: (usize, usize),
         zeros: &[T],
-        to: *mut T,
-        place: usize,
-        layout: Inputs,
+        to: (Shared<'_, T>, usize, Inputs),
     ) {
-        let (source, grid) = (&self.source, self.grid);
-        T::dispatch(self.set, InputTransform { source, grid, first, count, channels, zeros, to, place, layout });
+        // SAFETY: the caller's.
+        T::dispatch(self.set, unsafe { InputTransform::new((&self.source, self.grid), tiles, channels, zeros, to) });
     }
 
+    /// Multiplies tiles and filters, for some panels, the first and how many.
     fn multiply(
         &self,
-        (v, v_layout): (*const T, Inputs),
-        (u, u_layout): (*const T, Filters),
-        (m, m_layout): (*mut T, Products),
+        v: (&[T], Inputs),
+        u: (&[T], Filters),
+        m: (&mut [T], Products),
         rows: (usize, usize),
         channels: (usize, usize),
         (panel, panels): (usize, usize),
     ) {
         let last_vectors = self.vectors(panel + panels - 1);
-        let product = Product { v, v_layout, u, u_layout, m, m_layout, rows, channels, panels, last_vectors };
-        T::dispatch(self.set, product);
+        T::dispatch(self.set, Product::new(v, u, m, rows, channels, (panels, last_vectors)));
     }
 
-    fn transform_outputs(
+    /// Writes some tiles of some panels, the first and how many.
+    ///
+    /// # Safety
+    /// As [`OutputTransform::new`], for each panel.
+    unsafe fn transform_outputs(
         &self,
-        (m, layout): (*const T, Products),
-        (first, count): (usize, usize),
+        (m, layout): (&[T], Products),
+        tiles: (usize, usize),
         (panel, panels): (usize, usize),
     ) {
-        let (grid, sink) = (self.grid, &self.sink);
         for i in 0..panels {
-            let (channel, vectors) = ((panel + i) * self.panel_width(), self.vectors(panel + i));
-            let m = m.wrapping_add(i * layout.len());
-            T::dispatch(self.set, OutputTransform { m, layout, grid, first, count, channel, vectors, sink });
+            let width = ((panel + i) * self.panel_width(), self.vectors(panel + i));
+            let m = (&m[i * layout.len()..], layout);
+            // SAFETY: the caller's.
+            T::dispatch(self.set, unsafe { OutputTransform::new(m, self.grid, tiles, width, &self.sink) });
         }
     }
 }

@@ -1,5 +1,5 @@
-//! BMP, by the crate `image`; what it says of its colours in its header's fourth and fifth version (BITMAPV4HEADER,
-//! BITMAPV5HEADER of Windows) is read here.
+//! BMP, decoded by the crate `image`. This module reads the colour information of headers 4 and 5 (BITMAPV4HEADER and
+//! BITMAPV5HEADER of Windows).
 
 use std::io::{Read, Seek, SeekFrom};
 

@@ -1,5 +1,5 @@
-//! The chunks of a PNG. The decoder is given those that make the pixels; what others say is read here, so that damage to
-//! them harms nothing else.
+//! The chunks of a PNG. The decoder gets only the chunks with pixels. This module reads the others, so that damage to them affects
+//! nothing else.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 

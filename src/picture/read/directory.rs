@@ -1,4 +1,4 @@
-//! The directories of a TIFF, one for each page: what the crate `tiff` does not tell, or not without harm.
+//! The directories of a TIFF, one for each page: what the crate `tiff` cannot read, or cannot read safely.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -9,10 +9,10 @@ const BYTE: u16 = 1;
 const ASCII: u16 = 2;
 const UNDEFINED: u16 = 7;
 
-/// Pages that are looked at, and pages within a page.
+/// The largest numbers of pages, and of pages within a page.
 const MOST_PAGES: usize = 64;
 
-/// The most tags of a page: as many as a plain TIFF can count.
+/// The largest number of tags of a page: the limit of a plain TIFF.
 const MOST_TAGS: u64 = 65_535;
 
 /// The most bytes of a value that is read.
@@ -28,11 +28,11 @@ const WIDTH: u16 = 256;
 const HEIGHT: u16 = 257;
 const SUB_DIRECTORIES: u16 = 330;
 
-/// A first page is taken for a thumbnail, though it does not say so, if its sides are at most this many pixels, and a
-/// later page has the same proportions and is at least twice as large.
+/// A first page counts as a thumbnail, even unmarked, if its sides are at most this many pixels and a later page has the same
+/// proportions and at least twice the size.
 const THUMBNAIL: u64 = 512;
 
-/// How numbers stand in a file.
+/// The encoding of numbers in a file.
 #[derive(Clone, Copy)]
 pub(super) struct Numbers {
     /// Whether they begin with their least byte.
@@ -83,7 +83,7 @@ struct Entry {
 }
 
 impl Directory {
-    /// The page that is meant: the first one, but the full picture where that is a thumbnail.
+    /// The main page: the first one or, if that is a thumbnail, the full picture.
     ///
     /// # Errors
     /// If the first directory cannot be read.
@@ -91,7 +91,7 @@ impl Directory {
         let (numbers, start) = header(stream)?;
         let first = Self::at(stream, start, numbers)?;
         let mut pages = vec![first];
-        // Pages that cannot be read are no reason to refuse the others.
+        // Ignore pages that cannot be read.
         while let Some(last) = pages.last()
             && last.next != 0
             && pages.len() < MOST_PAGES
@@ -200,7 +200,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Whether it says that its picture is a smaller version of another one.
+    /// Whether it marks its picture as a smaller version of another.
     pub(super) fn is_reduced(&self) -> bool {
         let number = |tag| self.number(tag).map(|(_, value)| value);
         number(NEW_SUBFILE_TYPE).is_some_and(|kind| kind & 1 == 1) || number(SUBFILE_TYPE) == Some(2)

@@ -1,29 +1,23 @@
-//! A decoder's panic is an error like any other.
+//! Turns a decoder's panic into an error.
 
 use std::cell::Cell;
 use std::fmt::Display;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
-use std::sync::Once;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Fault;
 
 thread_local! {
-    /// Whether this thread is within a decoder, whose panics are not to be shown.
+    /// Whether this thread is within a decoder.
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a decoder of the named format. If it panics, which the decoders of others do on some damaged files, that is an
-/// error and nothing is printed.
+/// Whether this thread is decoding a picture. A panic there becomes an error, so that a panic hook need not print it.
+pub fn is_decoding() -> bool {
+    GUARDED.get()
+}
+
+/// Runs a decoder of the named format. If it panics, as other people's decoders do on some damaged files, that is an error.
 pub(super) fn without_panics<T>(format: impl Display, decode: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    static QUIET: Once = Once::new();
-    QUIET.call_once(|| {
-        let usual = take_hook();
-        set_hook(Box::new(move |panic| {
-            if !GUARDED.get() {
-                usual(panic);
-            }
-        }));
-    });
     let before = GUARDED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(decode));
     GUARDED.set(before);
@@ -36,9 +30,12 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_error_that_names_the_format() {
-        let result = without_panics::<()>("PNG", || panic!("index out of bounds"));
+        let result = without_panics::<()>("PNG", || {
+            assert!(is_decoding());
+            panic!("index out of bounds")
+        });
         assert_eq!(result, Err(Fault::Damaged("the decoder of PNG fails on it".into())));
         assert_eq!(without_panics("PNG", || Ok(3)), Ok(3));
-        assert!(!GUARDED.get());
+        assert!(!is_decoding());
     }
 }

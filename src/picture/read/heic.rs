@@ -1,4 +1,4 @@
-//! HEIC, the photographs of phones.
+//! HEIC, the format of phones' photographs.
 
 use heifer::heifer_isobmff::HeifFile;
 use heifer::heifer_isobmff::boxes::Property;
@@ -14,7 +14,7 @@ const BYTES: u64 = 8;
 
 pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Result<Extras, Fault> {
     let file = whole(stream)?;
-    // On this thread, where a panic is caught without a word.
+    // On this thread, where the guard catches panics silently.
     let options = Options { max_threads: 1, max_pixels: LARGEST / BYTES };
     let metadata = read_metadata(&file).map_err(fault)?;
     let mut notes = Vec::new();
@@ -50,7 +50,7 @@ pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Re
         }
         target.row(&row);
     }
-    // The container's own turn is applied already; EXIF's is not to be applied too.
+    // The decoder has applied the container's rotation; EXIF's must not be applied as well.
     let colours = metadata.icc_profile.map(Declared::Profile).into_iter().collect();
     Ok(Extras { colours, exif: metadata.exif, notes, orientation: Some(1) })
 }

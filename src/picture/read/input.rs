@@ -1,4 +1,4 @@
-//! Where a picture's bytes come from: a file, standard input, or a pipe.
+//! Sources of a picture's bytes: a file, standard input, or a pipe.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,11 +10,11 @@ use super::super::Format;
 use super::kind::{LONGEST_MAGIC, format_of};
 use super::{LARGEST, PictureError};
 
-/// Bytes that can be read anew from any place.
+/// Bytes that can be read again from any position.
 pub(in super::super) trait Stream: BufRead + Seek {}
 impl<T: BufRead + Seek> Stream for T {}
 
-/// Whether the bytes of a stream, which come only once, are to be there for the next [`open`], too.
+/// Whether to keep the bytes of a stream, which can be read only once, for the next [`open`].
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Keep {
     /// Yes: only the header is read now.

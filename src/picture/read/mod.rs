@@ -29,6 +29,7 @@ pub(super) use self::target::{Extras, Target};
 use super::colour::Colour;
 use super::error::{Fault, PictureError, reserve};
 use super::{Format, Picture};
+pub use guard::is_decoding;
 
 /// The most bytes of pixels that a file may decode to, so that a damaged or malicious one cannot exhaust the memory:
 /// 358 million pixels of 8-bit RGB. When fuzzed it is less, as large pictures take long and show nothing more.
@@ -42,7 +43,7 @@ impl Picture {
     /// are taken for sRGB values between 0 and 1; slightly beyond, they are clamped.
     ///
     /// # Errors
-    /// If the file cannot be opened, is no such picture, is damaged or cut short, is of a kind that would come out
+    /// If the file cannot be opened, is not such a picture, is damaged or cut short, is of a kind that would come out
     /// wrong, or holds more than 1 GiB of pixels; or if there is no memory for it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PictureError> {
         let path = path.as_ref();

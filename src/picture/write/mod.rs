@@ -12,6 +12,7 @@ use super::formats::Writer;
 pub(super) use super::provenance::XMP_SEGMENT;
 use super::{Format, Picture, Provenance};
 use crate::atomic_file::{check_writable, write_atomically};
+use crate::file_identity::{Clash, first_clash};
 
 /// How many bits a channel has in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,17 +55,19 @@ impl SaveOptions {
             return Ok(());
         }
         writable(path)?;
-        let real = path.canonicalize();
-        let same =
-            |input: &&&Path| real.as_ref().is_ok_and(|real| input.canonicalize().is_ok_and(|input| input == *real));
-        match inputs.iter().find(same) {
-            Some(input) if path.is_file() => Err(PictureError::IsInput { path: path.into(), input: (*input).into() }),
+        match first_clash(&[path], inputs) {
+            Some(Clash::Read { read, .. }) => {
+                Err(PictureError::IsInput { path: path.into(), input: inputs[read].into() })
+            }
             _ => Ok(()),
         }
     }
 
     /// The format asked for, or that of the name.
-    fn format_for(&self, path: &Path) -> Result<Format, PictureError> {
+    ///
+    /// # Errors
+    /// If the name tells none.
+    pub fn format_for(&self, path: &Path) -> Result<Format, PictureError> {
         self.format.map_or_else(|| Format::named(path), Ok)
     }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use super::model::{MemoryMeter, SegmentModel, gram_work};
 use super::schedule::Dependency;
 use super::{Plan, Request, Requested, Tiling};
+use crate::kernels::conv::{self, Shape};
+use crate::kernels::gram;
 use crate::tape::Real;
 use crate::vgg::network::{Operation, Step};
 use crate::vgg::{Layer, Vgg19};
@@ -66,24 +68,25 @@ impl Cost {
     }
 }
 
-/// Bytes of the scratch memory of kernels: transformed filters and tiles, as `kernels::winograd` has them.
+/// Bytes of the scratch memory of kernels, of convolutions and their gradients, and of Gram matrices.
 fn scratch(segments: &[(SegmentModel, bool)]) -> usize {
-    /// Transformed elements of a tile, in bytes for each channel.
-    const TILE: usize = 36 * 4;
     let threads = rayon::current_num_threads();
-    let (mut filters, mut tiles, mut widest) = (0, 0, 0);
+    let (mut shapes, mut grams) = (Vec::new(), 0);
     for (model, _) in segments {
-        for map in (1..=model.last()).filter(|&map| model.dependencies[map - 1] != Dependency::Pooling) {
+        for map in 1..=model.last() {
             let [height, width, inputs] = model.shapes[map - 1];
-            let (outputs, rows) = (model.shapes[map][2], height.div_ceil(model.bands()));
-            let count = rows.div_ceil(4) * width.div_ceil(4);
-            // With few tiles the filters are transformed where they are used, with many each task has its own tiles.
-            filters = filters.max(if count > 128 { TILE * inputs * outputs } else { 0 });
-            tiles = tiles.max(if count <= 784 { (TILE * inputs.max(outputs) * count).min(20 << 20) } else { 0 });
-            widest = widest.max(inputs.max(outputs));
+            let outputs = model.shapes[map][2];
+            if model.dependencies[map - 1] != Dependency::Pooling {
+                let size = [height.div_ceil(model.bands()), width];
+                shapes.push(Shape { size, inputs, outputs });
+                shapes.push(Shape { size, inputs: outputs, outputs: inputs });
+            }
+            if model.requested[map - 1].gram {
+                grams = grams.max(gram::scratch_bytes::<f32>(outputs, model.cells(map), threads));
+            }
         }
     }
-    filters + tiles + threads * (TILE * 64 * widest + (1 << 20))
+    conv::scratch_bytes::<f32>(shapes, threads) + grams
 }
 
 impl<T: Real> Vgg19<T> {

@@ -3,10 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::InvalidEnvironment;
+
 /// Why a file of weights cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
+    /// The environment names no weights.
+    #[error(transparent)]
+    Environment(InvalidEnvironment),
     /// The file cannot be opened or read.
     #[error("the weights file `{}` cannot be read: {source}", path.display())]
     Read {
@@ -47,6 +52,7 @@ impl WeightsError {
     /// What is wrong, without the file's name.
     pub fn problem(&self) -> String {
         match self {
+            Self::Environment(error) => error.to_string(),
             Self::Read { source, .. } => format!("cannot be read: {source}"),
             Self::Foreign { problem, .. } | Self::Names { problem, .. } => format!("the file {problem}"),
             Self::Array { array, problem, .. } => format!("the array `{array}` {problem}"),

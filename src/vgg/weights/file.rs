@@ -140,7 +140,7 @@ impl WeightsFile {
         Ok(match (input, stated, seen) {
             (Some(input), ..) => {
                 let blue_first = seen_order.unwrap_or(input == Input::Caffe && stated.is_none());
-                of(input, input.lineage(), Evidence::Told, blue_first)
+                of(input, lineage, Evidence::Told, blue_first)
             }
             (None, Some((mean, std)), _) => {
                 Recognised { lineage, evidence: Evidence::Stated, blue_first: seen_order.unwrap_or(false), mean, std }
@@ -173,7 +173,7 @@ impl WeightsFile {
         let read = |linears: Vec<_>| in_order(linears.par_iter().map(|linear| self.linear(linear)).collect());
         let classifier = linears.map(read).transpose()?;
         let Recognised { lineage, mean, std, .. } = recognised;
-        Ok(Weights { convolutions, mean, std, classifier, lineage })
+        Ok(Weights { convolutions, mean, std, classifier, lineage, note: None })
     }
 }
 

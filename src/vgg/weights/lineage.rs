@@ -4,7 +4,8 @@ use std::fmt;
 
 use ndarray::{ArrayView4, Axis};
 
-/// Where weights were trained. The two trained networks of VGG19's shape take their input in different units, so to know
+/// Where weights were trained, as conv1_1 or the arrays' names tell; whether the values are the published ones,
+/// [`Weights::published_convolutions`](super::Weights::published_convolutions) tells. The two trained networks of VGG19's shape take their input in different units, so to know
 /// one from the other is to know what to feed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lineage {
@@ -32,8 +33,8 @@ impl Lineage {
 impl fmt::Display for Lineage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Caffe => f.write_str("published by VGG19's authors (Caffe, Keras)"),
-            Self::Torchvision => f.write_str("trained for torchvision"),
+            Self::Caffe => f.write_str("like VGG19's authors' (Caffe, Keras)"),
+            Self::Torchvision => f.write_str("like torchvision's"),
             Self::Random { seed } => write!(f, "random, seed {seed}"),
             Self::Unknown => f.write_str("unknown"),
         }

@@ -5,6 +5,7 @@ mod error;
 mod file;
 mod lineage;
 mod names;
+mod published;
 mod random;
 mod save;
 mod source;
@@ -60,9 +61,22 @@ pub struct Weights {
     pub classifier: Option<Vec<LinearWeights>>,
     /// Where they were trained.
     pub lineage: Lineage,
+    /// What to tell the user about them, if anything: that [`find`](Self::find) fell back on a random network.
+    pub note: Option<String>,
 }
 
 impl Weights {
+    /// The weights that this machine has, of all convolutions: those that the environment variable `IMPASTO_WEIGHTS` names,
+    /// `weights/vgg19.npz`, `impasto/vgg19.npz` in the user's cache folder, or else a random network; its
+    /// [`note`](Self::note) then says so.
+    ///
+    /// # Errors
+    /// If `IMPASTO_WEIGHTS` names no weights, or a file is damaged; see [`WeightsError`].
+    pub fn find() -> Result<Self, WeightsError> {
+        let found = FoundWeights::find(None).map_err(WeightsError::Environment)?;
+        Ok(Self { note: found.note(), ..Self::load(&found.source, None)? })
+    }
+
     /// The weights from a source (a file of any kind that [`WeightsFile`] reads), as deep as `deepest` needs them; `None` stands for all convolutions. A file may end
     /// before `deepest`; the network then says which layer is its last.
     ///

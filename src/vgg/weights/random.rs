@@ -59,7 +59,7 @@ impl Weights {
         let linears: Vec<_> = linears.collect();
         let classifier = (!linears.is_empty()).then_some(linears);
         let (mean, std) = Input::Torchvision.statistics();
-        Self { convolutions, mean, std, classifier, lineage: Lineage::Random { seed } }
+        Self { convolutions, mean, std, classifier, lineage: Lineage::Random { seed }, note: None }
     }
 }
 

@@ -18,6 +18,7 @@ const LONGEST_TABLE: usize = 256;
 
 /// The precision of saved numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Precision {
     /// Exact, in the fewest bytes.
     Exact,

@@ -1,4 +1,4 @@
-//! Where weights come from: the command line's words, and the places to look.
+//! Where weights come from: the words that name them, and the places to look.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ const DEFAULT_SEED: u64 = 2016;
 const IN_WORKING_FOLDER: &str = "weights/vgg19.npz";
 const IN_CACHE_FOLDER: &str = "impasto/vgg19.npz";
 
-/// The weights to use, as `--weights` and `IMPASTO_WEIGHTS` say it: `random`, `random:SEED`, or a file's path. (A file
+/// The weights to use, in words as the environment variable `IMPASTO_WEIGHTS` has them: `random`, `random:SEED`, or a file's path. (A file
 /// of that name is `./random`.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WeightSource {
@@ -90,7 +90,7 @@ impl fmt::Display for WeightSource {
 /// Which place to look in had the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightsOrigin {
-    /// The caller said so (`--weights`).
+    /// The caller said so.
     Chosen,
     /// The environment variable `IMPASTO_WEIGHTS`.
     Environment,
@@ -117,6 +117,11 @@ impl FoundWeights {
         Some(dirs::cache_dir()?.join(IN_CACHE_FOLDER))
     }
 
+    /// Where the working folder may have trained weights.
+    pub fn in_working_folder() -> &'static Path {
+        Path::new(IN_WORKING_FOLDER)
+    }
+
     /// Looks for weights: what the caller chose, `IMPASTO_WEIGHTS` (unless empty), `weights/vgg19.npz`, `impasto/vgg19.npz`
     /// in the user's cache folder, and if none of these is there, a random network.
     ///
@@ -125,6 +130,17 @@ impl FoundWeights {
     pub fn find(chosen: Option<WeightSource>) -> Result<Self, InvalidEnvironment> {
         let environment = env::var_os("IMPASTO_WEIGHTS");
         Self::among(chosen, environment.as_deref(), dirs::cache_dir().as_deref(), Path::is_file)
+    }
+
+    /// What to tell the user, if no weights were found: that the network is random, and what it lacks.
+    pub fn note(&self) -> Option<String> {
+        (self.origin == WeightsOrigin::Embedded).then(|| {
+            format!(
+                "no trained weights were found (the environment variable IMPASTO_WEIGHTS, the file {IN_WORKING_FOLDER}, and \
+                 {IN_CACHE_FOLDER} in the user's cache folder were looked at), so the embedded random network is used; it \
+                 sees textures, but hardly what a picture shows"
+            )
+        })
     }
 
     /// The same with everything it depends on as arguments: the value of `IMPASTO_WEIGHTS`, the user's cache folder, and
@@ -211,5 +227,8 @@ mod tests {
         assert_eq!(look(None, None, &[]), Ok((WeightSource::default(), WeightsOrigin::Embedded)));
         let nowhere = FoundWeights::among(None, None, None, |_| false).unwrap();
         assert_eq!(nowhere.origin, WeightsOrigin::Embedded);
+        assert!(nowhere.note().unwrap().contains("random") && nowhere.note().unwrap().contains("weights/vgg19.npz"));
+        let present = FoundWeights::among(None, None, None, |_| true).unwrap();
+        assert_eq!(present.note(), None);
     }
 }

@@ -1,8 +1,8 @@
 //! Which pictures a batch is to make: from folders, globs and files, or from a CSV.
 
-use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use impasto::{Clash, first_clash};
 use serde_json::Value;
 
 use crate::error::Error;
@@ -81,26 +81,25 @@ pub(super) fn rows(path: &Path, folder: Option<&Path>, extension: &str) -> Resul
     Ok(jobs)
 }
 
-/// No two jobs may write the same file, and none what another reads.
-pub(super) fn check(jobs: &[Job]) -> Result<(), Error> {
-    let mut written = HashMap::new();
-    for job in jobs {
-        if let Some(other) = written.insert(&job.output, job) {
-            let name = |job: &Job| format!("{} with {}", job.content, job.styles.join(" and "));
-            return Err(Error::Usage(format!(
-                "{} would be written twice: from {} and from {}; name the outputs in a CSV",
-                job.output.display(),
-                name(other),
-                name(job)
-            )));
-        }
-    }
-    let read: BTreeSet<&Path> =
-        jobs.iter().flat_map(|job| job.styles.iter().chain([&job.content])).map(Path::new).collect();
-    match jobs.iter().find(|job| read.contains(job.output.as_path())) {
-        Some(job) => Err(Error::Usage(format!("{} is read and would be overwritten", job.output.display()))),
-        None => Ok(()),
-    }
+/// No two jobs may write the same file, and none a file that is `read`.
+pub(super) fn check(jobs: &[Job], read: &[PathBuf]) -> Result<(), Error> {
+    let written: Vec<&Path> = jobs.iter().map(|job| &*job.output).collect();
+    let read: Vec<&Path> = read.iter().map(PathBuf::as_path).collect();
+    let name = |job: &Job| format!("{} with {}", job.content, job.styles.join(" and "));
+    Err(Error::Usage(match first_clash(&written, &read) {
+        None => return Ok(()),
+        Some(Clash::Written { written, earlier }) => format!(
+            "{} would be written twice: from {} and from {}; name the outputs in a CSV",
+            jobs[written].output.display(),
+            name(&jobs[earlier]),
+            name(&jobs[written])
+        ),
+        Some(Clash::Read { written, read: other }) => format!(
+            "{} is read, as {}, and would be overwritten; give the output another name",
+            jobs[written].output.display(),
+            read[other].display()
+        ),
+    }))
 }
 
 /// Pictures by files, folders and patterns: those of a folder or pattern sorted by name.

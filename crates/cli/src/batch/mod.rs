@@ -16,6 +16,7 @@ use super::arguments::Networks;
 use super::drive::Driver;
 use super::error::Error;
 use super::interrupt;
+use super::print::{json_line, note, result};
 use super::ranks;
 use super::record::Record;
 use super::settings::{self, Settings, TransferOptions};
@@ -57,7 +58,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let jobs = arguments.jobs()?;
-    list::check(&jobs)?;
+    let read = arguments.read(&jobs);
+    list::check(&jobs, &read)?;
+    // What the pictures on the way of one job must not overwrite.
+    let files: Vec<PathBuf> = read.into_iter().chain(jobs.iter().map(|job| job.output.clone())).collect();
     if let Some(folder) = arguments.output.as_deref().filter(|_| !arguments.dry_run) {
         std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
     }
@@ -69,19 +73,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         let number = format!("{} of {}", index + 1, jobs.len());
         let name = format!("{} with {}", job.content, job.styles.join(" and "));
         if !quiet {
-            eprintln!("{number}: {name}");
+            note(format_args!("{number}: {name}"));
         }
         let begin = Instant::now();
-        let (state, error) = match arguments.paint(job, &networks) {
+        let (state, error) = match arguments.paint(job, &files, &networks) {
             Ok(State::Interrupted) if size == 1 => {
-                eprintln!("interrupted at {number}; the same command goes on from there");
+                note(format_args!("interrupted at {number}; the same command goes on from there"));
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
             Ok(state) => (state, None),
             Err(Error::Usage(why) | Error::Failure(why)) => (State::Failed, Some(why)),
         };
         if state == State::Present && !quiet {
-            eprintln!("{}: already there", job.output.display());
+            note(format_args!("{}: already there", job.output.display()));
         }
         let mut line = json!({
             "content": job.content,
@@ -94,7 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             line["error"] = Value::from(error);
         }
         if arguments.json && size == 1 {
-            println!("{line}");
+            result(json_line(&line));
         }
         reports.push((index, line));
         if state == State::Interrupted {
@@ -104,7 +108,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     if size > 1 {
         reports = joined(&reports);
         for (_, line) in reports.iter().filter(|_| arguments.json) {
-            println!("{line}");
+            result(json_line(line));
         }
     }
     Ok(arguments.conclude(&reports, quiet))
@@ -172,7 +176,7 @@ impl Arguments {
     fn conclude(&self, reports: &[(usize, Value)], quiet: bool) -> ExitCode {
         let count = |wanted: State| reports.iter().filter(|(_, line)| line["state"] == wanted.name()).count();
         if count(State::Interrupted) > 0 {
-            eprintln!("interrupted; the same command goes on from there");
+            note(format_args!("interrupted; the same command goes on from there"));
             return ExitCode::from(interrupt::EXIT_CODE);
         }
         if !quiet {
@@ -181,38 +185,52 @@ impl Arguments {
             } else {
                 format!("{} painted", count(State::Made))
             };
-            eprintln!("{made}, {} already there, {} failed", count(State::Present), count(State::Failed));
+            note(format_args!("{made}, {} already there, {} failed", count(State::Present), count(State::Failed)));
         }
         for (_, line) in reports {
             if let Some(error) = line["error"].as_str() {
                 let styles: Vec<&str> =
                     line["style"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                eprintln!(
+                note(format_args!(
                     "error: {} with {}: {error}",
                     line["content"].as_str().unwrap_or_default(),
                     styles.join(" and ")
-                );
+                ));
             }
         }
         if count(State::Failed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// Makes a picture, unless it is there or nothing is to be done but to look.
-    fn paint(&self, job: &Job, networks: &Networks) -> Result<State, Error> {
+    /// The options of a job: its own, and those of all.
+    fn settings(&self, job: &Job) -> Settings {
         let mut settings = self.options.0.clone();
         settings.extend(job.settings.clone());
-        let output = job.output.to_str().ok_or_else(|| Error::file("write", &job.output, "the name is not UTF-8"))?;
-        let words = |settings: &Settings| -> Result<Vec<String>, Error> {
-            let pictures = std::iter::once(&job.content).chain(&job.styles).map(|path| settings::path_word(path));
-            let output = ["-o".to_owned(), settings::path_word(output)];
-            Ok(pictures.chain(output).chain(settings::words(settings)?).collect())
+        settings
+    }
+
+    /// All files that are read: the pictures, masks and weights of the jobs, and the CSV. Where a job's options are wrong,
+    /// which it says itself when its turn comes, those that its words name.
+    fn read(&self, jobs: &[Job]) -> Vec<PathBuf> {
+        let of_job = |job: &Job| {
+            let inputs = words(job, &self.settings(job)).and_then(settings::parse);
+            let inputs = inputs.and_then(|transfer| Ok(transfer.network_arguments().files(&transfer.inputs()?)));
+            let named = || job.styles.iter().chain([&job.content]).map(PathBuf::from).collect();
+            inputs.unwrap_or_else(|_| named())
         };
-        let line = words(&settings)?;
+        self.contents.iter().map(PathBuf::from).chain(jobs.iter().flat_map(of_job)).collect()
+    }
+
+    /// Makes a picture, unless it exists or this is a dry run.
+    fn paint(&self, job: &Job, files: &[PathBuf], networks: &Networks) -> Result<State, Error> {
+        let mut settings = self.settings(job);
+        let line = words(job, &settings)?;
         let transfer = settings::parse(&line)?;
         // As the parser gives them back, equal settings are equal.
         settings = settings::of_words(&line)?;
-        settings.retain(|name, _| !NOT_IN_THE_PICTURE.contains(&name.as_str()));
-        let provenance = Record::of_transfer(&transfer, words(&settings)?, settings)?.provenance()?;
+        // The largest picture that there is memory for is another with other memory.
+        let is_largest = settings.get("size").is_some_and(|size| size == "max");
+        settings.retain(|name, _| !NOT_IN_THE_PICTURE.contains(&name.as_str()) || is_largest && name == "memory");
+        let provenance = Record::of_transfer(&transfer, words(job, &settings)?, settings)?.provenance()?;
         if is_there(transfer.output(), &provenance) {
             return Ok(State::Present);
         }
@@ -221,8 +239,10 @@ impl Arguments {
         }
         let inputs = transfer.inputs()?;
         let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-        let driver = Driver::new(None, transfer.run_arguments(), transfer.output(), &inputs)?;
-        let mut driver = driver.made_by(provenance);
+        let network = transfer.network_arguments();
+        let driver = Driver::new(None, transfer.run_arguments(), network, transfer.output(), &inputs)?;
+        let others = files.iter().filter(|path| **path != job.output).cloned();
+        let mut driver = driver.made_by(provenance).beside(others);
         if let Some(picture) = transfer.recoloured()? {
             driver.write(&picture)?;
             return Ok(State::Made);
@@ -241,6 +261,14 @@ impl Arguments {
         };
         transfer.network_arguments().in_threads(in_threads)?
     }
+}
+
+/// The words after `transfer` that make a job with these settings.
+fn words(job: &Job, settings: &Settings) -> Result<Vec<String>, Error> {
+    let output = job.output.to_str().ok_or_else(|| Error::file("write", &job.output, "the name is not UTF-8"))?;
+    let pictures = std::iter::once(&job.content).chain(&job.styles).map(|path| settings::path_word(path));
+    let output = ["-o".to_owned(), settings::path_word(output)];
+    Ok(pictures.chain(output).chain(settings::words(settings)?).collect())
 }
 
 impl State {

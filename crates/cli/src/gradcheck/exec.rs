@@ -11,7 +11,9 @@ use impasto::picture::Format;
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
 
+use super::super::distinct::{Written, ensure_distinct};
 use super::super::error::Error;
+use super::super::print::Results;
 use super::program::{Program, array, array_of_shape, nested};
 use super::{Arguments, Outcome, as_json, printed, verdict, wrapped, write_json};
 
@@ -19,6 +21,8 @@ pub(super) fn run(command: &str, arguments: &Arguments) -> Result<ExitCode, Erro
     let options = &arguments.program;
     if let Some(path) = &options.picture {
         Format::of(path)?;
+        // The program and what its command line names are read.
+        ensure_distinct(&[Written::picture("--picture", path)], &shlex::split(command).unwrap_or_default())?;
     }
     let program = Program::start(command, Duration::from_secs_f64(options.timeout)).map_err(Error::Failure)?;
     let subject = Subject::meet(program, arguments.seed).map_err(Error::Failure)?;
@@ -47,7 +51,7 @@ fn print(
     result: &Result<Report, Failure>,
     as_object: bool,
 ) -> io::Result<Outcome> {
-    let mut out = anstream::stdout().lock();
+    let mut out = Results;
     if as_object {
         let shapes: Vec<_> = inputs.iter().map(ArrayD::shape).collect();
         let mut object = json!({ "program": command, "shapes": shapes });

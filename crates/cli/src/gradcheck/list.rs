@@ -8,6 +8,7 @@ use impasto::gradcheck::registry::{self, Case};
 use serde_json::{Value, json};
 
 use super::super::error::Error;
+use super::super::print::Results;
 use super::{Arguments, Outcome, as_json, printed, single_error, verdict, worst_error, wrapped, write_json};
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
@@ -18,7 +19,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let asked =
         |case: &Case| arguments.operations.is_empty() || arguments.operations.iter().any(|op| op == case.operation);
     let cases = registry::cases(arguments.seed).into_iter().filter(asked);
-    let mut out = anstream::stdout().lock();
+    let mut out = Results;
     printed(if arguments.json { json(cases, &mut out) } else { table(cases, &mut out) })
 }
 

@@ -17,6 +17,7 @@ use impasto::vgg::Execution;
 use tempfile::NamedTempFile;
 
 use super::error::Error;
+use super::print::note;
 
 /// What the processes do with a command.
 #[derive(Clone, Copy, PartialEq)]
@@ -147,11 +148,11 @@ pub(super) fn fail(message: &str, code: u8) -> ExitCode {
     }
     if STATE.load(Ordering::Relaxed) == SPLIT {
         let of = if is_first() { String::new() } else { format!("rank {}: ", rank()) };
-        eprintln!("error: {of}{message}");
+        note(format_args!("error: {of}{message}"));
         world::abort(code);
     }
     if is_first() {
-        eprintln!("error: {message}");
+        note(format_args!("error: {message}"));
     }
     ExitCode::from(code)
 }

@@ -14,6 +14,7 @@ use mpi::topology::{Communicator, SimpleCommunicator};
 use mpi::traits::Root;
 
 use super::WORLD;
+use crate::print::note;
 
 /// What launchers set in the environment of the processes that they start.
 const LAUNCHERS: [&str; 5] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK", "PMIX_RANK", "MPI_LOCALNRANKS"];
@@ -47,7 +48,7 @@ pub(super) fn within(work: impl FnOnce() -> ExitCode) -> ExitCode {
     let Some((universe, threading)) = mpi::initialize_with_threading(Threading::Serialized) else { return work() };
     let world = universe.world();
     if threading < Threading::Serialized {
-        eprintln!("error: this MPI library cannot be called from several threads; give another one");
+        note(format_args!("error: this MPI library cannot be called from several threads; give another one"));
         world.abort(1);
     }
     let (rank, size) = (world.rank() as usize, world.size() as usize);

@@ -1,4 +1,4 @@
-//! Who may ask: this machine's own pages and programs, or whoever has the token.
+//! Who may ask: this machine's own pages and programs, or anyone with the token.
 
 use std::net::IpAddr;
 

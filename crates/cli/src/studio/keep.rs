@@ -8,6 +8,8 @@ use impasto::run::{Checkpoint, CheckpointError, Run, State};
 use impasto::{Error as Failure, remove_left_behind};
 use serde_json::{Map, Value, json};
 
+use crate::print::note;
+
 /// The name of the file. Those that are sent do not begin with a dot.
 const FILE: &str = ".checkpoint";
 
@@ -53,14 +55,17 @@ impl Keeper {
             };
             let about = checkpoint.about();
             if about.get("made") != Some(&told(made)) {
-                eprintln!("{} is of other settings, weights or pictures: the job starts again", self.file.display());
+                note(format_args!(
+                    "{} is of other settings, weights or pictures: the job starts again",
+                    self.file.display()
+                ));
                 return Ok(None);
             }
             let number = |name: &str| about.get(name).and_then(Value::as_u64).unwrap_or(0) as usize;
             Ok(Some(Found { state: checkpoint.state()?, from: number("from"), iterations: number("iterations") }))
         };
         read().unwrap_or_else(|why| {
-            eprintln!("{}; the job starts again", Failure::from(why));
+            note(format_args!("{}; the job starts again", Failure::from(why)));
             None
         })
     }

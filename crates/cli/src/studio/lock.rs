@@ -6,6 +6,7 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use crate::error::Error;
+use crate::print::note;
 
 /// The file that is locked. It stays; only the lock counts.
 const FILE: &str = ".lock";
@@ -36,7 +37,7 @@ impl Lock {
             }
             // Some network file systems know no locks.
             Err(TryLockError::Error(why)) => {
-                eprintln!("note: {} cannot be locked ({why}); start no second studio in it", folder.display());
+                note(format_args!("note: {} cannot be locked ({why}); start no second studio in it", folder.display()));
                 Ok(Self(file))
             }
         }

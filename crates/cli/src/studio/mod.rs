@@ -47,6 +47,7 @@ use self::lock::Lock;
 use self::queue::Queue;
 use super::error::Error;
 use super::interrupt;
+use crate::print::note;
 
 /// The port where none is asked for.
 const PORT: u16 = 4700;
@@ -88,7 +89,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let mut lock = Lock::take(&root)?;
     let queue = Queue::open(root).map_err(|why| Error::file("read the folder", folder, why))?;
     for why in &queue.unreadable {
-        eprintln!("note: {why}");
+        note(format_args!("note: {why}"));
     }
     let queue = Arc::new(queue);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
@@ -99,13 +100,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     // Ctrl-C may come as soon as the address is printed.
     let interrupted = interrupt::watch();
     let page = announce(address, token.as_deref());
-    eprintln!("pictures and jobs are kept in {}; Ctrl-C ends the studio", queue.root.display());
+    note(format_args!("pictures and jobs are kept in {}; Ctrl-C ends the studio", queue.root.display()));
     let worker = std::thread::spawn({
         let queue = Arc::clone(&queue);
         move || worker::work(&queue)
     });
     if !arguments.no_open && open::that_detached(&page).is_err() {
-        eprintln!("no browser could be opened; open the address above");
+        note(format_args!("no browser could be opened; open the address above"));
     }
     let routes = page::with_fallbacks(api::routes(Arc::clone(&queue)).merge(page::routes()));
     let routes = routes.layer(axum::middleware::from_fn_with_state(Guard { token }, guard::check));
@@ -125,7 +126,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     })?;
     queue.jobs().ending = true;
     queue.wake();
-    eprintln!("the iteration is finished; what is not painted yet goes on at the next start");
+    note(format_args!("the iteration is finished; what is not painted yet goes on at the next start"));
     let _ = worker.join();
     drop(lock);
     Ok(ExitCode::from(interrupt::EXIT_CODE))
@@ -142,7 +143,7 @@ fn announce(address: SocketAddr, token: Option<&str>) -> String {
     let [first, others @ ..] = elsewhere.as_slice() else {
         print(format!("impasto studio: {here}\n"));
         if token.is_some() && !address.ip().is_loopback() {
-            eprintln!("note: this machine is in no network, so no other can open the page");
+            note(format_args!("note: this machine is in no network, so no other can open the page"));
         }
         return here;
     };
@@ -168,7 +169,7 @@ async fn sweep_trash(queue: &Arc<Queue>) {
         let queue = Arc::clone(queue);
         let swept = tokio::task::spawn_blocking(move || queue.empty_trash(false)).await;
         if let Ok(Err(why)) = swept {
-            eprintln!("the trash cannot be emptied: {why}");
+            note(format_args!("the trash cannot be emptied: {why}"));
         }
         tokio::time::sleep(SWEEP).await;
     }

@@ -10,6 +10,7 @@ use impasto::run::{Progress, Run, Stop, Watcher};
 use super::keep::Keeper;
 use super::queue::{Point, Queue};
 use super::record::State;
+use crate::print::note;
 use crate::settings::Settings;
 
 /// Pictures on the way come no closer than this.
@@ -114,7 +115,7 @@ impl<'a> Onlooker<'a> {
         if let Err(why) = self.keeper.write(run, &self.made, self.from, iterations, self.paused) {
             // Of a job that was taken away meanwhile there is no folder.
             if self.queue.jobs().get(self.id).is_some() {
-                eprintln!("the checkpoint of job {} cannot be written: {why}", self.id);
+                note(format_args!("the checkpoint of job {} cannot be written: {why}", self.id));
             }
         }
     }

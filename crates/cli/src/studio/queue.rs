@@ -17,6 +17,7 @@ use super::training::Training;
 use super::trash;
 use super::votes::Votes;
 use crate::arguments::Networks;
+use crate::print::note;
 use crate::settings::Settings;
 
 /// All jobs, in a folder.
@@ -245,7 +246,7 @@ impl Queue {
 
     fn set_with(&self, files: &MutexGuard<'_, ()>, id: u64, change: impl Fn(&mut Record)) {
         if let Err(why) = self.save(files, id, true, change) {
-            eprintln!("job {id} cannot be saved for the next start: {why}");
+            note(format_args!("job {id} cannot be saved for the next start: {why}"));
         }
     }
 

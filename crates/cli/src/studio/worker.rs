@@ -12,6 +12,7 @@ use super::onlooker::{Break, Onlooker};
 use super::queue::Queue;
 use super::record::{self, State};
 use crate::error::Error;
+use crate::print::note;
 use crate::record::Record;
 use crate::settings::{self, Settings};
 
@@ -142,7 +143,7 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
             Some(found) => {
                 let (iterations, scale) = (found.iterations, found.state.scale);
                 if let Err(why) = run.restore(found.state) {
-                    eprintln!("job {id} starts again: {why}");
+                    note(format_args!("job {id} starts again: {why}"));
                     onlooker.forget();
                     return Ok(None);
                 }

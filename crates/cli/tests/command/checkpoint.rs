@@ -292,3 +292,45 @@ fn a_checkpoint_that_cannot_be_written_ends_the_run_with_its_picture() {
     assert_eq!(shop.new_files(), ["log.jsonl", "out.png"]);
     assert_eq!(shop.rgb("out.png").dimensions(), (32, 24));
 }
+
+/// Neither the picture nor the checkpoint tells in which folder the user keeps weights and pictures; and the run goes on
+/// wherever the weights are looked for, by their hash.
+#[test]
+fn weights_are_told_by_name_and_hash_and_found_again() {
+    let shop = Workshop::new();
+    let home = shop.folder().canonicalize().unwrap().to_str().unwrap().to_owned();
+    let weights = shop.path("secret-login/vgg19.npz");
+    std::fs::create_dir(shop.path("secret-login")).unwrap();
+    std::fs::copy(data("vgg19-thin.npz"), &weights).unwrap();
+    let words = "transfer content.png style.png --size 24 --scales 1 --optimizer adam --steps 4 --quiet";
+    let by_environment = |words: &str| {
+        let mut command = shop.impasto(words);
+        command.env("IMPASTO_WEIGHTS", &weights);
+        command
+    };
+    by_environment(&format!("{words} -o whole.png")).assert().success();
+    std::fs::create_dir(shop.path("kept")).unwrap();
+    by_environment(&format!("{words} -o out.png --checkpoint kept/state --checkpoint-every 2")).assert().success();
+    for name in ["kept/state", "out.png"] {
+        let bytes = std::fs::read(shop.path(name)).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("secret-login") && !text.contains(&home), "{name}");
+        assert!(text.contains("vgg19.npz") && text.contains("sha256:"), "{name}");
+    }
+    // Named by the environment, found in the working folder, or named by nobody.
+    by_environment("resume kept/state").assert().success();
+    shop.impasto("resume kept/state").assert().code(1).stderr(predicates::str::contains("vgg19.npz (sha256:"));
+    std::fs::create_dir(shop.path("weights")).unwrap();
+    std::fs::rename(&weights, shop.path("weights/vgg19.npz")).unwrap();
+    shop.impasto("resume kept/state").assert().success();
+    let mut other = shop.impasto("resume kept/state");
+    other.env("IMPASTO_WEIGHTS", "random:3").assert().success();
+    assert_eq!(shop.rgb("out.png"), shop.rgb("whole.png"));
+    // The folder was moved, with everything.
+    std::fs::create_dir(shop.path("moved")).unwrap();
+    for name in ["kept", "weights", "content.png", "style.png"] {
+        std::fs::rename(shop.path(name), shop.path("moved").join(name)).unwrap();
+    }
+    shop.impasto("resume moved/kept/state").assert().success();
+    assert_eq!(shop.rgb("moved/out.png"), shop.rgb("whole.png"));
+}

@@ -88,3 +88,34 @@ fn mistakes_are_named() {
         fails(&shop, &format!("{words} {rest}"), 2, said);
     }
 }
+
+/// What is told of a run with a line search is the loss of the picture so far, which never rises at one size; what the line
+/// search tried and left has a name of its own.
+#[test]
+fn the_loss_that_is_told_never_rises_with_lbfgs() {
+    let mut trials = 0;
+    for words in [
+        "transfer content.png style.png --size 32 --scales 16,32 --steps 40,40 --optimizer lbfgs --preset gatys",
+        "transfer content.png style.png --size 32 --scales 1 --steps 60 --init noise",
+        "texture style.png --size 32 --example-size 28 --steps 60 --seed 3",
+        "invert content.png --layer relu3_1 --size 32 --steps 60",
+    ] {
+        let shop = Workshop::new();
+        let (_, log) = shop.made(words);
+        for pair in log.windows(2).filter(|pair| pair[0]["scale"] == pair[1]["scale"]) {
+            let [before, after] = [&pair[0], &pair[1]].map(|line| number(line, "total"));
+            assert!(after <= before, "{words}: {before} {after}");
+            if let Some(trial) = pair[1].get("trial") {
+                assert!(trial.as_f64().is_none_or(|trial| trial > after) && before == after, "{words}: {pair:?}");
+                trials += 1;
+            }
+        }
+    }
+    assert!(trials > 3, "{trials}");
+    // Adam has no line search: each evaluation is told.
+    let shop = Workshop::new();
+    let (_, log) =
+        shop.made("transfer content.png style.png --size 32 --optimizer adam --lr 0.5 --scales 1 --steps 20");
+    assert!(log.iter().all(|line| !line.contains_key("trial")));
+    assert!(log.windows(2).any(|pair| number(&pair[1], "total") > number(&pair[0], "total")));
+}

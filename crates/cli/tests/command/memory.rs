@@ -96,7 +96,7 @@ fn the_largest_size_is_the_content_s_own_if_that_fits() {
     assert_eq!(shop.rgb("out.png").dimensions(), (32, 24));
 }
 
-/// What `ulimit -v` leaves is known beforehand, so that nothing is aborted.
+/// impasto measures what `ulimit -v` leaves before it starts, so that nothing is aborted.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_small_address_space_ends_in_words() {
@@ -113,4 +113,29 @@ fn a_small_address_space_ends_in_words() {
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.contains("of memory this way") && text.contains("give --size "), "{text}");
     }
+}
+
+/// OpenBLAS asks for ever for what a limited address space does not hold; so that is known before.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_limited_address_space_that_does_not_hold_the_threads_is_told() {
+    let shop = Workshop::new();
+    for (limit, threads) in [(300_000, 1), (450_000, 1), (600_000, 2), (900_000, 4), (1_500_000, 8)] {
+        let plain = shop.transfer(&format!("-o out.png --scales 1 --steps 1 --quiet --threads {threads}"));
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("ulimit -v {limit}; exec timeout -s KILL 60 \"$0\" \"$@\"")]);
+        shell.arg(plain.get_program()).args(plain.get_args()).current_dir(shop.folder());
+        let output = shell.env_remove("IMPASTO_WEIGHTS").output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{limit} {threads}: {stderr}");
+        assert!(stderr.starts_with("error: the address space is limited (ulimit -v)"), "{stderr}");
+        assert_eq!(shop.new_files(), Vec::<String>::new());
+    }
+    // With more it runs, to the same bits.
+    let plain = shop.transfer("-o limited.png --scales 1 --steps 2 --quiet --threads 1");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "ulimit -v 2000000; exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
+    assert!(shell.current_dir(shop.folder()).status().unwrap().success());
+    shop.transfer("-o out.png --scales 1 --steps 2 --quiet").assert().success();
+    assert_eq!(shop.rgb("limited.png"), shop.rgb("out.png"));
 }

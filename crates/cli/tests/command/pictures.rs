@@ -85,7 +85,9 @@ fn what_cannot_be_written_is_known_before_the_first_step() {
 fn a_full_disk_ends_with_the_name_that_the_user_gave() {
     let shop = Workshop::new();
     std::os::unix::fs::symlink("/dev/full", shop.path("full.png")).unwrap();
-    let output = shop.transfer("-o full.png --steps 1 --quiet").assert().code(1).get_output().clone();
+    let kept = tempfile::tempdir().unwrap();
+    let mut transfer = shop.transfer("-o full.png --steps 1 --quiet");
+    let output = transfer.env("TMPDIR", kept.path()).assert().code(1).get_output().clone();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.starts_with("error: cannot write the picture full.png: No space left"), "{stderr}");
     assert_eq!(shop.new_files(), ["full.png"]);
@@ -121,7 +123,9 @@ fn a_pipe_that_nobody_reads_any_more_ends_in_one_sentence() {
     let shop = Workshop::new();
     let thin = data("vgg19-thin.npz");
     let words = format!("transfer content.png style.png --weights {thin} --size 0 -o - --format png --steps 2 --quiet");
-    let mut child = shop.std(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let kept = tempfile::tempdir().unwrap();
+    let mut command = shop.std(&words);
+    let mut child = command.env("TMPDIR", kept.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();

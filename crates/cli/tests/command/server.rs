@@ -111,7 +111,7 @@ fn answer(mut stream: &TcpStream, file: &[u8], manner: Manner, seen: &Mutex<Seen
     head.push_str(&["ETag: \"", &version.to_string(), "\"\r\nConnection: close\r\n\r\n"].concat());
     stream.write_all(head.as_bytes())?;
     let end = part.end.min(file.len() - manner.withholds).max(part.start);
-    // A server that begins anew each time is cut once: it would never come to the end otherwise.
+    // A server that starts again each time is cut once; otherwise it would never finish.
     let cut = manner.cuts_after.filter(|_| !manner.ignores_ranges || count == 1);
     let end = end.min(part.start + cut.unwrap_or(file.len()));
     seen.lock().unwrap().sent += end - part.start;

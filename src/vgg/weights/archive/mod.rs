@@ -29,6 +29,7 @@ const BLOCK: usize = 1 << 16;
 
 /// Kinds of files that hold weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Format {
     /// numpy's archive of arrays.
     Npz,
