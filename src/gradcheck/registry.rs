@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use strum::VariantArray;
 
 use super::{Failure, GradCheck, Report, TapeCheck};
+use crate::kernels::bilinear::Corners;
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
 use crate::objective::{self, Objective, Place, Priors, Selection};
 use crate::ops;
@@ -52,6 +53,7 @@ pub fn cases(seed: u64) -> Vec<Case> {
     cases.functions();
     cases.reductions();
     cases.parts();
+    cases.neighbours();
     cases.matrices();
     cases.poolings();
     cases.convolutions();
@@ -253,6 +255,48 @@ impl Cases {
         for shape in MAPS {
             let inputs = [self.random(&shape, 0), self.random(&[4, shape.iter().product()], 1), self.random(&[4], 2)];
             case!(self, check(), "linear", format!("{shape:?}"), inputs, |x| ops::linear(&x[0], &x[1], &x[2]));
+        }
+    }
+
+    /// What feature splitting is made of.
+    fn neighbours(&mut self) {
+        let check = GradCheck::new;
+        let positions: [(&str, Vec<usize>); 3] =
+            [("some", vec![3, 30, 0]), ("one twice", vec![5, 5, 34]), ("all", (0..35).collect())];
+        for (description, positions) in positions {
+            let positions = positions.into();
+            case!(self, check(), "gather", description, [self.random(&[5, 7, 3], 0)], |x| {
+                ops::gather(&x[0], &positions)
+            });
+        }
+        for (description, shape) in [("more positions", [7, 4]), ("more channels", [3, 6]), ("two positions", [2, 2])] {
+            let mut targets = self.random(&shape, 1);
+            for mut row in targets.lanes_mut(Axis(1)) {
+                let length = row.dot(&row).sqrt();
+                row.mapv_inplace(|v| v / length);
+            }
+            case!(self, check(), "centred_cosine", description, [self.random(&shape, 0)], |x| {
+                let weights: Vec<_> = (0..shape[0]).map(|p| Real::of(0.2 + p as f64)).collect();
+                ops::centred_cosine(&x[0], &targets.mapv(Real::of).into(), &weights)
+            });
+        }
+        for corners in [Corners::Centres, Corners::Edges] {
+            for (from, to) in [([5, 7, 3], [8, 4]), ([1, 6, 2], [3, 1]), ([4, 5, 1], [4, 5])] {
+                let description = format!("{from:?} to {to:?}, {corners:?}");
+                case!(self, check(), "resize_bilinear", description, [self.random(&from, 0)], |x| {
+                    ops::resize_bilinear(&x[0], to, corners)
+                });
+            }
+        }
+        let pyramid = [self.random(&[9, 5, 3], 0), self.random(&[4, 2, 3], 1), self.random(&[2, 1, 3], 2)];
+        case!(self, check(), "from_laplacian_pyramid", "three levels", pyramid, |x| ops::from_laplacian_pyramid(x));
+        for (shape, levels) in [([8, 12, 2], 2), ([9, 5, 3], 8)] {
+            for level in 0..=2 {
+                let description = format!("{shape:?}, level {level}");
+                case!(self, check(), "laplacian_pyramid", description, [self.random(&shape, 0)], |x| {
+                    ops::laplacian_pyramid(&x[0], levels).swap_remove(level)
+                });
+            }
         }
     }
 

@@ -1,20 +1,22 @@
 //! Representation inversion: finds a picture that a layer cannot tell from a given one (Mahendran & Vedaldi 2014).
 
 use crate::error::Error;
-use crate::objective::{Place, Priors, Selection, inversion_by, typical_norm};
+use crate::objective::{InversionError, Place, Priors, Selection, inversion_by, typical_norm};
 use crate::optim::Method;
-use crate::picture::Picture;
+use crate::picture::{Dimensions, Picture};
 use crate::recipe::Scale;
-use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Units, forecast_and_load};
+use crate::run::{Canvas, Job, Load, Run, Stage, Units, Work};
 use crate::vgg::{Execution, Layer, Vgg19};
 
 /// The specification of an inversion: set the fields, then [run](Self::run) it.
 ///
-/// It optimises the paper's x: the picture on 0..255 with the network's mean subtracted.
+/// What is optimised is the paper's x: the picture on 0..255 with the network's mean subtracted.
+///
+/// With [`Dimensions`] in place of the image it can only be [priced](Self::work).
 #[derive(Clone)]
-pub struct Invert<'a> {
-    /// The picture to invert.
-    pub image: &'a Picture,
+pub struct Invert<'a, P = &'a Picture> {
+    /// The picture whose features are sought.
+    pub image: P,
     /// The network.
     pub network: &'a Vgg19<f32>,
     /// The layer to invert.
@@ -44,14 +46,16 @@ pub struct Invert<'a> {
     pub execution: Execution,
 }
 
-impl<'a> Invert<'a> {
-    /// The first learning rate of the published procedure, before multiplication by σ².
+impl Invert<'_> {
+    /// The rate that the published procedure begins with, before it is multiplied by σ².
     pub const PUBLISHED_RATE: f64 = 4e-3;
     /// Adam's default learning rate, in levels of 0..255.
     pub const ADAM_RATE: f64 = 4.0;
+}
 
+impl<'a, P: Copy + Into<Dimensions>> Invert<'a, P> {
     /// An inversion by 400 iterations of L-BFGS from noise, with [light priors](Priors::light).
-    pub fn new(image: &'a Picture, network: &'a Vgg19<f32>, layer: Layer) -> Self {
+    pub fn new(image: P, network: &'a Vgg19<f32>, layer: Layer) -> Self {
         Self {
             image,
             network,
@@ -61,7 +65,7 @@ impl<'a> Invert<'a> {
             start: None,
             noise: 1.0,
             method: Method::Lbfgs,
-            rate: Self::ADAM_RATE,
+            rate: Invert::ADAM_RATE,
             steps: 400,
             clamp: false,
             jitter: 0,
@@ -72,12 +76,45 @@ impl<'a> Invert<'a> {
 
     /// The published procedure: momentum 0.9, rates 4e-3 for the first quarter of the steps, 4e-4 for the next half, 4e-5
     /// for the last quarter, each times σ².
-    pub fn mahendran(image: &'a Picture, network: &'a Vgg19<f32>, layer: Layer) -> Self {
+    pub fn mahendran(image: P, network: &'a Vgg19<f32>, layer: Layer) -> Self {
         let priors = Priors::published(layer);
-        Self { method: Method::Momentum, rate: Self::PUBLISHED_RATE, priors, ..Self::new(image, network, layer) }
+        Self { method: Method::Momentum, rate: Invert::PUBLISHED_RATE, priors, ..Self::new(image, network, layer) }
     }
 
-    /// The run. Its groups of terms are `error`, the normalised representation error ‖Φ(x)−Φ₀‖²/‖Φ₀‖², `tv` and `alpha`.
+    /// What it takes.
+    ///
+    /// # Errors
+    /// If the network has not the layer, the image is too small for it, or the selection does not fit its features.
+    pub fn work(&self) -> Result<Work, Error> {
+        let Self { image, network, layer, method, jitter, execution, .. } = self;
+        let image = (*image).into();
+        let size = image.size();
+        network.check(size, *layer)?;
+        if !layer.is_classifier() {
+            let [height, width] = size.map(|length| length / layer.stride());
+            let shape = [height, width, network.channels(*layer)];
+            if self.selection.ranges(&shape).is_none() {
+                return Err(InversionError::Selection { layer: *layer, shape }.into());
+            }
+        }
+        let load = Load {
+            matched: None,
+            size,
+            margin: *jitter,
+            examples: vec![size],
+            places: [Place::Features(*layer)].into(),
+            method: *method,
+            network: (*network).clone(),
+            ranks: execution.ranks(),
+        };
+        let scales = vec![Scale { side: image.longest(), steps: self.steps, finish: false }];
+        let held = image.bytes() + self.start.as_ref().map_or(0, Picture::bytes);
+        Ok(Work { scales, loads: vec![load], held })
+    }
+}
+
+impl<'a> Invert<'a> {
+    /// The run of it. Groups of terms are `error`, the normalised representation error ‖Φ(x)−Φ₀‖²/‖Φ₀‖², `tv` and `alpha`.
     ///
     /// # Errors
     /// If the network lacks the layer, the picture is too small for it, or the selection does not fit its features.
@@ -90,24 +127,8 @@ impl<'a> Invert<'a> {
     /// # Errors
     /// As [`run`](Self::run), or if the memory limit is too low.
     pub fn run_within(self, memory: usize) -> Result<Run<'a>, Error> {
-        Run::within(self.scaled(), memory)
-    }
-
-    /// What it would take if the longer side of the picture were `side`, and no more than so many bytes of memory were used;
-    /// and its load.
-    ///
-    /// # Errors
-    /// If the memory does not do.
-    pub fn forecast(self, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
-        let mut job = self.scaled();
-        job.scales[0].side = side;
-        forecast_and_load(&job, memory)
-    }
-
-    fn scaled(self) -> Inverted<'a> {
-        let side = self.image.height().max(self.image.width());
-        let scales = [Scale { side, steps: self.steps }];
-        Inverted { invert: self, scales }
+        let work = self.work()?;
+        Run::within(Inverted { invert: self, work }, memory)
     }
 
     /// The start of x.
@@ -123,14 +144,15 @@ impl<'a> Invert<'a> {
     }
 }
 
+/// An inversion, and what it takes.
 struct Inverted<'a> {
     invert: Invert<'a>,
-    scales: [Scale; 1],
+    work: Work,
 }
 
 impl Job for Inverted<'_> {
-    fn scales(&self) -> &[Scale] {
-        &self.scales
+    fn work(&self) -> &Work {
+        &self.work
     }
 
     fn stage(&self, _: usize, _: Option<&Canvas>) -> Result<Stage, Error> {
@@ -149,25 +171,6 @@ impl Job for Inverted<'_> {
             execution: execution.clone(),
             ..Stage::new(canvas, objective, network, *steps)
         })
-    }
-
-    fn load(&self, _: usize) -> Load {
-        let Invert { image, layer, method, jitter, network, .. } = &self.invert;
-        let size = image.fitted_size(self.scales[0].side);
-        Load {
-            size,
-            margin: *jitter,
-            examples: vec![size],
-            places: [Place::Features(*layer)].into(),
-            method: *method,
-            network: (*network).clone(),
-            ranks: self.invert.execution.ranks(),
-        }
-    }
-
-    fn held(&self) -> usize {
-        let [height, width] = self.invert.image.fitted_size(self.scales[0].side);
-        12 * height * width + self.invert.start.as_ref().map_or(0, Picture::bytes)
     }
 
     fn finished(&self, picture: Picture) -> Picture {

@@ -8,4 +8,4 @@ mod transfer;
 pub use invert::Invert;
 pub use masks::{Masks, MasksError};
 pub use texture::{Texture, TextureError};
-pub use transfer::{Colours, Transfer};
+pub use transfer::{Colours, OwnTerm, Transfer};

@@ -3,16 +3,18 @@
 use crate::error::Error;
 use crate::objective::{Place, texture_by, texture_layers};
 use crate::optim::Method;
-use crate::picture::{Picture, match_histogram};
+use crate::picture::{Dimensions, Picture, match_histogram};
 use crate::recipe::{LayerWeights, Rate, Scale, Scales, Steps};
-use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, forecast_and_load};
+use crate::run::{Canvas, Job, Load, Run, Stage, Work};
 use crate::vgg::{Execution, Layer, Vgg19};
 
-/// The specification of a texture synthesis: set the fields, then [run](Self::run) it.
+/// A texture synthesis, described field by field and then [run](Self::run).
+///
+/// With [`Dimensions`] in place of the example it can only be [priced](Self::work).
 #[derive(Clone)]
-pub struct Texture<'a> {
-    /// The example.
-    pub example: &'a Picture,
+pub struct Texture<'a, P = &'a Picture> {
+    /// What to look like.
+    pub example: P,
     /// The network; the paper's has average pooling.
     pub network: &'a Vgg19<f32>,
     /// Layers whose Gram matrices approach the example's, with their weights.
@@ -59,15 +61,15 @@ pub enum TextureError {
     },
 }
 
-impl<'a> Texture<'a> {
+impl<'a, P: Copy + Into<Dimensions>> Texture<'a, P> {
     /// A texture of the example's size by 500 iterations of L-BFGS on [the paper's layers](texture_layers), with the
     /// example's histogram.
-    pub fn new(example: &'a Picture, network: &'a Vgg19<f32>) -> Self {
+    pub fn new(example: P, network: &'a Vgg19<f32>) -> Self {
         Self {
             example,
             network,
             layers: texture_layers(),
-            size: [example.height(), example.width()],
+            size: example.into().size(),
             seamless: false,
             histogram: true,
             method: Method::Lbfgs,
@@ -80,7 +82,64 @@ impl<'a> Texture<'a> {
         }
     }
 
-    /// The run. It has one group of terms, `gram`, which is the total.
+    /// What it takes at each of its scales.
+    ///
+    /// # Errors
+    /// If scales, steps and size do not go together, the example is too small for the layers, or a seamless texture has a
+    /// size that is no multiple of their stride.
+    pub fn work(&self) -> Result<Work, Error> {
+        let example = self.example.into();
+        let scales = self.scales.schedule(&self.steps, self.size[0].max(self.size[1]))?;
+        let loads = scales.iter().map(|scale| self.load(scale.side, example)).collect::<Result<_, _>>()?;
+        Ok(Work { scales, loads, held: example.bytes() })
+    }
+
+    fn load(&self, side: usize, example: Dimensions) -> Result<Load, Error> {
+        let Self { network, layers, seamless, method, execution, .. } = self;
+        let size = self.size_at(side);
+        self.check_seams(size)?;
+        let example = example.fitted(self.example_side(side, example.longest())).size();
+        layers.layers().max().map_or(Ok(()), |layer| network.check(example, layer))?;
+        let network = (*network).clone();
+        Ok(Load {
+            matched: None,
+            size,
+            margin: 0,
+            examples: vec![example],
+            places: layers.layers().map(Place::Gram).collect(),
+            method: *method,
+            network: if *seamless { network.seamless() } else { network },
+            ranks: execution.ranks(),
+        })
+    }
+
+    /// A scale's size as a share of the last.
+    fn share(&self, side: usize) -> f64 {
+        side as f64 / self.size[0].max(self.size[1]) as f64
+    }
+
+    /// The longer side of the example at a scale, where its own is `whole`.
+    fn example_side(&self, side: usize, whole: usize) -> usize {
+        (whole as f64 * self.share(side)).round().max(1.0) as usize
+    }
+
+    /// Height and width at a scale.
+    fn size_at(&self, side: usize) -> [usize; 2] {
+        self.size.map(|length| (length as f64 * self.share(side)).round().max(1.0) as usize)
+    }
+
+    fn check_seams(&self, [height, width]: [usize; 2]) -> Result<(), TextureError> {
+        let layer = self.layers.layers().max().expect("lists of layers are not empty");
+        let stride = layer.stride();
+        if self.seamless && (height % stride != 0 || width % stride != 0) {
+            return Err(TextureError::Seam { layer, stride, width, height });
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Texture<'a> {
+    /// The run of it. There is one group of terms, `gram`, which is the total.
     ///
     /// # Errors
     /// If the network lacks a layer, an image is too small, or the size of a seamless texture is not a multiple of the stride.
@@ -93,105 +152,36 @@ impl<'a> Texture<'a> {
     /// # Errors
     /// As [`run`](Self::run), or if the memory limit is too low.
     pub fn run_within(self, memory: usize) -> Result<Run<'a>, Error> {
-        Run::within(self.scaled()?, memory)
-    }
-
-    /// What it would take if the longer side of the texture were `side`, and no more than so many bytes of memory were
-    /// used; and its load at that size.
-    ///
-    /// # Errors
-    /// If scales, steps and size do not go together, or the memory does not do.
-    pub fn forecast(self, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
-        forecast_and_load(&self.scaled_to(side)?, memory)
-    }
-
-    /// The specification with another size.
-    fn scaled_to(self, side: usize) -> Result<Scaled<'a>, Error> {
-        let own = self.size[0].max(self.size[1]);
-        let size = self.size.map(|length| (length * side).div_ceil(own).max(1));
-        let scaled = Self { size, ..self };
-        Ok(Scaled { scales: scaled.scales.schedule(&scaled.steps, side)?, texture: scaled })
-    }
-
-    fn scaled(self) -> Result<Scaled<'a>, Error> {
-        let [height, width] = self.size;
-        let scales = self.scales.schedule(&self.steps, height.max(width))?;
-        let scaled = Scaled { texture: self, scales };
-        for index in 0..scaled.scales.len() {
-            scaled.check_seams(scaled.size(index))?;
-        }
-        Ok(scaled)
+        let work = self.work()?;
+        Run::within(Synthesised { texture: self, work }, memory)
     }
 }
 
-struct Scaled<'a> {
+/// A texture, and what it takes.
+struct Synthesised<'a> {
     texture: Texture<'a>,
-    scales: Vec<Scale>,
+    work: Work,
 }
 
-impl Scaled<'_> {
-    /// A scale's size as a share of the last.
-    fn share(&self, index: usize) -> f64 {
-        let [height, width] = self.texture.size;
-        self.scales[index].side as f64 / height.max(width) as f64
-    }
-
-    /// The longer side of the example.
-    fn example_side(&self, index: usize) -> usize {
-        let example = self.texture.example;
-        (example.height().max(example.width()) as f64 * self.share(index)).round().max(1.0) as usize
-    }
-
-    fn size(&self, index: usize) -> [usize; 2] {
-        self.texture.size.map(|side| (side as f64 * self.share(index)).round().max(1.0) as usize)
-    }
-
-    fn check_seams(&self, [height, width]: [usize; 2]) -> Result<(), TextureError> {
-        let layer = self.texture.layers.layers().max().expect("lists of layers are not empty");
-        let stride = layer.stride();
-        if self.texture.seamless && (height % stride != 0 || width % stride != 0) {
-            return Err(TextureError::Seam { layer, stride, width, height });
-        }
-        Ok(())
-    }
-}
-
-impl Job for Scaled<'_> {
-    fn scales(&self) -> &[Scale] {
-        &self.scales
+impl Job for Synthesised<'_> {
+    fn work(&self) -> &Work {
+        &self.work
     }
 
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
         let Texture { example, network, layers, seamless, method, rate, clamp, seed, execution, .. } = &self.texture;
-        let example = (*example).clone().fitted(self.example_side(index)).with_hidden_filled();
+        let Scale { side, steps, .. } = self.work.scales[index];
+        let whole = example.height().max(example.width());
+        let example = (*example).clone().fitted(self.texture.example_side(side, whole)).with_hidden_filled();
         let objective = texture_by(execution, network, network.normalise(&example.rgb.view()), layers)?;
         let network = if *seamless { (*network).clone().seamless() } else { (*network).clone() };
-        let size = self.size(index);
+        let size = self.texture.size_at(side);
         let canvas = match so_far {
             Some(canvas) => canvas.resized(size),
             None => Canvas::noise(size, &network, *seed),
         };
-        let steps = self.scales[index].steps;
         let optimizer = method.optimizer(rate.for_spread(network.spread()), steps, clamp.then(|| canvas.bounds()));
         Ok(Stage { optimizer, execution: execution.clone(), ..Stage::new(canvas, objective, network, steps) })
-    }
-
-    fn load(&self, index: usize) -> Load {
-        let Texture { example, network, layers, seamless, method, execution, .. } = &self.texture;
-        let network = (*network).clone();
-        Load {
-            size: self.size(index),
-            margin: 0,
-            examples: vec![example.fitted_size(self.example_side(index))],
-            places: layers.layers().map(Place::Gram).collect(),
-            method: *method,
-            network: if *seamless { network.seamless() } else { network },
-            ranks: execution.ranks(),
-        }
-    }
-
-    fn held(&self) -> usize {
-        self.texture.example.bytes()
     }
 
     fn finished(&self, picture: Picture) -> Picture {

@@ -4,11 +4,12 @@ use ndarray::Axis;
 
 use super::masks::{Masks, MasksError, regions};
 use crate::error::Error;
-use crate::objective::{Place, Targets, style_transfer_by};
-use crate::picture::{ColourMap, Picture, coloured_like};
+use crate::objective::{Place, Targets, Term, finishing, style_transfer_by};
+use crate::optim::{Method, Optimizer, PyramidAdam};
+use crate::picture::{ColourMap, Dimensions, Picture, coloured_like};
 use crate::recipe::{Preset, Recipe, Scale, Scales, StyleLoss};
-use crate::run::{Canvas, Forecast, Job, Load, Run, Stage, Start, Units, forecast_and_load};
-use crate::vgg::{Execution, Vgg19};
+use crate::run::{Canvas, Job, Load, Run, Stage, Start, Units, Work};
+use crate::vgg::{Execution, NetworkError, Vgg19};
 
 /// The colours of the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,17 +24,32 @@ pub enum Colours {
     Match(ColourMap),
 }
 
-/// The specification of a style transfer: set the fields, then [run](Self::run) it.
-///
-/// The result has the content's size. Content and styles are used at their own sizes, scaled down together at smaller scales;
-/// [`Picture::fitted`] resizes a picture first.
+/// A term of the caller's own in a transfer: a group of the objective, of one term, at every scale.
 #[derive(Clone)]
-pub struct Transfer<'a> {
-    /// The content.
-    pub content: &'a Picture,
-    /// The styles with their shares.
-    pub styles: Vec<(&'a Picture, f64)>,
-    /// The network.
+pub struct OwnTerm<'a> {
+    /// What the group is called in logs.
+    pub name: &'a str,
+    /// The group's weight.
+    pub weight: f64,
+    /// Where the term looks, by which it is priced.
+    pub place: Place,
+    /// Makes the term for a scale, of the network and the picture's height and width there.
+    pub make: &'a (dyn Fn(&Vgg19<f32>, [usize; 2]) -> Result<Box<dyn Term<f32>>, Error> + Sync),
+}
+
+/// A style transfer, described field by field and then [run](Self::run).
+///
+/// The result has the content's size. Content and style are used at the sizes they have, and at smaller scales as much
+/// smaller; [`Picture::fitted`] changes them.
+///
+/// With [`Dimensions`] in place of pictures it is only [priced](Self::work).
+#[derive(Clone)]
+pub struct Transfer<'a, P = &'a Picture> {
+    /// What to show.
+    pub content: P,
+    /// In what manner: one style or several, whose weights are their shares.
+    pub styles: Vec<(P, f64)>,
+    /// The network whose features measure both.
     pub network: &'a Vgg19<f32>,
     /// The recipe.
     pub recipe: Recipe,
@@ -45,17 +61,19 @@ pub struct Transfer<'a> {
     pub paint_transparent: bool,
     /// The start of the pixels.
     pub start: Start,
-    /// The seed of [`Start::Noise`].
+    /// The seed of all random numbers: of [`Start::Noise`] and of the finishing stage's grids.
     pub seed: u64,
     /// How the network is executed; the memory limit determines its plan.
     pub execution: Execution,
     /// A cache of the styles' features for further transfers; `None` for no cache.
     pub targets: Option<&'a Targets<f32>>,
+    /// Terms of the caller's own, beside the recipe's.
+    pub own_terms: Vec<OwnTerm<'a>>,
 }
 
-impl<'a> Transfer<'a> {
-    /// A transfer with a preset's recipe. The recipe's pooling overrides that of `network`.
-    pub fn new(content: &'a Picture, style: &'a Picture, network: &'a Vgg19<f32>, preset: Preset) -> Self {
+impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
+    /// A transfer by a preset's recipe for the network: its pooling is the recipe's, whatever `network` has.
+    pub fn new(content: P, style: P, network: &'a Vgg19<f32>, preset: Preset) -> Self {
         let recipe = preset.recipe(network.is_trained());
         Self {
             content,
@@ -69,10 +87,89 @@ impl<'a> Transfer<'a> {
             seed: 0,
             execution: Execution::default(),
             targets: None,
+            own_terms: Vec::new(),
         }
     }
 
-    /// The run.
+    /// What it takes at each of its scales.
+    ///
+    /// # Errors
+    /// If scales, steps and size do not go together, there is not a mask for each style, or a picture is too small for
+    /// the layers at which it is seen.
+    pub fn work(&self) -> Result<Work, Error> {
+        if let Some(masks) = &self.masks {
+            masks.check(self.styles.len())?;
+        }
+        let content = self.content.into();
+        let styles: Vec<Dimensions> = self.styles.iter().map(|(style, _)| (*style).into()).collect();
+        let scales = self.scales(content, &styles)?;
+        let loads = scales.iter().map(|scale| self.load(*scale, content, &styles));
+        let loads = loads.collect::<Result<_, _>>()?;
+        let start = if let Start::Picture(picture) = &self.start { picture.bytes() } else { 0 };
+        let pictures = styles.iter().chain([&content]).map(|picture| picture.bytes()).sum::<usize>();
+        Ok(Work { scales, loads, held: pictures + start })
+    }
+
+    fn scales(&self, content: Dimensions, styles: &[Dimensions]) -> Result<Vec<Scale>, Error> {
+        let side = content.longest();
+        let mut scales = self.recipe.scales.schedule(&self.recipe.steps, side)?;
+        if self.recipe.scales == Scales::Auto {
+            // Narrow pictures start larger, so that the deepest layer has positions.
+            let pictures = styles.iter().chain([&content]);
+            let narrowest = pictures.map(|picture| picture.height.min(picture.width)).min().unwrap_or(0);
+            let (least, last) = (self.recipe.deepest().stride(), scales.len() - 1);
+            let fits = |scale: &Scale| narrowest * scale.side >= least * side;
+            let first = scales.iter().position(fits).unwrap_or(last);
+            scales.drain(..first.min(last));
+        }
+        if let (Some(finish), Some(last)) = (&self.recipe.finish, scales.last().copied()) {
+            scales.push(Scale { steps: finish.steps_at(last.side), finish: true, ..last });
+        }
+        Ok(scales)
+    }
+
+    fn load(&self, scale: Scale, content: Dimensions, styles: &[Dimensions]) -> Result<Load, NetworkError> {
+        let Self { recipe, masks, network, execution, .. } = self;
+        let network = (*network).clone().with_pooling(recipe.pooling);
+        let scaled =
+            |picture: &Dimensions| picture.fitted(longest(picture.longest(), scale.side, content.longest())).size();
+        // What is seen by regions is made of whole maps, as moments are.
+        let whole = masks.is_some() || content.opacity || recipe.style_loss != StyleLoss::Gram;
+        let style_place = if whole { Place::Moments } else { Place::Gram };
+        let size = scaled(&content);
+        let styles: Vec<_> = styles.iter().map(scaled).collect();
+        for style in &styles {
+            recipe.style_layers.layers().max().map_or(Ok(()), |layer| network.check(*style, layer))?;
+        }
+        let finish = recipe.finish.as_ref().filter(|_| scale.finish);
+        let style_layers = finish.map_or(&recipe.style_layers, |finish| &finish.style_layers);
+        let own = self.own_terms.iter().map(|term| term.place);
+        Ok(Load {
+            size,
+            margin: 0,
+            examples: std::iter::once(size).chain(styles).collect(),
+            places: recipe
+                .content_layers
+                .layers()
+                .map(Place::Features)
+                .chain(style_layers.layers().map(style_place))
+                .chain(own)
+                .collect(),
+            matched: finish.map(|finish| (finish.layers.layers().collect(), finish.grid)),
+            method: if finish.is_some() { Method::Adam } else { recipe.method },
+            network,
+            ranks: execution.ranks(),
+        })
+    }
+}
+
+/// A picture's longer side where the content's is `side` and not its `whole` one.
+fn longest(own: usize, side: usize, whole: usize) -> usize {
+    ((own * side) as f64 / whole as f64).round().max(1.0) as usize
+}
+
+impl<'a> Transfer<'a> {
+    /// The run of it.
     ///
     /// # Errors
     /// If the network lacks a layer of the recipe, a picture is too small, scales and steps do not match, or regions do not match.
@@ -85,70 +182,34 @@ impl<'a> Transfer<'a> {
     /// # Errors
     /// As [`run`](Self::run), or if the memory limit is too low.
     pub fn run_within(self, memory: usize) -> Result<Run<'a>, Error> {
-        Run::within(self.scaled()?, memory)
-    }
-
-    /// What it would take if the longer side of the content were `side`, and no more than so many bytes of memory were
-    /// used; and its load at that size.
-    ///
-    /// # Errors
-    /// If scales and steps do not go together, or the memory does not do.
-    pub fn forecast(self, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
-        forecast_and_load(&self.scaled_to(side)?, memory)
-    }
-
-    fn scaled(self) -> Result<Scaled<'a>, Error> {
-        if let Some(masks) = &self.masks {
-            masks.check(self.styles.len())?;
-        }
-        let side = self.content.height().max(self.content.width());
-        self.scaled_to(side)
-    }
-
-    /// With a schedule for a content whose longer side were another: all pictures as much larger or smaller.
-    fn scaled_to(self, to: usize) -> Result<Scaled<'a>, Error> {
-        let side = self.content.height().max(self.content.width());
-        let mut scales = self.recipe.scales.schedule(&self.recipe.steps, to)?;
-        if self.recipe.scales == Scales::Auto {
-            // Narrow pictures start larger, so that the deepest layer has positions.
-            let pictures = self.styles.iter().map(|(style, _)| *style).chain([self.content]);
-            let narrowest = pictures.map(|picture| picture.height().min(picture.width())).min().unwrap_or(0);
-            let (least, last) = (self.recipe.deepest().stride(), scales.len() - 1);
-            let fits = |scale: &Scale| narrowest * scale.side >= least * side;
-            let first = scales.iter().position(fits).unwrap_or(last);
-            scales.drain(..first.min(last));
-        }
-        Ok(Scaled { transfer: self, scales, side })
+        let work = self.work()?;
+        Run::within(Painted { transfer: self, work }, memory)
     }
 }
 
-struct Scaled<'a> {
+/// The most levels of the pyramid whose coefficients the finishing stage moves.
+const LEVELS: usize = 8;
+
+/// A transfer, and what it takes.
+struct Painted<'a> {
     transfer: Transfer<'a>,
-    scales: Vec<Scale>,
-    /// The content's longer side.
-    side: usize,
+    work: Work,
 }
 
-impl Scaled<'_> {
-    /// The longer side of a picture whose own is `own`, where the content's is `side`.
-    fn longest(&self, own: usize, side: usize) -> usize {
-        ((own * side) as f64 / self.side as f64).round().max(1.0) as usize
-    }
-}
-
-impl Job for Scaled<'_> {
-    fn scales(&self) -> &[Scale] {
-        &self.scales
+impl Job for Painted<'_> {
+    fn work(&self) -> &Work {
+        &self.work
     }
 
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
         let Transfer { content, styles, recipe, colours, masks, paint_transparent, start, seed, execution, .. } =
             &self.transfer;
         let network = self.transfer.network.clone().with_pooling(recipe.pooling);
-        let Scale { side, steps } = self.scales[index];
+        let Scale { side, steps, finish } = self.work.scales[index];
+        let whole = content.height().max(content.width());
         let scaled = |picture: &Picture| {
             let own = picture.height().max(picture.width());
-            picture.clone().fitted(self.longest(own, side)).with_hidden_filled()
+            picture.clone().fitted(longest(own, side, whole)).with_hidden_filled()
         };
         let content = scaled(content);
         let coloured = |style: Picture| match colours {
@@ -170,52 +231,32 @@ impl Job for Scaled<'_> {
         let seen: Vec<_> = styles.iter().map(|(style, _)| style).collect();
         let regions = regions(masks.as_ref(), &content, &seen, *paint_transparent)?;
         let styles = styles.iter().map(|(style, share)| (normalised(style), *share)).collect();
-        let recipe_here = recipe.clone().at_side(side);
         let (content, none) = (normalised(&content), Targets::default());
         let targets = self.transfer.targets.unwrap_or(&none);
-        let objective = style_transfer_by(&recipe_here, (execution, &network), content, styles, &regions, targets);
-        let objective = objective.map_err(MasksError::from)?;
-        let optimizer = recipe.method.optimizer(
-            recipe.rate.for_spread(network.spread()),
-            steps,
-            recipe.clamp.then(|| canvas.bounds()),
-        );
-        Ok(Stage { optimizer, execution: execution.clone(), ..Stage::new(canvas, objective, network, steps) })
-    }
-
-    fn load(&self, index: usize) -> Load {
-        let Transfer { content, styles, recipe, masks, network, execution, .. } = &self.transfer;
-        let scaled = |picture: &Picture| {
-            let own = picture.height().max(picture.width());
-            picture.fitted_size(self.longest(own, self.scales[index].side))
+        let seen_by = (execution, &network);
+        let finish = recipe.finish.as_ref().filter(|_| finish);
+        let objective = match finish {
+            Some(finish) => finishing((recipe, finish), seen_by, content, styles, &regions, targets, *seed),
+            None => style_transfer_by(recipe, seen_by, content, styles, &regions, targets),
         };
-        // What is seen by regions is made of whole maps, as moments are.
-        let whole = masks.is_some() || content.alpha.is_some() || recipe.style_loss != StyleLoss::Gram;
-        let style_place = if whole { Place::Moments } else { Place::Gram };
-        let content = scaled(content);
-        Load {
-            size: content,
-            margin: 0,
-            examples: std::iter::once(content).chain(styles.iter().map(|(style, _)| scaled(style))).collect(),
-            places: recipe
-                .content_layers
-                .layers()
-                .map(Place::Features)
-                .chain(recipe.style_layers.layers().map(style_place))
-                .collect(),
-            method: recipe.method,
-            network: (*network).clone().with_pooling(recipe.pooling),
-            ranks: execution.ranks(),
+        let mut objective = objective.map_err(MasksError::from)?;
+        for own in &self.transfer.own_terms {
+            let term = (own.make)(&network, size)?;
+            objective = objective.group(own.name, own.weight, vec![(1.0, term)]);
         }
-    }
-
-    fn held(&self) -> usize {
-        let Transfer { content, styles, start, .. } = &self.transfer;
-        let start = if let Start::Picture(picture) = start { picture.bytes() } else { 0 };
-        let pictures = content.bytes() + styles.iter().map(|(style, _)| style.bytes()).sum::<usize>();
-        // All as large as the last size wants them.
-        let share = self.scales.last().map_or(1.0, |scale| scale.side as f64 / self.side as f64);
-        (pictures as f64 * share.powi(2)) as usize + start
+        let bounds = recipe.clamp.then(|| canvas.bounds());
+        let optimizer: Box<dyn Optimizer<f32>> = match finish {
+            Some(finish) => {
+                let adam = PyramidAdam::new(finish.rate.for_spread(network.spread()), LEVELS, steps);
+                Box::new(match bounds {
+                    Some(bounds) => adam.bounds(bounds),
+                    None => adam,
+                })
+            }
+            None => recipe.method.optimizer(recipe.rate.for_spread(network.spread()), steps, bounds),
+        };
+        let (carries, execution) = (finish.is_none(), execution.clone());
+        Ok(Stage { optimizer, execution, carries, ..Stage::new(canvas, objective, network, steps) })
     }
 
     fn finished(&self, picture: Picture) -> Picture {

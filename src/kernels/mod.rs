@@ -3,6 +3,7 @@
 //! Feature maps are (height, width, channels) with the channels contiguous. Work is split by the size of the problem
 //! and sums are taken in a fixed order, so that results are the same bits on any number of threads.
 
+pub mod bilinear;
 mod bitmask;
 mod buffers;
 mod compiled;
@@ -13,8 +14,10 @@ mod fused;
 pub mod gram;
 mod im2col;
 mod narrow;
+pub mod nearest;
 pub mod pooling;
 pub mod product;
+pub mod pyramid;
 mod real;
 pub mod reduce;
 mod shared;

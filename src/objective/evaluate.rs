@@ -84,6 +84,11 @@ impl<T: Real> Objective<T> {
         self.places().into_iter().filter_map(Place::layer).max()
     }
 
+    /// Tells all terms the number of the next evaluation; see [`Term::turn`].
+    pub fn turn(&mut self, turn: usize) {
+        self.groups.iter_mut().flat_map(|group| &mut group.terms).for_each(|(_, term)| term.turn(turn));
+    }
+
     /// The objective at a picture: `pixels` as terms see them, and the `input` (height, width, 3) that the network sees,
     /// which is `pixels` itself or was computed from them.
     ///

@@ -20,7 +20,7 @@ pub struct Selection {
 
 impl Selection {
     /// Rows, columns and channels of a feature map of the given shape; `None` if the selection is empty or exceeds the map.
-    pub(super) fn ranges(&self, shape: &[usize]) -> Option<[Range<usize>; 3]> {
+    pub(crate) fn ranges(&self, shape: &[usize]) -> Option<[Range<usize>; 3]> {
         let [rows, columns] = self.patch.clone().unwrap_or([0..shape[0], 0..shape[1]]);
         let ranges = [rows, columns, self.channels.clone().unwrap_or(0..shape[2])];
         ranges.iter().zip(shape).all(|(range, &len)| !range.is_empty() && range.end <= len).then_some(ranges)

@@ -5,6 +5,7 @@
 //! | `features_error` | [`FeaturesError`] | Gatys, Ecker & Bethge 2016, eq. 1; Mahendran & Vedaldi 2014, eq. 2 |
 //! | `gram_error` | [`GramError`] | Gatys, Ecker & Bethge 2015, eq. 3 and 4 |
 //! | `moments_error` | [`MomentsError`] | Galerne, Raad, Lezama & Morel 2024, section 3.2 |
+//! | `neighbours` | [`Neighbours`] | Kolkin et al. 2022, section 3.3 |
 //! | `wasserstein` | [`Wasserstein`] | Dowson & Landau 1982 |
 //! | `region` | `Guided` | Gatys, Ecker, Bethge, Hertzmann & Shechtman 2017, section 4.1 |
 //! | `priors` | [`TotalVariation`], [`AlphaNorm`] | Mahendran & Vedaldi 2014, section 3.1 |
@@ -15,9 +16,11 @@
 mod distribution;
 mod evaluate;
 mod features_error;
+mod finish;
 mod gram_error;
 mod inversion;
 mod moments_error;
+mod neighbours;
 #[cfg(test)]
 mod plans;
 mod priors;
@@ -34,11 +37,13 @@ pub use distribution::{Derived, Distance, Moments};
 pub(crate) use evaluate::request;
 pub use evaluate::{Evaluation, GroupValue, Objective};
 pub use features_error::{Divisor, FeaturesError, Selection};
+pub(crate) use finish::finishing;
 pub use gram_error::{GramError, GramNorm};
 pub(crate) use inversion::inversion_by;
 pub(crate) use inversion::typical_norm;
 pub use inversion::{InversionError, Priors, inversion};
 pub use moments_error::MomentsError;
+pub use neighbours::Neighbours;
 pub use priors::{AlphaNorm, TotalVariation};
 pub use region::RegionError;
 pub(crate) use region::{Guided, Region};
@@ -99,6 +104,7 @@ pub(crate) fn registered<T: Real>() -> Vec<Example<T>> {
         example("Wasserstein", &[1, 2, 4], Box::new(Wasserstein::new(layer, &moments(&wide), GramNorm::Relative))),
         example("Guided", &[4, 3, 3], Box::new(region::example(Box::new(gram_error(GramNorm::Relative)), [4, 3]))),
         example("Guided", &[4, 3, 2], Box::new(region::example(Box::new(wasserstein()), [4, 3]))),
+        example("Neighbours", &[4, 6, 3], Box::new(neighbours::example([4, 6]))),
         example("TotalVariation", &[4, 3, 3], Box::new(TotalVariation { beta: 2.0, divisor: 5.0 })),
         example("AlphaNorm", &[4, 3, 3], Box::new(AlphaNorm { alpha: 6.0, divisor: 5.0 })),
     ]

@@ -66,6 +66,12 @@ impl<T: Real> Guide<T> {
         (positions > 0.0).then(|| Self { roots: weights.mapv(|w| T::of(w.max(0.0).sqrt())).into(), positions })
     }
 
+    /// The weight of a position, counted row by row.
+    pub(super) fn weight(&self, position: usize) -> f64 {
+        let roots = self.roots.of_rank::<ndarray::Ix2>("guide");
+        Real::to_f64(roots[[position / roots.ncols(), position % roots.ncols()]]).powi(2)
+    }
+
     /// What is seen of features at a place of sums, each position counted by its weight: the features times the roots T of the
     /// weights make Σ w·f·fᵀ.
     pub(super) fn seen<'t>(&self, features: &Var<'t, T>, place: Place) -> Seen<'t, T> {

@@ -57,6 +57,7 @@ pub(crate) fn style_transfer_by<T: Real>(
     targets: &Targets<T>,
 ) -> Result<Objective<T>, RegionError> {
     let elements = content.len() as f64;
+    let recipe = &recipe.clone().at_side(content.dim().0.max(content.dim().1));
     let content = content_terms(recipe, (execution, network), content)?;
     let size = elements / 3.0;
     let area = |region: &Region| region.picture.as_ref().map_or(size, |part| part.iter().map(|&w| f64::from(w)).sum());
@@ -203,6 +204,7 @@ mod tests {
             style_layers: LayerWeights::given([("relu1_1", 0.25), ("relu2_1", 2.0)]),
             content_weight: 3.0,
             style_weight: 5.0,
+            reference_side: None,
             tv_weight: 0.5,
             ..Preset::Balanced.recipe(true)
         }

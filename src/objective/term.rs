@@ -48,6 +48,10 @@ pub trait Term<T: Real>: Send + Sync {
     /// Where it looks.
     fn place(&self) -> Place;
 
+    /// Called before each evaluation of a run with its number at this size, from 0: for terms that look at other parts of
+    /// the picture in each.
+    fn turn(&mut self, _turn: usize) {}
+
     /// `weight` times the term, a scalar on the tape of `seen`.
     fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T>;
 

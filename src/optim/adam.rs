@@ -24,7 +24,7 @@ pub struct Adam<T> {
     beta2: f64,
     epsilon: f64,
     bounds: Option<Bounds>,
-    steps: i32,
+    pub(super) steps: i32,
     /// The factor of ε: 1, or less if the first gradient was small.
     epsilon_scale: f64,
     /// First moment, empty before the first step.

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | [`Adam`] | Kingma & Ba 2015, algorithm 1 | robust; the notebook's choice |
 //! | [`Momentum`] | Mahendran & Vedaldi 2014, section 3.3 | the paper's inversions |
+//! | [`PyramidAdam`] | Kolkin et al. 2022, section 3 | moves large and fine forms at the same pace |
 //! | [`Lbfgs`] | Nocedal & Wright 2006, algorithms 7.4, 3.5 and 3.6 | the fewest evaluations to a low loss |
 //!
 //! ```
@@ -33,6 +34,7 @@ mod lbfgs;
 mod line_search;
 mod method;
 mod momentum;
+mod pyramid_adam;
 mod state;
 mod vector;
 
@@ -47,6 +49,7 @@ pub use bounds::Bounds;
 pub use lbfgs::Lbfgs;
 pub use method::Method;
 pub use momentum::Momentum;
+pub use pyramid_adam::PyramidAdam;
 pub use state::{State, StateError};
 
 /// Minimises a function of an array, one evaluation of value and gradient at a time.

@@ -2,6 +2,7 @@
 
 mod colour;
 mod colour_map;
+mod dimensions;
 mod error;
 mod formats;
 mod hidden;
@@ -17,6 +18,7 @@ mod tests;
 mod write;
 
 pub use colour_map::ColourMap;
+pub use dimensions::Dimensions;
 pub use error::{Fault, PictureError};
 pub use formats::Format;
 pub use histogram::match_histogram;
@@ -72,11 +74,6 @@ impl Picture {
     /// Bytes in memory.
     pub(crate) fn bytes(&self) -> usize {
         4 * (self.rgb.len() + self.alpha.as_ref().map_or(0, ndarray::ArrayBase::len))
-    }
-
-    /// Height and width at which the longer side is `longest`; see [`fitted`](Self::fitted).
-    pub(crate) fn fitted_size(&self, longest: usize) -> [usize; 2] {
-        resize::fitted_size([self.height(), self.width()], longest)
     }
 
     /// Width in pixels.

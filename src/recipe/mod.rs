@@ -1,11 +1,13 @@
 //! Recipes: all settings of a way of painting, under one name.
 
+mod finish;
 mod layer_weights;
 mod schedule;
 mod settings;
 
 use strum::{Display, EnumString, VariantArray, VariantNames};
 
+pub use finish::Finish;
 pub use layer_weights::{LayerWeights, LayerWeightsError};
 pub use schedule::{Scale, Scales, ScheduleError, Steps};
 
@@ -108,6 +110,8 @@ pub struct Recipe {
     pub scales: Scales,
     /// The number of iterations at each scale.
     pub steps: Steps,
+    /// How the picture is finished at the last size; `None` leaves it as it is.
+    pub finish: Option<Finish>,
 }
 
 impl Recipe {
@@ -116,12 +120,13 @@ impl Recipe {
     /// # Panics
     /// Never: there is at least one layer.
     pub fn deepest(&self) -> Layer {
+        let finish = self.finish.iter().flat_map(|finish| finish.layers.layers().chain(finish.style_layers.layers()));
         let layers = self.content_layers.layers().chain(self.style_layers.layers());
-        layers.max().expect("lists of layers are not empty")
+        layers.chain(finish).max().expect("lists of layers are not empty")
     }
 
     /// The recipe for a scale of the given longer side.
-    pub fn at_side(mut self, side: usize) -> Self {
+    pub(crate) fn at_side(mut self, side: usize) -> Self {
         if let Some(reference) = self.reference_side.take() {
             self.style_weight *= (side as f64 / reference as f64).min(1.0).powi(2);
         }
@@ -130,8 +135,13 @@ impl Recipe {
 
     /// The recipe with the style's weight multiplied by 10^(4s−2) for a strength s in 0..1: unchanged at ½, hardly any style at 0,
     /// a free painting at 1. Equal steps of s look equal.
+    /// The finish holds the content with a weight divided by the root of that factor.
     pub fn with_strength(mut self, strength: f64) -> Self {
-        self.style_weight *= 10f64.powf(STRENGTH_RANGE * (strength - 0.5));
+        let factor = 10f64.powf(STRENGTH_RANGE * (strength - 0.5));
+        self.style_weight *= factor;
+        if let Some(finish) = &mut self.finish {
+            finish.content_weight /= factor.sqrt();
+        }
         self
     }
 }
@@ -161,6 +171,7 @@ impl Preset {
             clamp: false,
             scales: Scales::Count(1),
             steps: Steps::last(1000),
+            finish: None,
         };
         match self {
             Self::Notebook => notebook,
@@ -193,7 +204,7 @@ impl Preset {
                     ..notebook
                 };
                 if trained {
-                    return balanced;
+                    return Recipe { finish: Some(Finish::default()), ..balanced };
                 }
                 let shallow = ["relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_3"];
                 Recipe {

@@ -15,6 +15,8 @@ pub struct Scale {
     pub side: usize,
     /// The number of iterations.
     pub steps: usize,
+    /// Whether these finish the picture at the size of the scale before; see [`Finish`](super::Finish).
+    pub finish: bool,
 }
 
 /// The scales of a run, from small to large.
@@ -110,7 +112,7 @@ impl Scales {
             Steps::Given(steps) => return Err(ScheduleError::Lengths { steps: steps.len(), scales: count }),
             Steps::Auto => sides.iter().map(|&side| Steps::auto(side).round() as usize).collect(),
         };
-        Ok(sides.into_iter().zip(steps).map(|(side, steps)| Scale { side, steps }).collect())
+        Ok(sides.into_iter().zip(steps).map(|(side, steps)| Scale { side, steps, finish: false }).collect())
     }
 }
 

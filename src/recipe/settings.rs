@@ -6,6 +6,10 @@ use crate::optim::Method;
 impl Recipe {
     /// The recipe's settings by option name, for the record of how a picture was made.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let finish = match &self.finish {
+            None => "0".into(),
+            Some(finish) => finish.steps.map_or_else(|| "auto".into(), |steps| steps.to_string()),
+        };
         let mut settings = vec![
             ("content-layers", self.content_layers.to_string()),
             ("style-layers", self.style_layers.to_string()),
@@ -13,6 +17,7 @@ impl Recipe {
             ("style-weight", self.style_weight.to_string()),
             ("style-loss", self.style_loss.to_string()),
             ("tv-weight", self.tv_weight.to_string()),
+            ("finish", finish),
             ("optimizer", self.method.to_string()),
             ("pool", self.pooling.to_string()),
         ];

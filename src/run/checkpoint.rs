@@ -334,7 +334,10 @@ fn arrays<'a>(state: &'a State<'_>) -> Vec<(String, Array<'a>)> {
     };
     let numbers = state.optimizer.numbers.iter().map(|(name, own)| (format!("{OPTIMIZER}{name}"), Array::Doubles(own)));
     let arrays = state.optimizer.arrays.iter();
-    let arrays = arrays.map(|(name, own)| (format!("{OPTIMIZER}{name}"), Array::Floats(shape.to_vec(), own)));
+    // Coefficients of a pyramid are more than the picture's numbers.
+    let pixels: usize = shape.iter().product();
+    let own_shape = |own: &[f32]| if own.len() == pixels { shape.to_vec() } else { vec![own.len()] };
+    let arrays = arrays.map(|(name, own)| (format!("{OPTIMIZER}{name}"), Array::Floats(own_shape(own), own)));
     let pictures = [(PICTURE.into(), picture(&state.values))].into_iter();
     let sound = state.sound.iter().map(|sound| (SOUND.into(), picture(sound)));
     numbers.chain(pictures).chain(sound).chain(arrays).collect()

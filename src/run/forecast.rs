@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::Array3;
 
+use crate::error::Error;
 use crate::objective::Place;
 use crate::ops::{add, scale, squared_error};
 use crate::optim::Method;
@@ -24,12 +25,25 @@ pub struct Load {
     pub examples: Vec<[usize; 2]>,
     /// Where terms look.
     pub places: BTreeSet<Place>,
+    /// Layers whose features are matched with those of the examples, and the longer side of the grid of positions there.
+    pub matched: Option<(BTreeSet<Layer>, usize)>,
     /// What moves the pixels.
     pub method: Method,
     /// The network.
     pub network: Vgg19<f32>,
     /// How many processes share an evaluation.
     pub ranks: usize,
+}
+
+/// What a job takes, as it is priced: from the sizes of its pictures alone.
+#[derive(Clone)]
+pub struct Work {
+    /// The sizes that are painted one after the other, at least one.
+    pub scales: Vec<Scale>,
+    /// What each of them takes.
+    pub loads: Vec<Load>,
+    /// Bytes of the pictures that the job holds at all times.
+    pub held: usize,
 }
 
 /// What a job will take at one of its sizes.
@@ -97,21 +111,38 @@ const MATRICES: usize = 6;
 /// Passes over picture and optimiser's state, per pixel and vector.
 const PASS: f64 = 2e-9;
 
-impl Forecast {
-    /// The forecast of a job that does with so much memory: by size what it takes there, with `held` bytes of pictures
-    /// besides; at each the fastest plan.
+impl Work {
+    /// The forecast within so many bytes of memory for the whole process: at each size the fastest plan that fits.
     ///
     /// # Errors
-    /// If the memory does not do for all sizes; of several, the one that needs most.
-    pub fn new(loads: &[(Scale, Load)], held: usize, memory: usize) -> Result<Self, MemoryError> {
-        let scales: Vec<_> = loads.iter().map(|(scale, load)| load.forecast(*scale, held, memory)).collect();
+    /// If the network cannot see a picture of one of the sizes as deep as the job looks, or the memory is too little for
+    /// one; of several, the one that needs most.
+    pub fn forecast(&self, memory: usize) -> Result<Forecast, Error> {
+        for load in &self.loads {
+            let deepest = load.places.iter().filter_map(|place| place.layer()).max();
+            deepest.map_or(Ok(()), |layer| load.network.check(load.size, layer))?;
+        }
+        Ok(self.within(memory)?)
+    }
+
+    /// The same without a look at the sizes.
+    pub(super) fn within(&self, memory: usize) -> Result<Forecast, MemoryError> {
+        let loads = self.scales.iter().zip(&self.loads);
+        let scales: Vec<_> = loads.map(|(scale, load)| load.forecast(*scale, self.held, memory)).collect();
         let errors = scales.iter().filter_map(|scale| scale.as_ref().err());
         if let Some(most) = errors.max_by_key(|error| error.needed) {
             return Err(*most);
         }
-        Ok(Self { scales: scales.into_iter().flatten().collect() })
+        Ok(Forecast { scales: scales.into_iter().flatten().collect() })
     }
 
+    /// How fast this machine computes the evaluations of the last size, measured in about a second.
+    pub fn speed(&self) -> Speed {
+        self.loads.last().map_or(Speed::REFERENCE, Load::speed)
+    }
+}
+
+impl Forecast {
     /// The most memory of the whole process, in bytes.
     pub fn memory(&self) -> usize {
         self.scales.iter().map(|scale| scale.memory).max().unwrap_or(0)
@@ -158,7 +189,10 @@ impl Load {
 
     /// What the network must observe.
     fn request(&self) -> Request {
-        crate::objective::request(&self.places)
+        let matched = self.matched.iter().flat_map(|(layers, _)| layers.iter().copied());
+        let mut request = crate::objective::request(&self.places);
+        request.features.extend(matched);
+        request
     }
 
     /// The layers of moments.
@@ -169,6 +203,26 @@ impl Load {
     /// The work of moments, which are made of maps that are seen, for an image of that height and width.
     fn moments_work(&self, size: [usize; 2]) -> f64 {
         self.moments().into_iter().map(|layer| self.network.gram_work(layer, size)).sum()
+    }
+
+    /// Bytes of the features that are matched with the picture's, and the work of an evaluation's search.
+    fn matching(&self) -> (usize, f64) {
+        let Some((layers, grid)) = &self.matched else { return (0, 0.0) };
+        let (mut bytes, mut work) = (0, 0.0);
+        for &layer in layers {
+            let positions = |size: [usize; 2]| {
+                let [height, width] = size.map(|side| side / layer.stride());
+                let stride = (height.max(width) / grid).max(1);
+                height.div_ceil(stride) * width.div_ceil(stride)
+            };
+            let channels = self.network.channels(layer);
+            let candidates: usize = self.examples.iter().skip(1).map(|size| positions(*size)).sum();
+            // With the picture's own, their matches and the gradient.
+            bytes += (candidates + 4 * positions(self.size)) * channels * size_of::<f32>();
+            // As much as a Gram matrix of as many products.
+            work += Vgg19::<f32>::products_work(positions(self.size) * candidates * channels);
+        }
+        (bytes, work)
     }
 
     fn forecast(&self, scale: Scale, held: usize, memory: usize) -> Result<ScaleForecast, MemoryError> {
@@ -190,7 +244,8 @@ impl Load {
         let matrices = |layer| MATRICES * size_of::<f64>() * self.network.channels(layer).pow(2);
         let moments: usize = self.moments().into_iter().map(matrices).sum();
         let fixed = BASE + self.network.bytes() + held;
-        let always = fixed + (2 + vectors) * picture + window + targets + moments;
+        let (matched, search) = self.matching();
+        let always = fixed + (2 + vectors) * picture + window + targets + moments + matched;
         let usable = (memory as f64 / (1.0 + HOLES)) as usize;
         let (plan, cost) = self.network.plan_within(self.size, &request, self.ranks, usable.saturating_sub(always));
         let evaluation = always + cost.bytes;
@@ -211,7 +266,7 @@ impl Load {
             return Err(MemoryError { size: self.size, needed, allowed: memory });
         }
         let passes = (2 * vectors + 6) as f64 * PASS * pixels(self.size) as f64;
-        let step = cost.work + 2.0 * self.moments_work(self.size) + passes;
+        let step = cost.work + search + 2.0 * self.moments_work(self.size) + passes;
         Ok(ScaleForecast { scale, size: self.size, plan, memory: needed, buffers: cost.maps + picture, step, once })
     }
 

@@ -45,7 +45,7 @@ use rand_chacha::ChaCha8Rng;
 
 pub use canvas::{Canvas, FAINT, Start, Units};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use forecast::{Bytes, Forecast, Load, MemoryError, ScaleForecast, Speed};
+pub use forecast::{Bytes, Forecast, Load, MemoryError, ScaleForecast, Speed, Work};
 pub use state::{State, StateError};
 pub use watch::{Progress, Stop, Watcher};
 
@@ -91,13 +91,25 @@ pub struct Stage {
     pub jitter: usize,
     /// The seed of that.
     pub seed: u64,
+    /// Whether the optimiser of the stage before goes on here, if it can go on at another size.
+    pub carries: bool,
 }
 
 impl Stage {
     /// A stage of that many iterations of L-BFGS.
     pub fn new(canvas: Canvas, objective: Objective<f32>, network: Vgg19<f32>, steps: usize) -> Self {
         let optimizer = Method::Lbfgs.optimizer(1.0, steps, None);
-        Self { canvas, objective, network, execution: Execution::default(), optimizer, steps, jitter: 0, seed: 0 }
+        Self {
+            canvas,
+            objective,
+            network,
+            execution: Execution::default(),
+            optimizer,
+            steps,
+            jitter: 0,
+            seed: 0,
+            carries: true,
+        }
     }
 
     /// The same with the plan of the forecast.
@@ -114,8 +126,8 @@ impl Stage {
 
 /// A job that goes through several sizes, from small to large.
 pub trait Job {
-    /// The sizes, at least one.
-    fn scales(&self) -> &[Scale];
+    /// What the job takes at each of its sizes.
+    fn work(&self) -> &Work;
 
     /// What is minimised at one of them. From the second on, `so_far` is the canvas of the one before; the run keeps its
     /// optimiser if that goes on at another size.
@@ -124,48 +136,22 @@ pub trait Job {
     /// If the network has not the layers that the job needs, or a picture is too small for them.
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error>;
 
-    /// What the job takes at one of its sizes.
-    fn load(&self, index: usize) -> Load;
-
-    /// Bytes of the pictures that the job holds at all times.
-    fn held(&self) -> usize {
-        0
-    }
-
     /// The finished picture.
     fn finished(&self, picture: Picture) -> Picture {
         picture
     }
 }
 
-/// What a job will take if it does with so many bytes of memory.
-///
-/// # Errors
-/// If the memory does not do for one of its sizes.
-pub fn forecast(job: &(impl Job + ?Sized), memory: usize) -> Result<Forecast, MemoryError> {
-    let loads: Vec<_> = job.scales().iter().enumerate().map(|(index, scale)| (*scale, job.load(index))).collect();
-    Forecast::new(&loads, job.held(), memory)
-}
-
-/// The same, and the load at the last size.
-pub(crate) fn forecast_and_load(job: &impl Job, memory: usize) -> Result<(Forecast, Load), Error> {
-    Ok((forecast(job, memory)?, job.load(job.scales().len() - 1)))
-}
-
 /// A job of one stage.
-struct Single([Scale; 1], Load);
+struct Single(Work);
 
 impl Job for Single {
-    fn scales(&self) -> &[Scale] {
+    fn work(&self) -> &Work {
         &self.0
     }
 
     fn stage(&self, _: usize, _: Option<&Canvas>) -> Result<Stage, Error> {
         unreachable!("its only stage was given to the run")
-    }
-
-    fn load(&self, _: usize) -> Load {
-        self.1.clone()
     }
 }
 
@@ -199,6 +185,7 @@ impl<'a> Run<'a> {
     pub fn new(stage: Stage) -> Self {
         let [height, width] = stage.canvas.size();
         let load = Load {
+            matched: None,
             size: [height, width],
             margin: 0,
             examples: Vec::new(),
@@ -207,8 +194,9 @@ impl<'a> Run<'a> {
             network: stage.network.clone(),
             ranks: stage.execution.ranks(),
         };
-        let job = Single([Scale { side: height.max(width), steps: stage.steps }], load);
-        let forecast = forecast(&job, usize::MAX).expect("without limit");
+        let scale = Scale { side: height.max(width), steps: stage.steps, finish: false };
+        let job = Single(Work { scales: vec![scale], loads: vec![load], held: 0 });
+        let forecast = job.0.within(usize::MAX).expect("without limit");
         Self::from(Box::new(job), stage, forecast)
     }
 
@@ -220,12 +208,12 @@ impl<'a> Run<'a> {
         Self::within(job, usize::MAX)
     }
 
-    /// The same with no more memory, of the whole process, than so many bytes: as the [`forecast`] says.
+    /// The same with no more memory, of the whole process, than so many bytes: as [`Work::forecast`] says.
     ///
     /// # Errors
     /// As [`of`](Self::of), and if the memory does not do for one of the sizes.
     pub fn within(job: impl Job + 'a, memory: usize) -> Result<Self, Error> {
-        let forecast = forecast(&job, memory)?;
+        let forecast = job.work().forecast(memory)?;
         let stage = job.stage(0, None)?;
         stage.check()?;
         Ok(Self::from(Box::new(job), stage.planned(&forecast.scales[0]), forecast))
@@ -282,6 +270,7 @@ impl<'a> Run<'a> {
             self.next_scale()?;
         }
         let stage = &mut self.stage;
+        stage.objective.turn(self.iteration_of_scale);
         let (evaluated, total, groups, gradient) = {
             // Unused memory is not to add up to more than what is in use at some time.
             self.tape.buffers().limit(self.forecast.scales[self.scale].buffers);
@@ -325,7 +314,7 @@ impl<'a> Run<'a> {
             None
         };
         let (lowest, at_lowest) = if is_trial { self.loss.clone() } else { None }.unwrap_or((total, groups));
-        let last = self.scale + 1 == self.job.scales().len();
+        let last = self.scale + 1 == self.job.work().scales.len();
         let complete = self.iteration_of_scale == self.stage.steps;
         let settled = self.tolerance.settled(total).filter(|_| !complete);
         self.scale_done = step == Step::Converged || complete || settled.is_some();
@@ -393,7 +382,7 @@ impl<'a> Run<'a> {
 
     /// The sizes of the run.
     pub fn scales(&self) -> &[Scale] {
-        self.job.scales()
+        &self.job.work().scales
     }
 
     /// The forecast of the run.
@@ -412,7 +401,7 @@ impl<'a> Run<'a> {
         let mut next = next.planned(&self.forecast.scales[self.scale + 1]);
         next.check()?;
         let shape = next.canvas.values().raw_dim();
-        if self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
+        if next.carries && self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
             next.optimizer = std::mem::replace(&mut self.stage.optimizer, Method::Lbfgs.optimizer(1.0, 0, None));
         }
         self.stage = next;
@@ -425,7 +414,7 @@ impl<'a> Run<'a> {
     }
 
     fn progress(&self, total: f64, groups: Vec<GroupValue>, step: Step) -> Progress {
-        let scales = self.job.scales();
+        let scales = self.scales();
         Progress {
             iteration: self.iteration,
             iterations: scales.iter().map(|scale| scale.steps).sum(),

@@ -94,7 +94,7 @@ impl Run<'_> {
     /// If it is none: the numbers of sizes, iterations, pixels or the optimiser differ. The run is then of no use.
     pub fn restore(&mut self, state: State<'_>) -> Result<(), Error> {
         let State { scale, iteration, iteration_of_scale, scale_done, ended, random, elapsed, .. } = state;
-        let scales = self.job.scales();
+        let scales = self.scales();
         let before = || scales[..scale].iter().map(|scale| scale.steps).sum::<usize>();
         let possible = |this: &Scale| {
             iteration_of_scale <= this.steps
@@ -110,7 +110,7 @@ impl Run<'_> {
             stage.check()?;
             // As in the run itself: an optimiser that goes on at other sizes keeps what it was told, such as to average.
             let shape = stage.canvas.values().raw_dim();
-            if self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
+            if stage.carries && self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
                 std::mem::swap(&mut stage.optimizer, &mut self.stage.optimizer);
             }
             self.stage = stage;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Checkpoint, CheckpointError, Ended, Progress, Run, StateError, Stop, Watcher};
 use crate::jobs::{Invert, Texture, Transfer};
 use crate::optim::Method;
-use crate::recipe::{LayerWeights, Preset, Scales, Steps};
+use crate::recipe::{Finish, LayerWeights, Preset, Scales, Steps};
 use crate::vgg::{Vgg19, Weights};
 use crate::{Error, Picture};
 
@@ -21,18 +21,25 @@ fn picture(height: usize, width: usize) -> Picture {
 }
 
 /// Every kind of run, in a few iterations: method, sizes, bounds, random windows.
-const KINDS: usize = 8;
+const KINDS: usize = 9;
 
 fn run<'a>(kind: usize, content: &'a Picture, style: &'a Picture, network: &'a Vgg19<f32>) -> Run<'a> {
     let layers = |names: &str| names.parse::<LayerWeights>().unwrap();
     match kind {
-        0..4 => {
+        0..4 | 8 => {
             let mut job = Transfer::new(content, style, network, Preset::Balanced);
             job.recipe.content_layers = layers("relu2_1");
             job.recipe.style_layers = layers("relu1_1,relu2_1");
-            job.recipe.method = [Method::Lbfgs, Method::Adam, Method::Momentum, Method::Lbfgs][kind];
+            job.recipe.method =
+                [Method::Lbfgs, Method::Adam, Method::Momentum, Method::Lbfgs, Method::Adam][kind.min(4)];
             (job.recipe.scales, job.recipe.steps) = (Scales::Sides(vec![16, 20]), Steps::Given(vec![4, 5]));
             job.recipe.clamp = kind == 3;
+            job.recipe.finish = (kind == 8).then(|| Finish {
+                layers: layers("relu1_1,relu2_1"),
+                style_layers: layers("relu1_1"),
+                grid: 5,
+                ..Finish::of(4)
+            });
             job.run().unwrap()
         }
         4 | 5 => {
@@ -88,6 +95,21 @@ fn a_run_goes_on_from_any_iteration_to_the_same_bits() {
         }
     }
     assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+}
+
+#[test]
+fn a_finish_is_the_same_on_any_number_of_threads_and_leaves_what_was_before_it() {
+    let (content, style, network) = (picture(20, 16), picture(18, 18), network());
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| finished(run(8, &content, &style, &network)))
+    };
+    let one = on(1);
+    assert_eq!(one.1.len(), 13);
+    assert!([2, 5].into_iter().all(|threads| on(threads) == one));
+    let (plain, totals) = finished(run(1, &content, &style, &network));
+    assert_eq!(totals, one.1[..9]);
+    assert_ne!(plain, one.0);
 }
 
 #[test]

@@ -407,7 +407,12 @@ impl<'a> Driver<'a> {
     fn prepare(&mut self, run: &mut Run<'_>) -> Result<(), Error> {
         let Some(record) = &mut self.record else { return Ok(()) };
         let each = |number: fn(&Scale) -> usize| {
-            run.scales().iter().map(|scale| number(scale).to_string()).collect::<Vec<_>>().join(",")
+            run.scales()
+                .iter()
+                .filter(|scale| !scale.finish)
+                .map(|scale| number(scale).to_string())
+                .collect::<Vec<_>>()
+                .join(",")
         };
         record.set("scales", each(|scale| scale.side));
         record.set("steps", each(|scale| scale.steps));
@@ -443,8 +448,8 @@ impl<'a> Driver<'a> {
         rescue::save(picture, self.output, &self.options)?;
         let format = self.options.format.or_else(|| Format::by_extension(self.output));
         let left_out = format.map_or_else(Vec::new, |format| picture.left_out(format, &self.options));
-        for line in left_out.iter().filter(|_| !self.verbosity.quiet) {
-            note(format_args!("note: {}: {line}", self.output.display()));
+        for left in left_out.iter().filter(|_| !self.verbosity.quiet) {
+            note(format_args!("note: {}: {left}", self.output.display()));
         }
         if !self.verbosity.quiet {
             let (seconds, size) = (self.begin.elapsed().as_secs_f64(), (picture.width(), picture.height()));
@@ -473,7 +478,7 @@ impl<'a> Driver<'a> {
                 }
                 Ok(ExitCode::from(interrupt::EXIT_CODE))
             }
-            Ended::Complete | Ended::Converged | Ended::Settled => Ok(ExitCode::SUCCESS),
+            _ => Ok(ExitCode::SUCCESS),
         }
     }
 }

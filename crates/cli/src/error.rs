@@ -11,7 +11,7 @@ use impasto::run::CheckpointError;
 use impasto::vgg::{NetworkError, WeightsError};
 
 use super::print::{Results, note};
-use super::ranks;
+use super::{advice, ranks};
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -107,9 +107,9 @@ impl From<impasto::Error> for Error {
             | Library::Inversion(InversionError::Network(error))
             | Library::Masks(MasksError::Region(RegionError::Network(error))) => error.into(),
             Library::Inversion(error) => Self::Failure(format!("{error}; change --crop or --channels")),
-            Library::Texture(error) => Self::Failure(super::texture::advice(&error)),
-            Library::Memory(error) => super::memory::advice(&error, None),
-            Library::Masks(error) => Self::Failure(super::transfer::masks_advice(&error)),
+            Library::Texture(error) => Self::Failure(advice::texture(&error)),
+            Library::Memory(error) => Self::Failure(advice::memory(&error, None)),
+            Library::Masks(error) => Self::Failure(advice::masks(&error)),
             Library::Schedule(_) | Library::Environment(_) | Library::Weights(WeightsError::Environment(_)) => {
                 Self::Usage(error.to_string())
             }

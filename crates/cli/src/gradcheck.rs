@@ -170,13 +170,15 @@ fn as_json(result: &Result<Report, Failure>) -> serde_json::Map<String, Value> {
 }
 
 fn slope_as_json(entry: &Entry) -> Value {
-    let (element, output, direction) = match &entry.place {
-        Place::Element { input, output } => (Some(input), Some(output), None),
-        Place::Direction(number) => (None, None, Some(number)),
+    let (element, elements, output, direction) = match &entry.place {
+        Place::Element { input, output } => (Some(input), None, Some(output), None),
+        Place::Joint { inputs, output } => (None, Some(inputs), Some(output), None),
+        Place::Direction(number) => (None, None, None, Some(number)),
     };
     json!({
         "input": entry.input,
         "element": element,
+        "elements": elements,
         "output": output,
         "direction": direction,
         "verdict": word(entry.verdict),

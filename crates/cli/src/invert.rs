@@ -9,9 +9,9 @@ use clap::Args;
 use impasto::jobs::Invert;
 use impasto::objective::{Priors, Selection};
 use impasto::optim::Method;
-use impasto::picture::Picture;
+use impasto::picture::{Dimensions, Picture};
 use impasto::recipe::Steps;
-use impasto::run::{Ended, Forecast, Load};
+use impasto::run::{Ended, Forecast, Work};
 use impasto::vgg::{Layer, Vgg19, WeightSource};
 use ndarray::{Axis, concatenate};
 use strum::{EnumString, VariantNames};
@@ -20,7 +20,8 @@ use super::arguments::{NetworkArguments, Side, SizeArguments, names, rate, weigh
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
-use super::memory::{LEAST, SMALL, STAND_IN, advice, largest, picture_side};
+use super::job::JobCommand;
+use super::memory::{dimensions, forecast, largest_side};
 use super::pictures;
 use super::ranks;
 
@@ -174,42 +175,58 @@ fn norm_exponent(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let mut driver =
-        Driver::new(Some(invocation), &arguments.run, &arguments.network, &arguments.output, &arguments.inputs())?;
-    let method = arguments.method()?;
-    arguments.steps()?;
-    arguments.run.check_checkpoint(arguments.repeats)?;
-    let (network, weights) = arguments.ready()?;
-    let memory = arguments.memory();
-    driver.note_weights(&weights);
-    let Priors { lambda_alpha, lambda_tv, .. } = arguments.priors();
-    driver.note("lambda-alpha", lambda_alpha);
-    driver.note("lambda-tv", lambda_tv);
-    driver.note("optimizer", method);
-    if method != Method::Lbfgs {
-        driver.note("lr", arguments.rate(method));
-    }
-    arguments.network.in_threads(|| {
-        let side = arguments.side(&network, memory)?;
-        let image = arguments.picture(side)?;
-        let invert = arguments.invert(&image, &network)?;
-        if arguments.repeats == 1 {
-            let run = invert.clone().run_within(memory).map_err(|error| with_advice(error, &invert))?;
-            driver.complete(run)
-        } else {
-            let numbers = (1..=usize::from(arguments.repeats)).map(|number| Some(("repeat", number)));
-            driver.check_frames(numbers, invert.steps)?;
-            repeat(&mut driver, &invert, memory, arguments.repeats)
+impl JobCommand for Arguments {
+    fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
+        let mut driver = Driver::new(Some(invocation), &self.run, &self.network, &self.output, &self.inputs())?;
+        let method = self.method()?;
+        self.steps()?;
+        self.run.check_checkpoint(self.repeats)?;
+        let (network, weights) = self.ready()?;
+        let memory = self.memory();
+        driver.note_weights(&weights);
+        let Priors { lambda_alpha, lambda_tv, .. } = self.priors();
+        driver.note("lambda-alpha", lambda_alpha);
+        driver.note("lambda-tv", lambda_tv);
+        driver.note("optimizer", method);
+        if method != Method::Lbfgs {
+            driver.note("lr", self.rate(method));
         }
-    })?
-}
+        self.network.in_threads(|| {
+            let side = self.side(&network, memory)?;
+            let image = self.picture(side)?;
+            let invert = self.invert(&image, &network)?;
+            if self.repeats == 1 {
+                driver.complete(invert.run_within(memory)?)
+            } else {
+                let numbers = (1..=usize::from(self.repeats)).map(|number| Some(("repeat", number)));
+                driver.check_frames(numbers, invert.steps)?;
+                repeat(&mut driver, &invert, memory, self.repeats)
+            }
+        })?
+    }
 
-/// Where the memory does not do, what would.
-fn with_advice(error: impasto::Error, job: &Invert<'_>) -> Error {
-    let impasto::Error::Memory(error) = error else { return error.into() };
-    let does = |side| job.clone().forecast(side, error.allowed).is_ok();
-    advice(&error, largest(LEAST..=error.size[0].max(error.size[1]), does))
+    fn forecast(&self, memory: usize) -> Result<(Forecast, Work), Error> {
+        self.run.check_checkpoint(self.repeats)?;
+        let (network, _) = self.ready()?;
+        let (_, forecast, work) = self.forecast_of(&network, memory)?;
+        Ok((forecast, work))
+    }
+
+    fn network_arguments(&self) -> &NetworkArguments {
+        &self.network
+    }
+
+    fn run_arguments(&self) -> &RunArguments {
+        &self.run
+    }
+
+    fn run_arguments_mut(&mut self) -> &mut RunArguments {
+        &mut self.run
+    }
+
+    fn pictures_mut(&mut self) -> Vec<&mut PathBuf> {
+        vec![&mut self.image]
+    }
 }
 
 /// Inverts from several seeds and writes the pictures side by side, as many as there are.
@@ -218,8 +235,7 @@ fn repeat(driver: &mut Driver<'_>, job: &Invert<'_>, memory: usize, repeats: u16
     let mut end = Ok(None);
     for repeat in 0..usize::from(repeats) {
         let seed = job.seed.wrapping_add(repeat as u64);
-        let run = Invert { seed, ..job.clone() }.run_within(memory);
-        let mut run = run.map_err(|error| with_advice(error, job))?;
+        let mut run = Invert { seed, ..job.clone() }.run_within(memory)?;
         let ended = driver.drive(&mut run, Some(("repeat", repeat + 1)), None);
         pictures.push(run.finished().rgb);
         match ended {
@@ -251,28 +267,13 @@ impl Arguments {
         std::iter::once(&*self.image).chain(self.start()).collect()
     }
 
-    /// The picture's path.
-    pub(super) fn image_mut(&mut self) -> &mut PathBuf {
-        &mut self.image
-    }
-
-    /// Options of the run.
-    pub(super) fn run_arguments_mut(&mut self) -> &mut RunArguments {
-        &mut self.run
-    }
-
-    /// Options of the network.
-    pub(super) fn network_arguments(&self) -> &NetworkArguments {
-        &self.network
-    }
-
     /// Bytes that may be used.
-    pub(super) fn memory(&self) -> usize {
+    fn memory(&self) -> usize {
         self.run.memory.budget()
     }
 
     /// The network, and where its weights come from.
-    pub(super) fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
+    fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
         let found = self.network.find(self.run.verbosity.quiet)?;
         Ok((self.network.load(&found, self.layer)?, found.source))
     }
@@ -283,52 +284,40 @@ impl Arguments {
         self.run.optimizer.lr.unwrap_or(own)
     }
 
-    /// The longer side of the picture, once it is known that there is memory for it; 0 for the picture's own.
-    fn side(&self, network: &Vgg19<f32>, memory: usize) -> Result<usize, Error> {
-        if self.layer.is_classifier() {
-            return Ok(224);
-        }
-        match self.size.side() {
-            Side::Own => Ok(0),
-            Side::Pixels(side) if side <= SMALL => Ok(side),
-            Side::Pixels(side) => self.forecast(network, side, memory).map(|_| side),
-            Side::Max => {
-                let (own, image) = (picture_side(&self.image)?, self.picture(STAND_IN)?);
-                let job = self.invert(&image, network)?;
-                match largest(LEAST..=own.max(LEAST), |side| job.clone().forecast(side, memory).is_ok()) {
-                    Some(side) => Ok(side),
-                    None => self.forecast(network, LEAST, memory).map(|_| LEAST),
-                }
-            }
-        }
+    /// The longer side of the picture, once it is known that there is memory for it; `None` for the picture's own.
+    fn side(&self, network: &Vgg19<f32>, memory: usize) -> Result<Option<usize>, Error> {
+        self.forecast_of(network, memory).map(|(side, ..)| side)
     }
 
-    /// The longer side that is asked for; the picture's own where that is.
-    pub(super) fn planned_side(&self, network: &Vgg19<f32>, memory: usize) -> Result<usize, Error> {
-        match self.side(network, memory)? {
-            0 => picture_side(&self.image),
-            side => Ok(side),
-        }
+    /// The longer side, `None` for the picture's own, and what the job takes there.
+    fn forecast_of(&self, network: &Vgg19<f32>, memory: usize) -> Result<(Option<usize>, Forecast, Work), Error> {
+        let image = dimensions(&self.image)?;
+        let image = if self.layer.is_classifier() { Dimensions { height: 224, width: 224, ..image } } else { image };
+        let at = |side| Ok::<_, Error>(self.invert(image.fitted(side), network)?.work()?);
+        let asked = if self.layer.is_classifier() { Side::Own } else { self.size.side() };
+        let side = match asked {
+            Side::Own => None,
+            Side::Pixels(side) => Some(side),
+            Side::Max => Some(largest_side(at, image.longest(), memory)),
+        };
+        let (forecast, work) = forecast(at, side.unwrap_or(image.longest()), memory)?;
+        Ok((side, forecast, work))
     }
 
-    /// What an inversion of a picture of that longer side takes.
-    pub(super) fn forecast(&self, network: &Vgg19<f32>, side: usize, memory: usize) -> Result<(Forecast, Load), Error> {
-        let image = self.picture(if self.layer.is_classifier() { side } else { side.min(STAND_IN) })?;
-        let job = self.invert(&image, network)?;
-        job.clone().forecast(side, memory).map_err(|error| with_advice(error, &job))
-    }
-
-    /// The picture at a longer side; 0 for its own.
-    fn picture(&self, side: usize) -> Result<Picture, Error> {
+    /// The picture at a longer side; `None` for its own.
+    fn picture(&self, side: Option<usize>) -> Result<Picture, Error> {
         let classifier = self.layer.is_classifier();
-        let longest = (side > 0 && !classifier).then_some(side);
-        let picture = pictures::open(&self.image, longest, self.run.verbosity.quiet)?;
+        let picture = pictures::open(&self.image, side.filter(|_| !classifier), self.run.verbosity.quiet)?;
         Ok(if classifier { picture.resized(224, 224) } else { picture })
     }
 
-    fn invert<'a>(&self, image: &'a Picture, network: &'a Vgg19<f32>) -> Result<Invert<'a>, Error> {
+    fn invert<'a, P: Copy + Into<Dimensions>>(
+        &self,
+        image: P,
+        network: &'a Vgg19<f32>,
+    ) -> Result<Invert<'a, P>, Error> {
         let start = self.start().map(Picture::open).transpose()?;
-        let positions = [image.height(), image.width()].map(|len| len / self.layer.stride());
+        let positions = image.into().size().map(|len| len / self.layer.stride());
         let method = self.method()?;
         let default = Invert::new(image, network, self.layer);
         Ok(Invert {

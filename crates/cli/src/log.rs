@@ -77,6 +77,9 @@ impl Watcher for LogOfRun<'_> {
         line.extend(self.number.map(|(name, number)| (name.into(), number.into())));
         line.insert("iteration".into(), progress.iteration.into());
         line.insert("scale".into(), progress.scale.side.into());
+        if progress.scale.finish {
+            line.insert("finish".into(), true.into());
+        }
         line.insert("elapsed".into(), progress.elapsed.as_secs_f64().into());
         line.insert("total".into(), progress.total.into());
         line.extend(progress.trial.map(|trial| ("trial".to_owned(), trial.into())));

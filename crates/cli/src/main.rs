@@ -4,6 +4,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod address_space;
+mod advice;
 mod allocator;
 mod arguments;
 mod arrays;
@@ -21,6 +22,8 @@ mod gradcheck;
 mod interrupt;
 mod invert;
 mod invocation;
+mod job;
+mod jobs;
 mod log;
 mod loss;
 mod memory;
@@ -65,12 +68,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Transfer(Box<transfer::Arguments>),
+    #[command(flatten)]
+    Job(jobs::Job),
     Batch(Box<batch::Arguments>),
     #[cfg(feature = "studio")]
     Studio(studio::Arguments),
-    Texture(Box<texture::Arguments>),
-    Invert(Box<invert::Arguments>),
     Resume(resume::Arguments),
     Figure(Box<figure::Arguments>),
     Plan(Box<plan::Arguments>),
@@ -88,7 +90,7 @@ impl Command {
     /// What several processes do with it.
     fn mode(&self) -> Mode {
         match self {
-            Self::Transfer(_) | Self::Texture(_) | Self::Invert(_) | Self::Resume(_) => Mode::Divided,
+            Self::Job(_) | Self::Resume(_) => Mode::Divided,
             Self::Batch(_) => Mode::Jobs,
             _ => Mode::First,
         }
@@ -96,18 +98,9 @@ impl Command {
 
     /// The pictures that a divided command may read from standard input.
     fn pictures(&mut self) -> Vec<&mut PathBuf> {
-        let keeps_checkpoint = match self {
-            Self::Transfer(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
-            Self::Texture(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
-            Self::Invert(arguments) => arguments.run_arguments_mut().keeps_checkpoint(),
-            _ => false,
-        };
         match self {
             // Resuming needs a file; the message says so.
-            _ if keeps_checkpoint => Vec::new(),
-            Self::Transfer(arguments) => arguments.pictures_mut(),
-            Self::Texture(arguments) => vec![arguments.example_mut()],
-            Self::Invert(arguments) => vec![arguments.image_mut()],
+            Self::Job(job) if !job.command().run_arguments().keeps_checkpoint() => job.command_mut().pictures_mut(),
             _ => Vec::new(),
         }
     }
@@ -115,9 +108,7 @@ impl Command {
     /// Leaves to the first of several processes what is said and shown.
     fn mute(&mut self) {
         match self {
-            Self::Transfer(arguments) => arguments.run_arguments_mut().mute(),
-            Self::Texture(arguments) => arguments.run_arguments_mut().mute(),
-            Self::Invert(arguments) => arguments.run_arguments_mut().mute(),
+            Self::Job(job) => job.command_mut().run_arguments_mut().mute(),
             Self::Batch(arguments) => arguments.mute(),
             _ => {}
         }
@@ -160,12 +151,10 @@ fn run(mut command: Command, invocation: &Invocation) -> Result<ExitCode, Error>
     }
     let _stdin = ranks::stdin_for_all(command.pictures())?;
     match command {
-        Command::Transfer(arguments) => transfer::run(&arguments, invocation),
+        Command::Job(job) => job.command().run(invocation),
         Command::Batch(arguments) => batch::run(&arguments),
         #[cfg(feature = "studio")]
         Command::Studio(arguments) => studio::run(&arguments),
-        Command::Texture(arguments) => texture::run(&arguments, invocation),
-        Command::Invert(arguments) => invert::run(&arguments, invocation),
         Command::Resume(arguments) => resume::run(&arguments),
         Command::Figure(arguments) => figure::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
@@ -184,7 +173,8 @@ fn run(mut command: Command, invocation: &Invocation) -> Result<ExitCode, Error>
 fn command() -> clap::Command {
     let nothing =
         |job: clap::Command| job.mut_arg("output", |output| output.required(false).default_value("out.png").hide(true));
-    let jobs = |plan: clap::Command| plan::JOBS.into_iter().fold(plan, |plan, job| plan.mut_subcommand(job, nothing));
+    let jobs =
+        |plan: clap::Command| jobs::names().into_iter().fold(plan, |plan, job| plan.mut_subcommand(job, nothing));
     Cli::command().mut_subcommand("plan", jobs)
 }
 

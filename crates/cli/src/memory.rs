@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use clap::Args;
-use impasto::picture::Picture;
-use impasto::run::{Bytes, MemoryError};
+use impasto::picture::{self, Dimensions, Format, Picture};
+use impasto::run::{Bytes, Forecast, Work};
 
-use super::address_space;
 use super::error::Error;
 use super::ranks;
+use super::{address_space, advice};
 
 /// The share of the free memory that is used where nobody says otherwise.
 const SHARE: f64 = 0.8;
@@ -50,46 +50,58 @@ fn size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// What is wrong where the memory does not do, and what helps: the longer side of the `largest` picture that fits.
-pub(super) fn advice(error: &MemoryError, largest: Option<usize>) -> Error {
-    let more = format!("--memory {}", rounded_up(error.needed));
-    Error::Failure(match largest {
-        Some(largest) => format!("{error}; give --size {largest} or less, or {more} where there is so much"),
-        None => format!("{error}; give {more} where there is so much"),
-    })
-}
-
-/// Longer side up to which pictures are read at once.
+/// Longer side up to which pictures are read before their job is priced.
 pub(super) const SMALL: usize = 2048;
 
-/// Longer side of the pictures that stand for larger ones.
-pub(super) const STAND_IN: usize = 512;
-
 /// The least longer side that is tried.
-pub(super) const LEAST: usize = 16;
+const LEAST: usize = 16;
 
-/// Width and height of the picture in a file as its head has them; `None` where the head cannot be read.
-pub(super) fn picture_size(path: &Path) -> Option<(u32, u32)> {
-    let reader = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
-    reader.ok()?.into_dimensions().ok()
+/// What is known of the picture in a file, of which only the header is read where that is enough.
+pub(super) fn dimensions(path: &Path) -> Result<Dimensions, Error> {
+    let [height, width] = picture::shape(path)?;
+    let opacity = match Format::of(path) {
+        Ok(Format::Jpeg) => false,
+        // Only decoding tells whether pixels are transparent, and a pipe is read once.
+        _ if path == Path::new("-") || path.is_file() => Picture::open_fitted(path, LEAST)?.alpha.is_some(),
+        _ => true,
+    };
+    Ok(Dimensions { height, width, opacity })
 }
 
-/// The longer side of the picture in a file, in pixels.
-pub(super) fn picture_side(path: &Path) -> Result<usize, Error> {
-    match picture_size(path) {
-        Some((width, height)) => Ok(width.max(height) as usize),
-        // Let the decoder report the error.
-        None => Ok(Picture::open(path).map(|picture| picture.width().max(picture.height()))?),
+/// The forecast of a job at a longer side, and what it takes; `at` prices it.
+///
+/// # Errors
+/// Those of `at`, and where memory is short: the largest side for which it is enough.
+pub(super) fn forecast(
+    at: impl Fn(usize) -> Result<Work, Error>,
+    side: usize,
+    memory: usize,
+) -> Result<(Forecast, Work), Error> {
+    let work = at(side)?;
+    match work.forecast(memory) {
+        Ok(forecast) => Ok((forecast, work)),
+        Err(error) => Err(with_advice(error, at, side)),
     }
 }
 
-/// An amount as the option takes it, in whole MB.
-fn rounded_up(bytes: usize) -> String {
-    format!("{}M", bytes.div_ceil(1 << 20))
+/// The library's error; where memory is short, with the largest side up to `side` for which it is enough.
+pub(super) fn with_advice(error: impasto::Error, at: impl Fn(usize) -> Result<Work, Error>, side: usize) -> Error {
+    let impasto::Error::Memory(error) = error else { return error.into() };
+    Error::Failure(advice::memory(&error, largest(LEAST.min(side)..=side, |side| fits(&at, side, error.allowed))))
+}
+
+/// The largest longer side up to `own` for which the memory is enough; `own` where none is, for the error that follows.
+pub(super) fn largest_side(at: impl Fn(usize) -> Result<Work, Error>, own: usize, memory: usize) -> usize {
+    largest(LEAST.min(own)..=own, |side| fits(&at, side, memory)).unwrap_or(own)
+}
+
+/// Whether the memory is enough at a longer side. What else may be wrong there is not asked.
+fn fits(at: &impl Fn(usize) -> Result<Work, Error>, side: usize, memory: usize) -> bool {
+    !matches!(at(side).map(|work| work.forecast(memory)), Ok(Err(impasto::Error::Memory(_))))
 }
 
 /// The largest number in a range that does, if all up to it do; `None` if the least does not.
-pub(super) fn largest(range: std::ops::RangeInclusive<usize>, does: impl Fn(usize) -> bool) -> Option<usize> {
+fn largest(range: std::ops::RangeInclusive<usize>, does: impl Fn(usize) -> bool) -> Option<usize> {
     let (mut least, mut most) = (*range.start(), *range.end());
     if least > most || !does(least) {
         return None;
@@ -197,7 +209,6 @@ mod tests {
         for text in ["", "0", "-1", "much", "4 elephants"] {
             assert!(size(text).unwrap_err().starts_with("give an amount"), "{text}");
         }
-        assert_eq!(rounded_up((3 << 20) + 1), "4M");
     }
 
     #[test]

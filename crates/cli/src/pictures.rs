@@ -20,8 +20,8 @@ pub(super) fn open(path: &Path, longest: Option<usize>, quiet: bool) -> Result<P
         Some(longest) => Picture::open_fitted(path, longest)?,
         None => Picture::open(path)?,
     };
-    for note in picture.notes.iter().filter(|_| !quiet) {
-        say_once(format!("note: {}: {note}", path.display()));
+    for passed_over in picture.notes.iter().filter(|_| !quiet) {
+        say_once(format!("note: {}: {passed_over}", path.display()));
     }
     Ok(picture)
 }

@@ -3,16 +3,15 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
-use impasto::run::{Forecast, Load, ScaleForecast, Speed};
+use clap::Args;
+use impasto::run::{Forecast, ScaleForecast, Speed};
 use serde_json::json;
 
-use super::arguments::Networks;
 use super::error::Error;
+use super::jobs::{self, Job};
 use super::memory::shown;
 use super::print::results;
 use super::progress::duration;
-use super::{invert, texture, transfer};
 
 /// Estimate time and memory of a transfer, a texture or an inversion
 ///
@@ -24,53 +23,30 @@ pub(super) struct Arguments {
     job: Job,
 
     /// Print it as JSON: peak_memory_bytes, allowed_memory_bytes, seconds, and for each of scales width, height, steps,
-    /// seconds_per_step, peak_memory_bytes and plan
+    /// finish, seconds_per_step, peak_memory_bytes and plan
     #[arg(long, global = true)]
     json: bool,
 }
 
-/// What is planned.
-#[derive(Subcommand)]
-enum Job {
-    Transfer(Box<transfer::Arguments>),
-    Texture(Box<texture::Arguments>),
-    Invert(Box<invert::Arguments>),
-}
-
-/// The names of the jobs.
-pub(super) const JOBS: [&str; 3] = ["transfer", "texture", "invert"];
-
 /// A command line in which `plan` is followed by the job that is planned: a transfer where none is named.
 pub(super) fn with_job(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<_> = words.into_iter().collect();
-    let named = |word: &OsString| JOBS.iter().chain(&["-h", "--help", "help"]).any(|name| word == name);
+    let jobs = jobs::names();
+    let named =
+        |word: &OsString| jobs.iter().map(String::as_str).chain(["-h", "--help", "help"]).any(|name| word == name);
     if words.get(1).is_some_and(|word| word == "plan") && words.len() > 2 && !words[2..].iter().take(2).any(named) {
-        words.insert(2, JOBS[0].into());
+        words.insert(2, (&jobs[0]).into());
     }
     words
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let (forecast, memory, speed) = match &arguments.job {
-        Job::Transfer(job) => {
-            let memory = job.run_arguments().memory.budget();
-            let (networks, pictures) = (Networks::default(), job.pictures()?);
-            job.network_arguments()
-                .in_threads(|| Ok::<_, Error>(with_speed(job.forecast(memory, &networks, &pictures)?, memory)))?
-        }
-        Job::Texture(job) => {
-            let (example, (network, _)) = (job.example()?, job.ready()?);
-            let memory = job.memory();
-            job.network_arguments().in_threads(|| Ok(with_speed(job.forecast(&example, &network, memory)?, memory)))?
-        }
-        Job::Invert(job) => {
-            let ((network, _), memory) = (job.ready()?, job.memory());
-            job.network_arguments().in_threads(|| {
-                let side = job.planned_side(&network, memory)?;
-                Ok(with_speed(job.forecast(&network, side, memory)?, memory))
-            })?
-        }
-    }?;
+    let job = arguments.job.command();
+    let memory = job.run_arguments().memory.budget();
+    let (forecast, speed) = job.network_arguments().in_threads(|| {
+        let (forecast, work) = job.forecast(memory)?;
+        Ok::<_, Error>((forecast, work.speed()))
+    })??;
     let text = if arguments.json {
         format!("{:#}", as_json(&forecast, memory, speed))
     } else {
@@ -80,13 +56,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-type Planned = (Forecast, usize, Speed);
-
-fn with_speed((forecast, load): (Forecast, Load), memory: usize) -> Planned {
-    let speed = load.speed();
-    (forecast, memory, speed)
-}
-
 /// A forecast for programs.
 pub(super) fn as_json(forecast: &Forecast, memory: usize, speed: Speed) -> serde_json::Value {
     let scale = |scale: &ScaleForecast| {
@@ -94,6 +63,7 @@ pub(super) fn as_json(forecast: &Forecast, memory: usize, speed: Speed) -> serde
             "width": scale.size[1],
             "height": scale.size[0],
             "steps": scale.scale.steps,
+            "finish": scale.scale.finish,
             "seconds_per_step": scale.step(speed).as_secs_f64(),
             "peak_memory_bytes": scale.memory,
             "plan": scale.plan.to_string(),
@@ -112,7 +82,8 @@ fn as_text(forecast: &Forecast, memory: usize, speed: Speed) -> String {
     for scale in &forecast.scales {
         let (size, step) = (format!("{}×{}", scale.size[1], scale.size[0]), scale.step(speed).as_secs_f64());
         let steps = scale.scale.steps;
-        text += &format!("{size:>13} {steps:>6} {step:>7.2} s {:>9}  {}\n", shown(scale.memory), scale.plan);
+        let finish = if scale.scale.finish { "; the finish" } else { "" };
+        text += &format!("{size:>13} {steps:>6} {step:>7.2} s {:>9}  {}{}\n", shown(scale.memory), scale.plan, finish);
     }
     let of = if memory < usize::MAX { format!(" of the {} that may be used", shown(memory)) } else { String::new() };
     text + &format!("about {}, at most {}{of}\n", duration(forecast.time(speed)), shown(forecast.memory()))

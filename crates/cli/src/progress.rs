@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use impasto::escaped;
 use impasto::optim::Step;
+use impasto::recipe::Scale;
 use impasto::run::{Progress, Run, Stop, Watcher};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -44,7 +45,7 @@ impl<'a> Display<'a> {
         let bar = (!verbosity.quiet && std::io::stderr().is_terminal()).then(|| {
             let style = ProgressStyle::with_template("{prefix:>7} {bar:16} {msg}").expect("a valid template");
             let bar = ProgressBar::new(FINE as u64).with_style(style);
-            bar.set_prefix(format!("{} px", run.scales()[0].side));
+            bar.set_prefix(stage(run.scales()[0]));
             bar.tick();
             bar
         });
@@ -83,14 +84,14 @@ impl Watcher for Display<'_> {
         }
         let last = progress.iteration == progress.iterations || run.ended().is_some();
         if verbose && progress.iteration_of_scale == 1 {
-            self.say(&format!("{} px, weights: {}", progress.scale.side, weights(run)));
+            self.say(&format!("{}, weights: {}", stage(progress.scale), weights(run)));
         }
         if matches!(progress.step, Step::Restarted(_)) || verbose && progress.step != Step::Moved {
             self.say(&format!("iteration {}: {}", progress.iteration, progress.step));
         }
         if let Some(bar) = &self.bar {
             bar.set_position((progress.done * FINE) as u64);
-            bar.set_prefix(format!("{} px", progress.scale.side));
+            bar.set_prefix(stage(progress.scale));
             bar.set_message(message(progress));
             if last {
                 bar.finish_and_clear();
@@ -98,7 +99,7 @@ impl Watcher for Display<'_> {
         }
         let due = self.last_line.is_none_or(|last| last.elapsed() >= BETWEEN_LINES);
         if verbose || self.bar.is_none() && (due || last) {
-            self.say(&format!("{} px, iteration {}: {}", progress.scale.side, progress.iteration, message(progress)));
+            self.say(&format!("{}, iteration {}: {}", stage(progress.scale), progress.iteration, message(progress)));
             self.last_line = Some(Instant::now());
         }
         if verbose {
@@ -110,8 +111,8 @@ impl Watcher for Display<'_> {
         }
         if let Some(fall) = progress.settled {
             self.say(&format!(
-                "{} px: done after {} of {} iterations, the last ten of which lowered the loss by {:.2} %",
-                progress.scale.side,
+                "{}: done after {} of {} iterations, the last ten of which lowered the loss by {:.2} %",
+                stage(progress.scale),
                 progress.iteration_of_scale,
                 progress.scale.steps,
                 100.0 * fall
@@ -119,6 +120,11 @@ impl Watcher for Display<'_> {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// What is being painted: 512 px, or 512 px, finish.
+fn stage(scale: Scale) -> String {
+    format!("{} px{}", scale.side, if scale.finish { ", finish" } else { "" })
 }
 
 /// The weight of each group of terms and, in brackets, of each of its terms: `style 200 (relu1_1 0.75, relu2_1 0.19)`.

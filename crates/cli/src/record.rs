@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use impasto::WeightSource;
@@ -14,8 +14,6 @@ use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::invocation::Invocation;
-use super::settings::Settings;
-use super::transfer;
 
 /// Options that leave every iteration as it is: where things go, what is said, and how fast.
 const WITHOUT_EFFECT: [&str; 11] = [
@@ -57,13 +55,14 @@ impl Record {
     /// Of one of many transfers: the words after `transfer`, the settings that were given by name, and the hashes of all that is
     /// read. All of it is known before anything is loaded.
     pub(super) fn of_transfer(
-        transfer: &transfer::Arguments,
         words: Vec<String>,
-        mut settings: Settings,
+        mut settings: Map<String, Value>,
+        inputs: &[PathBuf],
+        weights: &WeightSource,
     ) -> Result<Self, Error> {
-        let inputs = transfer.inputs()?.into_iter().map(|path| hash("open the picture", &path));
+        let inputs = inputs.iter().map(|path| hash("open the picture", path));
         settings.insert("inputs".into(), inputs.collect::<Result<Vec<_>, _>>()?.into());
-        let weights = Weights::of(&transfer.network_arguments().find(true)?.source);
+        let weights = Weights::of(weights);
         Ok(Self { words: std::iter::once("transfer".to_owned()).chain(words).collect(), settings, weights })
     }
 

@@ -10,8 +10,7 @@ use impasto::{FoundWeights, WeightSource};
 use serde_json::Value;
 
 use super::error::Error;
-use super::plan::JOBS;
-use super::record;
+use super::{jobs, record};
 
 /// Continue a run from its checkpoint
 ///
@@ -32,7 +31,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let text = |name: &str| about.get(name).and_then(Value::as_str);
     let words = about.get("arguments").and_then(Value::as_array).ok_or_else(wrong)?;
     let words: Vec<&str> = words.iter().map(Value::as_str).collect::<Option<_>>().ok_or_else(wrong)?;
-    if !words.first().is_some_and(|command| JOBS.contains(command)) {
+    if !words.first().is_some_and(|command| jobs::names().iter().any(|job| job == command)) {
         return Err(wrong());
     }
     let path = std::path::absolute(path).map_err(|why| Error::file("find", path, why))?;

@@ -5,19 +5,20 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::Args;
-use impasto::jobs::{Texture, TextureError};
+use impasto::jobs::Texture;
 use impasto::objective::{texture_layers, texture_layers_up_to};
 use impasto::optim::Method;
-use impasto::picture::Picture;
+use impasto::picture::{Dimensions, Picture};
 use impasto::recipe::{LayerWeights, Scales};
-use impasto::run::{Forecast, Load};
+use impasto::run::{Forecast, Work};
 use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
 
 use super::arguments::NetworkArguments;
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
-use super::memory::{LEAST, largest};
+use super::job::JobCommand;
+use super::memory::{dimensions, forecast};
 use super::pictures;
 use super::ranks;
 
@@ -89,52 +90,60 @@ impl FromStr for Size {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let mut driver =
-        Driver::new(Some(invocation), &arguments.run, &arguments.network, &arguments.output, &[&arguments.example])?;
-    let method = arguments.run.method(Method::Lbfgs)?;
-    let (example, (network, weights)) = (arguments.example()?, arguments.ready()?);
-    let memory = arguments.memory();
-    driver.note_weights(&weights);
-    driver.note("layers", arguments.layers());
-    driver.note("optimizer", method);
-    driver.note("pool", arguments.network.pool.unwrap_or(Pooling::Average));
-    arguments.network.in_threads(|| {
-        let texture = arguments.texture(&example, &network)?;
-        let run = texture.clone().run_within(memory).map_err(|error| with_advice(error, &texture))?;
-        driver.complete(run)
-    })?
-}
-
-/// Where the memory does not do, what would.
-fn with_advice(error: impasto::Error, job: &Texture<'_>) -> Error {
-    let impasto::Error::Memory(error) = error else { return error.into() };
-    let does = |side| job.clone().forecast(side, error.allowed).is_ok();
-    super::memory::advice(&error, largest(LEAST..=error.size[0].max(error.size[1]), does))
-}
-
-impl Arguments {
-    /// The example's path.
-    pub(super) fn example_mut(&mut self) -> &mut PathBuf {
-        &mut self.example
+impl JobCommand for Arguments {
+    fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
+        let mut driver = Driver::new(Some(invocation), &self.run, &self.network, &self.output, &[&self.example])?;
+        let method = self.run.method(Method::Lbfgs)?;
+        let (example, (network, weights)) = (self.example()?, self.ready()?);
+        let memory = self.memory();
+        driver.note_weights(&weights);
+        driver.note("layers", self.layers());
+        driver.note("optimizer", method);
+        driver.note("pool", self.network.pool.unwrap_or(Pooling::Average));
+        self.network.in_threads(|| {
+            let texture = self.texture(&example, &network)?;
+            let side = texture.size[0].max(texture.size[1]);
+            forecast(|side| Self::at(&texture, side), side, memory)?;
+            driver.complete(texture.run_within(memory)?)
+        })?
     }
 
-    /// Options of the run.
-    pub(super) fn run_arguments_mut(&mut self) -> &mut RunArguments {
-        &mut self.run
+    fn forecast(&self, memory: usize) -> Result<(Forecast, Work), Error> {
+        let (network, _) = self.ready()?;
+        let example = dimensions(&self.example)?;
+        let example = match self.example_size {
+            0 => example,
+            longest => example.fitted(longest as usize),
+        };
+        let texture = self.texture(example, &network)?;
+        let side = texture.size[0].max(texture.size[1]);
+        forecast(|side| Self::at(&texture, side), side, memory)
     }
 
-    /// Options of the network.
-    pub(super) fn network_arguments(&self) -> &NetworkArguments {
+    fn network_arguments(&self) -> &NetworkArguments {
         &self.network
     }
 
+    fn run_arguments(&self) -> &RunArguments {
+        &self.run
+    }
+
+    fn run_arguments_mut(&mut self) -> &mut RunArguments {
+        &mut self.run
+    }
+
+    fn pictures_mut(&mut self) -> Vec<&mut PathBuf> {
+        vec![&mut self.example]
+    }
+}
+
+impl Arguments {
     /// Bytes that may be used.
-    pub(super) fn memory(&self) -> usize {
+    fn memory(&self) -> usize {
         self.run.memory.budget()
     }
 
-    pub(super) fn example(&self) -> Result<Picture, Error> {
+    fn example(&self) -> Result<Picture, Error> {
         let longest = (self.example_size > 0).then_some(self.example_size as usize);
         pictures::open(&self.example, longest, self.run.verbosity.quiet)
     }
@@ -148,24 +157,24 @@ impl Arguments {
     }
 
     /// The network, and where its weights come from.
-    pub(super) fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
+    fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
         let found = self.network.find(self.run.verbosity.quiet)?;
         let deepest = self.layers().layers().max().expect("lists of layers are not empty");
         Ok((self.network.load_with(&found, deepest, Pooling::Average)?, found.source))
     }
 
-    pub(super) fn forecast(
-        &self,
-        example: &Picture,
-        network: &Vgg19<f32>,
-        memory: usize,
-    ) -> Result<(Forecast, Load), Error> {
-        let job = self.texture(example, network)?;
-        let side = job.size[0].max(job.size[1]);
-        job.clone().forecast(side, memory).map_err(|error| with_advice(error, &job))
+    /// What the job takes where the longer side of the texture is `side`.
+    fn at<P: Copy + Into<Dimensions>>(texture: &Texture<'_, P>, side: usize) -> Result<Work, Error> {
+        let own = texture.size[0].max(texture.size[1]);
+        let size = texture.size.map(|length| (length * side).div_ceil(own).max(1));
+        Ok(Texture { size, ..texture.clone() }.work()?)
     }
 
-    fn texture<'a>(&self, example: &'a Picture, network: &'a Vgg19<f32>) -> Result<Texture<'a>, Error> {
+    fn texture<'a, P: Copy + Into<Dimensions>>(
+        &self,
+        example: P,
+        network: &'a Vgg19<f32>,
+    ) -> Result<Texture<'a, P>, Error> {
         let default = Texture::new(example, network);
         Ok(Texture {
             layers: self.layers(),
@@ -182,11 +191,4 @@ impl Arguments {
             ..default
         })
     }
-}
-
-/// What is wrong with a texture, and what helps.
-pub(super) fn advice(error: &TextureError) -> String {
-    let TextureError::Seam { stride, width, height, .. } = error else { return error.to_string() };
-    let up = |side: &usize| side.next_multiple_of(*stride);
-    format!("{error}; give --size {},{}", up(width), up(height))
 }

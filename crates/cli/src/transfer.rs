@@ -2,23 +2,25 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use impasto::jobs::{Colours, Masks, MasksError};
+use impasto::jobs::{Colours, Masks};
 use impasto::objective::Targets;
-use impasto::picture::{ColourMap, Picture, Regions};
+use impasto::picture::{ColourMap, Dimensions, Picture, Regions};
 #[cfg(feature = "studio")]
 use impasto::recipe::Steps;
-use impasto::recipe::{Recipe, Scales};
-use impasto::run::{Forecast, Load, Run, Start};
+use impasto::recipe::{Finish, Preset, Recipe, Scales};
+use impasto::run::{Forecast, Run, Start, Work};
 use impasto::{Transfer, Vgg19, WeightSource};
 
 use super::arguments::{NetworkArguments, Networks, RecipeArguments, Side, SizeArguments, names};
 use super::drive::{Driver, RunArguments};
 use super::error::Error;
 use super::invocation::Invocation;
-use super::memory::{LEAST, SMALL, STAND_IN, advice, largest, picture_side};
+use super::job::JobCommand;
+use super::memory::{SMALL, dimensions, forecast, largest_side, with_advice};
 use super::pictures;
 use super::print::note;
 use super::ranks;
@@ -76,6 +78,15 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "content|noise|style|PATH", default_value = "content")]
     init: Init,
 
+    /// Finish the picture with N iterations of feature splitting; 0 leaves it out [default: auto, or 0 where
+    /// --steps is given]
+    ///
+    /// The last stage, at the last size: each place is drawn towards the place of the style that is most like it, which makes
+    /// paint of what the style's statistics left as grain. auto is as the preset has it: for balanced on
+    /// trained weights 20 iterations up to 512 pixels, and fewer above.
+    #[arg(long, value_name = "auto|N")]
+    finish: Option<FinishSteps>,
+
     #[command(flatten)]
     run: RunArguments,
 
@@ -102,6 +113,38 @@ impl From<std::ffi::OsString> for Init {
             Some("noise") => Self::Noise,
             Some("style") => Self::Style,
             _ => Self::Path(text.into()),
+        }
+    }
+}
+
+/// What `--finish` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FinishSteps {
+    /// The preset's.
+    Auto,
+    /// So many iterations.
+    Given(usize),
+}
+
+impl FromStr for FinishSteps {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<u32>() {
+            _ if text == "auto" => Ok(Self::Auto),
+            Ok(steps) if steps <= 1_000_000_000 => Ok(Self::Given(steps as usize)),
+            _ => Err("give auto, or a number of iterations, as in 20; 0 for none".into()),
+        }
+    }
+}
+
+impl FinishSteps {
+    /// The finish asked for, where the preset has one or none.
+    fn of(self, preset: Option<Finish>) -> Option<Finish> {
+        match self {
+            Self::Auto => preset,
+            Self::Given(0) => None,
+            Self::Given(steps) => Some(Finish { steps: Some(steps), ..preset.unwrap_or_default() }),
         }
     }
 }
@@ -153,20 +196,43 @@ impl Arguments {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, invocation: &Invocation) -> Result<ExitCode, Error> {
-    let inputs = arguments.inputs()?;
-    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-    let mut driver = Driver::new(Some(invocation), &arguments.run, &arguments.network, &arguments.output, &inputs)?;
-    if let Some(picture) = arguments.recoloured()? {
-        driver.write(&picture)?;
-        return Ok(ExitCode::SUCCESS);
+impl JobCommand for Arguments {
+    fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
+        let inputs = self.inputs()?;
+        let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+        let mut driver = Driver::new(Some(invocation), &self.run, &self.network, &self.output, &inputs)?;
+        if let Some(picture) = self.recoloured()? {
+            driver.write(&picture)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let ready = self.ready(&Networks::default())?;
+        driver.note_weights(&ready.method.weights);
+        for (name, value) in ready.method.recipe.settings() {
+            driver.note(name, value);
+        }
+        self.network.in_threads(|| driver.complete(ready.run()?))?
     }
-    let ready = arguments.ready(&Networks::default())?;
-    driver.note_weights(&ready.method.weights);
-    for (name, value) in ready.method.recipe.settings() {
-        driver.note(name, value);
+
+    fn forecast(&self, memory: usize) -> Result<(Forecast, Work), Error> {
+        self.check()?;
+        self.forecast_of(memory, &Networks::default(), self.sizes()?)
     }
-    arguments.network.in_threads(|| driver.complete(ready.run()?))?
+
+    fn network_arguments(&self) -> &NetworkArguments {
+        &self.network
+    }
+
+    fn run_arguments(&self) -> &RunArguments {
+        &self.run
+    }
+
+    fn run_arguments_mut(&mut self) -> &mut RunArguments {
+        &mut self.run
+    }
+
+    fn pictures_mut(&mut self) -> Vec<&mut PathBuf> {
+        std::iter::once(&mut self.content).chain(self.styles.paths_mut()).collect()
+    }
 }
 
 impl Arguments {
@@ -190,7 +256,6 @@ impl Arguments {
     }
 
     /// What can be known to be wrong before a picture is read.
-    #[cfg(feature = "studio")]
     pub(super) fn check(&self) -> Result<(), Error> {
         self.colours()?;
         self.styles.shares(true)?;
@@ -201,26 +266,6 @@ impl Arguments {
     #[cfg(feature = "studio")]
     pub(super) fn only_recolours(&self) -> bool {
         self.colors == ColorsFrom::Only
-    }
-
-    /// Options of the run.
-    pub(super) fn run_arguments(&self) -> &RunArguments {
-        &self.run
-    }
-
-    /// The pictures' paths.
-    pub(super) fn pictures_mut(&mut self) -> Vec<&mut PathBuf> {
-        std::iter::once(&mut self.content).chain(self.styles.paths_mut()).collect()
-    }
-
-    /// The same, to change them.
-    pub(super) fn run_arguments_mut(&mut self) -> &mut RunArguments {
-        &mut self.run
-    }
-
-    /// Options of the network.
-    pub(super) fn network_arguments(&self) -> &NetworkArguments {
-        &self.network
     }
 
     /// The picture of `--colors only`, for which no network is needed.
@@ -241,22 +286,19 @@ impl Arguments {
         // What is kept of other pictures' styles takes little of it.
         method.targets.limit(MOST_TARGETS.min(memory / 8));
         let memory = memory.saturating_sub(method.targets.bytes());
-        let size = match self.size.unless(method.recipe.scales.last()).side() {
-            Side::Max => SizeArguments::with(self.stand_ins(None, method.clone(), self.pictures()?)?.largest(memory)?),
-            Side::Pixels(side) if side > SMALL && self.content != Path::new("-") => {
-                self.stand_ins(Some(side), method.clone(), self.pictures()?)?.forecast(memory)?;
-                SizeArguments::with(side)
+        let (start, masks) = (self.start()?, self.masks()?);
+        let size = self.size.unless(method.recipe.scales.last());
+        let size = match size.side() {
+            Side::Own => size,
+            Side::Pixels(side) if side <= SMALL => size,
+            asked => {
+                let priced =
+                    Priced { arguments: self, sizes: self.sizes()?, method: &method, start: &start, masks: &masks };
+                SizeArguments::with(priced.affordable(asked, memory)?)
             }
-            _ => self.size.unless(method.recipe.scales.last()),
         };
         let content = size.open(&self.content, self.run.verbosity.quiet)?;
         let styles = self.open_styles(size)?;
-        let start = match &self.init {
-            Init::Content => Start::Content,
-            Init::Noise => Start::Noise,
-            Init::Style => Start::Style,
-            Init::Path(path) => Start::Picture(pictures::open(path, None, self.run.verbosity.quiet)?),
-        };
         if self.run.verbosity.verbose {
             let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
             let styles: Vec<_> =
@@ -265,35 +307,49 @@ impl Arguments {
             let Recipe { method, pooling, formula, .. } = &method.recipe;
             note(format_args!("optimizer {method}, {pooling} pooling, {formula:?} formula"));
         }
-        let side = content.width().max(content.height());
-        let seed = self.run.seed;
-        let (colours, masks, paint_transparent) =
-            (self.colours()?.unwrap_or_default(), self.masks()?, self.paint_transparent);
-        Ok(Ready { content, styles, side, method, colours, masks, paint_transparent, start, seed, memory })
+        let colours = self.colours()?.unwrap_or_default();
+        let (paint_transparent, seed) = (self.paint_transparent, self.run.seed);
+        Ok(Ready { content, styles, method, colours, masks, paint_transparent, start, seed, memory })
     }
 
-    /// The pictures in the files: the content and the styles.
-    pub(super) fn pictures(&self) -> Result<Pictures, Error> {
-        let styles = self.styles.shares(true)?.into_iter().map(|(path, _)| Planned::File(path)).collect();
-        Ok(Pictures { content: Planned::File(self.content.clone()), styles })
+    fn start(&self) -> Result<Start, Error> {
+        Ok(match &self.init {
+            Init::Content => Start::Content,
+            Init::Noise => Start::Noise,
+            Init::Style => Start::Style,
+            Init::Path(path) => Start::Picture(pictures::open(path, None, self.run.verbosity.quiet)?),
+        })
     }
 
-    /// What the job will take with these pictures, before they are read.
-    pub(super) fn forecast(
+    /// The sizes of the pictures in the files.
+    pub(super) fn sizes(&self) -> Result<Sizes, Error> {
+        let styles = self.styles.shares(true)?;
+        let styles = styles.iter().map(|(path, _)| dimensions(path)).collect::<Result<_, _>>()?;
+        Ok(Sizes { content: dimensions(&self.content)?, styles })
+    }
+
+    /// What the job will take with pictures of these sizes.
+    pub(super) fn forecast_of(
         &self,
         memory: usize,
         networks: &Networks,
-        pictures: &Pictures,
-    ) -> Result<(Forecast, Load), Error> {
+        sizes: Sizes,
+    ) -> Result<(Forecast, Work), Error> {
         let method = self.method(networks)?;
-        let stand_ins = |side| self.stand_ins(side, method.clone(), pictures.clone());
-        match self.size.unless(method.recipe.scales.last()).side() {
-            Side::Own => stand_ins(None)?.forecast(memory),
-            Side::Pixels(side) => stand_ins(Some(side))?.forecast(memory),
-            Side::Max => {
-                let own = stand_ins(None)?;
-                let side = own.largest(memory)?;
-                Ready { side, ..own }.forecast(memory)
+        let (start, masks) = (self.start()?, self.masks()?);
+        let asked = self.size.unless(method.recipe.scales.last()).side();
+        let priced = Priced { arguments: self, sizes, method: &method, start: &start, masks: &masks };
+        match asked {
+            Side::Own => {
+                let work = priced.at(None)?;
+                match work.forecast(memory) {
+                    Ok(forecast) => Ok((forecast, work)),
+                    Err(error) => Err(with_advice(error, |side| priced.at(Some(side)), priced.sizes.content.longest())),
+                }
+            }
+            asked => {
+                let side = priced.affordable(asked, memory)?;
+                forecast(|side| priced.at(Some(side)), side, memory)
             }
         }
     }
@@ -307,71 +363,64 @@ impl Arguments {
         recipe.pooling = self.network.pool.unwrap_or(recipe.pooling);
         recipe.scales = self.scales.clone().unwrap_or(recipe.scales);
         recipe.steps = self.run.steps.clone().unwrap_or(recipe.steps);
+        recipe.finish = match self.finish {
+            Some(finish) => finish.of(recipe.finish),
+            None => recipe.finish.filter(|_| self.run.steps.is_none()),
+        };
         let network = networks.load(&self.network, &weights, recipe.deepest())?;
         Ok(Method { recipe, network, weights: weights.source, targets: Arc::clone(&networks.targets) })
-    }
-
-    /// Small pictures that stand for those of the given longer side, or for the content's own size.
-    fn stand_ins(&self, side: Option<usize>, method: Method, pictures: Pictures) -> Result<Ready, Error> {
-        let own = side;
-        let side = own.map_or_else(|| pictures.content.side(), Ok)?;
-        let small = STAND_IN.min(side);
-        let stand_in = |(style, (_, share)): (Planned, (PathBuf, f64))| {
-            let longest = self.style_size.map(|side| side as usize).or(own);
-            let longest = longest.map_or_else(|| style.side(), Ok)?;
-            Ok::<_, Error>((style.stand_in((longest * small / side).max(1))?, share))
-        };
-        let styles = pictures.styles.into_iter().zip(self.styles.shares(true)?);
-        let styles = styles.map(stand_in).collect::<Result<_, _>>()?;
-        let content = pictures.content.stand_in(small)?;
-        let memory = self.run.memory.budget();
-        let (start, seed) = (Start::Content, self.run.seed);
-        let (colours, masks, paint_transparent) = (Colours::Style, None, self.paint_transparent);
-        Ok(Ready { content, styles, side, method, colours, masks, paint_transparent, start, seed, memory })
     }
 }
 
 /// The most bytes of styles that were seen, for other pictures in the same styles.
 const MOST_TARGETS: usize = 256 << 20;
 
-/// The pictures that a plan is made with.
-#[derive(Clone)]
-pub(super) struct Pictures {
-    pub(super) content: Planned,
-    pub(super) styles: Vec<Planned>,
+/// The sizes of a transfer's pictures as they are in their files.
+pub(super) struct Sizes {
+    pub(super) content: Dimensions,
+    pub(super) styles: Vec<Dimensions>,
 }
 
-/// One of them.
-#[derive(Clone)]
-pub(super) enum Planned {
-    /// It is in a file.
-    File(PathBuf),
-    /// Only its height and width are known.
-    #[cfg(feature = "studio")]
-    Size([usize; 2]),
+/// A transfer as it is priced.
+struct Priced<'a> {
+    arguments: &'a Arguments,
+    sizes: Sizes,
+    method: &'a Method,
+    start: &'a Start,
+    masks: &'a Option<Masks>,
 }
 
-impl Planned {
-    /// The longer side in pixels.
-    fn side(&self) -> Result<usize, Error> {
-        match self {
-            Self::File(path) => picture_side(path),
-            #[cfg(feature = "studio")]
-            Self::Size([height, width]) => Ok(*height.max(width)),
-        }
+impl Priced<'_> {
+    /// What the job takes where pictures are brought to a longer side, or left as they are.
+    fn at(&self, side: Option<usize>) -> Result<Work, Error> {
+        let fitted = |picture: Dimensions, side: Option<usize>| side.map_or(picture, |side| picture.fitted(side));
+        let style_side = self.arguments.style_size.map(|side| side as usize).or(side);
+        let shares = self.arguments.styles.shares(true)?;
+        let styles = self.sizes.styles.iter().zip(shares);
+        let styles = styles.map(|(style, (_, share))| (fitted(*style, style_side), share)).collect();
+        let content = fitted(self.sizes.content, side);
+        let own = Transfer::new(content, content, &self.method.network, Preset::default());
+        let job = Transfer {
+            styles,
+            recipe: self.method.recipe.clone(),
+            masks: self.masks.clone(),
+            start: self.start.clone(),
+            execution: ranks::execution(),
+            ..own
+        };
+        Ok(job.work()?)
     }
 
-    /// A picture of its shape with another longer side.
-    fn stand_in(&self, longest: usize) -> Result<Picture, Error> {
-        match self {
-            Self::File(path) => Ok(Picture::open_fitted(path, longest)?),
-            #[cfg(feature = "studio")]
-            Self::Size(size) => {
-                let side = size[0].max(size[1]).max(1);
-                let [height, width] = size.map(|n| (n * longest / side).max(1));
-                Ok(Picture::new(ndarray::Array3::zeros((height, width, 3))))
-            }
-        }
+    /// The longer side that is asked for, if there is memory for it.
+    fn affordable(&self, asked: Side, memory: usize) -> Result<usize, Error> {
+        let at = |side| self.at(Some(side));
+        let own = self.sizes.content.longest();
+        let side = match asked {
+            Side::Own => own,
+            Side::Pixels(side) => side,
+            Side::Max => largest_side(at, own, memory),
+        };
+        forecast(at, side, memory).map(|_| side)
     }
 }
 
@@ -385,12 +434,10 @@ struct Method {
     targets: Arc<Targets<f32>>,
 }
 
-/// Everything that a job needs, read; or smaller pictures that stand for it.
+/// Everything that a job needs, read.
 pub(super) struct Ready {
     content: Picture,
     styles: Vec<(Picture, f64)>,
-    /// The content's longer side in the job.
-    side: usize,
     method: Method,
     colours: Colours,
     masks: Option<Masks>,
@@ -416,7 +463,18 @@ impl Ready {
 
     /// The job's run, within the memory that may be used.
     pub(super) fn run(&self) -> Result<Run<'_>, Error> {
-        self.job().run_within(self.memory).map_err(|error| self.with_advice(error))
+        let job = self.job();
+        let (content, styles) = (Dimensions::from(&self.content), job.styles.clone());
+        job.run_within(self.memory).map_err(|error| {
+            let at = |side| {
+                let smaller = |(style, share): &(&Picture, f64)| (Dimensions::from(*style).fitted(side), *share);
+                let own = Transfer::new(content.fitted(side), content, &self.method.network, Preset::default());
+                let (recipe, styles) = (self.method.recipe.clone(), styles.iter().map(smaller).collect());
+                let (masks, start) = (self.masks.clone(), self.start.clone());
+                Ok::<_, Error>(Transfer { recipe, styles, masks, start, execution: ranks::execution(), ..own }.work()?)
+            };
+            with_advice(error, at, content.longest())
+        })
     }
 
     fn job(&self) -> Transfer<'_> {
@@ -432,41 +490,7 @@ impl Ready {
             seed: self.seed,
             execution: ranks::execution(),
             targets: Some(&self.method.targets),
+            own_terms: Vec::new(),
         }
-    }
-
-    fn forecast(&self, memory: usize) -> Result<(Forecast, Load), Error> {
-        self.job().forecast(self.side, memory).map_err(|error| self.with_advice(error))
-    }
-
-    /// The largest longer side that there is memory for, up to the content's own.
-    fn largest(&self, memory: usize) -> Result<usize, Error> {
-        let does = |side| self.job().forecast(side, memory).is_ok();
-        match largest(LEAST..=self.side.max(LEAST), does) {
-            Some(side) => Ok(side),
-            None => self.forecast(memory).map(|_| self.side),
-        }
-    }
-
-    /// Where the memory does not do, what would.
-    fn with_advice(&self, error: impasto::Error) -> Error {
-        let impasto::Error::Memory(error) = error else { return error.into() };
-        let does = |side| self.job().forecast(side, error.allowed).is_ok();
-        advice(&error, largest(LEAST..=self.side.max(LEAST), does))
-    }
-}
-
-/// What is wrong with masks, and what helps.
-pub(super) fn masks_advice(error: &MasksError) -> String {
-    match error {
-        MasksError::Count { .. } => format!("{error}: give --style-mask once for each STYLE, in their order"),
-        MasksError::OfContent(_) | MasksError::OfStyle { .. } => {
-            format!(
-                "{error}; change --content-mask or --style-mask, in colours of their own for at least 0.5 % of the picture"
-            )
-        }
-        MasksError::Invisible("content") => format!("{error}; give --paint-transparent to paint it all the same"),
-        MasksError::Region(_) => format!("{error}; give a larger --size, larger regions, or fewer --style-layers"),
-        _ => error.to_string(),
     }
 }

@@ -13,7 +13,12 @@ pub fn controls<'a>(content: &'a Picture, styles: [&'a Picture; 2], trained: boo
     let original = |label: &str, image| Cell { label: label.into(), image, job: CellJob::Original };
     let plain = || Painted {
         styles: vec![styles[0]],
-        recipe: Recipe { scales: Scales::Count(1), reference_side: None, ..Preset::Balanced.recipe(trained) },
+        recipe: Recipe {
+            scales: Scales::Count(1),
+            reference_side: None,
+            finish: None,
+            ..Preset::Balanced.recipe(trained)
+        },
         colours: Colours::Style,
         masks: None,
     };

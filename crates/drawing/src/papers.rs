@@ -99,6 +99,7 @@ pub fn weights<'a>(
                 pooling,
                 clamp: false,
                 scales: Scales::Count(1),
+                finish: None,
                 ..Preset::Balanced.recipe(true)
             };
             Cell { label: format!("{label}, α/β = {ratio}"), image, job: CellJob::Transfer { style, recipe } }

@@ -180,6 +180,11 @@ impl GradCheck {
         match &entry.place {
             Place::Direction(number) => Run { check: self, subject: f, inputs }.direction(entry.input, *number),
             Place::Element { input, .. } => basis(inputs[entry.input].shape(), input),
+            Place::Joint { inputs: all, .. } => {
+                let mut u = ArrayD::zeros(inputs[entry.input].shape());
+                all.iter().for_each(|index| u[&index[..]] = 1.0);
+                u
+            }
         }
     }
 }

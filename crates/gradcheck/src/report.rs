@@ -12,6 +12,13 @@ pub enum Place {
         /// Index into the output's array.
         output: Vec<usize>,
     },
+    /// The derivative of output element `output` when several input elements, each with a kink of its own, move together.
+    Joint {
+        /// Indices into the input's array.
+        inputs: Vec<Vec<usize>>,
+        /// Index into the output's array.
+        output: Vec<usize>,
+    },
     /// vᵀJu for random direction number `.0` u in the input's space and v in the output's.
     Direction(usize),
 }
@@ -379,6 +386,7 @@ impl fmt::Display for Entry {
             Place::Element { input, output } => {
                 format!("input {}[{}] → [{}]", self.input, list(input), list(output))
             }
+            Place::Joint { inputs, .. } => format!("input {}, {} at kinks", self.input, inputs.len()),
             Place::Direction(number) => format!("input {}, direction {number}", self.input),
         };
         write!(
@@ -393,6 +401,11 @@ impl fmt::Display for Entry {
             (Verdict::NotDifferentiable | Verdict::Subgradient, [left, right]) => {
                 write!(f, "\n    not differentiable here: {left:.4e} to the left, {right:.4e} to the right")
             }
+            (Verdict::Wrong, [left, right]) if matches!(self.place, Place::Joint { .. }) => write!(
+                f,
+                "\n    moved together their slopes are {left:.4e} to the left and {right:.4e} to the right: is a tie counted \
+                 twice?"
+            ),
             (Verdict::Undecided, _) => {
                 write!(f, "\n    undecided: the numeric slope is uncertain by {:.1e}", self.uncertainty)
             }

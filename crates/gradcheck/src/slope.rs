@@ -48,7 +48,12 @@ pub struct Slope {
     pub noise: f64,
     /// Size of the values divided by the size of the point: what the slope is small or large against.
     pub natural: f64,
+    /// Plain differences at steps far below the size of the point, each with how far rounding may move it.
+    pub near: [(f64, f64); NEAR],
 }
+
+/// How many plain differences at small steps are kept.
+const NEAR: usize = 6;
 
 impl Slope {
     const UNKNOWN: Self = Self {
@@ -58,11 +63,22 @@ impl Slope {
         jump_error: f64::INFINITY,
         noise: 0.0,
         natural: 0.0,
+        near: [(f64::NAN, f64::INFINITY); NEAR],
     };
 
     /// The slopes to the left and to the right.
     pub fn sides(&self) -> [f64; 2] {
         [self.value - self.jump / 2.0, self.value + self.jump / 2.0]
+    }
+
+    /// Whether a difference at a small step says `slope`, and not `value`.
+    pub fn is_supported(&self, slope: f64) -> bool {
+        self.near.iter().any(|&(difference, rounding)| {
+            let allowed = rounding + 0.1 * slope.abs();
+            rounding <= 0.3 * slope.abs()
+                && (difference - slope).abs() <= allowed
+                && (difference - self.value).abs() > allowed
+        })
     }
 
     /// Whether the two sides differ by more than what the estimates and `tolerance` allow.
@@ -85,16 +101,35 @@ pub struct Precision {
 pub struct Steps {
     /// The first step of [`quick`].
     pub first: f64,
-    /// A small step: a hundredth of the smallest number that moves. Careful steps go on far below it.
+    /// A small step: a hundredth of the smallest number that moves.
     pub smallest: f64,
+    /// Where careful steps end: about the least that moves the numbers exactly.
+    pub floor: f64,
+    /// Steps far below the first, at which an agreement is confirmed; 0 stands for none.
+    pub probes: [f64; 2],
     /// The rounding unit of the function's numbers.
     pub unit: f64,
 }
 
+/// A step of about the given size with few bits, by which floating-point numbers move without rounding. `odd`, a few
+/// sixteenths, keeps the steps of different looks apart.
+pub(crate) fn exact(step: f64, odd: f64) -> f64 {
+    let power = f64::from_bits(step.to_bits() & 0xFFF0_0000_0000_0000);
+    if power > 0.0 && power.is_finite() { odd * power } else { step }
+}
+
+/// Sixteenths for the steps of [`careful`], of the probes and of the looks at noise.
+pub(crate) const ODD: [f64; 3] = [23.0 / 16.0, 19.0 / 16.0, 29.0 / 16.0];
+
 impl Steps {
     /// For lines along which both kinds of steps make sense.
     pub fn smaller(self, other: Self) -> Self {
-        Self { first: self.first.min(other.first), smallest: self.smallest.min(other.smallest), ..self }
+        Self {
+            first: self.first.min(other.first),
+            smallest: self.smallest.min(other.smallest),
+            floor: self.floor.max(other.floor),
+            ..self
+        }
     }
 }
 
@@ -109,10 +144,12 @@ pub struct Found {
 }
 
 /// The slopes at 0 of all components of `f`, whose value there is `at_zero`. The steps begin with the first and
-/// shrink until all components are precise enough, or no step is left.
+/// shrink until all components are precise enough, or no step is left. What is precise is looked at once more with far
+/// smaller steps, which see what is too narrow for large ones.
 pub(crate) fn quick(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps, precision: Precision) -> Found {
     let mut tables = vec![(Table::new(2), Table::new(1)); at_zero.len()];
     let mut best = vec![Slope::UNKNOWN; at_zero.len()];
+    let mut natural = vec![0.0f64; at_zero.len()];
     let mut step = steps.first;
     for row in 1..=ROWS {
         let (left, right) = (f(-step), f(step));
@@ -123,24 +160,58 @@ pub(crate) fn quick(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: 
             central.push((right - left) / (2.0 * step), rounding);
             difference.push(((right - here) - (here - left)) / step, 4.0 * rounding);
             let ((value, error), (jump, jump_error)) = (central.best, difference.best);
-            let natural = here.abs() / (100.0 * steps.first);
-            best[component] = Slope { value, error, jump, jump_error, noise: 0.0, natural };
+            if row == 1 {
+                natural[component] = natural_slope(here, left, right, steps);
+            }
+            let natural = natural[component];
+            best[component] = Slope { value, error, jump, jump_error, noise: 0.0, natural, ..Slope::UNKNOWN };
         }
         if row >= LEAST && all_precise(&best, precision) {
-            return Found { slopes: best, calls: 2 * row, swift: row <= SWIFT };
+            let (confirmed, more) = confirmed(f, at_zero, &best, steps);
+            return Found { slopes: best, calls: 2 * row + more, swift: row <= SWIFT && confirmed };
         }
         step /= RATIO;
     }
     Found { slopes: best, calls: 2 * ROWS, swift: false }
 }
 
+/// The slope that is neither large nor small for values and a point of this size.
+fn natural_slope(here: f64, left: f64, right: f64, steps: Steps) -> f64 {
+    let moved = [left, right].into_iter().filter(|value| value.is_finite()).fold(0.0f64, |m, value| m.max(value.abs()));
+    here.abs().max(moved) / (100.0 * steps.first)
+}
+
+/// Whether differences at the probes say the same, as far as rounding lets them. Also says how often `f` was called.
+fn confirmed(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], slopes: &[Slope], steps: Steps) -> (bool, usize) {
+    let mut calls = 0;
+    for probe in steps.probes.into_iter().filter(|&probe| probe > 0.0) {
+        let (left, right) = (f(-probe), f(probe));
+        calls += 2;
+        for (component, slope) in slopes.iter().enumerate() {
+            let (left, here, right) = (left[component], at_zero[component], right[component]);
+            let size = left.abs().max(right.abs()).max(here.abs());
+            let difference = (right - left) / (2.0 * probe);
+            let allowed = PROBED * slope.value.abs() + slope.error + 8.0 * steps.unit * size / probe;
+            // NaN is no confirmation.
+            if !((difference - slope.value).abs() <= allowed) {
+                return (false, calls);
+            }
+        }
+    }
+    (true, calls)
+}
+
+/// How far a difference at a probe may be from the slope, relative to it, without being looked into.
+const PROBED: f64 = 1e-6;
+
 /// The same, from steps of all sizes and with the noise of the values measured.
 pub fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps) -> Found {
     // Not the steps of `quick`, whose accidents are not to happen again; but powers of two where those must be.
-    let larger = if steps.unit > f64::EPSILON { 8.0 } else { 11.3 };
-    let mut step = larger * steps.first.max(steps.smallest);
+    let is_single = steps.unit > f64::EPSILON;
+    let top = steps.first.max(steps.smallest);
+    let mut step = if is_single { 8.0 * top } else { exact(8.0 * top, ODD[0]) };
     let mut rows = Vec::new();
-    while rows.len() < 60 && (rows.len() < ROWS || step > steps.smallest / 4096.0) {
+    while rows.len() < 60 && (rows.len() < ROWS || (step > steps.floor && !is_single)) {
         rows.push((step, f(-step), f(step)));
         step /= RATIO;
     }
@@ -159,29 +230,76 @@ pub fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps
             }
         }
     }
+    if !is_single {
+        for (component, noise) in noise.iter_mut().enumerate() {
+            noise.near = noise.near.max(scatter(&rows, component));
+        }
+    }
     let slopes = (0..at_zero.len())
         .map(|component| {
             let (here, noise) = (at_zero[component], &noise[component]);
             let is_coarse = noise.near > COARSE * here.abs();
+            let at = |(step, left, right): &(f64, Vec<f64>, Vec<f64>)| (*step, left[component], right[component]);
+            let rounding = |step: f64, size: f64| {
+                let noise = if is_coarse { noise.at(step, size / here.abs()) } else { noise.near };
+                (steps.unit * size).max(2.0 * noise) / step
+            };
             let (mut central, mut difference) = (Table::new(2), Table::new(1));
-            for (step, left, right) in &rows {
-                let (left, right) = (left[component], right[component]);
-                let size = left.abs().max(right.abs()).max(here.abs());
-                let noise = if is_coarse { noise.at(*step) } else { noise.near };
-                let rounding = (steps.unit * size).max(2.0 * noise) / step;
+            let mut sides = [Table::one_sided(), Table::one_sided()];
+            for (step, left, right) in rows.iter().map(at) {
+                let rounding = rounding(step, left.abs().max(right.abs()).max(here.abs()));
                 central.push((right - left) / (2.0 * step), rounding);
                 difference.push(((right - here) - (here - left)) / step, 4.0 * rounding);
+                sides[0].push((here - left) / step, 2.0 * rounding);
+                sides[1].push((right - here) / step, 2.0 * rounding);
             }
+            let mut near = Slope::UNKNOWN.near;
+            let small = rows.iter().map(at).filter(|(step, ..)| *step <= 1e-5 * 100.0 * steps.smallest).take(4 * NEAR);
+            for (number, (step, left, right)) in small.enumerate() {
+                let size = left.abs().max(right.abs()).max(here.abs());
+                near[number % NEAR] = ((right - left) / (2.0 * step), 4.0 * rounding(step, size));
+            }
+            let (step, left, right) = at(&rows[0]);
+            let natural = natural_slope(here, left, right, Steps { first: step / 8.0, ..steps });
             let ((value, error), (jump, jump_error)) = (central.consistent(), difference.consistent());
+            // What rounding of the argument does to a steep function is none of a coarser type.
+            let steep = if value.is_finite() { value.abs() * 100.0 * steps.smallest } else { 0.0 };
+            let noise = if here == 0.0 { 0.0 } else { noise.near / here.abs().max(steep) };
+            if value.is_nan() && rows.iter().map(at).all(|(_, left, right)| !(left.is_finite() && right.is_finite())) {
+                // The function is defined on one side alone.
+                let [left, right] = sides.map(|table| table.consistent());
+                let (value, error) = if left.1 < right.1 { left } else { right };
+                return Slope { value, error, jump: 0.0, jump_error: 0.0, noise, natural, near };
+            }
             // A kink shows in the differences themselves; an extrapolated jump alone may come of bends nearby.
             let jump_error = jump_error.max(difference.settled());
-            let natural = here.abs() / (100.0 * steps.first);
-            let noise = if here == 0.0 { 0.0 } else { noise.near / here.abs() };
-            Slope { value, error, jump, jump_error, noise, natural }
+            Slope { value, error, jump, jump_error, noise, natural, near }
         })
         .collect();
     Found { slopes, calls: 2 * rows.len() + calls, swift: false }
 }
+
+/// The noise of a component that differences at the smallest steps show: what of them is slope is the same in two
+/// neighbours, and what is bent is too small.
+fn scatter(rows: &[(f64, Vec<f64>, Vec<f64>)], component: usize) -> f64 {
+    let difference =
+        |(step, left, right): &(f64, Vec<f64>, Vec<f64>)| (right[component] - left[component]) / (2.0 * step);
+    let last = &rows[rows.len().saturating_sub(SMALLEST + 1)..];
+    let pairs = last.windows(2).map(|pair| (difference(&pair[0]) - difference(&pair[1])).abs() * pair[1].0);
+    let mut pairs: Vec<f64> = pairs.filter(|noise| noise.is_finite()).collect();
+    // What a bend changes becomes 64 times less from one pair to the next.
+    let (mut noise, mut deeper) = (0.0f64, f64::INFINITY);
+    while let Some(next) = pairs.pop() {
+        if next <= 8.0 * deeper {
+            noise = noise.max(next);
+        }
+        deeper = if deeper.is_finite() { deeper.max(next) } else { next };
+    }
+    noise / 2.0
+}
+
+/// Steps that are so small that only noise is expected of them.
+const SMALLEST: usize = 4;
 
 /// Of a component that is `here` at 0 and does not change over the last steps: the largest step, to the one side or the
 /// other, within which it does not, and the next one, where it is something else. `None` for other components.
@@ -219,12 +337,19 @@ fn all_precise(slopes: &[Slope], precision: Precision) -> bool {
     })
 }
 
-/// Neville's scheme for a quantity with an expansion in h^p, h^(p+2), h^(p+4), …
+/// Neville's scheme for a quantity with an expansion in h^p, h^(p+2), h^(p+4), …; and Aitken's for one that begins with
+/// any other power, as |x|^1.1 does at 0.
 #[derive(Clone)]
 struct Table {
     first_power: i32,
+    /// From one power to the next.
+    stride: i32,
     /// The last row: entry m has m powers removed.
     row: Vec<f64>,
+    /// The last first entries, for Aitken's scheme, with the ratio of their differences, and what it made of them.
+    last: [f64; 2],
+    ratio: f64,
+    aitken: [f64; 2],
     /// The value with the least error estimate so far, and that estimate.
     best: (f64, f64),
     /// For each row its best value with the estimate of its error; its first entry, with how far that may be off.
@@ -233,7 +358,21 @@ struct Table {
 
 impl Table {
     fn new(first_power: i32) -> Self {
-        Self { first_power, row: Vec::new(), best: (f64::NAN, f64::INFINITY), rows: Vec::new() }
+        Self {
+            first_power,
+            stride: 2,
+            row: Vec::new(),
+            last: [f64::NAN; 2],
+            ratio: f64::NAN,
+            aitken: [f64::NAN; 2],
+            best: (f64::NAN, f64::INFINITY),
+            rows: Vec::new(),
+        }
+    }
+
+    /// For differences to one side, in which every power occurs.
+    fn one_sided() -> Self {
+        Self { stride: 1, ..Self::new(1) }
     }
 
     /// Adds the row that begins with `entry`, which carries an error of about `rounding`.
@@ -242,7 +381,7 @@ impl Table {
         let mut best = (f64::NAN, f64::INFINITY);
         for (m, above) in self.row.iter().take(ROWS).enumerate() {
             let before = row[m];
-            let factor = RATIO.powi(self.first_power + 2 * m as i32);
+            let factor = RATIO.powi(self.first_power + self.stride * m as i32);
             let next = before + (before - above) / (factor - 1.0);
             let error = (next - before).abs().max((next - above).abs()) + rounding;
             if error < best.1 {
@@ -250,11 +389,27 @@ impl Table {
             }
             row.push(next);
         }
+        let [first, second] = self.last;
+        let ratio = (entry - second) / (second - first);
+        let next = entry + (entry - second) * ratio / (1.0 - ratio);
+        let slow = (0.02..0.97).contains(&ratio);
+        // A power has the same ratio from row to row.
+        if slow && (ratio - self.ratio).abs() <= 0.02 * ratio {
+            let off = self.aitken.map(|before| (next - before).abs());
+            let error = off[0].max(off[1]) + 4.0 * rounding / (1.0 - ratio).powi(2);
+            if error < best.1 {
+                best = (next, error);
+            }
+        }
+        self.last = [second, entry];
+        self.ratio = ratio;
+        self.aitken = [self.aitken[1], next];
         if best.1 < self.best.1 {
             self.best = best;
         }
         // What the step to the next row changes is most of the first entry's truncation.
         let truncation = self.row.first().map_or(f64::INFINITY, |above| (entry - above).abs());
+        let truncation = if slow { truncation * (2.0 * ratio / (1.0 - ratio)).max(1.0) } else { truncation };
         self.rows.push([best, (entry, 4.0 * rounding + truncation)]);
         self.row = row;
     }
@@ -291,7 +446,7 @@ mod tests {
     }
 
     fn steps(first: f64) -> Steps {
-        Steps { first, smallest: first, unit: f64::EPSILON }
+        Steps { first, smallest: first, floor: first * 2f64.powi(-36), probes: [0.0; 2], unit: f64::EPSILON }
     }
 
     fn with_care(f: impl Fn(f64) -> f64, steps: Steps) -> Slope {
@@ -385,7 +540,7 @@ mod tests {
 
     #[test]
     fn with_care_a_pole_is_not_jumped_over() {
-        let steps = Steps { first: 7.0, smallest: 1e-8, unit: f64::EPSILON };
+        let steps = Steps { first: 7.0, smallest: 1e-8, ..steps(1e-5) };
         let slope = with_care(|s| 1.0 / (1e-6 + s), steps);
         assert!((slope.value / -1e12 - 1.0).abs() < 1e-9 && slope.error < 1e4 && !slope.is_kink(1e4), "{slope:?}");
     }

@@ -22,6 +22,7 @@ mod whole;
 use std::io::SeekFrom;
 use std::path::Path;
 
+pub use self::guard::is_decoding;
 use self::input::Keep;
 pub(super) use self::input::Stream;
 pub(super) use self::kind::lists_brand;
@@ -29,7 +30,6 @@ pub(super) use self::target::{Extras, Target};
 use super::colour::Colour;
 use super::error::{Fault, PictureError, reserve};
 use super::{Format, Picture};
-pub use guard::is_decoding;
 
 /// The most bytes of pixels that a file may decode to, so that a damaged or malicious one cannot exhaust the memory:
 /// 358 million pixels of 8-bit RGB. When fuzzed it is less, as large pictures take long and show nothing more.

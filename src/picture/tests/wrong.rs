@@ -190,11 +190,11 @@ fn mutated_files_are_pictures_or_errors() {
     let frame = image::Frame::new(image::RgbaImage::from_pixel(9, 7, image::Rgba([9, 8, 7, 255])));
     image::codecs::gif::GifEncoder::new(&mut gif).encode_frame(frame).unwrap();
     seeds.push(gif);
-    seeds.push(super::profile::bmp(124, *b"MBED", [[0.0; 3]; 3], 0.0, &picture.profile.unwrap()));
-    seeds.push(super::profile::bmp(108, [0; 4], [[0.64, 0.33, 0.03], [0.3, 0.6, 0.1], [0.15, 0.06, 0.79]], 2.0, &[]));
-    seeds.push(super::tiff::pages(&[([3, 4], Some(1), 50), ([6, 8], None, 90), ([2, 2], None, 7)]));
+    seeds.push(profile::bmp(124, *b"MBED", [[0.0; 3]; 3], 0.0, &picture.profile.unwrap()));
+    seeds.push(profile::bmp(108, [0; 4], [[0.64, 0.33, 0.03], [0.3, 0.6, 0.1], [0.15, 0.06, 0.79]], 2.0, &[]));
+    seeds.push(tiff::pages(&[([3, 4], Some(1), 50), ([6, 8], None, 90), ([2, 2], None, 7)]));
     let (gamma, points) = (50_000_u32.to_be_bytes(), [1, 8, 0, 1]);
-    seeds.push(super::profile::with_chunks(&[
+    seeds.push(profile::with_chunks(&[
         (b"cICP", &points),
         (b"gAMA", &gamma),
         (b"cHRM", &[9; 32]),

@@ -175,6 +175,13 @@ impl<T: Real> Vgg19<T> {
         gram_work(self.map_shape(layer, size))
     }
 
+    /// The work of a matrix product of so many multiplications, as in [`Cost::work`].
+    pub(crate) fn products_work(multiplications: usize) -> f64 {
+        // As in a Gram matrix.
+        const CHANNELS: usize = 256;
+        gram_work([1, multiplications / (CHANNELS * CHANNELS), CHANNELS])
+    }
+
     /// The shape of the features at a layer of an image of that height and width; without channels where it has none.
     fn map_shape(&self, layer: Layer, [height, width]: [usize; 2]) -> [usize; 3] {
         [height / layer.stride(), width / layer.stride(), self.channels(layer)]

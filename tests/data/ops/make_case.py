@@ -56,6 +56,36 @@ def total_variation(a, x):
     return ((right**2 + down**2) ** (a["beta"] / 2)).sum()
 
 
+def resize(x, size, align_corners=False):
+    return hwc(F.interpolate(chw(x), size=size, mode="bilinear", align_corners=align_corners))
+
+
+def resize_bilinear(a, x):
+    return resize(x, (a["height"], a["width"]), a["align_corners"])
+
+
+def gather(a, x):
+    return x.reshape(-1, x.shape[2])[a["positions"]]
+
+
+def centred_cosine(a, x, target):
+    z = x - x.mean(0, keepdim=True)
+    return (target * z / z.norm(dim=1, keepdim=True)).sum(1).mean()
+
+
+def laplacian_pyramid(a, x):
+    """Level number `level` of a pyramid of two levels and the rest."""
+    for _ in range(a["level"] if a["level"] < 2 else 2):
+        x = resize(x, (x.shape[0] // 2, x.shape[1] // 2))
+    if a["level"] == 2:
+        return x
+    return x - resize(resize(x, (x.shape[0] // 2, x.shape[1] // 2)), x.shape[:2])
+
+
+def from_laplacian_pyramid(a, x, middle, rest):
+    return x + resize(middle + resize(rest, middle.shape[:2]), x.shape[:2])
+
+
 OPERATIONS = {
     "conv2d": conv2d,
     "max_pool2d": max_pool2d,
@@ -64,6 +94,11 @@ OPERATIONS = {
     "gram": gram,
     "mse": lambda a, x, target: F.mse_loss(x, target),
     "total_variation": total_variation,
+    "resize_bilinear": resize_bilinear,
+    "gather": gather,
+    "centred_cosine": centred_cosine,
+    "laplacian_pyramid": laplacian_pyramid,
+    "from_laplacian_pyramid": from_laplacian_pyramid,
     "alpha_norm": lambda a, x: (x.abs() ** a["alpha"]).sum(),
     "div": lambda a, x, other: x / other,
     "exp": lambda a, x: x.exp(),
@@ -79,6 +114,8 @@ OPERATIONS = {
     # Numbers on either side of the four operators, and a minus sign.
     "operators": lambda a, x, other: (1 + x) / (3 - other / 3) - 2 / (other - 4) + -x * (other + 0.5) * 0.1,
 }
+
+INPUTS = ("x", "other", "weight", "bias", "target", "middle", "rest")
 
 # Operations whose input is positive, and those whose second one is not near zero.
 POSITIVE, DIVISORS = {"ln", "sqrt"}, {"div"}
@@ -106,6 +143,12 @@ def inputs_for(attributes, shape):
         inputs["bias"] = random.standard_normal(out)
     if attributes["op"] == "mse":
         inputs["target"] = random.standard_normal(shape)
+    if attributes["op"] == "centred_cosine":
+        target = random.standard_normal(shape)
+        inputs["target"] = target / np.linalg.norm(target, axis=1, keepdims=True)
+    if attributes["op"] == "from_laplacian_pyramid":
+        for name, part in (("middle", 2), ("rest", 4)):
+            inputs[name] = random.standard_normal((shape[0] // part, shape[1] // part, shape[2]))
     if attributes["op"] in POSITIVE:
         inputs["x"] = np.exp(inputs["x"])
     if "other" in attributes:
@@ -119,7 +162,7 @@ def check():
     worst = 0.0
     for path in sorted(HERE.glob("*.json")):
         attributes, case = json.loads(path.read_text()), dict(np.load(path.with_suffix(".npz")))
-        inputs = {name: case[name] for name in ("x", "other", "weight", "bias", "target") if name in case}
+        inputs = {name: case[name] for name in INPUTS if name in case}
         for name, value in answer(attributes, inputs, case.get("dy")).items():
             # PyTorch's 0·∞ where a total variation with β = 1 has no neighbours is left out, as in the tests.
             known = ~np.isnan(case[name])

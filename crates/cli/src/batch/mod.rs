@@ -16,6 +16,7 @@ use super::arguments::Networks;
 use super::drive::Driver;
 use super::error::Error;
 use super::interrupt;
+use super::job::JobCommand;
 use super::print::{json_line, note, result};
 use super::ranks;
 use super::record::Record;
@@ -230,14 +231,15 @@ impl Arguments {
         // The largest picture that there is memory for is another with other memory.
         let is_largest = settings.get("size").is_some_and(|size| size == "max");
         settings.retain(|name, _| !NOT_IN_THE_PICTURE.contains(&name.as_str()) || is_largest && name == "memory");
-        let provenance = Record::of_transfer(&transfer, words(job, &settings)?, settings)?.provenance()?;
+        let inputs = transfer.inputs()?;
+        let weights = transfer.network_arguments().find(true)?.source;
+        let provenance = Record::of_transfer(words(job, &settings)?, settings, &inputs, &weights)?.provenance()?;
         if is_there(transfer.output(), &provenance) {
             return Ok(State::Present);
         }
         if self.dry_run {
             return Ok(State::Planned);
         }
-        let inputs = transfer.inputs()?;
         let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
         let network = transfer.network_arguments();
         let driver = Driver::new(None, transfer.run_arguments(), network, transfer.output(), &inputs)?;

@@ -1,9 +1,11 @@
 //! What a job would take, said before it is one.
 
+use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use axum::response::Response;
-use impasto::run::{Load, Speed};
+use impasto::picture::Dimensions;
+use impasto::run::{Speed, Work};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,9 +15,11 @@ use super::queue::Queue;
 use super::record::Record;
 use super::upload::{MOST_PIXELS, MOST_STYLES, bad};
 use crate::error::Error;
+use crate::job::JobCommand;
+use crate::memory::dimensions;
 use crate::plan::as_json;
 use crate::settings::{self, Settings};
-use crate::transfer::{Pictures, Planned};
+use crate::transfer::Sizes;
 
 /// The longest side of a picture, in pixels.
 const LONGEST: usize = 65_536;
@@ -45,9 +49,27 @@ pub(super) struct Asked {
     settings: Settings,
 }
 
+/// A picture of a job that is planned.
+enum Picture {
+    /// It is in a file.
+    File(PathBuf),
+    /// Only its size is known.
+    Size(Dimensions),
+}
+
+impl Picture {
+    fn dimensions(&self) -> Result<Dimensions, Error> {
+        match self {
+            Self::File(path) => dimensions(path),
+            Self::Size(size) => Ok(*size),
+        }
+    }
+}
+
 /// A job that is planned.
 pub(super) struct Plan {
-    pictures: Pictures,
+    content: Picture,
+    styles: Vec<Picture>,
     settings: Settings,
 }
 
@@ -83,20 +105,20 @@ impl Asked {
     /// # Errors
     /// If there are none at all.
     pub(super) fn plan(self, queue: &Queue, like: Option<&Record>) -> Result<Plan, Response> {
-        let planned = |picture: PictureAsked| -> Result<Planned, Response> {
+        let planned = |picture: PictureAsked| -> Result<Picture, Response> {
             let [width, height] = match picture {
                 PictureAsked::Size(size) => size,
                 PictureAsked::Address(address) => {
                     let kept: Kept = address.parse().map_err(|why: String| bad(&why))?;
                     match kept.place(queue)? {
-                        Some((folder, name)) => return Ok(Planned::File(folder.join(name))),
+                        Some((folder, name)) => return Ok(Picture::File(folder.join(name))),
                         None => kept.demo_size(),
                     }
                 }
             };
-            Ok(Planned::Size([height, width]))
+            Ok(Picture::Size(Dimensions { height, width, opacity: false }))
         };
-        let file = |record: &Record, name: &String| Planned::File(record.folder(&queue.root).join(name));
+        let file = |record: &Record, name: &String| Picture::File(record.folder(&queue.root).join(name));
         let content = self.content.map(planned).transpose()?;
         let content = content.or_else(|| like.map(|other| file(other, &other.content)));
         let mut styles = self.styles.into_iter().map(planned).collect::<Result<Vec<_>, _>>()?;
@@ -107,7 +129,7 @@ impl Asked {
         if styles.is_empty() {
             return Err(bad("`styles` is missing: width and height of each picture whose style to take"));
         }
-        Ok(Plan { pictures: Pictures { content, styles }, settings: self.settings })
+        Ok(Plan { content, styles, settings: self.settings })
     }
 }
 
@@ -118,7 +140,7 @@ impl Plan {
     /// Those of the settings, and if the memory does not do.
     pub(super) fn forecast(self, queue: &Queue) -> Result<Value, Error> {
         let settings = options::checked(&self.settings)?;
-        let styles = (1..=self.pictures.styles.len()).map(|number| format!("style-{number}.png"));
+        let styles = (1..=self.styles.len()).map(|number| format!("style-{number}.png"));
         let names = std::iter::once("content.png".to_owned()).chain(styles);
         let output = ["-o", "picture.png"].map(String::from);
         let words: Vec<String> = names.chain(output).chain(settings::words(&settings)?).collect();
@@ -129,16 +151,18 @@ impl Plan {
             let allowed = (memory < usize::MAX).then_some(memory);
             return Ok(json!({"peak_memory_bytes": 0, "allowed_memory_bytes": allowed, "seconds": 0, "scales": []}));
         }
+        let styles = self.styles.iter().map(Picture::dimensions).collect::<Result<_, _>>()?;
+        let sizes = Sizes { content: self.content.dimensions()?, styles };
         transfer.network_arguments().in_threads(|| {
-            let (forecast, load) = transfer.forecast(memory, &queue.networks, &self.pictures)?;
-            Ok(as_json(&forecast, memory, speed(queue, &load)))
+            let (forecast, work) = transfer.forecast_of(memory, &queue.networks, sizes)?;
+            Ok(as_json(&forecast, memory, speed(queue, &work)))
         })?
     }
 }
 
 /// How fast the machine was when it last painted, or else how fast it is, which takes a second to find out.
-fn speed(queue: &Queue, load: &Load) -> Speed {
+fn speed(queue: &Queue, work: &Work) -> Speed {
     // Whoever asks meanwhile waits.
     let mut known = queue.speed.lock().unwrap_or_else(PoisonError::into_inner);
-    *known.get_or_insert_with(|| load.speed())
+    *known.get_or_insert_with(|| work.speed())
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::settings::{self, Settings};
 
 /// Options of `transfer` that a job may have: none names a file, and none is about the machine.
-const OFFERED: [&str; 29] = [
+const OFFERED: [&str; 30] = [
     "size",
     "style-size",
     "scales",
@@ -26,6 +26,7 @@ const OFFERED: [&str; 29] = [
     "keep-location",
     "preset",
     "strength",
+    "finish",
     "blend",
     "colors",
     "color-map",

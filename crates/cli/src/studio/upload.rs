@@ -17,7 +17,6 @@ use super::answer::{blocking, disk, failure, refusal};
 use super::kept::Kept;
 use super::names::{self, safe_name};
 use super::queue::Queue;
-use crate::memory::picture_size;
 use crate::settings::Settings;
 
 /// The most bytes of one picture.
@@ -198,15 +197,15 @@ async fn picture(mut field: Field<'_>, folder: &Path) -> Result<String, Response
 /// Reads a picture as small as the page shows it, if it has not too many pixels.
 fn look(path: &Path, preview: &Path, name: &str) -> Result<(), Response> {
     let said = |why: String| why.replace(&path.display().to_string(), name);
-    let size = picture_size(path);
+    let refused =
+        |why: impasto::picture::PictureError| refusal(StatusCode::UNPROCESSABLE_ENTITY, said(why.to_string()));
+    let [height, width] = impasto::picture::shape(path).map_err(refused)?;
     // Nothing is made larger.
-    let longest = size.map_or(PREVIEW, |(width, height)| PREVIEW.min(width.max(height) as usize));
-    if let Some((width, height)) = size.filter(|(w, h)| u64::from(*w) * u64::from(*h) > MOST_PIXELS) {
+    let longest = PREVIEW.min(width.max(height));
+    if (width * height) as u64 > MOST_PIXELS {
         let why = format!("{name} has {width}×{height} pixels; at most {} million are taken", MOST_PIXELS / 1_000_000);
         return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, why));
     }
-    let refused =
-        |why: impasto::picture::PictureError| refusal(StatusCode::UNPROCESSABLE_ENTITY, said(why.to_string()));
     save_preview(&Picture::open_fitted(path, longest).map_err(refused)?, preview).map_err(failure)
 }
 
@@ -225,8 +224,10 @@ pub(super) fn thumbnail(folder: &Path, name: &str) -> std::io::Result<Vec<u8>> {
     {
         return Ok(bytes);
     }
-    let longest = picture_size(&picture).map_or(THUMBNAIL, |(width, height)| THUMBNAIL.min(width.max(height) as usize));
-    let opened = Picture::open_fitted(&picture, longest).map_err(|why| std::io::Error::other(why.to_string()))?;
+    let other = |why: impasto::picture::PictureError| std::io::Error::other(why.to_string());
+    let [height, width] = impasto::picture::shape(&picture).map_err(other)?;
+    let longest = THUMBNAIL.min(width.max(height));
+    let opened = Picture::open_fitted(&picture, longest).map_err(other)?;
     // If it cannot be kept it is made again.
     let _ = opened.save(&small);
     opened.encoded(Format::Jpeg, &SaveOptions::default())

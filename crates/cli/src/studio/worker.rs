@@ -12,6 +12,7 @@ use super::onlooker::{Break, Onlooker};
 use super::queue::Queue;
 use super::record::{self, State};
 use crate::error::Error;
+use crate::job::JobCommand;
 use crate::print::note;
 use crate::record::Record;
 use crate::settings::{self, Settings};
@@ -103,9 +104,10 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
     if record.changed {
         settings.insert("changed-while-painted".into(), true.into());
     }
-    let mut made = Record::of_transfer(&transfer, words, settings)?;
-    let mut options = transfer.run_arguments().save_options();
     let inputs = transfer.inputs()?;
+    let weights = transfer.network_arguments().find(true)?.source;
+    let mut made = Record::of_transfer(words, settings, &inputs, &weights)?;
+    let mut options = transfer.run_arguments().save_options();
     let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
     options.check(transfer.output(), [1, 1], &inputs)?;
     // What a program that was killed has left half written.

@@ -87,6 +87,11 @@ fn transfer_by_lbfgs_at_several_scales() {
 }
 
 #[test]
+fn transfer_with_a_finish() {
+    survives(&format!("{TRANSFER} --scales 22,32 --steps 2,3 --finish 9"));
+}
+
+#[test]
 fn transfer_by_lbfgs_within_bounds() {
     survives(&format!("{TRANSFER} --scales 1 --steps 14 --clamp --init noise --seed 3 --strength 0.9"));
 }

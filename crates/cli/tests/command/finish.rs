@@ -1,4 +1,4 @@
-//! How runs end: `--tolerance` and `--average`; and what `--verbose` tells of the objective.
+//! How runs end: `--tolerance`, `--average` and `--finish`; and what `--verbose` tells of the objective.
 
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -118,4 +118,37 @@ fn the_loss_that_is_told_never_rises_with_lbfgs() {
         shop.made("transfer content.png style.png --size 32 --optimizer adam --lr 0.5 --scales 1 --steps 20");
     assert!(log.iter().all(|line| !line.contains_key("trial")));
     assert!(log.windows(2).any(|pair| number(&pair[1], "total") > number(&pair[0], "total")));
+}
+
+#[test]
+fn a_picture_is_finished_at_its_last_size() {
+    let shop = Workshop::new();
+    let words = "-o out.png --scales 24,32 --steps 4,3 --quiet --log log.jsonl";
+    let made = |finish: &str| {
+        shop.transfer(&format!("{words} {finish}")).assert().success();
+        (shop.rgb("out.png"), shop.log("log.jsonl"))
+    };
+    let (plain, short) = made("--finish 0");
+    let (finished, long) = made("--finish 6");
+    assert!(levels_apart(&plain, &finished) > 2);
+    assert_eq!((short.len(), long.len()), (7, 13));
+    for (one, other) in short.iter().zip(&long) {
+        assert_eq!(one["total"], other["total"], "what is before the finish is the same");
+    }
+    let (before, finish) = long.split_at(7);
+    assert!(before.iter().all(|line| !line.contains_key("finish") && !line.contains_key("neighbours")));
+    assert!(finish.iter().all(|line| line["finish"] == true && line["scale"] == 32));
+    let neighbours = |line: &serde_json::Map<String, serde_json::Value>| number(line, "neighbours");
+    assert!(neighbours(&finish[5]) < 0.95 * neighbours(&finish[0]), "features come nearer to the style's");
+    let mut plan = shop.impasto("plan content.png style.png --size 64 --scales 2 --finish 6 --json --weights random");
+    let output = plan.assert().success().get_output().stdout.clone();
+    let plan: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    let scales = plan["scales"].as_array().unwrap();
+    assert_eq!((scales.len(), &scales[2]["finish"], &scales[2]["steps"]), (3, &true.into(), &6.into()));
+    fails(
+        &shop,
+        "transfer content.png style.png -o out.png --finish few",
+        2,
+        &["give auto, or a number of iterations"],
+    );
 }

@@ -139,3 +139,75 @@ fn a_limited_address_space_that_does_not_hold_the_threads_is_told() {
     shop.transfer("-o out.png --scales 1 --steps 2 --quiet").assert().success();
     assert_eq!(shop.rgb("limited.png"), shop.rgb("out.png"));
 }
+
+/// What `plan` says of a job and what the job says must be the same: whether it is done at all, and why not.
+#[test]
+fn a_plan_and_its_job_give_the_same_answer() {
+    let shop = Workshop::new();
+    let save = |name: &str, width, height| image::RgbImage::new(width, height).save(shop.path(name)).unwrap();
+    save("wide.png", 1000, 2);
+    save("tall.png", 3, 400);
+    save("odd.png", 70, 50);
+    let thin = crate::support::data("vgg19-thin.npz");
+    let said = |words: &str| {
+        let output = shop.impasto(&format!("{words} --weights {thin} --quiet")).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let mut refused = 0;
+    for (job, words) in [
+        ("transfer", "wide.png style.png --size 64"),
+        ("transfer", "style.png wide.png --size 64"),
+        ("transfer", "style.png tall.png --size 0"),
+        ("transfer", "style.png content.png --style-size 16 --size 0"),
+        ("transfer", "style.png content.png --style-size 20 --size 64 --scales 2"),
+        ("transfer", "odd.png content.png --size 8"),
+        ("transfer", "odd.png content.png --size 64 --scales 3 --steps 1,2"),
+        ("transfer", "odd.png content.png --size 0 --content-mask odd.png --style-mask odd.png,odd.png"),
+        ("transfer", "odd.png content.png --color-map pca"),
+        ("transfer", "missing.png content.png"),
+        ("texture", "wide.png"),
+        ("texture", "style.png --size 50,48 --seamless"),
+        ("texture", "style.png --size 48,48 --seamless"),
+        ("texture", "style.png --scales 3 --steps 1,2"),
+        ("invert", "wide.png --layer relu4_1 --size 64"),
+        ("invert", "odd.png --layer relu3_1 --size 0 --channels 20..4000"),
+        ("invert", "odd.png --layer relu3_1 --size 0 --crop 0,0,90,3"),
+        ("invert", "odd.png --layer relu3_1 --size 0 --crop 0,0,9,3"),
+        ("invert", "odd.png --layer relu3_1 --size 0 --steps 1,2"),
+    ] {
+        let steps = if words.contains("--steps") { "" } else { "--steps 1" };
+        let planned = said(&format!("plan {job} {words} {steps}"));
+        let done = said(&format!("{job} {words} {steps} -o out.png"));
+        assert_eq!(planned, done, "{job} {words}");
+        refused += usize::from(planned.0 != Some(0));
+    }
+    assert!((10..19).contains(&refused), "{refused} are refused");
+}
+
+#[test]
+fn the_largest_size_is_one_that_the_job_accepts() {
+    let shop = Workshop::new();
+    image::RgbImage::new(900, 600).save(shop.path("photo.png")).unwrap();
+    image::RgbImage::new(2000, 150).save(shop.path("scroll.png")).unwrap();
+    let memory = "--weights random --steps 1 --scales 1 --quiet --memory 150M";
+    for styles in ["style.png", "scroll.png", "style.png --style-size 600", "scroll.png --style-size 900"] {
+        let words = format!("photo.png {styles} {memory}");
+        let free = plan(&shop, &format!("{words} --size max"));
+        let side = free["scales"][0]["width"].as_u64().unwrap();
+        assert!((16..900).contains(&side), "{styles}: {side}");
+        shop.impasto(&format!("transfer {words} --size max -o out.png")).assert().success().stderr("");
+        assert_eq!(u64::from(shop.rgb("out.png").width()), side, "{styles}");
+        shop.impasto(&format!("plan {words} --size {}", side + 8)).assert().code(1);
+    }
+}
+
+#[test]
+fn the_largest_size_of_what_comes_from_standard_input() {
+    let shop = Workshop::new();
+    let bytes = std::fs::read(shop.path("content.png")).unwrap();
+    let thin = crate::support::data("vgg19-thin.npz");
+    for words in ["transfer - style.png", "transfer style.png -", "invert - --layer relu2_1"] {
+        let job = format!("{words} --weights {thin} --size max --steps 1 -o out.png --quiet");
+        shop.impasto(&job).write_stdin(bytes.clone()).assert().success().stderr("");
+    }
+}

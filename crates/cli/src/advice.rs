@@ -1,0 +1,50 @@
+//! What would help: the options that belong to an error of the library.
+
+use impasto::jobs::{MasksError, TextureError};
+use impasto::run::MemoryError;
+
+/// What is wrong where the memory does not do, and what helps: the longer side of the `largest` picture that fits.
+pub(super) fn memory(error: &MemoryError, largest: Option<usize>) -> String {
+    let more = format!("--memory {}", rounded_up(error.needed));
+    match largest {
+        Some(largest) => format!("{error}; give --size {largest} or less, or {more} where there is so much"),
+        None => format!("{error}; give {more} where there is so much"),
+    }
+}
+
+/// An amount as the option takes it, in whole MB.
+fn rounded_up(bytes: usize) -> String {
+    format!("{}M", bytes.div_ceil(1 << 20))
+}
+
+/// What is wrong with masks, and what helps.
+pub(super) fn masks(error: &MasksError) -> String {
+    match error {
+        MasksError::Count { .. } => format!("{error}: give --style-mask once for each STYLE, in their order"),
+        MasksError::OfContent(_) | MasksError::OfStyle { .. } => {
+            format!(
+                "{error}; change --content-mask or --style-mask, in colours of their own for at least 0.5 % of the picture"
+            )
+        }
+        MasksError::Invisible("content") => format!("{error}; give --paint-transparent to paint it all the same"),
+        MasksError::Region(_) => format!("{error}; give a larger --size, larger regions, or fewer --style-layers"),
+        _ => error.to_string(),
+    }
+}
+
+/// What is wrong with a texture, and what helps.
+pub(super) fn texture(error: &TextureError) -> String {
+    let TextureError::Seam { stride, width, height, .. } = error else { return error.to_string() };
+    let up = |side: &usize| side.next_multiple_of(*stride);
+    format!("{error}; give --size {},{}", up(width), up(height))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_rounded_up_to_whole_megabytes() {
+        assert_eq!([rounded_up(3 << 20), rounded_up((3 << 20) + 1)], ["3M", "4M"]);
+    }
+}

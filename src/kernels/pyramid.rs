@@ -1,0 +1,70 @@
+//! Laplacian pyramids (Burt & Adelson 1983) with bilinear interpolation, as Kolkin et al. 2022 have them: each level is what
+//! a picture loses when it is brought to half its size and back, and the last is what is left.
+
+use ndarray::{Array3, ArrayView3};
+
+use super::Real;
+use super::bilinear::{Corners, resize, resize_transposed};
+
+/// Height and width of each level of a pyramid, and of the rest: each the half of the one before, rounded down, while both
+/// sides are at least 2; at most `levels` and the rest.
+pub fn sizes([height, width]: [usize; 2], levels: usize) -> Vec<[usize; 2]> {
+    let halves = |size: &[usize; 2]| (size[0] >= 2 && size[1] >= 2).then(|| size.map(|side| side / 2));
+    std::iter::successors(Some([height, width]), halves).take(levels + 1).collect()
+}
+
+/// The picture of a pyramid: from the rest on, what is there is brought to the next size and the level is added.
+///
+/// # Panics
+/// If there are no levels, or they differ in channels.
+pub fn synthesis<T: Real>(levels: &[ArrayView3<'_, T>]) -> Array3<T> {
+    let (rest, levels) = levels.split_last().expect("a pyramid has at least its rest");
+    levels.iter().rev().fold(rest.to_owned(), |picture, level| {
+        let mut larger = Array3::zeros(level.dim());
+        resize(&picture.view(), Corners::Edges, &mut larger.view_mut());
+        larger += level;
+        larger
+    })
+}
+
+/// The transpose of [`synthesis`]: from the gradient of a function of the picture that of each level, for levels of `sizes`.
+///
+/// # Panics
+/// If the first size is not the gradient's.
+pub fn synthesis_transposed<T: Real>(gradient: Array3<T>, sizes: &[[usize; 2]]) -> Vec<Array3<T>> {
+    let (height, width, channels) = gradient.dim();
+    assert_eq!(sizes.first(), Some(&[height, width]), "synthesis_transposed: another size");
+    let mut levels = vec![gradient];
+    for [height, width] in &sizes[1..] {
+        let mut smaller = Array3::zeros((*height, *width, channels));
+        resize_transposed(&levels[levels.len() - 1].view(), Corners::Edges, &mut smaller.view_mut());
+        levels.push(smaller);
+    }
+    levels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::testing::random;
+
+    #[test]
+    fn sizes_halve_down_to_one_pixel() {
+        assert_eq!(sizes([9, 20], 2), [[9, 20], [4, 10], [2, 5]]);
+        assert_eq!(sizes([5, 4], 8), [[5, 4], [2, 2], [1, 1]]);
+        assert_eq!(sizes([1, 7], 3), [[1, 7]]);
+    }
+
+    #[test]
+    fn the_transpose_is_one() {
+        let sizes = sizes([9, 14], 3);
+        let levels: Vec<Array3<f64>> =
+            sizes.iter().enumerate().map(|(seed, &[h, w])| random((h, w, 3), seed as u64)).collect();
+        let views: Vec<_> = levels.iter().map(|level| level.view()).collect();
+        let gradient: Array3<f64> = random((9, 14, 3), 9);
+        let left = (&synthesis(&views) * &gradient).sum();
+        let right: f64 =
+            synthesis_transposed(gradient, &sizes).iter().zip(&levels).map(|(g, level)| (g * level).sum()).sum();
+        approx::assert_relative_eq!(left, right, max_relative = 1e-12);
+    }
+}

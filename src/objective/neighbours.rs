@@ -1,0 +1,274 @@
+//! Feature splitting: each place is drawn towards the style's place that is most like it (Kolkin et al. 2022, "Neural
+//! Neighbor Style Transfer", section 3.3).
+
+use std::sync::Arc;
+
+use ndarray::{Array2, Array3, ArrayView2, Ix3, arr0};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::region::Guide;
+use super::{Place, Region, RegionError, Seen, Term};
+use crate::kernels::nearest::{centre_and_normalise, gather_rows, nearest_rows};
+use crate::ops::{LEAST_LENGTH, centred_cosine, gather};
+use crate::tape::{Real, Value, Var};
+use crate::vgg::Layer;
+
+/// 1 − the mean cosine of the features at a grid of positions with those of the style that are nearest to each: both are
+/// centred, the style's by the mean of its candidates and the picture's by that of the grid. Matches are found at every
+/// evaluation. Where a layer has more positions than the grid, every n-th row and column is taken, from a corner that is
+/// drawn for each [`turn`](Term::turn).
+///
+/// In regions of a picture matches are sought in the styles' same regions, and a position counts by its weight.
+pub struct Neighbours<T: Real> {
+    layer: Layer,
+    grid: usize,
+    seed: u64,
+    turn: usize,
+    regions: Vec<Matched<T>>,
+}
+
+/// A region of the picture, and what is to be found there.
+struct Matched<T: Real> {
+    /// How much of each position is in it; all of each where there is none.
+    guide: Option<Guide<T>>,
+    /// The styles' features, centred and of length 1, (candidates, channels).
+    candidates: Array2<T>,
+}
+
+impl<T: Real> Neighbours<T> {
+    /// The term for a layer after the features (height, width, channels) of styles there, each with its share: of a style with
+    /// half the share of another, half as many positions are candidates. `grid` is the most positions of a side.
+    ///
+    /// # Errors
+    /// If nothing of a region is left at the layer.
+    ///
+    /// # Panics
+    /// If there is no style for a region, or its number is none of the styles'.
+    pub(super) fn new(
+        layer: Layer,
+        styles: &[(Value<T>, f64)],
+        regions: &[Region],
+        grid: usize,
+        seed: u64,
+    ) -> Result<Self, RegionError> {
+        let largest = styles.iter().map(|(_, share)| *share).fold(0.0, f64::max);
+        let matched = |region: &Region| {
+            let guide = |part: &Option<Array2<f32>>, place| match part {
+                None => Ok(None),
+                Some(part) => Guide::new(part, layer).map(Some).ok_or_else(|| region.empty(place, layer)),
+            };
+            let mut parts: Vec<Array2<T>> = Vec::new();
+            for (index, part) in &region.styles {
+                let (features, share) = &styles[*index];
+                let guide = guide(part, "of the style")?;
+                parts.push(candidates(&features.of_rank::<Ix3>("neighbours"), guide.as_ref(), grid, share / largest));
+            }
+            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+            let mut candidates = ndarray::concatenate(ndarray::Axis(0), &views).expect("of the same channels");
+            if candidates.is_empty() {
+                return Err(region.empty("of the style", layer));
+            }
+            centre_and_normalise(&mut candidates.view_mut(), T::of(LEAST_LENGTH));
+            Ok(Matched { guide: guide(&region.picture, "of the picture")?, candidates })
+        };
+        let regions = regions.iter().map(matched).collect::<Result<_, _>>()?;
+        Ok(Self { layer, grid, seed, turn: 0, regions })
+    }
+
+    /// The positions that are looked at in this turn, row by row.
+    fn positions(&self, [height, width]: [usize; 2]) -> Vec<usize> {
+        let stride = stride([height, width], self.grid);
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(((self.turn as u64) << 8) + self.layer.convolution().unwrap_or(0) as u64);
+        let [top, left] = [height, width].map(|side| random.random_range(0..stride.min(side)));
+        grid([height, width], stride, [top, left])
+    }
+}
+
+/// Every how many positions one is taken, of a map of that size.
+fn stride(size: [usize; 2], grid: usize) -> usize {
+    (size[0].max(size[1]) / grid).max(1)
+}
+
+/// Positions of a map, counted row by row: every `stride`-th row and column from `corner` on.
+fn grid([height, width]: [usize; 2], stride: usize, [top, left]: [usize; 2]) -> Vec<usize> {
+    let row = |i: usize| (left..width).step_by(stride).map(move |j| i * width + j);
+    (top..height).step_by(stride).flat_map(row).collect()
+}
+
+/// Features of a style at a grid of positions in its region, or of all positions there if the grid misses it; of these a
+/// share, evenly.
+fn candidates<T: Real>(
+    features: &ndarray::ArrayView3<'_, T>,
+    guide: Option<&Guide<T>>,
+    side: usize,
+    share: f64,
+) -> Array2<T> {
+    const INSIDE: f64 = 0.5;
+    let (height, width, channels) = features.dim();
+    let size = [height, width];
+    let stride = stride(size, side);
+    let inside = |positions: Vec<usize>, least: f64| -> Vec<usize> {
+        positions.into_iter().filter(|&p| guide.is_none_or(|guide| guide.weight(p) >= least)).collect()
+    };
+    let mut positions = inside(grid(size, stride, [(stride / 2).min(height - 1), (stride / 2).min(width - 1)]), INSIDE);
+    if positions.is_empty() {
+        positions = inside((0..height * width).collect(), INSIDE);
+    }
+    if positions.is_empty() {
+        positions = inside((0..height * width).collect(), f64::MIN_POSITIVE);
+    }
+    let whole = |number: usize| (number as f64 * share).floor();
+    let kept: Vec<_> = (0..positions.len()).filter(|&i| whole(i + 1) > whole(i)).map(|i| positions[i]).collect();
+    let features = features.as_standard_layout();
+    let rows = features.view().into_shape_with_order((height * width, channels)).expect("row-major");
+    let mut gathered = Array2::zeros((kept.len(), channels));
+    gather_rows(&rows, &kept, &mut gathered.view_mut());
+    gathered
+}
+
+impl<T: Real> Term<T> for Neighbours<T> {
+    fn name(&self) -> String {
+        self.layer.to_string()
+    }
+
+    fn place(&self) -> Place {
+        Place::Features(self.layer)
+    }
+
+    fn turn(&mut self, turn: usize) {
+        self.turn = turn;
+    }
+
+    fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T> {
+        let shape = seen.value.shape();
+        let positions = self.positions([shape[0], shape[1]]);
+        let weighed = |region: &Matched<T>| -> Vec<(usize, f64)> {
+            let weight = |p: usize| region.guide.as_ref().map_or(1.0, |guide| guide.weight(p));
+            positions.iter().map(|&p| (p, weight(p))).filter(|(_, weight)| *weight > 0.0).collect()
+        };
+        let regions: Vec<_> = self.regions.iter().map(|region| (region, weighed(region))).collect();
+        let sum: f64 = regions.iter().flat_map(|(_, positions)| positions).map(|(_, weight)| weight).sum();
+        let scores = regions.into_iter().filter(|(_, positions)| !positions.is_empty()).map(|(region, positions)| {
+            let weights: Vec<T> = positions.iter().map(|(_, w)| T::of(-weight * w / sum)).collect();
+            let positions: Arc<[usize]> = positions.into_iter().map(|(position, _)| position).collect();
+            let features = gather(&seen.value, &positions);
+            centred_cosine(&features, &matches(&features, &region.candidates.view()), &weights)
+        });
+        let constant = seen.value.tape().constant(arr0(T::of(weight)));
+        scores.fold(constant, |total, score| total + score)
+    }
+}
+
+/// The candidate that is nearest to each of some features (positions, channels).
+fn matches<T: Real>(features: &Var<'_, T>, candidates: &ArrayView2<'_, T>) -> Value<T> {
+    let mut centred = features.of_rank::<ndarray::Ix2>("neighbours").to_owned();
+    centre_and_normalise(&mut centred.view_mut(), T::of(LEAST_LENGTH));
+    let nearest = nearest_rows(&centred.view(), candidates);
+    let mut gathered = features.tape().tensor(features.shape());
+    let mut rows = gathered.view_mut().into_dimensionality().expect("a matrix");
+    gather_rows(candidates, &nearest, &mut rows);
+    gathered.into()
+}
+
+/// A term for gradcheck: two styles, of one a third, in two regions.
+pub(super) fn example<T: Real>([height, width]: [usize; 2]) -> Neighbours<T> {
+    let style = |seed: u64| {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        Value::from(Array3::from_shape_simple_fn((6, 7, 3), || T::of(random.random_range(-1.0..1.0))))
+    };
+    let part =
+        |left: bool| Array2::from_shape_fn((height, width), |(_, j)| f32::from(u8::from((j < width / 2) == left)));
+    let region = |left, styles| Region { name: String::new(), picture: Some(part(left)), styles };
+    let regions = [region(true, vec![(0, None), (1, None)]), region(false, vec![(1, None)])];
+    Neighbours::new(Layer::of_convolution(0).1, &[(style(1), 1.0), (style(2), 0.34)], &regions, 4, 1)
+        .expect("not empty")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::testing::random;
+    use crate::tape::Tape;
+
+    fn layer() -> Layer {
+        Layer::of_convolution(0).1
+    }
+
+    fn score(term: &Neighbours<f64>, map: &Array3<f64>) -> f64 {
+        let tape = Tape::new();
+        let value = tape.constant(map.clone());
+        term.score(&Seen { positions: (map.dim().0 * map.dim().1) as f64, value }, 1.0).scalar()
+    }
+
+    /// 1 − the mean of the largest centred cosines, by the definition.
+    fn plain(map: &Array3<f64>, style: &Array3<f64>) -> f64 {
+        let rows = |map: &Array3<f64>| {
+            let (height, width, channels) = map.dim();
+            let rows = map.to_shape((height * width, channels)).unwrap().to_owned();
+            let mut rows = &rows - &rows.mean_axis(ndarray::Axis(0)).unwrap();
+            for mut row in rows.outer_iter_mut() {
+                row /= row.dot(&row).sqrt();
+            }
+            rows
+        };
+        let cosines = rows(map).dot(&rows(style).t());
+        let best = cosines.outer_iter().map(|row| row.fold(f64::MIN, |a, &b| a.max(b)));
+        1.0 - best.sum::<f64>() / cosines.nrows() as f64
+    }
+
+    #[test]
+    fn is_the_mean_distance_from_the_nearest() {
+        let (map, style): (Array3<f64>, Array3<f64>) = (random((5, 7, 4), 1), random((6, 3, 4), 2));
+        let term = Neighbours::new(layer(), &[(style.clone().into(), 1.0)], &[Region::whole(1)], 64, 1).unwrap();
+        approx::assert_relative_eq!(score(&term, &map), plain(&map, &style), max_relative = 1e-12);
+        assert!(score(&term, &style).abs() < 1e-12, "the style is nearest to itself");
+    }
+
+    #[test]
+    fn a_large_map_is_seen_on_a_grid_that_moves() {
+        let map: Array3<f64> = random((40, 21, 3), 1);
+        let mut term = Neighbours::new(layer(), &[(map.clone().into(), 1.0)], &[Region::whole(1)], 8, 3).unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        for turn in 0..200 {
+            term.turn(turn);
+            let positions = term.positions([40, 21]);
+            assert!(positions.windows(2).all(|pair| pair[0] < pair[1]) && positions.len() >= 8 * 4);
+            assert_eq!(positions, term.positions([40, 21]), "the same for the same turn");
+            seen.extend(positions);
+        }
+        assert_eq!(seen.len(), 40 * 21, "every position has its turn");
+    }
+
+    #[test]
+    fn a_region_finds_its_own_styles_and_what_is_outside_does_not_count() {
+        let (map, style): (Array3<f64>, Array3<f64>) = (random((4, 6, 3), 1), random((4, 6, 3), 2));
+        let half = |left: bool| Array2::from_shape_fn((4, 6), |(_, j)| f32::from(u8::from((j < 3) == left)));
+        let part = |map: &Array3<f64>, left: bool| {
+            map.slice(if left { ndarray::s![.., ..3, ..] } else { ndarray::s![.., 3.., ..] }).to_owned()
+        };
+        let region =
+            |left| Region { name: String::new(), picture: Some(half(left)), styles: vec![(0, Some(half(!left)))] };
+        let styles = [(style.clone().into(), 1.0)];
+        let one = Neighbours::new(layer(), &styles, &[region(true)], 64, 1).unwrap();
+        let expected = |left| plain(&part(&map, left), &part(&style, !left));
+        approx::assert_relative_eq!(score(&one, &map), expected(true), max_relative = 1e-12);
+        let both = Neighbours::new(layer(), &styles, &[region(true), region(false)], 64, 1).unwrap();
+        approx::assert_relative_eq!(
+            score(&both, &map),
+            0.5 * expected(true) + 0.5 * expected(false),
+            max_relative = 1e-12
+        );
+        let nothing = Region { styles: vec![(0, Some(Array2::zeros((4, 6))))], ..Region::whole(1) };
+        assert!(matches!(Neighbours::new(layer(), &styles, &[nothing], 64, 1), Err(RegionError::Empty { .. })));
+    }
+
+    #[test]
+    fn styles_are_candidates_by_their_shares() {
+        let styles =
+            [(random::<f64, Ix3, _>((10, 10, 3), 1).into(), 0.8), (random::<f64, Ix3, _>((10, 10, 3), 2).into(), 0.2)];
+        let term = Neighbours::new(layer(), &styles, &[Region::whole(2)], 64, 1).unwrap();
+        assert_eq!(term.regions[0].candidates.nrows(), 125);
+    }
+}

@@ -1,0 +1,96 @@
+//! The cosine of centred features with chosen targets: how near each place is to its match (Kolkin et al. 2022, "Neural
+//! Neighbor Style Transfer", section 3.2).
+
+use ndarray::{Array1, Array2, ArrayViewMut2, Axis, Ix2, arr0};
+use rayon::prelude::*;
+
+use crate::kernels::nearest::{centre_and_normalise, mean_row};
+use crate::tape::{Real, Tensor, Value, Var};
+
+/// The least length that features are divided by.
+pub(crate) const LEAST_LENGTH: f64 = 1e-4;
+
+/// y = Σₚ wₚ·⟨tₚ, zₚ/max(‖zₚ‖, 1e-4)⟩ with zₚ = xₚ − x̄, a scalar: the weighted sum of the cosines of centred features x
+/// (positions, channels) with targets t of the same shape, whose rows are unit vectors; x̄ is the mean of all rows of x.
+///
+/// VJP: dxₚ = gₚ − ḡ with gₚ = dy·wₚ·(tₚ − ⟨tₚ, ẑₚ⟩ẑₚ)/‖zₚ‖, without the second term where ‖zₚ‖ was too small. Keeps ẑ and
+/// the lengths.
+///
+/// # Panics
+/// If the shapes differ, or there are not as many weights as positions.
+pub fn centred_cosine<'t, T: Real>(x: &Var<'t, T>, targets: &Value<T>, weights: &[T]) -> Var<'t, T> {
+    assert!(
+        x.shape() == targets.shape() && x.shape().first() == Some(&weights.len()),
+        "centred_cosine: features of shape {:?}, targets of {:?}, {} weights",
+        x.shape(),
+        targets.shape(),
+        weights.len()
+    );
+    let floor = T::of(LEAST_LENGTH);
+    let mut z = x.of_rank::<Ix2>("centred_cosine").to_owned();
+    let lengths = centre_and_normalise(&mut z.view_mut(), floor);
+    let cosines = products(&z, targets);
+    let y: f64 = cosines.iter().zip(weights).map(|(cosine, &weight)| cosine * Real::to_f64(weight)).sum();
+    let kept = size_of_val(z.as_slice().expect("row-major")) + size_of_val(&*lengths);
+    let (targets, weights) = (targets.clone(), weights.to_vec());
+    x.tape().record("centred_cosine", &[x], arr0(T::of(y)), kept, move |dy, inputs| {
+        let dy = dy[[]];
+        let t = targets.of_rank::<Ix2>("centred_cosine");
+        let mut gradient = z;
+        let rows = gradient.axis_iter_mut(Axis(0)).into_par_iter().zip(t.axis_iter(Axis(0)).into_par_iter());
+        rows.zip(&cosines).zip(lengths.par_iter().zip(&weights)).for_each(|(((mut row, t), cosine), (&length, &w))| {
+            let along = if length > floor { T::of(*cosine) } else { T::zero() };
+            let factor = dy * w / length;
+            row.zip_mut_with(&t, |z, &t| *z = factor * (t - along * *z));
+        });
+        subtract_mean(&mut gradient.view_mut());
+        inputs.add(0, Tensor::from(gradient));
+    })
+}
+
+/// ⟨aₚ, bₚ⟩ for each row.
+fn products<T: Real>(a: &Array2<T>, b: &Value<T>) -> Vec<f64> {
+    let b = b.of_rank::<Ix2>("centred_cosine");
+    let product = |(a, b): (ndarray::ArrayView1<'_, T>, ndarray::ArrayView1<'_, T>)| {
+        a.iter().zip(b).map(|(&a, &b)| Real::to_f64(a) * Real::to_f64(b)).sum()
+    };
+    a.axis_iter(Axis(0)).into_par_iter().zip(b.axis_iter(Axis(0)).into_par_iter()).map(product).collect()
+}
+
+fn subtract_mean<T: Real>(rows: &mut ArrayViewMut2<'_, T>) {
+    let mean: Array1<T> = mean_row(&rows.view());
+    rows.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut row| row -= &mean);
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::ops::testing::{agrees, reference};
+    use crate::tape::Tape;
+
+    #[test]
+    fn features_that_are_their_targets_have_cosine_one() {
+        let tape = Tape::<f64>::new();
+        let x = tape.variable(array![[3.0, 4.0], [-3.0, -4.0]]);
+        let targets: Value<f64> = array![[0.6, 0.8], [0.6, 0.8]].into();
+        approx::assert_relative_eq!(centred_cosine(&x, &targets, &[0.75, 0.25]).scalar(), 0.5, max_relative = 1e-12);
+    }
+
+    #[test]
+    fn agrees_with_pytorch() {
+        let case = reference("centred_cosine");
+        fn of<'t, T: Real>(x: &[Var<'t, T>], case: &crate::ops::testing::Reference) -> Var<'t, T> {
+            centred_cosine(&x[0], &case.array("target").into(), &[T::of(1.0 / 13.0); 13])
+        }
+        agrees::<f64>(&case, &["x"], |x| of(x, &case));
+        agrees::<f32>(&case, &["x"], |x| of(x, &case));
+    }
+
+    #[test]
+    #[should_panic(expected = "centred_cosine: features of shape [1, 2], targets of [2, 1], 1 weights")]
+    fn shapes_must_agree() {
+        centred_cosine(&Tape::<f64>::new().constant(array![[1.0, 2.0]]), &array![[1.0], [2.0]].into(), &[1.0]);
+    }
+}

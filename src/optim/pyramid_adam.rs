@@ -1,0 +1,173 @@
+//! Adam on the coefficients of a Laplacian pyramid: Kolkin, Kucera, Paris, Sykora, Shechtman & Shakhnarovich 2022, "Neural
+//! Neighbor Style Transfer", section 3.
+
+use ndarray::{Array1, Array3, ArrayD, ArrayView3, Ix3};
+
+use super::{Adam, Bounds, Optimizer, State, StateError, Step, check_shapes};
+use crate::kernels::{Real, pyramid};
+
+/// [`Adam`] on the coefficients of a picture's Laplacian pyramid in place of its pixels: large forms, which pixels can only
+/// change together, move as fast as fine ones.
+///
+/// A picture x is S·c for the coefficients c of its levels and a linear synthesis S (`kernels::pyramid::synthesis`). Adam's
+/// change Δc depends on the gradient Sᵀg alone and not on c, so that the picture is all that is kept: x ← x + S·Δc.
+///
+/// The rate is constant for the first half of the steps and then falls evenly to a tenth, which settles the grain that
+/// changing matches leave.
+#[derive(Debug, Clone)]
+pub struct PyramidAdam<T> {
+    adam: Adam<T>,
+    levels: usize,
+    steps: usize,
+    bounds: Option<Bounds>,
+}
+
+impl<T: Real> PyramidAdam<T> {
+    /// The optimiser for a picture's pyramid of at most that many levels and the rest, at a `rate` in units of the picture, for
+    /// so many `steps`.
+    pub fn new(rate: f64, levels: usize, steps: usize) -> Self {
+        Self { adam: Adam::new(rate), levels, steps, bounds: None }
+    }
+
+    /// Keeps the picture inside a box by projection after each update.
+    pub fn bounds(self, bounds: Bounds) -> Self {
+        Self { bounds: Some(bounds), ..self }
+    }
+
+    /// The share of the rate at the next step.
+    fn share(&self) -> f64 {
+        const LAST: f64 = 0.1;
+        let done = f64::from(self.adam.steps) / self.steps.saturating_sub(1).max(1) as f64;
+        1.0 - (1.0 - LAST) * (2.0 * done - 1.0).clamp(0.0, 1.0)
+    }
+
+    fn sizes(&self, shape: &[usize]) -> Vec<[usize; 2]> {
+        pyramid::sizes([shape[0], shape[1]], self.levels)
+    }
+}
+
+impl<T: Real> Optimizer<T> for PyramidAdam<T> {
+    /// # Panics
+    /// Also if `x` has not three axes.
+    fn step(&mut self, x: &mut ArrayD<T>, value: f64, gradient: &ArrayD<T>) -> Step {
+        check_shapes("PyramidAdam", x, gradient);
+        if let Some(bounds) = &self.bounds {
+            bounds.check(x);
+        }
+        let gradient = gradient.view().into_dimensionality::<Ix3>().expect("PyramidAdam: a picture has three axes");
+        let (sizes, share) = (self.sizes(x.shape()), self.share());
+        let levels = pyramid::synthesis_transposed(gradient.as_standard_layout().into_owned(), &sizes);
+        let gradient: Array1<T> = levels.iter().flat_map(|level| level.iter().copied()).collect();
+        let shapes: Vec<_> = levels.iter().map(Array3::dim).collect();
+        drop(levels);
+        let mut change = ArrayD::zeros(vec![gradient.len()]);
+        let step = self.adam.step(&mut change, value, &gradient.into_dyn());
+        if step != Step::Moved {
+            return step;
+        }
+        let mut rest = change.as_slice().expect("standard layout");
+        let views: Vec<_> = shapes
+            .iter()
+            .map(|&shape| {
+                let (level, behind) = rest.split_at(shape.0 * shape.1 * shape.2);
+                rest = behind;
+                ArrayView3::from_shape(shape, level).expect("as long as its shape says")
+            })
+            .collect();
+        let change = pyramid::synthesis(&views).into_dyn();
+        let share = T::of(share);
+        ndarray::Zip::from(&mut *x).and(&change).par_for_each(|x, &change| *x += share * change);
+        if let Some(bounds) = &self.bounds {
+            bounds.project(x.as_slice_mut().expect("standard layout"));
+        }
+        step
+    }
+
+    fn state(&self) -> State<'_, T> {
+        self.adam.state()
+    }
+
+    fn restore(&mut self, state: State<'_, T>, shape: &[usize]) -> Result<(), StateError> {
+        let channels: usize = shape[2..].iter().product();
+        let coefficients = self.sizes(shape).iter().map(|size| size[0] * size[1] * channels).sum();
+        self.adam.restore(state, &[coefficients])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::testing::random;
+    use crate::ops::{from_laplacian_pyramid, laplacian_pyramid, square, sub, sum};
+    use crate::tape::Tape;
+
+    /// Σ(x − t)², its gradient.
+    fn distance(x: &ArrayD<f64>, target: &ArrayD<f64>) -> (f64, ArrayD<f64>) {
+        ((x - target).mapv(|v| v * v).sum(), (x - target) * 2.0)
+    }
+
+    #[test]
+    fn is_adam_on_the_coefficients() {
+        let (x, target): (Array3<f64>, Array3<f64>) = (random((9, 14, 3), 1), random((9, 14, 3), 2));
+        let steps = 7;
+        // The coefficients themselves, by the tape's operations; one Adam for each level.
+        let tape = Tape::new();
+        let mut levels: Vec<ArrayD<f64>> =
+            laplacian_pyramid(&tape.constant(x.clone()), 2).iter().map(crate::tape::Var::to_array).collect();
+        let mut adams = vec![Adam::new(0.01); 3];
+        let mut own = PyramidAdam::new(0.01, 2, steps * 100);
+        let (mut x, target) = (x.into_dyn(), target.into_dyn());
+        for _ in 0..steps {
+            let tape = Tape::new();
+            let variables: Vec<_> = levels.iter().map(|level| tape.variable(level.clone())).collect();
+            let error = sum(&square(&sub(&from_laplacian_pyramid(&variables), &tape.constant(target.clone()))));
+            let gradients = error.backward();
+            for ((level, adam), variable) in levels.iter_mut().zip(&mut adams).zip(&variables) {
+                adam.step(level, 1.0, gradients.get(variable).unwrap());
+            }
+            let (value, gradient) = distance(&x, &target);
+            assert_eq!(own.step(&mut x, value, &gradient), Step::Moved);
+        }
+        let tape = Tape::new();
+        let levels: Vec<_> = levels.into_iter().map(|level| tape.constant(level)).collect();
+        approx::assert_abs_diff_eq!(x, from_laplacian_pyramid(&levels).to_array(), epsilon = 1e-9);
+    }
+
+    #[test]
+    fn goes_on_from_its_state_within_its_bounds() {
+        let target = random::<f64, Ix3, _>((8, 6, 3), 2).into_dyn() * 3.0;
+        let new = || PyramidAdam::new(0.05, 8, 10).bounds(Bounds::new(vec![-0.9; 3], vec![1.1; 3]));
+        let (mut whole, mut first) = (new(), new());
+        let start = random::<f64, Ix3, _>((8, 6, 3), 1).into_dyn();
+        let (mut x, mut y) = (start.clone(), start);
+        let go = |optimizer: &mut PyramidAdam<f64>, x: &mut ArrayD<f64>, steps| {
+            for _ in 0..steps {
+                let (value, gradient) = distance(x, &target);
+                optimizer.step(x, value, &gradient);
+                assert!(x.iter().all(|v| (-0.9..=1.1).contains(v)));
+            }
+        };
+        go(&mut whole, &mut x, 10);
+        go(&mut first, &mut y, 6);
+        let mut second = new();
+        second.restore(first.state(), y.shape()).unwrap();
+        go(&mut second, &mut y, 4);
+        assert_eq!(x, y);
+        assert!(new().restore(first.state(), &[8, 7, 3]).is_err());
+    }
+
+    #[test]
+    fn the_rate_falls_in_the_second_half() {
+        let mut optimizer = PyramidAdam::<f64>::new(1.0, 0, 5);
+        let mut x = ArrayD::zeros(vec![1, 1, 1]);
+        let mut moves = Vec::new();
+        for _ in 0..5 {
+            let before = x[[0, 0, 0]];
+            optimizer.step(&mut x, 0.0, &ArrayD::ones(vec![1, 1, 1]));
+            moves.push(before - x[[0, 0, 0]]);
+        }
+        for (moved, expected) in moves.iter().zip([1.0, 1.0, 1.0, 0.55, 0.1]) {
+            approx::assert_relative_eq!(*moved, expected, max_relative = 1e-6);
+        }
+    }
+}
