@@ -10,7 +10,7 @@
 use ndarray::{ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3};
 use rayon::prelude::*;
 
-use super::simd::{InstructionSet, Job, MAX_ROWS, Simd, first_lanes};
+use super::simd::{InstructionSet, Kernel, MAX_ROWS, Simd, first_lanes};
 use super::sink::Sink;
 use super::source::{Source, read_bits, with_gradient};
 use super::{Gradient, Output, Padding, Real, Workspace};
@@ -147,7 +147,7 @@ impl<'a, T: Real> Row<'a, T> {
     }
 }
 
-impl<T: Real> Job<T> for Row<'_, T> {
+impl<T: Real> Kernel<T> for Row<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         let Forward { x, size: (height, width, channels), weights, bias, padding, sink, workspace } = self.of;
@@ -247,7 +247,7 @@ pub struct Rows<'a, T> {
     workspace: &'a Workspace,
 }
 
-impl<T: Real> Job<T> for Rows<'_, T> {
+impl<T: Real> Kernel<T> for Rows<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         let (x_width, channels) = self.size;

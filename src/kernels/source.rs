@@ -59,7 +59,7 @@ impl<'a, T: Real> Source<'a, T> {
     }
 }
 
-/// Calls `read` with a gradient as a source, and the factor by which all that it reads is to be multiplied.
+/// Calls `read` with a gradient as a source, and the factor of everything that it reads.
 pub fn with_gradient<T: Real>(gradient: Gradient<'_, T>, read: impl FnOnce(Source<'_, T>, T)) {
     let (height, width, channels) = gradient.dim();
     let quarter = T::of(0.25);

@@ -112,7 +112,7 @@ const MATRICES: usize = 6;
 const PASS: f64 = 2e-9;
 
 impl Work {
-    /// The forecast within so many bytes of memory for the whole process: at each size the fastest plan that fits.
+    /// The forecast within a memory limit for the whole process, in bytes: at each size the fastest plan that fits.
     ///
     /// # Errors
     /// If the network cannot see a picture of one of the sizes as deep as the job looks, or the memory is too little for

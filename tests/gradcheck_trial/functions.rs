@@ -462,8 +462,8 @@ pub fn smooth() -> Vec<Function> {
     functions
 }
 
-/// A function at a point where it has a kink, its VJP one of the subgradients there, and how far off another VJP is to be
-/// so that it is none: a multiple of dy at the elements that have the kink.
+/// A function at a point where it has a kink, its VJP one of the subgradients there, and the distance at which another VJP is
+/// not a subgradient: a multiple of dy at the elements that have the kink.
 pub struct Kinked {
     pub function: Function,
     pub kinks: Vec<usize>,

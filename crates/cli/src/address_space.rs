@@ -1,7 +1,7 @@
 //! The limit of the address space (`ulimit -v`): whether the threads that compute fit into it.
 //!
-//! OpenBLAS maps a buffer for each thread that calls it, and where the system refuses that it asks again for ever
-//! (0.3.21, `blas_memory_alloc`). So it is known beforehand whether the buffers can be had.
+//! OpenBLAS maps a buffer for each thread that calls it, and if the system refuses, it tries again forever
+//! (0.3.21, `blas_memory_alloc`). This module checks in advance whether the buffers fit.
 
 use super::error::Error;
 use super::memory::{address_space_left, shown};

@@ -219,8 +219,8 @@ fn wrapped(text: &str) -> String {
     lines.join("\n")
 }
 
-/// What becomes of an attempt to print, which [`Results`](super::print::Results) lets succeed: the verdict counts, whoever
-/// reads.
+/// What becomes of an attempt to print, which [`Results`](super::print::Results) lets succeed: the verdict counts, even if
+/// nobody reads.
 fn printed(result: io::Result<Outcome>) -> Result<ExitCode, Error> {
     result.map(Outcome::code).map_err(|why| Error::Failure(format!("cannot write to standard output: {why}")))
 }

@@ -148,7 +148,7 @@ fn address_space(root: &Path) -> Option<usize> {
     Some(limit.saturating_sub(reserved) + resident)
 }
 
-/// Bytes by which the address space of this process may grow; `None` where there is no limit.
+/// The remaining address space of this process in bytes; `None` where there is no limit.
 pub(super) fn address_space_left() -> Option<usize> {
     let resident = reader(Path::new("/"))("proc/self/status").and_then(|status| field(&status, "VmRSS:")).unwrap_or(0);
     address_space(Path::new("/")).map(|left| left.saturating_sub(resident))

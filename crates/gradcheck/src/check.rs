@@ -118,7 +118,7 @@ impl GradCheck {
     /// element is wrong it does not say.
     ///
     /// # Panics
-    /// If there is to be none.
+    /// If `directions` is 0.
     pub fn directions(self, directions: usize) -> Self {
         assert!(directions > 0, "gradcheck: at least one direction is needed");
         Self { extent: Extent::Directions(directions), ..self }

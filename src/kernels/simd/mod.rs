@@ -1,6 +1,6 @@
 //! Vectors of floats, and the choice of instruction set at run time.
 //!
-//! A kernel is written once, as a [`Job`] generic over [`Simd`], and [`SimdReal::dispatch`] runs it compiled for the
+//! A kernel is written once, as a [`Kernel`] generic over [`Simd`], and [`SimdReal::dispatch`] runs it compiled for the
 //! instruction set asked for: AVX-512, AVX2 with FMA, NEON, or portable code. A value of a type that implements
 //! [`Simd`] is a token: it exists only where the processor has the instructions, so its methods are safe to call.
 
@@ -112,9 +112,9 @@ pub const fn first_lanes(count: usize) -> u32 {
     if count >= 32 { u32::MAX } else { (1 << count) - 1 }
 }
 
-/// Work that is compiled once for each instruction set.
-pub trait Job<T> {
-    /// Does the work. Must be `#[inline(always)]`, and so must all it calls that takes the token.
+/// A kernel, compiled once for each instruction set.
+pub trait Kernel<T> {
+    /// Runs the kernel. Must be `#[inline(always)]`, and so must all it calls that takes the token.
     fn run<S: Simd<T>>(self, simd: S);
 }
 
@@ -172,13 +172,13 @@ impl InstructionSet {
     }
 }
 
-/// A float type that jobs can be dispatched for.
+/// A float type for which kernels can be dispatched.
 pub trait SimdReal: Sized {
     /// Number of values in a vector of `set`, [`Simd::LANES`].
     fn lanes(set: InstructionSet) -> usize;
 
-    /// Runs `job` compiled for `set`.
-    fn dispatch<J: Job<Self>>(set: InstructionSet, job: J);
+    /// Runs `kernel` compiled for `set`.
+    fn dispatch<K: Kernel<Self>>(set: InstructionSet, kernel: K);
 }
 
 impl SimdReal for f32 {
@@ -195,17 +195,17 @@ impl SimdReal for f32 {
     }
 
     #[inline]
-    fn dispatch<J: Job<Self>>(set: InstructionSet, job: J) {
+    fn dispatch<K: Kernel<Self>>(set: InstructionSet, kernel: K) {
         match set.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `InstructionSet` of this kind is made only where the processor has it.
-            Kind::Avx512 => unsafe { x86::run_avx512(job) },
+            Kind::Avx512 => unsafe { x86::run_avx512(kernel) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Kind::Avx2 => unsafe { x86::run_avx2(job) },
+            Kind::Avx2 => unsafe { x86::run_avx2(kernel) },
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon => neon::run(job),
-            Kind::Portable => portable::run(job),
+            Kind::Neon => neon::run(kernel),
+            Kind::Portable => portable::run(kernel),
         }
     }
 }
@@ -217,8 +217,8 @@ impl SimdReal for f64 {
     }
 
     #[inline]
-    fn dispatch<J: Job<Self>>(_: InstructionSet, job: J) {
-        portable::run(job);
+    fn dispatch<K: Kernel<Self>>(_: InstructionSet, kernel: K) {
+        portable::run(kernel);
     }
 }
 
@@ -232,7 +232,7 @@ mod tests {
 
     macro_rules! check {
         ($type:ty) => {
-            impl Job<$type> for Check {
+            impl Kernel<$type> for Check {
                 #[inline(always)]
                 fn run<S: Simd<$type>>(self, s: S) {
                     let n = S::LANES;

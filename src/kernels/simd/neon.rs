@@ -5,17 +5,17 @@
 
 use std::arch::aarch64::*;
 
-use super::{Job, Simd};
+use super::{Kernel, Simd};
 
 /// The token of NEON.
 #[derive(Clone, Copy)]
 pub struct Neon;
 
-pub fn run<T, J: Job<T>>(job: J)
+pub fn run<T, K: Kernel<T>>(kernel: K)
 where
     Neon: Simd<T>,
 {
-    job.run(Neon);
+    kernel.run(Neon);
 }
 
 // SAFETY of every block below: NEON is part of the target; pointers are the caller's.

@@ -2,17 +2,17 @@
 
 #![allow(clippy::float_cmp, reason = "the comparison asked for")]
 
-use super::{Job, Simd};
+use super::{Kernel, Simd};
 
 /// The token of portable code.
 #[derive(Clone, Copy)]
 pub struct Portable;
 
-pub fn run<T, J: Job<T>>(job: J)
+pub fn run<T, K: Kernel<T>>(kernel: K)
 where
     Portable: Simd<T>,
 {
-    job.run(Portable);
+    kernel.run(Portable);
 }
 
 macro_rules! portable {

@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Job, Simd};
+use super::{Kernel, Simd};
 
 /// The token of AVX-512 (the foundation with its DQ, BW and VL parts).
 #[derive(Clone, Copy)]
@@ -30,21 +30,21 @@ pub fn has_avx2() -> bool {
 /// # Safety
 /// [`has_avx512`] must hold.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
-pub unsafe fn run_avx512<T, J: Job<T>>(job: J)
+pub unsafe fn run_avx512<T, K: Kernel<T>>(kernel: K)
 where
     Avx512: Simd<T>,
 {
-    job.run(Avx512(()));
+    kernel.run(Avx512(()));
 }
 
 /// # Safety
 /// [`has_avx2`] must hold.
 #[target_feature(enable = "avx2,fma")]
-pub unsafe fn run_avx2<T, J: Job<T>>(job: J)
+pub unsafe fn run_avx2<T, K: Kernel<T>>(kernel: K)
 where
     Avx2: Simd<T>,
 {
-    job.run(Avx2(()));
+    kernel.run(Avx2(()));
 }
 
 // SAFETY of every block below: the token exists only where the instructions do; pointers are the caller's.

@@ -6,7 +6,7 @@ use ndarray::ArrayView4;
 
 use super::super::Real;
 use super::super::shared::Shared;
-use super::super::simd::{Job, MAX_LANES, Simd, first_lanes};
+use super::super::simd::{Kernel, MAX_LANES, Simd, first_lanes};
 use super::layout::Filters;
 use super::transforms::{self, IN};
 
@@ -92,7 +92,7 @@ impl<'a, T: Real> FilterTransform<'a, T> {
     }
 }
 
-impl<T: Real> Job<T> for FilterTransform<'_, T> {
+impl<T: Real> Kernel<T> for FilterTransform<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         let width = self.vectors * S::LANES;

@@ -2,7 +2,7 @@
 
 use super::super::Real;
 use super::super::shared::Shared;
-use super::super::simd::{Job, Simd, first_lanes};
+use super::super::simd::{Kernel, Simd, first_lanes};
 use super::super::source::{Source, read_bits};
 use super::grid::Grid;
 use super::layout::{BLOCK, Inputs};
@@ -42,7 +42,7 @@ impl<'a, T: Real> InputTransform<'a, T> {
     }
 }
 
-impl<T: Real> Job<T> for InputTransform<'_, T> {
+impl<T: Real> Kernel<T> for InputTransform<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         if self.source.is_masked() { self.transform::<S, true>(s) } else { self.transform::<S, false>(s) }

@@ -1,7 +1,7 @@
 //! The output transform: y = Aᵀ m A, and then what the sink does.
 
 use super::super::Real;
-use super::super::simd::{Job, Simd};
+use super::super::simd::{Kernel, Simd};
 use super::super::sink::Sink;
 use super::grid::Grid;
 use super::layout::Products;
@@ -42,7 +42,7 @@ impl<'a, T: Real> OutputTransform<'a, T> {
     }
 }
 
-impl<T: Real> Job<T> for OutputTransform<'_, T> {
+impl<T: Real> Kernel<T> for OutputTransform<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         for tile in 0..self.count {

@@ -4,7 +4,7 @@
 //! register tile of up to `ROWS` tiles × 2 vectors of output channels is accumulated over all input channels.
 
 use super::super::Real;
-use super::super::simd::{Job, Simd};
+use super::super::simd::{Kernel, Simd};
 use super::layout::{BLOCK, Filters, Inputs, Products};
 use super::transforms::POINTS;
 
@@ -47,7 +47,7 @@ impl<'a, T: Real> Product<'a, T> {
     }
 }
 
-impl<T: Real> Job<T> for Product<'_, T> {
+impl<T: Real> Kernel<T> for Product<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         let ((first, count), (channel, channels)) = (self.rows, self.channels);

@@ -27,7 +27,7 @@ struct Onlooker {
 }
 
 /// All that happened to a job since the program started, after the event of that name, and all that will; `None` if there is
-/// no such job.
+/// the job does not exist.
 pub(super) fn of(queue: &Arc<Queue>, id: u64, after: Option<&str>) -> Option<Response> {
     let changes = queue.jobs().get(id)?.subscribe();
     // Events of another start of the program say nothing of this one's.

@@ -162,7 +162,7 @@ impl Plan {
 
 /// How fast the machine was when it last painted, or else how fast it is, which takes a second to find out.
 fn speed(queue: &Queue, work: &Work) -> Speed {
-    // Whoever asks meanwhile waits.
+    // Concurrent requests wait.
     let mut known = queue.speed.lock().unwrap_or_else(PoisonError::into_inner);
     *known.get_or_insert_with(|| work.speed())
 }

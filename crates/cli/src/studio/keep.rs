@@ -97,7 +97,7 @@ impl Keeper {
         written
     }
 
-    /// Deletes the checkpoint: the job is over, or begins anew.
+    /// Deletes the checkpoint: the job is over, or starts again.
     pub(super) fn forget(&self) {
         // If it stays it does no harm.
         let _ = std::fs::remove_file(&self.file);

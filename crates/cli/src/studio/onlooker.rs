@@ -25,7 +25,7 @@ pub(super) enum Break {
     Gone,
     /// The program ends.
     Ending,
-    /// The picture so far is to be kept.
+    /// Keep the picture so far.
     Stop,
     /// Other settings are wanted, from the size on whose longer side this is.
     Change(Settings, usize),
@@ -80,8 +80,8 @@ impl<'a> Onlooker<'a> {
         }
     }
 
-    /// Before the first iteration: shows what there is, and does what is wished. A job of which there is nothing yet is begun
-    /// first, unless it is to be held.
+    /// Before the first iteration: shows what there is, and handles requests. A job without a picture starts first, unless
+    /// it is paused.
     pub(super) fn begin(&mut self, run: &Run<'_>) -> ControlFlow<Stop> {
         let is_something = run.iterations() > 0 || self.from > 0;
         if is_something && let Some(jpeg) = jpeg(run) {

@@ -123,7 +123,7 @@ fn spelt_out(name: &str) -> String {
 /// Settings as the command's parser gives them back.
 ///
 /// # Errors
-/// In the command's words, if it has no such option or refuses a value; and if a job may not have it.
+/// In the command's words: if the option does not exist, its value is invalid, or a job may not have it.
 pub(super) fn checked(given: &Settings) -> Result<Settings, Error> {
     let words = settings::words(given)?;
     let refused = |name: &&String| !OFFERED.contains(&name.as_str()) && !given[name.as_str()].is_null();

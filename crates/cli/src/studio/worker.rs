@@ -52,7 +52,7 @@ enum Beginning {
     /// Where the job stood when the program ended, if it did.
     Kept,
     /// The photograph.
-    Anew,
+    Restart,
     /// A picture, at a size.
     From(Picture, usize),
 }
@@ -84,7 +84,7 @@ fn paint(queue: &Queue, id: u64) -> Result<(), Error> {
             }
             Stretch::Changed(settings, picture, side) => (settings, picture, side),
             Stretch::Misfit => {
-                beginning = Beginning::Anew;
+                beginning = Beginning::Restart;
                 continue;
             }
             Stretch::Left => return Ok(()),
@@ -124,7 +124,7 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
     let keeper = Keeper::new(&record.folder(&queue.root));
     let (is_change, mut found, mut from) = (matches!(beginning, Beginning::From(..)), None, 0);
     match beginning {
-        Beginning::Anew => {}
+        Beginning::Restart => {}
         Beginning::Kept => {
             found = keeper.find(&made);
             from = found.as_ref().map_or(0, |found| found.from);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::support::{Workshop, data, fails};
 
-/// The words by which a file in the workshop is named: as it is, from `.`, from the root, through a folder and out of it
+/// Names of a file in the workshop: as it is, from `.`, from the root, through a folder and out of it
 /// again, and through a linked folder; by a link of either kind.
 fn spellings(shop: &Workshop, name: &str) -> Vec<String> {
     let folder = shop.folder().canonicalize().unwrap();

@@ -155,7 +155,7 @@ fn a_run_goes_on_when_its_reader_goes() {
     assert_eq!(shop.rgb("out.png"), shop.rgb("whole.png"));
 }
 
-/// The verdict of `gradcheck` is its exit code, whoever reads.
+/// The exit code of `gradcheck` is its verdict, even if nobody reads the output.
 #[test]
 fn a_wrong_gradient_is_wrong_whoever_reads() {
     let shop = Workshop::new();

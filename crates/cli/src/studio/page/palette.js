@@ -37,7 +37,7 @@ export function drawChoices(canvases, photograph, style) {
   const paint = style ?? STYLE;
   draw(canvases.style, paint, true);
   draw(canvases.content, photo, true);
-  // The style recoloured beforehand: its strokes are stronger than those that keep only the photograph's hues.
+  // The style, recoloured first: its strokes are stronger than those that keep only the photograph's hues.
   draw(canvases.match, [photo[0], paint[1], photo[2], photo[3]].map((colour, index) => (index === 1 ? photo[1] : colour)), true, 2.2);
   draw(canvases.only, paint, false);
 }
