@@ -182,7 +182,9 @@ impl GradCheck {
             Place::Element { input, .. } => basis(inputs[entry.input].shape(), input),
             Place::Joint { inputs: all, .. } => {
                 let mut u = ArrayD::zeros(inputs[entry.input].shape());
-                all.iter().for_each(|index| u[&index[..]] = 1.0);
+                for index in all {
+                    u[&index[..]] = 1.0;
+                }
                 u
             }
         }

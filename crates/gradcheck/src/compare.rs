@@ -11,7 +11,7 @@ use crate::function::Function;
 use crate::linear::{COMBINATIONS, NONLINEAR, nonlinearity, rounding};
 use crate::noise::COARSE;
 use crate::report::{Entry, Failure, Place, Rule, Verdict};
-use crate::slope::{Found, ODD, Precision, Slope, Steps, careful, exact, quick, root_mean_square};
+use crate::slope::{Found, Precision, Slope, Steps, careful, quick, root_mean_square};
 use crate::{direction, dot, joined, same_bits};
 
 /// Entries of a Jacobian, above which random directions are compared unless every element is asked for.
@@ -326,7 +326,7 @@ pub(crate) fn along<S: Function>(
     };
     let moving = inputs.iter().zip(ways).filter(|(_, u)| u.iter().any(|&u| u != 0.0));
     let steps = moving.map(|(x, u)| check.steps_along::<S>(x, u)).reduce(Steps::smaller);
-    let steps = steps.unwrap_or_else(|| check.steps_of::<S>(1.0, 1.0, 1e-12, [0.0; 2]));
+    let steps = steps.unwrap_or_else(|| check.steps_of::<S>(1.0, 1.0, [1e-12, 0.0], [0.0; 2]));
     if with_care { careful(&mut f, at_zero, steps) } else { quick(&mut f, at_zero, steps, check.precision::<S>()) }
 }
 
@@ -451,7 +451,7 @@ impl<S: Function> Joint<'_, '_, S> {
     fn nearby(&mut self, k: usize, u: &ArrayD<f64>, kinks: &[(Vec<usize>, [f64; 2])]) -> [f64; 2] {
         let (run, x) = (self.run, &self.run.inputs[self.input]);
         let size = root_mean_square(x.iter().copied());
-        let away = exact(1e-5 * if size > 0.0 { size } else { 1.0 }, 1.0);
+        let away = power_of_two(1e-5 * if size > 0.0 { size } else { 1.0 });
         let step = away / 4096.0;
         let mut moved = run.inputs.to_vec();
         let mut value = |at: &ArrayD<f64>| {
@@ -687,7 +687,10 @@ impl GradCheck {
             rms
         };
         let probes = [PROBE * least, if rms > 1e3 * least { PROBE * rms } else { 0.0 }];
-        self.steps_of::<S>(size, least, least * 2f64.powi(-46), probes)
+        // The power of two below it.
+        let power = f64::from_bits(least.to_bits() & 0x7FF0_0000_0000_0000);
+        let grid = if S::SINGLE || here == 0.0 { 0.0 } else { power * 2f64.powi(-51) };
+        self.steps_of::<S>(size, least, [least * 2f64.powi(-46), grid], probes)
     }
 
     /// The steps along u.
@@ -703,19 +706,19 @@ impl GradCheck {
             (least, most) = (size, size);
         }
         let floor = (least * 2f64.powi(-46)).max(most * 2f64.powi(-48));
-        self.steps_of::<S>(size, least, floor, [PROBE * size, 0.0])
+        self.steps_of::<S>(size, least, [floor, 0.0], [PROBE * size, 0.0])
     }
 
-    fn steps_of<S: Function>(&self, size: f64, least: f64, floor: f64, probes: [f64; 2]) -> Steps {
+    fn steps_of<S: Function>(&self, size: f64, least: f64, [floor, grid]: [f64; 2], probes: [f64; 2]) -> Steps {
         // An f32 moves exactly by a power of two; an f64 by few bits.
         let first = match self.eps {
             Some(eps) if !S::SINGLE => eps,
             Some(eps) => power_of_two(eps),
             None if S::SINGLE => power_of_two(0.01 * size),
-            None => exact(0.01 * size, 1.0) * 1.25,
+            None => 0.01 * size,
         };
-        let probes = if S::SINGLE { [0.0; 2] } else { probes.map(|probe| exact(probe, ODD[1])) };
-        Steps { first, smallest: (0.01 * least).min(first), floor, probes, unit: S::UNIT }
+        let probes = if S::SINGLE { [0.0; 2] } else { probes };
+        Steps { first, smallest: (0.01 * least).min(first), floor, grid, probes, unit: S::UNIT }
     }
 
     /// What is said at a kink.
@@ -783,8 +786,7 @@ impl GradCheck {
 /// along it. So no slope of a value is called wrong or undecided for what the rounding of that value may have done.
 fn coarse_throughout(entries: &mut [Entry]) {
     let value = |entry: &Entry| match &entry.place {
-        Place::Element { output, .. } => output.clone(),
-        Place::Joint { output, .. } => output.clone(),
+        Place::Element { output, .. } | Place::Joint { output, .. } => output.clone(),
         Place::Direction(_) => Vec::new(),
     };
     let mut noise = BTreeMap::<Vec<usize>, f64>::new();
@@ -792,7 +794,8 @@ fn coarse_throughout(entries: &mut [Entry]) {
         let least = noise.entry(value(entry)).or_insert(f64::INFINITY);
         *least = least.min(entry.noise);
     }
-    for entry in entries.iter_mut().filter(|entry| matches!(entry.verdict, Verdict::Undecided | Verdict::Wrong)) {
+    let open = |verdict| matches!(verdict, Verdict::Undecided | Verdict::Wrong | Verdict::NotDifferentiable);
+    for entry in entries.iter_mut().filter(|entry| open(entry.verdict)) {
         let Some(noise) = noise.get(&value(entry)) else { continue };
         let [left, right] = entry.sides;
         // Steps that balance noise and bends leave the root of the noise.

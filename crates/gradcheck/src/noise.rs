@@ -13,7 +13,7 @@
 //! All points lie to the right of 0 (or all to the left, if the function is not defined there), so that a kink at 0
 //! does not look like noise.
 
-use crate::slope::{ODD, Steps, exact, root_mean_square};
+use crate::slope::{Steps, root_mean_square};
 
 /// Noise of values, in units of their size, above which they were not computed in f64 throughout.
 pub const COARSE: f64 = 1024.0 * f64::EPSILON;
@@ -50,9 +50,11 @@ impl Noise {
 pub(crate) fn measure(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps) -> (Vec<Noise>, usize) {
     let top = steps.first.max(steps.smallest);
     let is_single = steps.unit > f64::EPSILON;
-    let mut distance = if is_single { 10.618_034 * top } else { exact(8.0 * top, ODD[2]) };
+    // No simple fraction, so that rounded arguments do not fall on the grid of a coarser type.
+    let mut next = 10.618_034 * top;
     let (mut looks, mut calls) = (Vec::new(), 0);
-    while looks.len() < 20 && (looks.len() < 5 || (distance > steps.floor && !is_single)) {
+    while looks.len() < 20 && (looks.len() < 5 || (next > steps.floor && !is_single)) {
+        let distance = steps.exact(next);
         let mut values: Vec<_> = (1..=POINTS).map(|k| f(k as f64 * distance)).collect();
         calls += POINTS;
         if values.iter().flatten().any(|value| !value.is_finite()) {
@@ -60,7 +62,7 @@ pub(crate) fn measure(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps
             calls += POINTS;
         }
         looks.push((distance, values));
-        distance /= RATIO;
+        next /= RATIO;
     }
     let noise = (0..at_zero.len())
         .map(|component| {
@@ -161,7 +163,8 @@ mod tests {
     use super::*;
 
     fn noise(f: impl Fn(f64) -> f64) -> f64 {
-        let steps = Steps { first: 0.01, smallest: 0.01, floor: 1e-12, probes: [0.0; 2], unit: f64::EPSILON };
+        let steps =
+            Steps { first: 0.01, smallest: 0.01, floor: 1e-12, grid: 0.0, probes: [0.0; 2], unit: f64::EPSILON };
         measure(&mut |s| vec![f(s)], &[f(0.0)], steps).0[0].near
     }
 
@@ -199,8 +202,14 @@ mod tests {
     #[test]
     fn a_pole_beside_the_point_is_no_noise() {
         for at in [1e-6, 1e-5, 1e-4, 1e-3] {
-            let steps =
-                Steps { first: 0.02, smallest: 0.01 * at, floor: 1e-12 * at, probes: [0.0; 2], unit: f64::EPSILON };
+            let steps = Steps {
+                first: 0.02,
+                smallest: 0.01 * at,
+                floor: 1e-12 * at,
+                grid: 0.0,
+                probes: [0.0; 2],
+                unit: f64::EPSILON,
+            };
             let found = measure(&mut |s| vec![1.0 / (at + s)], &[1.0 / at], steps).0[0].near;
             assert!(found * at < 20.0 * f64::EPSILON, "a pole at {at:e}: {found:e}");
         }
@@ -232,7 +241,8 @@ mod tests {
 
     #[test]
     fn noise_grows_with_the_values() {
-        let steps = Steps { first: 0.01, smallest: 0.01, floor: 1e-12, probes: [0.0; 2], unit: f64::EPSILON };
+        let steps =
+            Steps { first: 0.01, smallest: 0.01, floor: 1e-12, grid: 0.0, probes: [0.0; 2], unit: f64::EPSILON };
         let f = |s: f64| f64::from((1.0 + 1e4 * s * s) as f32);
         let noise = measure(&mut |s| vec![f(s)], &[f(0.0)], steps).0.remove(0);
         assert!((1e-8..2e-7).contains(&noise.near) && noise.at(1e-5, 1.0) < 2.0 * noise.near, "{:e}", noise.near);

@@ -105,29 +105,27 @@ pub struct Steps {
     pub smallest: f64,
     /// Where careful steps end: about the least that moves the numbers exactly.
     pub floor: f64,
+    /// What steps are multiples of, so that the number moves without rounding; 0 where there are several numbers.
+    pub grid: f64,
     /// Steps far below the first, at which an agreement is confirmed; 0 stands for none.
     pub probes: [f64; 2],
     /// The rounding unit of the function's numbers.
     pub unit: f64,
 }
 
-/// A step of about the given size with few bits, by which floating-point numbers move without rounding. `odd`, a few
-/// sixteenths, keeps the steps of different looks apart.
-pub(crate) fn exact(step: f64, odd: f64) -> f64 {
-    let power = f64::from_bits(step.to_bits() & 0xFFF0_0000_0000_0000);
-    if power > 0.0 && power.is_finite() { odd * power } else { step }
-}
-
-/// Sixteenths for the steps of [`careful`], of the probes and of the looks at noise.
-pub(crate) const ODD: [f64; 3] = [23.0 / 16.0, 19.0 / 16.0, 29.0 / 16.0];
-
 impl Steps {
+    /// The step next to the given one that moves the number exactly.
+    pub(crate) fn exact(&self, step: f64) -> f64 {
+        if self.grid > 0.0 && step > self.grid { (step / self.grid).round() * self.grid } else { step }
+    }
+
     /// For lines along which both kinds of steps make sense.
     pub fn smaller(self, other: Self) -> Self {
         Self {
             first: self.first.min(other.first),
             smallest: self.smallest.min(other.smallest),
             floor: self.floor.max(other.floor),
+            grid: 0.0,
             ..self
         }
     }
@@ -185,6 +183,7 @@ fn natural_slope(here: f64, left: f64, right: f64, steps: Steps) -> f64 {
 fn confirmed(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], slopes: &[Slope], steps: Steps) -> (bool, usize) {
     let mut calls = 0;
     for probe in steps.probes.into_iter().filter(|&probe| probe > 0.0) {
+        let probe = steps.exact(probe);
         let (left, right) = (f(-probe), f(probe));
         calls += 2;
         for (component, slope) in slopes.iter().enumerate() {
@@ -193,7 +192,8 @@ fn confirmed(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], slopes: &[Slop
             let difference = (right - left) / (2.0 * probe);
             let allowed = PROBED * slope.value.abs() + slope.error + 8.0 * steps.unit * size / probe;
             // NaN is no confirmation.
-            if !((difference - slope.value).abs() <= allowed) {
+            let off = (difference - slope.value).abs();
+            if off.is_nan() || off > allowed {
                 return (false, calls);
             }
         }
@@ -209,10 +209,11 @@ pub fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps
     // Not the steps of `quick`, whose accidents are not to happen again; but powers of two where those must be.
     let is_single = steps.unit > f64::EPSILON;
     let top = steps.first.max(steps.smallest);
-    let mut step = if is_single { 8.0 * top } else { exact(8.0 * top, ODD[0]) };
+    let mut step = if is_single { 8.0 * top } else { 11.3 * top };
     let mut rows = Vec::new();
     while rows.len() < 60 && (rows.len() < ROWS || (step > steps.floor && !is_single)) {
-        rows.push((step, f(-step), f(step)));
+        let exact = steps.exact(step);
+        rows.push((exact, f(-exact), f(exact)));
         step /= RATIO;
     }
     let (mut noise, mut calls) = noise::measure(f, at_zero, steps);
@@ -446,7 +447,7 @@ mod tests {
     }
 
     fn steps(first: f64) -> Steps {
-        Steps { first, smallest: first, floor: first * 2f64.powi(-36), probes: [0.0; 2], unit: f64::EPSILON }
+        Steps { first, smallest: first, floor: first * 2f64.powi(-36), grid: 0.0, probes: [0.0; 2], unit: f64::EPSILON }
     }
 
     fn with_care(f: impl Fn(f64) -> f64, steps: Steps) -> Slope {

@@ -2,6 +2,9 @@
 
 use rand::{Rng, RngExt};
 
+/// Draws a function.
+pub type Family = fn(&mut rand_chacha::ChaCha8Rng) -> Drawn;
+
 type Function = Box<dyn Fn(&[f64]) -> f64 + Send + Sync>;
 type Gradient = Box<dyn Fn(&[f64]) -> Vec<f64> + Send + Sync>;
 
@@ -51,7 +54,7 @@ fn mixed(bits: u64) -> u64 {
 }
 
 /// Features much narrower than the argument.
-pub const NARROW: [fn(&mut rand_chacha::ChaCha8Rng) -> Drawn; 8] = [
+pub const NARROW: [Family; 8] = [
     |rng| {
         // A spectral line on a smooth background.
         let (at, width, height) = (magnitude(rng, 10.0, 1e6), magnitude(rng, 1e-4, 1e-1), magnitude(rng, 0.1, 1e3));
@@ -164,7 +167,7 @@ pub const NARROW: [fn(&mut rand_chacha::ChaCha8Rng) -> Drawn; 8] = [
 ];
 
 /// Right gradients that are 0 where the function is 0 too.
-pub const OPTIMA: [fn(&mut rand_chacha::ChaCha8Rng) -> Drawn; 7] = [
+pub const OPTIMA: [Family; 7] = [
     |rng| {
         let (n, a) = (1 + (rng.random::<u32>() % 6) as usize, magnitude(rng, 1e-6, 1e6));
         drawn(
@@ -239,7 +242,7 @@ pub const OPTIMA: [fn(&mut rand_chacha::ChaCha8Rng) -> Drawn; 7] = [
 ];
 
 /// Poles, borders of the domain, roots and powers.
-pub const BORDERS: [fn(&mut rand_chacha::ChaCha8Rng) -> Drawn; 8] = [
+pub const BORDERS: [Family; 8] = [
     |rng| {
         let (border, d) = (magnitude(rng, 0.5, 100.0), magnitude(rng, 1e-9, 1e-2));
         let x = border - border * d;
@@ -319,7 +322,7 @@ pub const BORDERS: [fn(&mut rand_chacha::ChaCha8Rng) -> Drawn; 8] = [
 ];
 
 /// What else strangers write: losses, roots, norms, iterations.
-pub const COMMON: [fn(&mut rand_chacha::ChaCha8Rng) -> Drawn; 8] = [
+pub const COMMON: [Family; 8] = [
     |rng| {
         let (n, size) = (3 + (rng.random::<u32>() % 20) as usize, magnitude(rng, 1e-8, 1e8));
         let x: Vec<f64> = numbers(rng, n).iter().map(|x| x * size).collect();
@@ -459,7 +462,7 @@ pub const COMMON: [fn(&mut rand_chacha::ChaCha8Rng) -> Drawn; 8] = [
 ];
 
 /// Kinks, with a gradient that is right as a subgradient.
-pub const KINKS: [fn(&mut rand_chacha::ChaCha8Rng) -> Drawn; 4] = [
+pub const KINKS: [Family; 4] = [
     |rng| {
         let x: Vec<f64> =
             numbers(rng, 8).into_iter().enumerate().map(|(i, x)| if i % 3 == 0 { 0.0 } else { x }).collect();

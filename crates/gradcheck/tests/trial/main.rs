@@ -1,6 +1,6 @@
 //! A trial of the gradient checker: some five hundred functions, right and wrong in twelve ways, and what it says of each.
 //!
-//! `cargo test --release --test gradcheck_trial -- --nocapture` prints the table of docs/testing.md.
+//! `cargo test --release -p impasto-gradcheck --test trial -- --nocapture` prints the table of docs/testing.md.
 
 mod cancelling;
 mod faults;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use cancelling::{cancelling, wrong_by_little};
 use faults::{Fault, wrong_at_kinks};
 use functions::{Array, Function, kinked, smooth};
-use impasto::gradcheck::{GradCheck, Verdict};
+use impasto_gradcheck::{GradCheck, Verdict};
 use rayon::prelude::*;
 
 /// Functions with each of the faults that any can have.
