@@ -34,7 +34,7 @@ export class Shelf {
       node.append(...pictures.map(({ url }) => element("img", { src: url, alt: "" })), element("span", { textContent: words }));
       return element("li", {}, node);
     };
-    const pair = item("Try this pair", "Try the demo: a harbour in the style of swirls", this.demo, DEMO.content, DEMO.style);
+    const pair = item("Try this pair", "Try this pair: a harbour in the style of swirls", this.demo, DEMO.content, DEMO.style);
     pair.className = "pair";
     this.list.replaceChildren(pair, ...[DEMO.style, ...styles].map((style) =>
       item(style.name.replace(/\.[^.]*$/, ""), `Use the style ${style.name}`, () => this.choose(style), style)));
