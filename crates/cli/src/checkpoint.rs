@@ -11,14 +11,12 @@ use serde_json::{Map, Value, json};
 
 use super::error::Error;
 use super::invocation::Invocation;
+use super::options;
 use super::ranks;
 use super::record::{self, Record};
 
 /// A checkpoint is written that often where nobody says how often.
 const INTERVAL: Duration = Duration::from_secs(30);
-
-/// Settings that may be others than they were: those of the file that is written; and the weights, whose hash counts.
-const FREE: [&str; 6] = ["format", "depth", "srgb", "no-metadata", "keep-location", "weights"];
 
 /// What failed, in an error's words.
 const WRITE: &str = "write the checkpoint";
@@ -194,7 +192,8 @@ fn differences(then: &Map<String, Value>, now: &Map<String, Value>) -> Vec<Strin
         let paths: Vec<String> = inputs.iter().map(|input| text(input, "path")).collect();
         let is_path = |value: &Value| value.as_str().is_some_and(|value| paths.iter().any(|path| path == value));
         let mut settings = about.get("settings").and_then(Value::as_object).cloned().unwrap_or_default();
-        settings.retain(|name, value| !FREE.contains(&name.as_str()) && !is_path(value));
+        // Of the weights, the hash counts.
+        settings.retain(|name, value| !options::may_change(name) && name != "weights" && !is_path(value));
         settings
     };
     let (then, now) = (settings(then, &then_inputs), settings(now, &now_inputs));

@@ -28,6 +28,7 @@ mod log;
 mod loss;
 mod memory;
 mod network;
+mod options;
 mod output;
 mod pictures;
 mod plan;
@@ -135,6 +136,12 @@ fn main() -> ExitCode {
 
 /// Parses the words after `impasto`.
 fn parse(words: &[OsString]) -> Result<(Command, Invocation), clap::Error> {
+    // `help COMMAND` is `COMMAND --help`.
+    let asked: Vec<OsString> = match words.split_first() {
+        Some((first, rest)) if first == "help" => rest.iter().cloned().chain([OsString::from("--help")]).collect(),
+        _ => words.to_vec(),
+    };
+    let words = &asked[..];
     let mut command = command();
     let named = std::iter::once(OsString::from("impasto")).chain(words.iter().cloned());
     let matches = command.try_get_matches_from_mut(plan::with_job(named))?;
@@ -180,8 +187,35 @@ fn command() -> clap::Command {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
     #[test]
     fn the_arguments_are_consistent() {
-        super::command().debug_assert();
+        command().debug_assert();
+    }
+
+    /// The options of the commands that run a job, by the parser.
+    fn parsed() -> Vec<(String, bool)> {
+        let mut command = command();
+        command.build();
+        let plan = command.find_subcommand("plan").unwrap().clone();
+        let jobs = jobs::names();
+        let commands = jobs.iter().map(|job| command.find_subcommand(job).unwrap()).chain([&plan]);
+        let options = commands.flat_map(clap::Command::get_arguments);
+        let named = |option: &clap::Arg| Some((option.get_long()?.to_owned(), option.get_action().takes_values()));
+        options.filter_map(named).collect()
+    }
+
+    #[test]
+    fn every_option_has_a_row_and_every_row_is_an_option() {
+        let parsed = parsed();
+        let rows: BTreeSet<&str> = options::names().collect();
+        assert_eq!(rows.len(), options::names().count(), "each once");
+        assert_eq!(rows, parsed.iter().map(|(name, _)| name.as_str()).collect());
+        for (name, takes_value) in &parsed {
+            assert!(options::checkpoint(name).is_none_or(|value| value == *takes_value), "{name}");
+        }
     }
 }

@@ -14,21 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::invocation::Invocation;
-
-/// Options that leave every iteration as it is: where things go, what is said, and how fast.
-const WITHOUT_EFFECT: [&str; 11] = [
-    "output",
-    "save-every",
-    "log",
-    "preview",
-    "quiet",
-    "verbose",
-    "threads",
-    "memory",
-    "checkpoint",
-    "checkpoint-every",
-    "resume",
-];
+use super::options;
 
 /// What a picture is made of.
 pub(super) struct Record {
@@ -48,7 +34,7 @@ enum Weights {
 impl Record {
     pub(super) fn new(invocation: &Invocation) -> Self {
         let mut settings = invocation.settings.clone();
-        settings.retain(|name, _| !WITHOUT_EFFECT.contains(&name.as_str()));
+        settings.retain(|name, _| options::is_recorded(name));
         Self { words: without_checkpoints(&invocation.words), settings, weights: Weights::Unknown }
     }
 
@@ -139,10 +125,14 @@ fn without_checkpoints(words: &[String]) -> Vec<String> {
                 kept.push(word.clone());
                 kept.extend(words.by_ref().cloned());
             }
-            "--checkpoint" | "--checkpoint-every" => drop(words.next()),
-            "--resume" => {}
-            other if other.starts_with("--checkpoint=") || other.starts_with("--checkpoint-every=") => {}
-            _ => kept.push(word.clone()),
+            _ => match word
+                .strip_prefix("--")
+                .map(|option| option.split_once('=').map_or((option, false), |(name, _)| (name, true)))
+            {
+                Some((name, false)) if options::checkpoint(name) == Some(true) => drop(words.next()),
+                Some((name, _)) if options::checkpoint(name).is_some() => {}
+                _ => kept.push(word.clone()),
+            },
         }
     }
     kept

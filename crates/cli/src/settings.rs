@@ -10,6 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use serde_json::{Map, Value};
 
 use super::error::Error;
+use super::options;
 use super::transfer;
 
 /// Options by their long names, such as `style-size`: a flag is `true`, an option that was given several times a list.
@@ -127,12 +128,9 @@ pub(super) fn is_flag(arg: &Arg) -> bool {
 #[derive(Clone, Default)]
 pub(super) struct TransferOptions(pub(super) Settings);
 
-/// Options that mean one file each, so that they cannot be the same for several pictures.
-pub(super) const OF_ONE_FILE: [&str; 5] = ["output", "log", "checkpoint", "checkpoint-every", "resume"];
-
 impl Args for TransferOptions {
     fn augment_args(command: Command) -> Command {
-        let shared = options().filter(|arg| !OF_ONE_FILE.contains(&name(arg)));
+        let shared = options().filter(|arg| options::is_shared(name(arg)));
         // After the command's own, in their order.
         command.args(shared.enumerate().map(|(index, arg)| arg.clone().display_order(100 + index)))
     }
@@ -145,7 +143,7 @@ impl Args for TransferOptions {
 impl FromArgMatches for TransferOptions {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut settings = of_matches(matches);
-        settings.retain(|name, _| !OF_ONE_FILE.contains(&name.as_str()));
+        settings.retain(|name, _| options::is_shared(name));
         Ok(Self(settings))
     }
 

@@ -17,6 +17,7 @@ use super::drive::Driver;
 use super::error::Error;
 use super::interrupt;
 use super::job::JobCommand;
+use super::options;
 use super::print::{json_line, note, result};
 use super::ranks;
 use super::record::Record;
@@ -228,9 +229,9 @@ impl Arguments {
         let transfer = settings::parse(&line)?;
         // As the parser gives them back, equal settings are equal.
         settings = settings::of_words(&line)?;
-        // The largest picture that there is memory for is another with other memory.
-        let is_largest = settings.get("size").is_some_and(|size| size == "max");
-        settings.retain(|name, _| !NOT_IN_THE_PICTURE.contains(&name.as_str()) || is_largest && name == "memory");
+        // The largest picture is as large as the memory lets it be.
+        let largest = settings.get("size").is_some_and(|size| size == "max");
+        settings.retain(|name, _| options::is_recorded(name) || largest && name == "memory");
         let inputs = transfer.inputs()?;
         let weights = transfer.network_arguments().find(true)?.source;
         let provenance = Record::of_transfer(words(job, &settings)?, settings, &inputs, &weights)?.provenance()?;
@@ -284,10 +285,6 @@ impl State {
         }
     }
 }
-
-/// Options on which the picture does not depend.
-const NOT_IN_THE_PICTURE: [&str; 8] =
-    ["output", "memory", "preview", "quiet", "verbose", "threads", "save-every", "log"];
 
 /// Whether a picture is there that was made so.
 fn is_there(path: &Path, wanted: &Provenance) -> bool {

@@ -4,67 +4,15 @@ use clap::Arg;
 use serde_json::{Value, json};
 
 use crate::error::Error;
+use crate::options::{self, is_offered};
 use crate::settings::{self, Settings};
-
-/// Options of `transfer` that a job may have: none names a file, and none is about the machine.
-const OFFERED: [&str; 30] = [
-    "size",
-    "style-size",
-    "scales",
-    "init",
-    "steps",
-    "optimizer",
-    "lr",
-    "tolerance",
-    "average",
-    "clamp",
-    "no-clamp",
-    "seed",
-    "depth",
-    "srgb",
-    "no-metadata",
-    "keep-location",
-    "preset",
-    "strength",
-    "finish",
-    "blend",
-    "colors",
-    "color-map",
-    "style-loss",
-    "paint-transparent",
-    "content-layers",
-    "style-layers",
-    "content-weight",
-    "style-weight",
-    "tv-weight",
-    "pool",
-];
 
 /// The starts that are no file.
 const STARTS: [&str; 3] = ["content", "noise", "style"];
 
 fn offered() -> impl Iterator<Item = &'static Arg> {
-    settings::options().filter(|arg| arg.get_long().is_some_and(|name| OFFERED.contains(&name)))
+    settings::options().filter(|arg| arg.get_long().is_some_and(is_offered))
 }
-
-/// What people call options whose names are short for the command line.
-const LABELS: [(&str, &str); 15] = [
-    ("init", "Start from"),
-    ("steps", "Iterations"),
-    ("lr", "Learning rate"),
-    ("average", "Average the last pictures"),
-    ("clamp", "Keep pixels in range"),
-    ("no-clamp", "Let pixels leave the range"),
-    ("seed", "Random seed"),
-    ("depth", "Bits per colour"),
-    ("srgb", "Write sRGB"),
-    ("no-metadata", "Leave out metadata"),
-    ("keep-location", "Keep the location"),
-    ("color-map", "Colour mapping"),
-    ("tv-weight", "Smoothness weight"),
-    ("pool", "Pooling"),
-    ("style-loss", "Style statistics"),
-];
 
 /// The widget of an option: a switch, a choice among its values, a number, or text.
 fn kind(arg: &Arg, values: &[String]) -> &'static str {
@@ -87,13 +35,9 @@ pub(super) fn described() -> Value {
             _ => arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
         };
         let (help, otherwise) = without_default(&arg.get_help().map(ToString::to_string).unwrap_or_default());
-        let label = LABELS
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map_or_else(|| spelt_out(name), |(_, label)| (*label).into());
         json!({
             "name": name,
-            "label": label,
+            "label": options::label(name),
             "group": arg.get_help_heading().unwrap_or("Painting"),
             "help": help,
             "kind": kind(arg, &values),
@@ -113,20 +57,13 @@ fn without_default(help: &str) -> (String, Option<String>) {
     }
 }
 
-/// A name as a label: `content-layers` is "Content layers".
-fn spelt_out(name: &str) -> String {
-    let words = name.replace('-', " ");
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
 /// Settings as the command's parser gives them back.
 ///
 /// # Errors
 /// In the command's words: if the option does not exist, its value is invalid, or a job may not have it.
 pub(super) fn checked(given: &Settings) -> Result<Settings, Error> {
     let words = settings::words(given)?;
-    let refused = |name: &&String| !OFFERED.contains(&name.as_str()) && !given[name.as_str()].is_null();
+    let refused = |name: &&String| !is_offered(name) && !given[name.as_str()].is_null();
     if let Some(name) = given.keys().find(refused) {
         return Err(Error::Usage(format!(
             "--{name} is for the command line alone; a job of the studio cannot have it"
@@ -148,7 +85,7 @@ pub(super) fn checked(given: &Settings) -> Result<Settings, Error> {
 /// The settings of a picture that impasto made, as far as a job may have them.
 pub(super) fn of_picture(words: &[String]) -> Result<Settings, Error> {
     let mut settings = settings::of_words(words)?;
-    settings.retain(|name, _| OFFERED.contains(&name.as_str()));
+    settings.retain(|name, _| is_offered(name));
     if settings.get("init").and_then(Value::as_str).is_some_and(|init| !STARTS.contains(&init)) {
         settings.remove("init");
     }
@@ -167,7 +104,6 @@ mod tests {
 
     #[test]
     fn every_option_offered_is_one_of_the_commands() {
-        assert_eq!(offered().count(), OFFERED.len());
         let described = described();
         let described = described.as_array().unwrap();
         assert!(described.iter().all(|option| option["help"].as_str().is_some_and(|help| help.len() > 10)));
