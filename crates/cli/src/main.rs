@@ -136,6 +136,12 @@ fn main() -> ExitCode {
 
 /// Parses the words after `impasto`.
 fn parse(words: &[OsString]) -> Result<(Command, Invocation), clap::Error> {
+    // `help COMMAND` is `COMMAND --help`.
+    let asked: Vec<OsString> = match words.split_first() {
+        Some((first, rest)) if first == "help" => rest.iter().cloned().chain([OsString::from("--help")]).collect(),
+        _ => words.to_vec(),
+    };
+    let words = &asked[..];
     let mut command = command();
     let named = std::iter::once(OsString::from("impasto")).chain(words.iter().cloned());
     let matches = command.try_get_matches_from_mut(plan::with_job(named))?;

@@ -55,11 +55,17 @@ pub(super) struct Arguments {
 
     /// Colours: the style's, or the photo's with the painting's lightness (content), or the photo's, applied to the style first
     /// (match); or only recolour the photo with the style's colours (only)
-    #[arg(long, value_name = "style|content|match|only", default_value = "style", hide_possible_values = true)]
+    #[arg(
+        long,
+        alias = "colours",
+        value_name = "style|content|match|only",
+        default_value = "style",
+        hide_possible_values = true
+    )]
     colors: ColorsFrom,
 
     /// How `match` and `only` map colours: by principal axes (pca) or channel by channel (cholesky) [default: pca]
-    #[arg(long, value_name = "pca|cholesky", value_parser = names::<ColourMap>(), hide_possible_values = true)]
+    #[arg(long, alias = "colour-map", value_name = "pca|cholesky", value_parser = names::<ColourMap>(), hide_possible_values = true)]
     color_map: Option<ColourMap>,
 
     /// CONTENT's regions, as a picture in a few flat colours; regions are matched by colour

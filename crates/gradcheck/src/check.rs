@@ -65,7 +65,7 @@ impl GradCheck {
     /// The first step of an input's elements. By default it is a hundredth of the root mean square of
     /// the input's elements (0.01 for an input of zeros). Steps shrink from there, by 4 each time and 4 million in all,
     /// until the slopes are precise. A slope that seems wrong is measured again with steps in proportion to its own
-    /// element, from 11 times as large down to a four-thousandth.
+    /// element, from a ninth of it down to where numbers end, some 1e-14 of it.
     ///
     /// # Panics
     /// If `eps` is not a positive number.

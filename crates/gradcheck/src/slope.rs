@@ -10,8 +10,9 @@
 //! is 0 where f is smooth, and what is left at a kink is the jump of the slope.
 //!
 //! There are two ways through the steps. [`quick`] begins with the largest, stops as soon as all is precise, and takes
-//! rounding to be that of f64. That is enough to say that a gradient is right: a slope that is fooled does not agree to
-//! eight digits. Before anything else is said, [`careful`] looks at steps of all sizes; measures how much noise the
+//! rounding to be that of f64. A pair of values at a far smaller step confirms what it finds, since large steps jump over a
+//! feature that is narrower than they are. Before anything else is said, [`careful`] looks at steps of all sizes, down to
+//! the smallest by which the number moves exactly; measures how much noise the
 //! values carry (a function that computes in f32 inside is flat over small steps, and has no slope there); and believes
 //! an extrapolation from large steps only if the small steps do not contradict it (1/x has a pole that large steps
 //! jump over).

@@ -95,7 +95,8 @@ fn mistakes_are_named() {
 fn the_loss_that_is_told_never_rises_with_lbfgs() {
     let mut trials = 0;
     for words in [
-        "transfer content.png style.png --size 32 --scales 16,32 --steps 40,40 --optimizer lbfgs --preset gatys",
+        "transfer content.png style.png --size 32 --scales 16,32 --steps 40,40 --optimizer lbfgs --preset gatys \
+         --content-layers relu2_1 --style-layers relu1_1,relu2_1",
         "transfer content.png style.png --size 32 --scales 1 --steps 60 --init noise",
         "texture style.png --size 32 --example-size 28 --steps 60 --seed 3",
         "invert content.png --layer relu3_1 --size 32 --steps 60",

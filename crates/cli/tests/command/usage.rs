@@ -124,3 +124,16 @@ fn cut_short(from: &str, to: &std::path::Path, layers: &[&str]) {
     let kept = arrays(from.as_ref()).into_iter().filter(|(name, _)| wanted(name));
     write_arrays(to, &kept.collect::<BTreeMap<_, _>>());
 }
+
+#[test]
+fn help_of_a_command_and_british_spelling() {
+    let shop = Workshop::new();
+    for (asked, usual) in
+        [("help", "--help"), ("help transfer", "transfer --help"), ("help weights fetch", "weights fetch --help")]
+    {
+        let said = |words: &str| shop.impasto(words).assert().success().get_output().stdout.clone();
+        assert_eq!(said(asked), said(usual), "{asked}");
+    }
+    let american = shop.picture("--colors match --color-map cholesky");
+    assert_eq!(shop.picture("--colours match --colour-map cholesky"), american);
+}
