@@ -256,7 +256,7 @@ impl Job for Painted<'_> {
             None => recipe.method.optimizer(recipe.rate.for_spread(network.spread()), steps, bounds),
         };
         let (carries, execution) = (finish.is_none(), execution.clone());
-        Ok(Stage { optimizer, execution, carries, ..Stage::new(canvas, objective, network, steps) })
+        Ok(Stage { execution, optimizer, carries, ..Stage::new(canvas, objective, network, steps) })
     }
 
     fn finished(&self, picture: Picture) -> Picture {
