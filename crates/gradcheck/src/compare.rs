@@ -800,7 +800,9 @@ fn coarse_throughout(entries: &mut [Entry]) {
         let [left, right] = entry.sides;
         // Steps that balance noise and bends leave the root of the noise.
         let shown = 10.0 * entry.uncertainty + noise.sqrt() * entry.scale;
-        let allowed = if entry.noise > COARSE { shown.min(HIDDEN * entry.scale) } else { HIDDEN * entry.scale };
+        // What is undecided stays so, by another name; what was called wrong has to be near.
+        let is_near = entry.noise > COARSE && entry.verdict == Verdict::Wrong;
+        let allowed = if is_near { shown.min(HIDDEN * entry.scale) } else { HIDDEN * entry.scale };
         // Not where it is a kink of its own.
         let is_smooth = entry.verdict == Verdict::Undecided || (right - left).abs() <= allowed;
         if entry.absolute_error() <= noise.min(1e-6) * entry.scale && is_smooth {
