@@ -689,7 +689,7 @@ impl GradCheck {
         let probes = [PROBE * least, if rms > 1e3 * least { PROBE * rms } else { 0.0 }];
         // The power of two below it.
         let power = f64::from_bits(least.to_bits() & 0x7FF0_0000_0000_0000);
-        let grid = if S::SINGLE || here == 0.0 { 0.0 } else { power * 2f64.powi(-51) };
+        let grid = if S::SINGLE { 0.0 } else { power * 2f64.powi(if here == 0.0 { -60 } else { -51 }) };
         self.steps_of::<S>(size, least, [least * 2f64.powi(-46), grid], probes)
     }
 
