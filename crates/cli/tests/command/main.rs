@@ -9,6 +9,7 @@ mod colours;
 mod features;
 mod figure;
 mod finish;
+mod formats;
 mod golden;
 mod help;
 mod hostile;
