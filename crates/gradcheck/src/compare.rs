@@ -689,7 +689,7 @@ impl GradCheck {
         let probes = [PROBE * least, if rms > 1e3 * least { PROBE * rms } else { 0.0 }];
         // The power of two below it.
         let power = f64::from_bits(least.to_bits() & 0x7FF0_0000_0000_0000);
-        let grid = if S::SINGLE || here == 0.0 { 0.0 } else { power * 2f64.powi(-51) };
+        let grid = if S::SINGLE { 0.0 } else { power * 2f64.powi(if here == 0.0 { -60 } else { -51 }) };
         self.steps_of::<S>(size, least, [least * 2f64.powi(-46), grid], probes)
     }
 
@@ -800,7 +800,9 @@ fn coarse_throughout(entries: &mut [Entry]) {
         let [left, right] = entry.sides;
         // Steps that balance noise and bends leave the root of the noise.
         let shown = 10.0 * entry.uncertainty + noise.sqrt() * entry.scale;
-        let allowed = if entry.noise > COARSE { shown.min(HIDDEN * entry.scale) } else { HIDDEN * entry.scale };
+        // What is undecided stays so, by another name; what was called wrong has to be near.
+        let is_near = entry.noise > COARSE && entry.verdict == Verdict::Wrong;
+        let allowed = if is_near { shown.min(HIDDEN * entry.scale) } else { HIDDEN * entry.scale };
         // Not where it is a kink of its own.
         let is_smooth = entry.verdict == Verdict::Undecided || (right - left).abs() <= allowed;
         if entry.absolute_error() <= noise.min(1e-6) * entry.scale && is_smooth {

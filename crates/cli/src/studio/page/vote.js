@@ -6,8 +6,14 @@ import { $ } from "./dom.js";
 let question = null;
 let answered = 0;
 
+// Answers count once both pictures are there.
+function setQuestion(name) {
+  question = name;
+  for (const side of ["left", "neither", "right"]) $(`answer-${side}`).disabled = !name;
+}
+
 async function next() {
-  question = null;
+  setQuestion(null);
   try {
     const asked = await api.question();
     const load = (side) => {
@@ -16,7 +22,7 @@ async function next() {
     };
     $("pair").hidden = false;
     await Promise.all([load("left"), load("right")]);
-    question = asked.question;
+    setQuestion(asked.question);
     $("answers").hidden = false;
     $("problem").textContent = "";
   } catch (error) {
@@ -28,7 +34,7 @@ async function next() {
 async function answer(better) {
   if (!question) return;
   const asked = question;
-  question = null;
+  setQuestion(null);
   try {
     await api.answer(asked, better);
     answered++;
