@@ -1,4 +1,4 @@
-//! Numeric gradient testing: [`impasto_gradcheck`], and with it functions on the [`Tape`].
+//! Numeric gradient testing: [`impasto_gradcheck`], and with it functions on the [`Tape`](crate::tape::Tape).
 //!
 //! That crate checks plain functions, whose names are here too: [`check_fn`], [`GradCheck::check_vjp`] and the rest. This module
 //! adds [`TapeCheck`], and [`registry`]: every operation and objective of impasto with the cases that its gradient is

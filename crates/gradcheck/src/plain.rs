@@ -193,7 +193,7 @@ impl GradCheck {
     }
 
     /// Checks that `gradient` is the gradient of `f` at `x`, where `f` gives a number. Slopes, kinks, rounding and
-    /// reports are those of [`GradCheck::check`]; only no operation can be named.
+    /// reports are those of a check of a function on a tape; only no operation can be named.
     ///
     /// ```
     /// use impasto_gradcheck::GradCheck;

@@ -100,7 +100,7 @@ pub struct Precision {
 /// The steps that make sense along a line.
 #[derive(Clone, Copy, Debug)]
 pub struct Steps {
-    /// The first step of [`quick`].
+    /// The first step of `quick`.
     pub first: f64,
     /// A small step: a hundredth of the smallest number that moves.
     pub smallest: f64,
