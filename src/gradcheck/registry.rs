@@ -675,6 +675,8 @@ mod tests {
     #[test]
     fn every_operation_and_objective_is_listed_and_nothing_else() {
         let exported = include_str!("../ops/mod.rs").lines().filter_map(|line| line.strip_prefix("pub use "));
+        // What users choose by comes from the kernels.
+        let exported = exported.filter(|line| !line.starts_with("crate::"));
         let names = exported.flat_map(|line| {
             let names = line.trim_end_matches(';').split_once("::").expect("module::names").1;
             names.trim_matches(['{', '}']).split(", ").map(String::from).collect::<Vec<_>>()

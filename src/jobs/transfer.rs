@@ -209,14 +209,16 @@ impl Job for Painted<'_> {
         let whole = content.height().max(content.width());
         let scaled = |picture: &Picture| {
             let own = picture.height().max(picture.width());
-            picture.clone().fitted(longest(own, side, whole)).with_hidden_filled()
+            picture.clone().fitted(longest(own, side, whole))
         };
-        let content = scaled(content);
+        // Transparent pixels that are painted like others have the colours that they hide.
+        let content = if *paint_transparent { scaled(content) } else { scaled(content).with_hidden_filled() };
         let coloured = |style: Picture| match colours {
             Colours::Match(map) => style.in_colours_of(&[(&content, 1.0)], *map),
             Colours::Style | Colours::Content => style,
         };
-        let styles: Vec<_> = styles.iter().map(|(style, share)| (coloured(scaled(style)), *share)).collect();
+        let styles: Vec<_> =
+            styles.iter().map(|(style, share)| (coloured(scaled(style).with_hidden_filled()), *share)).collect();
         let size = [content.height(), content.width()];
         let resized =
             |picture: &Picture| Canvas::painted(picture.clone().with_hidden_filled(), size, &network, Units::Input, 0);

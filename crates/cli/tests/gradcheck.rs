@@ -163,7 +163,7 @@ fn programs_that_fail_get_a_sentence() {
         (
             "gives too few",
             [inputs, value, "echo '{\"gradient\":[]}'"],
-            "no list with one array for each of the inputs (1)",
+            "is not a list with one array for each of the inputs (1)",
         ),
     ] {
         let failed = exec(&script(folder.path(), inputs, value, gradient)).assert().code(1).stdout("");

@@ -697,16 +697,11 @@ impl GradCheck {
     pub fn steps_along<S: Function>(&self, x: &ArrayD<f64>, u: &ArrayD<f64>) -> Steps {
         let rms = root_mean_square(x.iter().copied());
         let size = if rms > 0.0 { rms } else { 1.0 };
-        let (mut least, mut most) = (f64::INFINITY, 0.0f64);
-        for (x, u) in x.iter().zip(u).filter(|(x, u)| **u != 0.0 && **x != 0.0) {
-            let ratio = (x / u).abs();
-            (least, most) = (least.min(ratio), most.max(ratio));
-        }
-        if !least.is_finite() || most == 0.0 {
-            (least, most) = (size, size);
-        }
-        let floor = (least * 2f64.powi(-46)).max(most * 2f64.powi(-48));
-        self.steps_of::<S>(size, least, [floor, 0.0], [PROBE * size, 0.0])
+        let ratios = x.iter().zip(u).filter(|(x, u)| **u != 0.0 && **x != 0.0).map(|(x, u)| (x / u).abs());
+        let least = ratios.fold(f64::INFINITY, f64::min);
+        let least = if least.is_finite() { least } else { size };
+        // `careful` ends at a share of the least step, however far apart the elements are.
+        self.steps_of::<S>(size, least, [0.0, 0.0], [PROBE * size, 0.0])
     }
 
     fn steps_of<S: Function>(&self, size: f64, least: f64, [floor, grid]: [f64; 2], probes: [f64; 2]) -> Steps {

