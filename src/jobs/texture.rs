@@ -172,7 +172,7 @@ impl Job for Synthesised<'_> {
         let Texture { example, network, layers, seamless, method, rate, clamp, seed, execution, .. } = &self.texture;
         let Scale { side, steps, .. } = self.work.scales[index];
         let whole = example.height().max(example.width());
-        let example = (*example).clone().fitted(self.texture.example_side(side, whole)).with_hidden_filled();
+        let example = (*example).clone().with_hidden_filled().fitted(self.texture.example_side(side, whole));
         let objective = texture_by(execution, network, network.normalise(&example.rgb.view()), layers)?;
         let network = if *seamless { (*network).clone().seamless() } else { (*network).clone() };
         let size = self.texture.size_at(side);
@@ -188,7 +188,7 @@ impl Job for Synthesised<'_> {
         let Texture { example, size: [height, width], histogram, .. } = &self.texture;
         let mut rgb = picture.resized(*height, *width).rgb;
         if *histogram {
-            rgb = match_histogram(&rgb, &example.rgb);
+            rgb = match_histogram(&rgb, &(*example).clone().with_hidden_filled().rgb);
         }
         Picture { profile: example.profile.clone(), ..Picture::new(rgb) }
     }

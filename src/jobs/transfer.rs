@@ -207,21 +207,21 @@ impl Job for Painted<'_> {
         let network = self.transfer.network.clone().with_pooling(recipe.pooling);
         let Scale { side, steps, finish } = self.work.scales[index];
         let whole = content.height().max(content.width());
-        let scaled = |picture: &Picture| {
+        let scaled = |picture: Picture| {
             let own = picture.height().max(picture.width());
-            picture.clone().fitted(longest(own, side, whole))
+            picture.fitted(longest(own, side, whole))
         };
-        // Transparent pixels that are painted like others have the colours that they hide.
-        let content = if *paint_transparent { scaled(content) } else { scaled(content).with_hidden_filled() };
+        // Filled before they are resized, since nearly transparent pixels have some weight there.
+        let filled = |picture: &Picture| picture.clone().with_hidden_filled();
+        // Transparent pixels that are to be painted are painted in the colours that they have.
+        let content = scaled(if *paint_transparent { (*content).clone() } else { filled(content) });
         let coloured = |style: Picture| match colours {
             Colours::Match(map) => style.in_colours_of(&[(&content, 1.0)], *map),
             Colours::Style | Colours::Content => style,
         };
-        let styles: Vec<_> =
-            styles.iter().map(|(style, share)| (coloured(scaled(style).with_hidden_filled()), *share)).collect();
+        let styles: Vec<_> = styles.iter().map(|(style, share)| (coloured(scaled(filled(style))), *share)).collect();
         let size = [content.height(), content.width()];
-        let resized =
-            |picture: &Picture| Canvas::painted(picture.clone().with_hidden_filled(), size, &network, Units::Input, 0);
+        let resized = |picture: &Picture| Canvas::painted(filled(picture), size, &network, Units::Input, 0);
         let canvas = match (so_far, start) {
             (Some(canvas), _) => canvas.resized(size),
             (None, Start::Content) => Canvas::of(&content, &network),

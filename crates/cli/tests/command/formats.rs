@@ -115,7 +115,7 @@ fn a_folder_s_pictures_are_all_that_are_read_when_named() {
         std::fs::write(shop.path("photos").join(name), "no picture").unwrap();
     }
     let thin = data("vgg19-thin.npz");
-    let rest = format!("--size 32 --steps 1 --weights {thin}");
+    let rest = format!("--size 24 --steps 1 --weights {thin}");
     let words = format!("batch photos --style style.png -o out {rest} --dry-run");
     let note = "note: passed over in photos, by their names no pictures: x.avif, y.txt\n";
     let output = shop.impasto(&format!("{words} --json")).assert().success().get_output().clone();
@@ -235,7 +235,7 @@ fn what_transparent_pixels_hide_does_not_matter() {
     };
     for words in [
         "transfer content.png hole-style.png --size 0",
-        "transfer content.png hole-style.png --size 28",
+        "transfer content.png hole-style.png --size 24",
         "transfer content.png hole-style.png --size 0 --scales 24,32 --style-size 24",
         "transfer content.png hole-style.png --size 0 --colors match",
         "transfer content.png hole-style.png --size 0 --init style",
