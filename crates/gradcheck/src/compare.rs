@@ -701,7 +701,8 @@ impl GradCheck {
         let least = ratios.fold(f64::INFINITY, f64::min);
         let least = if least.is_finite() { least } else { size };
         // `careful` ends at a share of the least step, however far apart the elements are.
-        self.steps_of::<S>(size, least, [0.0, 0.0], [PROBE * size, 0.0])
+        let probe = if size > 1e3 * least { least } else { size };
+        self.steps_of::<S>(size, least, [0.0, 0.0], [PROBE * probe, 0.0])
     }
 
     fn steps_of<S: Function>(&self, size: f64, least: f64, [floor, grid]: [f64; 2], probes: [f64; 2]) -> Steps {

@@ -49,13 +49,12 @@ impl Noise {
 /// The noise of each component of `f`. Also says how often `f` was called.
 pub(crate) fn measure(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps) -> (Vec<Noise>, usize) {
     let top = steps.first.max(steps.smallest);
-    let is_single = steps.unit > f64::EPSILON;
     // No simple fraction, so that rounded arguments do not fall on the grid of a coarser type.
     let mut next = 10.618_034 * top;
     // Along a line that moves several numbers the steps of their coarse rounding become rare before they end.
     let floor = if steps.grid > 0.0 { steps.floor } else { steps.floor.max(steps.smallest / 20_000.0) };
     let (mut looks, mut calls) = (Vec::new(), 0);
-    while looks.len() < 20 && (looks.len() < 5 || (next > floor && !is_single)) {
+    while looks.len() < 20 && (looks.len() < 5 || next > floor) {
         let distance = steps.exact(next);
         let mut values: Vec<_> = (1..=POINTS).map(|k| f(k as f64 * distance)).collect();
         calls += POINTS;

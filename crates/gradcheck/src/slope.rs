@@ -214,7 +214,7 @@ pub fn careful(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps
     // Along a line that moves several numbers the steps of their coarse rounding become rare before they end.
     let floor = if steps.grid > 0.0 { steps.floor } else { steps.floor.max(steps.smallest / 4096.0) };
     let mut rows = Vec::new();
-    while rows.len() < 60 && (rows.len() < ROWS || (step > floor && !is_single)) {
+    while rows.len() < 60 && (rows.len() < ROWS || step > floor) {
         let exact = steps.exact(step);
         rows.push((exact, f(-exact), f(exact)));
         step /= RATIO;
