@@ -48,9 +48,10 @@ has_pip() {
 }
 
 # What the crate `mpi` reads mpi.h by.
+# libclang-cpp, which other packages bring, is another library.
 has_libclang() {
-    for file in "${LIBCLANG_PATH:-/nowhere}"/libclang* /usr/lib/llvm-*/lib/libclang*.so* /usr/lib*/libclang*.so* \
-        /usr/lib/*/libclang*.so* /opt/homebrew/opt/llvm/lib/libclang*; do
+    for file in "${LIBCLANG_PATH:-/nowhere}"/libclang[.-][0-9s]* /usr/lib/llvm-*/lib/libclang[.-][0-9s]* /usr/lib*/libclang[.-][0-9s]* \
+        /usr/lib/*/libclang[.-][0-9s]* /opt/homebrew/opt/llvm/lib/libclang*; do
         [ -e "$file" ] && return 0
     done
     return 1
