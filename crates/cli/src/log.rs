@@ -1,12 +1,12 @@
 //! The log of a run: one JSON object a line.
 
 use std::fs::{File, OpenOptions};
-use std::io::{LineWriter, Write};
+use std::io::{ErrorKind, LineWriter, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use impasto::run::{Progress, Run, Stop, Watcher};
-use impasto::{check_writable, write_atomically};
+use impasto::{check_writable, remove_left_behind};
 use serde_json::{Map, Value};
 
 use super::error::Error;
@@ -17,17 +17,22 @@ const WRITE: &str = "write the log";
 
 /// Writes a line for each iteration, as soon as it is made.
 ///
-/// The file is made with the first line: a job that is refused leaves none, and the log from before as it was.
+/// The file is made with the first line: a job that is refused leaves none, and the log from before as it was. A run goes
+/// on without its log where that is a pipe whose reader has gone.
 pub(super) struct Log {
     path: PathBuf,
     file: Option<LineWriter<File>>,
+    /// Whether anybody reads, where the log is a pipe.
+    has_readers: bool,
 }
 
 impl Log {
     /// A log in a folder that is there.
     pub(super) fn new(path: &Path) -> Result<Self, Error> {
         check_writable(path).map_err(|why| Error::file(WRITE, path, why))?;
-        Ok(Self { path: path.into(), file: None })
+        // Of a run that was killed as it tried; in a folder that cannot be listed it stays.
+        let _ = remove_left_behind(path);
+        Ok(Self { path: path.into(), file: None, has_readers: true })
     }
 
     /// Goes on with a log: keeps its lines up to an iteration, if there are any, and leaves out what was written after.
@@ -41,8 +46,9 @@ impl Log {
         let lines = text.split_inclusive(|&byte| byte == b'\n');
         let kept = lines.take_while(|line| number(line).is_some_and(|number| number <= iteration as u64));
         let kept: usize = kept.map(<[u8]>::len).sum();
-        write_atomically(&self.path, |file| file.write_all(&text[..kept])).map_err(failed)?;
+        // Cutting the end off leaves nothing half-written, even if the process is killed here.
         let file = OpenOptions::new().append(true).open(&self.path).map_err(failed)?;
+        file.set_len(kept as u64).map_err(failed)?;
         self.file = Some(LineWriter::new(file));
         Ok(())
     }
@@ -53,6 +59,9 @@ impl Log {
     }
 
     fn append(&mut self, line: &Value) -> std::io::Result<()> {
+        if !self.has_readers {
+            return Ok(());
+        }
         let file = match &mut self.file {
             Some(file) => file,
             none => {
@@ -92,6 +101,10 @@ impl Watcher for LogOfRun<'_> {
         line.extend(ranks::sent().map(|bytes| ("sent".to_owned(), bytes.into())));
         match self.log.append(&Value::Object(line)) {
             Ok(()) => ControlFlow::Continue(()),
+            Err(why) if why.kind() == ErrorKind::BrokenPipe => {
+                self.log.has_readers = false;
+                ControlFlow::Continue(())
+            }
             Err(why) => {
                 let words = format!("cannot {WRITE} {}: {why}", self.log.path.display());
                 ControlFlow::Break(Stop::Failed(words.into()))

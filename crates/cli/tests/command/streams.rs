@@ -3,6 +3,8 @@
 
 #![cfg(unix)]
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::support::{Workshop, data};
@@ -136,6 +138,21 @@ fn no_run_ends_because_nobody_can_be_told() {
             }
         }
     }
+}
+
+#[test]
+fn a_run_goes_on_when_nobody_reads_its_log() {
+    let shop = Workshop::new();
+    let words = format!("transfer content.png style.png --size 24 --steps 9 --weights {}", data("vgg19-thin.npz"));
+    shop.impasto(&format!("{words} -o whole.png")).assert().success();
+    assert!(Command::new("mkfifo").arg(shop.path("log")).status().unwrap().success());
+    let mut child = shop.std(&format!("{words} -o out.png --log log")).spawn().unwrap();
+    // One line is read, then nobody is there.
+    let mut line = String::new();
+    BufReader::new(File::open(shop.path("log")).unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("iteration"), "{line}");
+    assert!(child.wait().unwrap().success());
+    assert!(std::fs::read(shop.path("out.png")).unwrap() == std::fs::read(shop.path("whole.png")).unwrap());
 }
 
 /// The picture is the same, and what is printed of the run is lost in the middle of it.
