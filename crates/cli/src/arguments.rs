@@ -159,8 +159,8 @@ where
 #[derive(Args)]
 #[command(next_help_heading = "Objective")]
 pub(super) struct RecipeArguments {
-    /// The recipe, whose settings other options change: balanced (weights mean the same at every size), gatys (Gatys, Ecker &
-    /// Bethge 2016) or notebook (exactly the PyTorch notebook's)
+    /// The recipe, whose settings other options change: balanced (weights mean the same at every size), quick (the same with
+    /// half the iterations and no finish), gatys (Gatys, Ecker & Bethge 2016) or notebook (exactly the PyTorch notebook's)
     #[arg(
         long,
         value_name = "PRESET",

@@ -84,12 +84,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "content|noise|style|PATH", default_value = "content")]
     init: Init,
 
-    /// Finish the picture with N iterations of feature splitting; 0 leaves it out [default: auto, or 0 where
+    /// Finish the picture with N iterations of feature splitting at its size; 0 leaves it out [default: auto, or 0 where
     /// --steps is given]
     ///
-    /// The last stage, at the last size: each place is drawn towards the place of the style that is most like it, which makes
-    /// paint of what the style's statistics left as grain. auto is as the preset has it: for balanced on
-    /// trained weights 20 iterations up to 512 pixels, and fewer above.
+    /// Each place is drawn towards the place of the style that is most like it, which makes paint of what the style's
+    /// statistics leave as grain. auto is as the preset has it: for balanced on trained weights 12 iterations up to
+    /// 512 pixels, and fewer above. Where there are three scales or more, 20 iterations at the second largest come before
+    /// them, and no others at the largest unless --steps asks for them.
     #[arg(long, value_name = "auto|N")]
     finish: Option<FinishSteps>,
 
