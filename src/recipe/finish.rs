@@ -9,7 +9,7 @@ use super::{LayerWeights, Rate, Scale};
 /// L = Σ over `layers` of w·(1 − mean cosine) + `content_weight`·L_content + `style_weight`·L_style
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finish {
-    /// How many iterations at the last scale; `None` for 12, and fewer where the picture's longer side is more than 512 pixels:
+    /// How many iterations at the last scale; `None` for 16, and fewer where the picture's longer side is more than 512 pixels:
     /// see [`steps_at`](Self::steps_at).
     pub steps: Option<usize>,
     /// How many at the scale before, if there are three scales or more and the recipe's [`Steps`](super::Steps) are automatic. The finish
@@ -36,10 +36,10 @@ impl Finish {
         Self { steps: Some(steps), ..Self::default() }
     }
 
-    /// The iterations for a picture of that longer side in pixels: where none are given 12, and above 512 pixels fewer in the
-    /// proportion of the root of the side, 8 at 1024 and 6 at 2048.
+    /// The iterations for a picture of that longer side in pixels: where none are given 16, and above 512 pixels fewer in the
+    /// proportion of the root of the side, 11 at 1024 and 8 at 2048.
     pub fn steps_at(&self, side: usize) -> usize {
-        self.steps.unwrap_or_else(|| (12.0 * (512.0 / side as f64).sqrt().min(1.0)).round() as usize)
+        self.steps.unwrap_or_else(|| (16.0 * (512.0 / side as f64).sqrt().min(1.0)).round() as usize)
     }
 
     /// A transfer's scales, with those that finish it; `automatic` if the numbers of steps are.
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn large_pictures_have_fewer_iterations_unless_they_are_given() {
         let steps = |finish: &Finish| [16, 512, 1024, 2048].map(|side| finish.steps_at(side));
-        assert_eq!(steps(&Finish::default()), [12, 12, 8, 6]);
+        assert_eq!(steps(&Finish::default()), [16, 16, 11, 8]);
         assert_eq!(steps(&Finish::of(7)), [7; 4]);
     }
 

@@ -88,7 +88,7 @@ pub(super) struct Arguments {
     /// --steps is given]
     ///
     /// Each place is drawn towards the place of the style that is most like it, which makes paint of what the style's
-    /// statistics leave as grain. auto is as the preset has it: for balanced on trained weights 12 iterations up to
+    /// statistics leave as grain. auto is as the preset has it: for balanced on trained weights 16 iterations up to
     /// 512 pixels, and fewer above. Where there are three scales or more, 20 iterations at the second largest come before
     /// them, and no others at the largest unless --steps asks for them.
     #[arg(long, value_name = "auto|N")]
