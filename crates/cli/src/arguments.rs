@@ -162,10 +162,10 @@ where
 #[derive(Args)]
 #[command(next_help_heading = "Objective")]
 pub(super) struct RecipeArguments {
-    /// Recipe: balanced, gatys or notebook
+    /// Recipe: balanced, quick, gatys or notebook
     ///
-    /// Other options change its settings. balanced: weights mean the same at every size. gatys: Gatys, Ecker & Bethge 2016.
-    /// notebook: exactly the PyTorch notebook's.
+    /// Other options change its settings. balanced: weights mean the same at every size. quick: the same with half the
+    /// iterations and no finish. gatys: Gatys, Ecker & Bethge 2016. notebook: exactly the PyTorch notebook's.
     #[arg(
         long,
         value_name = "PRESET",

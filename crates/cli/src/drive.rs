@@ -446,6 +446,11 @@ impl Driver {
         };
         record.set("scales", each(|scale| scale.side));
         record.set("steps", each(|scale| scale.steps));
+        let finish = run.scales().iter().filter(|scale| scale.finish);
+        let finish: Vec<_> = finish.map(|scale| format!("{} at {}", scale.steps, scale.side)).collect();
+        if !finish.is_empty() {
+            record.set("finish", finish.join(", "));
+        }
         self.options.provenance = Some(record.provenance()?);
         let Some(keeper) = &mut self.checkpoints else { return Ok(()) };
         if keeper.go_on(record, run)? {

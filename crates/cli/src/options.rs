@@ -101,7 +101,7 @@ const SECTIONS: &[Section] = {
                 row("strength", Picture, Studio(Number)).common(),
                 row("style-size", Picture, Studio(Integer)).common(),
                 row("blend", Picture, Studio(Text)).common(),
-                row("preset", Picture, Studio(Choice)),
+                row("preset", Picture, Studio(Choice)).common(),
             ],
         },
         Section {

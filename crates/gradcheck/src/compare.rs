@@ -752,7 +752,9 @@ impl GradCheck {
             || numeric.error <= digits * own
             || numeric.error <= beside * typical
             || (own <= resolved && numeric.error <= nothing * numeric.natural);
-        let coarse = is_coarse && numeric.error <= 0.1 * own.max(typical);
+        let coarse = is_coarse && numeric.error <= 0.025 * own.max(typical);
+        // The noise of coarse values was measured, and not only estimated.
+        let doubt = if is_coarse { 5.0 } else { 10.0 };
         let agrees = error <= asked.max(resolved) && known;
         let verdict = if !analytic.is_finite() {
             Verdict::Wrong
@@ -766,9 +768,9 @@ impl GradCheck {
             if between { self.at_kink() } else { Verdict::Wrong }
         } else if agrees {
             Verdict::Agrees
-        } else if coarse && error <= 10.0 * numeric.error + off {
+        } else if coarse && error <= asked.max(resolved) {
             Verdict::Coarse
-        } else if error <= 10.0 * numeric.error + off || numeric.value.is_nan() || numeric.is_supported(analytic) {
+        } else if error <= doubt * numeric.error + off || numeric.value.is_nan() || numeric.is_supported(analytic) {
             Verdict::Undecided
         } else {
             Verdict::Wrong
@@ -801,12 +803,17 @@ fn coarse_throughout(entries: &mut [Entry]) {
         let allowed = if is_near { shown.min(HIDDEN * entry.scale) } else { HIDDEN * entry.scale };
         // Not where it is a kink of its own.
         let is_smooth = entry.verdict == Verdict::Undecided || (right - left).abs() <= allowed;
-        if entry.absolute_error() <= noise.min(1e-6) * entry.scale && is_smooth {
+        let hidden = noise.min(1e-6) * entry.scale;
+        if entry.absolute_error() <= hidden && is_smooth {
             // Too small to be seen in such values.
             entry.verdict = Verdict::Agrees;
         } else if entry.absolute_error() <= allowed && is_smooth {
             entry.verdict = Verdict::Coarse;
+        } else {
+            continue;
         }
+        // The report must not show an error above what was allowed.
+        entry.tolerance = entry.tolerance.max(if entry.verdict == Verdict::Agrees { hidden } else { allowed });
     }
 }
 

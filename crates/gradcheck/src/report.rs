@@ -127,7 +127,8 @@ pub struct Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let worst = self.worst.as_ref().map_or(0.0, Entry::relative_error);
-        write!(f, "{} slopes agree, worst relative error {worst:.1e}", self.compared)?;
+        let slopes = if self.compared == 1 { "slope agrees" } else { "slopes agree" };
+        write!(f, "{} {slopes}, worst relative error {worst:.1e}", self.compared)?;
         if !self.subgradients.is_empty() {
             write!(f, "; {} lie at kinks", self.subgradients.len())?;
         }
@@ -220,8 +221,8 @@ fn hint(analytic: f64, numeric: f64) -> &'static str {
     }
 }
 
-/// Why a gradient is not to be trusted.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+/// Why a gradient is not to be trusted. `Debug` prints what `Display` does, so that `unwrap` panics with the table.
+#[derive(Clone, PartialEq, thiserror::Error)]
 pub enum Failure {
     /// Slopes disagree, or cannot be compared.
     #[error("{}", slopes_text(.entries, *.compared, .culprits))]
@@ -322,6 +323,12 @@ pub enum Rule {
     /// Gradients add up: what another operation has contributed stays.
     #[error("does not add to the gradient that other operations have contributed; see Cotangents::write")]
     Accumulates,
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Failure {

@@ -22,6 +22,7 @@ mod memory;
 mod network;
 mod not_finite;
 mod overwrites;
+mod permissions;
 mod pictures;
 mod reference;
 mod same_bits;

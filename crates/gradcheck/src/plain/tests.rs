@@ -337,3 +337,46 @@ fn jacobians_and_products_have_their_shapes() {
     let none = hessian_vector(of_waves, &[0.3][..], &[0.0][..]);
     assert_eq!((none.values[[0]], none.errors[[0]]), (0.0, 0.0));
 }
+
+/// The root of m³ + m = x by bisection to a tolerance.
+fn bisected(x: f64, tolerance: f64) -> f64 {
+    let (mut low, mut high) = (-10.0, 10.0);
+    while high - low > tolerance {
+        let middle = f64::midpoint(low, high);
+        *(if middle.powi(3) + middle < x { &mut low } else { &mut high }) = middle;
+    }
+    f64::midpoint(low, high)
+}
+
+#[test]
+fn a_wrong_gradient_of_a_coarse_function_is_not_called_right() {
+    for tolerance in [1e-3, 3e-4, 1e-4, 1e-5, 1e-7] {
+        for at in [1.7, 0.3, -2.9, 5.1, 11.3] {
+            let with = |factor: f64| {
+                let gradient = |x: &f64| factor / (3.0 * bisected(*x, tolerance).powi(2) + 1.0);
+                check_fn(|x: &f64| bisected(*x, tolerance), gradient, &at)
+            };
+            let failure = with(1.3).unwrap_err();
+            assert_ne!(failure.verdict(), Verdict::Coarse, "{tolerance}, {at}: {failure}");
+            if tolerance < 5e-4 || at == 1.7 {
+                assert_eq!(failure.verdict(), Verdict::Wrong, "{tolerance}, {at}: {failure}");
+            }
+            for factor in [1.0, 1.001, 1.01, 1.05, 1.1] {
+                let Err(failure) = with(factor) else { continue };
+                assert!(factor != 1.0 || failure.verdict() != Verdict::Wrong, "{tolerance}, {at}: {failure}");
+                for entry in failure.entries().iter().filter(|entry| entry.verdict == Verdict::Coarse) {
+                    assert!(entry.absolute_error() <= entry.tolerance, "{tolerance}, {at}, {factor}: {failure}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn unwrap_panics_with_the_table() {
+    let failure = check_fn(|x: &f64| x * x, |x: &f64| *x, &3.0).unwrap_err();
+    assert_eq!(format!("{failure:?}"), failure.to_string());
+    assert!(format!("{failure:?}").starts_with("wrong gradient: 1 of 1 slopes\n  where "));
+    let report = check_fn(|x: &f64| x * x, |x: &f64| 2.0 * x, &3.0).unwrap();
+    assert!(report.to_string().starts_with("1 slope agrees, "), "{report}");
+}
