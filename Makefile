@@ -15,6 +15,9 @@
 
 IMPASTO = $${CARGO_TARGET_DIR:-target}/release/impasto
 
+# The profile that tests are built with: .ci/run takes `ci`, which compiles faster.
+PROFILE = release
+
 demo: setup
 	cargo build --release --bin impasto
 	$(IMPASTO) weights fetch || echo "No trained weights could be fetched; the random network is used instead."
@@ -39,8 +42,8 @@ gallery: setup
 
 # The gradient checker by itself: beside impasto its ndarray would call a BLAS that nothing links to it.
 test: setup
-	cargo test --release --package impasto-gradcheck
-	cargo test --release --workspace --exclude impasto-gradcheck
+	cargo test --profile $(PROFILE) --package impasto-gradcheck
+	cargo test --profile $(PROFILE) --workspace --exclude impasto-gradcheck
 
 # Valgrind knows AVX2, but not AVX-512; kernels choose accordingly.
 memcheck: setup
