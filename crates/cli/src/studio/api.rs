@@ -327,7 +327,7 @@ async fn picture(State(queue): Shared, Path(id): Path<String>) -> Answer {
                 let name = FilePath::new(&job.record.picture).with_extension("jpg");
                 return Ok(named(bytes("image/jpeg", frame.jpeg.clone()), &name.to_string_lossy()));
             }
-            (_, None) => return Err(refusal(StatusCode::NOT_FOUND, "there is no picture of this job yet")),
+            (_, None) => return Err(refusal(StatusCode::NOT_FOUND, "this job has no picture yet")),
             (_, Some(_)) => (job.record.folder(&queue.root).join(&job.record.picture), job.record.picture.clone()),
         }
     };

@@ -285,7 +285,7 @@ $("apply").addEventListener("click", async () => {
   if (!changed) return;
   applied = JSON.stringify(settings);
   Object.assign(shown, { settings, changed: true });
-  say("It goes on with these settings.");
+  say("Painting continues with these settings.");
   drawActions();
 });
 $("sweep").addEventListener("click", startSweep);

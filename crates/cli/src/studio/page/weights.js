@@ -20,7 +20,7 @@ export class Weights {
       const came = this.was === "fetching" && state.trained;
       this.was = state.state;
       this.show(state);
-      if (came) say("The trained weights are here. New pictures are painted with them.");
+      if (came) say("The trained weights have been downloaded. New pictures use them.");
       if (state.state === "fetching") this.timer = setTimeout(() => this.refresh(), POLL_INTERVAL);
     } catch {
       this.timer = setTimeout(() => this.refresh(), 10 * POLL_INTERVAL);
