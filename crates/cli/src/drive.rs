@@ -192,7 +192,8 @@ impl RunArguments {
     /// A checkpoint is of one run.
     pub(super) fn check_checkpoint(&self, runs: u16) -> Result<(), Error> {
         if runs > 1 && self.checkpoint.file().is_some() {
-            let why = "--checkpoint saves one run, and --repeats makes several; run each seed by a command of its own";
+            let why =
+                "--checkpoint saves one run, and --repeats makes several; give each its own command with its --seed";
             return Err(Error::Usage(why.into()));
         }
         Ok(())
