@@ -143,7 +143,10 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
         }
         let finish = recipe.finish.as_ref().filter(|_| scale.finish);
         let style_layers = finish.map_or(&recipe.style_layers, |finish| &finish.style_layers);
-        let own = self.own_terms.iter().map(|term| term.place);
+        let own: Vec<Place> = self.own_terms.iter().map(|term| term.place).collect();
+        for layer in own.iter().filter_map(|place| place.layer()) {
+            network.check(size, layer)?;
+        }
         Ok(Load {
             size,
             margin: 0,

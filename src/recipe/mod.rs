@@ -34,12 +34,12 @@ pub enum Formula {
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum StyleLoss {
-    /// Gram matrices: [`GramError`](crate::objective::GramError), by the recipe's [`Formula`].
+    /// Gram matrices (Gatys, Ecker & Bethge 2016), by the recipe's [`Formula`].
     #[default]
     Gram,
-    /// Gram matrices, means and standard deviations: [`MomentsError`](crate::objective::MomentsError).
+    /// Gram matrices, means and standard deviations (Galerne, Raad, Lezama & Morel 2024).
     Moments,
-    /// The Wasserstein distance between Gaussians: [`Wasserstein`](crate::objective::Wasserstein).
+    /// The Wasserstein distance between Gaussians (Dowson & Landau 1982).
     Wasserstein,
 }
 

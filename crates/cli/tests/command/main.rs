@@ -6,6 +6,7 @@
 mod batch;
 mod checkpoint;
 mod colours;
+mod defaults;
 mod features;
 mod figure;
 mod finish;
