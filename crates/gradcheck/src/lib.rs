@@ -149,6 +149,7 @@ mod check;
 mod compare;
 mod float;
 mod function;
+mod hints;
 mod linear;
 mod noise;
 mod numeric;
@@ -162,12 +163,14 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-pub use check::GradCheck;
+pub use check::{Estimated, GradCheck};
 pub use float::Float;
 pub use function::Function;
+pub use hints::Hint;
 pub use numeric::{Estimate, hessian_vector, numeric_gradient, numeric_jacobian};
 pub use plain::{Numbers, Parallel, Point, check_fn, check_hessian_vector};
 pub use report::{Culprit, Entry, Failure, Fault, Place, Report, Rule, SinglePrecision, Verdict};
+pub use slope::{Fate, Row};
 
 /// Parts of a check, for checkers of graphs of operations.
 pub mod parts {

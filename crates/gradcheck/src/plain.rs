@@ -4,7 +4,6 @@ use std::borrow::Borrow;
 use std::marker::PhantomData;
 
 use ndarray::{Array, ArrayD, Dimension, IxDyn};
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::compare::Run;
 use crate::float::Float;
@@ -220,7 +219,7 @@ impl GradCheck {
         gradient: impl Fn(&X) -> G,
         x: &X,
     ) -> Result<Report, Failure> {
-        check(self, &of_gradient(x, &f, &gradient), x)
+        self.check_function(&of_gradient(x, &f, &gradient), &x.arrays())
     }
 
     /// Checks the vector-Jacobian product (VJP) of a function that gives an array or a list: `vjp(x, dy)` is the
@@ -245,7 +244,7 @@ impl GradCheck {
         x: &X,
     ) -> Result<Report, Failure> {
         let value = f(x);
-        check(self, &of_vjp(x, &f, &value, &vjp), x)
+        self.check_function(&of_vjp(x, &f, &value, &vjp), &x.arrays())
     }
 
     /// Checks that `product(x, v)` is the product of the Hessian with v, where `gradient` is the first derivative: that
@@ -270,8 +269,8 @@ impl GradCheck {
         x: &X,
     ) -> Result<Report, Failure> {
         let subject = of_product(x, &gradient, &product);
-        symmetric(self, &subject, x)?;
-        check(self, &subject, x)
+        symmetric(self, &subject, &x.arrays())?;
+        self.check_function(&subject, &x.arrays())
     }
 }
 
@@ -286,7 +285,7 @@ impl Parallel {
         gradient: impl Fn(&X) -> G + Sync,
         x: &X,
     ) -> Result<Report, Failure> {
-        check(&self.0, &AtOnce(of_gradient(x, &f, &gradient)), x)
+        self.0.check_function(&AtOnce(of_gradient(x, &f, &gradient)), &x.arrays())
     }
 
     /// [`GradCheck::check_vjp`].
@@ -300,7 +299,7 @@ impl Parallel {
         x: &X,
     ) -> Result<Report, Failure> {
         let value = f(x);
-        check(&self.0, &AtOnce(of_vjp(x, &f, &value, &vjp)), x)
+        self.0.check_function(&AtOnce(of_vjp(x, &f, &value, &vjp)), &x.arrays())
     }
 
     /// [`GradCheck::check_hessian_vector`].
@@ -314,8 +313,8 @@ impl Parallel {
         x: &X,
     ) -> Result<Report, Failure> {
         let subject = AtOnce(of_product(x, &gradient, &product));
-        symmetric(&self.0, &subject, x)?;
-        check(&self.0, &subject, x)
+        symmetric(&self.0, &subject, &x.arrays())?;
+        self.0.check_function(&subject, &x.arrays())
     }
 }
 
@@ -330,7 +329,9 @@ struct Plain<'a, X: ?Sized, Y, F, V> {
 impl<X: Point + ?Sized, Y: Numbers, F: Fn(&X) -> Y, V: Fn(&X, &ArrayD<f64>) -> Vec<ArrayD<f64>>> Function
     for Plain<'_, X, Y, F, V>
 {
-    const UNIT: f64 = if X::UNIT > Y::UNIT { X::UNIT } else { Y::UNIT };
+    fn unit(&self) -> f64 {
+        X::UNIT.max(Y::UNIT)
+    }
 
     fn value(&self, inputs: &[ArrayD<f64>]) -> ArrayD<f64> {
         joined((self.f)(self.point.with(inputs).borrow()).arrays())
@@ -391,7 +392,9 @@ fn split(all: &ArrayD<f64>, like: &[ArrayD<f64>]) -> Vec<ArrayD<f64>> {
 pub(crate) struct AtOnce<S>(pub(crate) S);
 
 impl<S: Function + Sync> Function for AtOnce<S> {
-    const UNIT: f64 = S::UNIT;
+    fn unit(&self) -> f64 {
+        self.0.unit()
+    }
 
     fn value(&self, inputs: &[ArrayD<f64>]) -> ArrayD<f64> {
         self.0.value(inputs)
@@ -401,19 +404,14 @@ impl<S: Function + Sync> Function for AtOnce<S> {
         self.0.pull_back(inputs, cotangent)
     }
 
-    fn each<T: Send>(&self, count: usize, job: impl Fn(&Self, usize) -> T + Sync) -> Vec<T> {
-        (0..count).into_par_iter().map(|number| job(self, number)).collect()
+    fn shared(&self) -> Option<&(dyn Function + Sync)> {
+        Some(self)
     }
 }
 
-fn check<X: Point + ?Sized>(check: &GradCheck, subject: &impl Function, x: &X) -> Result<Report, Failure> {
-    check.check_function(subject, &x.arrays())
-}
-
 /// Whether ⟨u, Hv⟩ = ⟨v, Hu⟩ for random u and v.
-fn symmetric<X: Point + ?Sized>(check: &GradCheck, subject: &impl Function, x: &X) -> Result<(), Failure> {
-    let inputs = x.arrays();
-    Run { check, subject, inputs: &inputs }.vjp_is_symmetric()
+fn symmetric(check: &GradCheck, subject: &dyn Function, inputs: &[ArrayD<f64>]) -> Result<(), Failure> {
+    Run { check, subject, inputs }.vjp_is_symmetric()
 }
 
 #[cfg(test)]
