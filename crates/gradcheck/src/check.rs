@@ -171,7 +171,17 @@ impl GradCheck {
         run.value_repeats()?;
         run.vjp_is_finite()?;
         run.vjp_is_linear()?;
-        let (mut entries, evaluations) = run.entries();
+        let (entries, evaluations) = run.entries();
+        self.concluded(entries, evaluations, inputs)
+    }
+
+    /// What all entries say together.
+    pub(crate) fn concluded(
+        &self,
+        mut entries: Vec<Entry>,
+        evaluations: usize,
+        inputs: &[ArrayD<f64>],
+    ) -> Result<Report, Failure> {
         let hints = hints(&entries, inputs);
         entries.sort_by(|a, b| b.badness().partial_cmp(&a.badness()).expect("no NaN"));
         let compared = entries.len();
@@ -183,6 +193,15 @@ impl GradCheck {
         let worst = entries.iter().find(|entry| entry.verdict == Verdict::Agrees).cloned();
         entries.retain(|entry| entry.verdict == Verdict::Subgradient);
         Ok(Report { compared, evaluations, operations: 0, worst, subgradients: entries, single: None })
+    }
+
+    /// Whether every element of a Jacobian with so many entries is compared.
+    pub(crate) fn takes_every_element(&self, entries: usize, large: usize) -> bool {
+        match self.extent {
+            Extent::Auto => entries <= large,
+            Extent::EveryElement => true,
+            Extent::Directions(_) | Extent::Sample(_) => false,
+        }
     }
 
     /// Compares the gradients of one function in f32 and in f64, for some random cotangents. `None` where there are no

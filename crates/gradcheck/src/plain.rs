@@ -222,6 +222,49 @@ impl GradCheck {
         self.check_function(&of_gradient(x, &f, &gradient), &x.arrays())
     }
 
+    /// Checks a gradient where not every direction is allowed: at a symmetric or positive definite matrix, a rotation, a point
+    /// of a sphere. `retract(t)` is a point that is allowed for each t of `dimension` numbers, and retract(0) the point that
+    /// is looked at; what is checked are the slopes of f(retract(t)) at t = 0, against the gradient's products with the
+    /// slopes of `retract`. For a basis B of allowed directions, `retract` is x + Σ tⱼBⱼ.
+    ///
+    /// ```
+    /// use impasto_gradcheck::GradCheck;
+    ///
+    /// // ln det of a symmetric positive definite matrix [[a, b], [b, c]]; its gradient is the inverse.
+    /// let f = |x: &[f64; 4]| (x[0] * x[3] - x[1] * x[2]).ln();
+    /// let gradient = |x: &[f64; 4]| {
+    ///     let determinant = x[0] * x[3] - x[1] * x[2];
+    ///     [x[3] / determinant, -x[2] / determinant, -x[1] / determinant, x[0] / determinant]
+    /// };
+    /// let symmetric = |t: &[f64]| [2.0 + t[0], 0.3 + t[1], 0.3 + t[1], 1.0 + t[2]];
+    /// let report = GradCheck::new().check_fn_on(f, gradient, symmetric, 3)?;
+    /// assert_eq!(report.compared, 3);
+    /// # Ok::<_, impasto_gradcheck::Failure>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If anything is wrong, or not differentiable; see [`Failure`].
+    pub fn check_fn_on<X: Point, Y: Float, G: Numbers>(
+        &self,
+        f: impl Fn(&X) -> Y,
+        gradient: impl Fn(&X) -> G,
+        retract: impl Fn(&[f64]) -> X,
+        dimension: usize,
+    ) -> Result<Report, Failure> {
+        let zero = vec![0.0; dimension];
+        // Row by row: the slopes of one number of the point along all of t.
+        let tangents = self.numeric_jacobian(&retract, &zero[..]).values;
+        let along = |t: &[f64]| {
+            let gradient: Vec<f64> = gradient(&retract(t)).arrays().into_iter().flatten().collect();
+            let mut slopes = vec![0.0; dimension];
+            for (number, tangent) in tangents.iter().enumerate() {
+                slopes[number % dimension] += gradient[number / dimension] * tangent;
+            }
+            slopes
+        };
+        self.check_fn(|t: &[f64]| f(&retract(t)), along, &zero[..])
+    }
+
     /// Checks the vector-Jacobian product (VJP) of a function that gives an array or a list: `vjp(x, dy)` is the
     /// gradient of ⟨dy, f(x)⟩, with `dy` in the shape of the function's value.
     ///
@@ -383,7 +426,7 @@ fn of_product<'a, X: Point + ?Sized, G: Numbers, H: Numbers>(
 }
 
 /// What [`joined`] has made one, in the shapes of `like`.
-fn split(all: &ArrayD<f64>, like: &[ArrayD<f64>]) -> Vec<ArrayD<f64>> {
+pub(crate) fn split(all: &ArrayD<f64>, like: &[ArrayD<f64>]) -> Vec<ArrayD<f64>> {
     let mut numbers = all.iter().copied();
     like.iter().map(|like| row_major(like.shape(), numbers.by_ref().take(like.len()))).collect()
 }

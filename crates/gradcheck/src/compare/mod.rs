@@ -24,7 +24,7 @@ use crate::report::{Entry, Place, Verdict};
 use crate::slope::{Found, Slope, root_mean_square};
 
 /// Entries of a Jacobian, above which random directions are compared unless every element is asked for.
-const LARGE: usize = 20_000;
+pub(crate) const LARGE: usize = 20_000;
 
 /// Elements above which each changes a function's value too little to be seen in f32.
 const MANY: usize = 100;
@@ -79,6 +79,26 @@ impl Run<'_> {
             coarse_throughout(&mut entries);
         }
         (entries, evaluations)
+    }
+
+    /// Judges the slopes of all components along one line, of which `place` says what moves.
+    pub(crate) fn of_components(
+        &self,
+        input: usize,
+        place: &Place,
+        analytic: &ArrayD<f64>,
+        slopes: &[Slope],
+    ) -> Vec<Entry> {
+        let typical = typical(slopes);
+        let judged = |((index, &analytic), &slope): ((IxDyn, &f64), &Slope)| {
+            let place = match place {
+                Place::Element { input, .. } => Place::Element { input: input.clone(), output: index.slice().to_vec() },
+                other => other.clone(),
+            };
+            let compared = Compared { place, analytic, slope, off: 0.0 };
+            self.check.judged(self.subject.unit(), input, compared, typical)
+        };
+        analytic.indexed_iter().zip(slopes).map(judged).collect()
     }
 
     /// Some of the elements of the output and of each input, at most `number`, drawn at random; in order.

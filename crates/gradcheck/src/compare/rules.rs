@@ -20,7 +20,7 @@ impl Run<'_> {
 
     /// Whether two evaluations at the same point are the same, to the bit or as near as the options say; the error is how far
     /// they are apart, relative to the largest element.
-    fn repeats(&self, one: &ArrayD<f64>, other: &ArrayD<f64>) -> Result<(), f64> {
+    pub(crate) fn repeats(&self, one: &ArrayD<f64>, other: &ArrayD<f64>) -> Result<(), f64> {
         if one.shape() == other.shape() && one.iter().zip(other).all(|(a, b)| a.to_bits() == b.to_bits()) {
             return Ok(());
         }

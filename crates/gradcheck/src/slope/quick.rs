@@ -19,6 +19,8 @@ pub(crate) fn quick(f: Along, at_zero: &[f64], steps: Steps, precision: Precisio
     let mut tables = vec![(Table::new(2), Table::new(1)); at_zero.len()];
     let mut best = vec![Slope::UNKNOWN; at_zero.len()];
     let mut natural = vec![0.0f64; at_zero.len()];
+    // |f(h) − 2f(0) + f(−h)| / h of the last row.
+    let mut bent = vec![0.0f64; at_zero.len()];
     let rows = if steps.single { SINGLE_ROWS } else { ROWS };
     // The rows that are needed in any case are asked for in one question, with the steps that confirm them.
     let first: Vec<f64> = (0..LEAST).map(|row| steps.first / RATIO.powi(row as i32)).collect();
@@ -41,6 +43,7 @@ pub(crate) fn quick(f: Along, at_zero: &[f64], steps: Steps, precision: Precisio
             central.push((right - left) / (2.0 * step), rounding);
             difference.push(((right - here) - (here - left)) / step, 4.0 * rounding);
             let ((value, error), (jump, jump_error)) = (central.best, difference.best);
+            bent[component] = ((right - here) - (here - left)).abs() / step;
             if row == 1 {
                 natural[component] = natural_slope(here, left, right, steps);
             }
@@ -48,7 +51,7 @@ pub(crate) fn quick(f: Along, at_zero: &[f64], steps: Steps, precision: Precisio
             best[component] = Slope { value, error, jump, jump_error, noise: 0.0, natural, ..Slope::UNKNOWN };
         }
         if row >= LEAST && all_precise(&best, precision) {
-            let confirmed = confirming.iter().all(|pair| confirms(pair, at_zero, &best, steps));
+            let confirmed = confirming.iter().all(|pair| confirms(pair, at_zero, &best, &bent, steps));
             return Found { slopes: best, calls, swift: row <= SWIFT && confirmed };
         }
     }
@@ -64,15 +67,25 @@ pub(super) fn pairs(f: Along, steps: impl IntoIterator<Item = f64>) -> Vec<(f64,
     steps.into_iter().map(|step| (step, next(), next())).collect()
 }
 
-/// Whether differences at a small step say the same, as far as rounding lets them.
-fn confirms((step, left, right): &(f64, Vec<f64>, Vec<f64>), at_zero: &[f64], slopes: &[Slope], steps: Steps) -> bool {
+/// Whether differences at a small step say the same, as far as rounding lets them; `bent` is how far the values of the last
+/// row bend, divided by their step.
+fn confirms(
+    (step, left, right): &(f64, Vec<f64>, Vec<f64>),
+    at_zero: &[f64],
+    slopes: &[Slope],
+    bent: &[f64],
+    steps: Steps,
+) -> bool {
     slopes.iter().enumerate().all(|(component, slope)| {
         let (left, here, right) = (left[component], at_zero[component], right[component]);
         let size = left.abs().max(right.abs()).max(here.abs());
         let difference = (right - left) / (2.0 * step);
         let allowed = PROBED * slope.value.abs() + slope.error + 8.0 * steps.unit * size / step;
+        // A value that stands out from those beside it belongs to a feature that is narrower than the step.
+        let stands_out = ((right - here) - (here - left)).abs();
         // NaN is no confirmation.
         (difference - slope.value).abs() <= allowed
+            && stands_out <= 4.0 * bent[component] * step + 8.0 * steps.unit * size
     })
 }
 
