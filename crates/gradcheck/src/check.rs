@@ -172,12 +172,11 @@ impl GradCheck {
         run.vjp_is_finite()?;
         run.vjp_is_linear()?;
         let (entries, evaluations) = run.entries();
-        self.concluded(entries, evaluations, inputs)
+        Self::concluded(entries, evaluations, inputs)
     }
 
     /// What all entries say together.
     pub(crate) fn concluded(
-        &self,
         mut entries: Vec<Entry>,
         evaluations: usize,
         inputs: &[ArrayD<f64>],

@@ -77,7 +77,7 @@ fn check(check: &GradCheck, subject: &dyn Function, push: Push, inputs: &[ArrayD
         }
         entries.extend(judgement);
     }
-    check.concluded(entries, evaluations, inputs)
+    GradCheck::concluded(entries, evaluations, inputs)
 }
 
 /// What every JVP does: it has the value's shape, the same bits again, and is linear.

@@ -51,9 +51,10 @@ pub(crate) fn measure(f: Along, at_zero: &[f64], steps: Steps) -> (Vec<Noise>, u
     let top = steps.first.max(steps.smallest);
     // No simple fraction, so that rounded arguments do not fall on the grid of a coarser type.
     let mut next = 10.618_034 * top;
-    let least = if steps.single { 3 } else { 5 };
+    // The rounding of f32 is known; little is left to be found.
+    let [least, most] = if steps.single { [3, 3] } else { [5, 20] };
     let mut distances = Vec::new();
-    while distances.len() < 20 && (distances.len() < least || next > steps.end()) {
+    while distances.len() < most && (distances.len() < least || next > steps.end()) {
         distances.push(steps.exact(next));
         next /= RATIO;
     }
