@@ -39,11 +39,11 @@ fn directions_see_a_wrong_sign_beside_many_kinks() {
 fn directions_see_small_outputs_and_small_gradients() {
     let x = drawn(5, 300);
     // Outputs of very different size.
-    let scale = |i: usize| if i % 2 == 0 { 1.0 } else { 1e-7 };
+    let scale = |i: usize| if i.is_multiple_of(2) { 1.0 } else { 1e-7 };
     let f = |x: &[f64]| x.iter().enumerate().map(|(i, x)| scale(i) * x.sin()).collect::<Vec<_>>();
     let vjp = |factor: f64| {
         move |x: &[f64], dy: &Vec<f64>| {
-            let wrong = |i: usize| if i % 2 == 0 { 1.0 } else { factor };
+            let wrong = |i: usize| if i.is_multiple_of(2) { 1.0 } else { factor };
             x.iter().zip(dy).enumerate().map(|(i, (x, dy))| wrong(i) * scale(i) * x.cos() * dy).collect::<Vec<_>>()
         }
     };
@@ -51,11 +51,11 @@ fn directions_see_small_outputs_and_small_gradients() {
     assert_eq!(GradCheck::new().check_vjp(f, vjp(1.1), &x[..]).unwrap_err().verdict(), Verdict::Wrong);
     // A number to which elements contribute very differently.
     let x = drawn(6, 30_000);
-    let scale = |i: usize| if i % 2 == 0 { 1.0 } else { 1e-6 };
+    let scale = |i: usize| if i.is_multiple_of(2) { 1.0 } else { 1e-6 };
     let f = |x: &[f64]| x.iter().enumerate().map(|(i, x)| scale(i) * x.sin()).sum::<f64>();
     let gradient = |factor: f64| {
         move |x: &[f64]| -> Vec<f64> {
-            let wrong = |i: usize| if i % 2 == 0 { 1.0 } else { factor };
+            let wrong = |i: usize| if i.is_multiple_of(2) { 1.0 } else { factor };
             x.iter().enumerate().map(|(i, x)| wrong(i) * scale(i) * x.cos()).collect()
         }
     };
