@@ -36,6 +36,8 @@
 //! | [`ops`] | differentiable operations, one file each |
 //! | [`tape`] | reverse-mode automatic differentiation |
 //! | [`comm`] | communicators: processes that compute one picture together |
+//! | [`files`] | files that are written whole or not at all |
+//! | [`escape`] | text from strangers, made harmless for a terminal |
 //! | `kernels` | arrays in, arrays out: convolution, products, pooling; not public |
 //!
 //! # What it does to the process
@@ -45,11 +47,10 @@
 //! - It prints nothing and installs no panic hook. A decoder's panic is caught and becomes an error; the process's own hook may
 //!   print it, unless it asks [`picture::is_decoding`].
 
-mod atomic_file;
 pub mod comm;
 mod error;
-mod escape;
-mod file_identity;
+pub mod escape;
+pub mod files;
 pub mod gradcheck;
 pub mod jobs;
 mod kernels;
@@ -62,7 +63,6 @@ pub mod run;
 pub mod tape;
 pub mod vgg;
 
-pub use atomic_file::{check_writable, remove_left_behind, write_atomically};
 /// Kernels for the benches and tests of this package; no part of the API.
 #[doc(hidden)]
 pub mod bench {
@@ -70,14 +70,12 @@ pub mod bench {
 }
 
 pub use error::Error;
-pub use escape::{escaped, is_hostile};
-pub use file_identity::{Clash, first_clash, same_file};
 pub use jobs::{Invert, Texture, Transfer};
 pub use picture::Picture;
-pub use recipe::{LayerWeights, Preset, Recipe};
+pub use recipe::{Preset, Recipe};
 pub use run::{Ended, Progress, Run, Start, Watcher};
 pub use tape::{Tape, Var};
-pub use vgg::{FoundWeights, Layer, Vgg19, WeightSource, Weights};
+pub use vgg::{Layer, Vgg19, Weights};
 
 /// The README's examples are compiled with the tests.
 #[cfg(doctest)]

@@ -190,8 +190,8 @@ proptest! {
         fn smooth_of<'t>(x: &Var<'t, f64>) -> Var<'t, f64> {
             ops::total_variation(x, 2.0)
         }
-        let both = gradient(&|x| ops::add(&ops::scale(&style_of(x), a), &ops::scale(&smooth_of(x), b)));
-        let apart = gradient(&style_of) * a + gradient(&smooth_of) * b;
+        let both: ArrayD<f64> = gradient(&|x| style_of(x) * a + smooth_of(x) * b);
+        let apart: ArrayD<f64> = gradient(&style_of) * a + gradient(&smooth_of) * b;
         for (both, apart) in both.iter().zip(&apart) {
             prop_assert!((both - apart).abs() <= 1e-12 * (1.0 + apart.abs()), "{both} {apart}");
         }

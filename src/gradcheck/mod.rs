@@ -36,6 +36,8 @@ pub mod registry;
 #[cfg(test)]
 mod tests;
 
-pub use impasto_gradcheck::*;
-
+pub use impasto_gradcheck::{
+    Culprit, Entry, Estimate, Failure, Fault, Float, Function, GradCheck, Numbers, Parallel, Place, Point, Report,
+    Rule, SinglePrecision, Verdict, check_fn, check_hessian_vector, hessian_vector, numeric_gradient, numeric_jacobian,
+};
 pub use on_tape::TapeCheck;

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::objective::{Place, Targets, Term, finishing, style_transfer_by};
 use crate::optim::{Method, Optimizer, PyramidAdam};
 use crate::picture::{ColourMap, Dimensions, Picture, coloured_like};
-use crate::recipe::{Preset, Recipe, Scale, Scales, StyleLoss};
+use crate::recipe::{Preset, Recipe, Scale, Scales, Steps, StyleLoss};
 use crate::run::{Canvas, Job, Load, Run, Stage, Start, Units, Work};
 use crate::vgg::{Execution, NetworkError, Vgg19};
 
@@ -122,10 +122,10 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
             let first = scales.iter().position(fits).unwrap_or(last);
             scales.drain(..first.min(last));
         }
-        if let (Some(finish), Some(last)) = (&self.recipe.finish, scales.last().copied()) {
-            scales.push(Scale { steps: finish.steps_at(last.side), finish: true, ..last });
-        }
-        Ok(scales)
+        Ok(match &self.recipe.finish {
+            Some(finish) => finish.added_to(scales, self.recipe.steps == Steps::Auto),
+            None => scales,
+        })
     }
 
     fn load(&self, scale: Scale, content: Dimensions, styles: &[Dimensions]) -> Result<Load, NetworkError> {
@@ -143,7 +143,10 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
         }
         let finish = recipe.finish.as_ref().filter(|_| scale.finish);
         let style_layers = finish.map_or(&recipe.style_layers, |finish| &finish.style_layers);
-        let own = self.own_terms.iter().map(|term| term.place);
+        let own: Vec<Place> = self.own_terms.iter().map(|term| term.place).collect();
+        for layer in own.iter().filter_map(|place| place.layer()) {
+            network.check(size, layer)?;
+        }
         Ok(Load {
             size,
             margin: 0,

@@ -134,6 +134,12 @@ mod tests {
     }
 
     #[test]
+    fn the_least_unlike_is_taken_where_nothing_is_alike() {
+        let candidates = array![[-3.0], [-1.0], [-2.0]];
+        assert_eq!(nearest_rows(&array![[1.0], [0.5]].view(), &candidates.view()), [1, 1]);
+    }
+
+    #[test]
     fn same_bits_on_any_number_of_threads() {
         let (queries, candidates) = (random::<f32, Ix2, _>((700, 33), 1), random::<f32, Ix2, _>((900, 33), 2));
         let run = |threads| {

@@ -2,13 +2,13 @@
 //!
 //! | file | term | source |
 //! |---|---|---|
-//! | `features_error` | [`FeaturesError`] | Gatys, Ecker & Bethge 2016, eq. 1; Mahendran & Vedaldi 2014, eq. 2 |
-//! | `gram_error` | [`GramError`] | Gatys, Ecker & Bethge 2015, eq. 3 and 4 |
-//! | `moments_error` | [`MomentsError`] | Galerne, Raad, Lezama & Morel 2024, section 3.2 |
-//! | `neighbours` | [`Neighbours`] | Kolkin et al. 2022, section 3.3 |
-//! | `wasserstein` | [`Wasserstein`] | Dowson & Landau 1982 |
+//! | `features_error` | `FeaturesError` | Gatys, Ecker & Bethge 2016, eq. 1; Mahendran & Vedaldi 2014, eq. 2 |
+//! | `gram_error` | `GramError` | Gatys, Ecker & Bethge 2015, eq. 3 and 4 |
+//! | `moments_error` | `MomentsError` | Galerne, Raad, Lezama & Morel 2024, section 3.2 |
+//! | `neighbours` | `Neighbours` | Kolkin et al. 2022, section 3.3 |
+//! | `wasserstein` | `Wasserstein` | Dowson & Landau 1982 |
 //! | `region` | `Guided` | Gatys, Ecker, Bethge, Hertzmann & Shechtman 2017, section 4.1 |
-//! | `priors` | [`TotalVariation`], [`AlphaNorm`] | Mahendran & Vedaldi 2014, section 3.1 |
+//! | `priors` | `TotalVariation`, `AlphaNorm` | Mahendran & Vedaldi 2014, section 3.1 |
 //!
 //! [`style_transfer`], [`texture`] and [`inversion`] put them together; an [`Objective`] of one's own is put together in the
 //! same way.
@@ -33,18 +33,19 @@ mod testing;
 mod texture;
 mod wasserstein;
 
-pub use distribution::{Derived, Distance, Moments};
+pub(crate) use distribution::{Derived, Distance, Moments};
 pub(crate) use evaluate::request;
 pub use evaluate::{Evaluation, GroupValue, Objective};
-pub use features_error::{Divisor, FeaturesError, Selection};
+pub use features_error::Selection;
+pub(crate) use features_error::{Divisor, FeaturesError};
 pub(crate) use finish::finishing;
-pub use gram_error::{GramError, GramNorm};
+pub(crate) use gram_error::{GramError, GramNorm};
 pub(crate) use inversion::inversion_by;
 pub(crate) use inversion::typical_norm;
 pub use inversion::{InversionError, Priors, inversion};
-pub use moments_error::MomentsError;
-pub use neighbours::Neighbours;
-pub use priors::{AlphaNorm, TotalVariation};
+pub(crate) use moments_error::MomentsError;
+pub(crate) use neighbours::Neighbours;
+pub(crate) use priors::{AlphaNorm, TotalVariation};
 pub use region::RegionError;
 pub(crate) use region::{Guided, Region};
 pub use style_transfer::style_transfer;
@@ -53,7 +54,7 @@ pub use targets::Targets;
 pub use term::{Place, Seen, Term};
 pub(crate) use texture::texture_by;
 pub use texture::{texture, texture_layers, texture_layers_up_to};
-pub use wasserstein::Wasserstein;
+pub(crate) use wasserstein::Wasserstein;
 
 use ndarray::{Array2, Array3};
 

@@ -14,8 +14,7 @@ pub enum Place {
     Features(Layer),
     /// The Gram matrix FᵀF of the features F at a layer, (channels, channels). The map itself need not be held.
     Gram(Layer),
-    /// The Gram matrix and below it the sums ΣF of each channel, (channels + 1, channels): see
-    /// [`ops::moments`](crate::ops::moments()).
+    /// The Gram matrix and below it the sums ΣF of each channel, (channels + 1, channels).
     Moments(Layer),
 }
 

@@ -5,7 +5,7 @@ use crate::tape::{Real, Var};
 
 /// y = (1/n)·Σ x over all n elements, a scalar.
 ///
-/// VJP: dx = dy/n everywhere. Recorded as [`sum`] and [`scale`].
+/// VJP: dx = dy/n everywhere. Recorded as [`sum`] and `scale`.
 ///
 /// # Panics
 /// If there are no elements.

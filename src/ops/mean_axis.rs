@@ -7,7 +7,7 @@ use crate::tape::{Real, Var};
 
 /// y = (1/n)·Σ x along `axis` of length n; the result lacks this axis.
 ///
-/// VJP: dx = dy/n, repeated along the axis. Recorded as [`sum_axis`] and [`scale`].
+/// VJP: dx = dy/n, repeated along the axis. Recorded as [`sum_axis`] and `scale`.
 ///
 /// # Panics
 /// If x has fewer axes, or if the axis has length 0.

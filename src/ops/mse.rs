@@ -5,7 +5,7 @@ use crate::tape::{Real, Var};
 
 /// y = (1/n)·Σ (x − target)² over all n elements, a scalar.
 ///
-/// VJP: dx = (2/n)·(x − target)·dy. Recorded as [`squared_error`] and [`scale`].
+/// VJP: dx = (2/n)·(x − target)·dy. Recorded as `squared_error` and `scale`.
 ///
 /// # Panics
 /// If the shapes differ or there are no elements.

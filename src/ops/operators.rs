@@ -17,7 +17,7 @@ macro_rules! binary {
         binary!($operator, $method, $operation, Var<'t, T>, Var<'t, T>);
     };
     ($operator:ident, $method:ident, $operation:ident, $left:ty, $right:ty) => {
-        #[doc = concat!("As [`", stringify!($operation), "`](super::", stringify!($operation), "()).")]
+        #[doc = concat!("The operation `", stringify!($operation), "`; shapes are broadcast as `NumPy` does.")]
         impl<'t, T: Real> $operator<$right> for $left {
             type Output = Var<'t, T>;
 
@@ -32,7 +32,7 @@ macro_rules! binary {
 /// A factor on either side of a variable, and a minus sign.
 macro_rules! factor {
     ($var:ty) => {
-        /// As [`scale`](super::scale()).
+        /// The product with a number.
         impl<'t, T: Real> Mul<f64> for $var {
             type Output = Var<'t, T>;
 
@@ -42,7 +42,7 @@ macro_rules! factor {
             }
         }
 
-        /// As [`scale`](super::scale()).
+        /// The product with a number.
         impl<'t, T: Real> Mul<$var> for f64 {
             type Output = Var<'t, T>;
 
@@ -51,7 +51,7 @@ macro_rules! factor {
             }
         }
 
-        /// As [`scale`](super::scale()) by −1.
+        /// The product with −1.
         impl<'t, T: Real> Neg for $var {
             type Output = Var<'t, T>;
 
@@ -69,7 +69,7 @@ macro_rules! number {
         number!($operator, $method, $operation, Var<'t, T>);
     };
     ($operator:ident, $method:ident, $operation:ident, $var:ty) => {
-        #[doc = concat!("As [`", stringify!($operation), "`](super::", stringify!($operation), "()) of a constant.")]
+        #[doc = concat!("The operation `", stringify!($operation), "` with a number.")]
         impl<'t, T: Real> $operator<f64> for $var {
             type Output = Var<'t, T>;
 
@@ -80,7 +80,7 @@ macro_rules! number {
             }
         }
 
-        #[doc = concat!("As [`", stringify!($operation), "`](super::", stringify!($operation), "()) of a constant.")]
+        #[doc = concat!("The operation `", stringify!($operation), "` with a number.")]
         impl<'t, T: Real> $operator<$var> for f64 {
             type Output = Var<'t, T>;
 

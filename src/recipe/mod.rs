@@ -34,12 +34,12 @@ pub enum Formula {
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum StyleLoss {
-    /// Gram matrices: [`GramError`](crate::objective::GramError), by the recipe's [`Formula`].
+    /// Gram matrices (Gatys, Ecker & Bethge 2016), by the recipe's [`Formula`].
     #[default]
     Gram,
-    /// Gram matrices, means and standard deviations: [`MomentsError`](crate::objective::MomentsError).
+    /// Gram matrices, means and standard deviations (Galerne, Raad, Lezama & Morel 2024).
     Moments,
-    /// The Wasserstein distance between Gaussians: [`Wasserstein`](crate::objective::Wasserstein).
+    /// The Wasserstein distance between Gaussians (Dowson & Landau 1982).
     Wasserstein,
 }
 
@@ -51,6 +51,8 @@ pub enum Preset {
     /// [`Formula::Balanced`], coarse to fine by L-BFGS: the default.
     #[default]
     Balanced,
+    /// `Balanced` with about half the iterations and no finish: to try things out.
+    Quick,
     /// [`Formula::Gatys`] with average pooling and L-BFGS, as in Gatys, Ecker & Bethge 2016.
     Gatys,
     /// [`Formula::Notebook`]: a thousand steps of Adam with rate 0.003 from the content image.
@@ -150,7 +152,7 @@ impl Recipe {
 const STRENGTH_RANGE: f64 = 4.0;
 
 impl Preset {
-    /// The preset's settings. Those of `Balanced` were chosen by comparing pictures. They differ between networks with `trained`
+    /// The preset's settings. Those of `Balanced` were chosen by comparing pictures. They and those of `Quick` differ between networks with `trained`
     /// weights ([`Vgg19::is_trained`](crate::vgg::Vgg19::is_trained)) and random ones, whose deep layers represent little of the
     /// content.
     pub fn recipe(self, trained: bool) -> Recipe {
@@ -185,6 +187,7 @@ impl Preset {
                 steps: Steps::last(500),
                 ..notebook
             },
+            Self::Quick => Recipe { steps: Steps::Half, finish: None, ..Self::Balanced.recipe(trained) },
             Self::Balanced => {
                 // See docs/defaults.md: equal weights bring the style's objects into the scene; weights that fall with depth
                 // bring its strokes and colours.
@@ -224,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_balanced_recipe_depends_on_training_and_every_rate_on_the_networks_input() {
+    fn only_balanced_recipes_depend_on_training_and_every_rate_on_the_networks_input() {
         for preset in [Preset::Notebook, Preset::Gatys] {
             assert_eq!(preset.recipe(true), preset.recipe(false));
         }
@@ -234,6 +237,25 @@ mod tests {
         assert_eq!(Rate::OfInput(0.3).for_spread(50.0), 0.3);
         let (trained, random) = (Preset::Balanced.recipe(true), Preset::Balanced.recipe(false));
         assert!(trained.deepest() > random.deepest());
+    }
+
+    #[test]
+    fn quick_is_balanced_with_less_work() {
+        for trained in [true, false] {
+            let (quick, balanced) = (Preset::Quick.recipe(trained), Preset::Balanced.recipe(trained));
+            assert_eq!(Recipe { steps: quick.steps.clone(), finish: None, ..balanced.clone() }, quick);
+            let steps = |recipe: &Recipe, side| -> Vec<usize> {
+                recipe.scales.schedule(&recipe.steps, side).unwrap().iter().map(|scale| scale.steps).collect()
+            };
+            assert_eq!(steps(&quick, 512), [25, 13, 6]);
+            for side in 16..3000 {
+                let pairs = steps(&quick, side).into_iter().zip(steps(&balanced, side));
+                assert!(
+                    pairs.into_iter().all(|(quick, whole)| quick > 0 && (2 * quick).abs_diff(whole) <= 1),
+                    "{side}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub enum Scales {
 pub enum Steps {
     /// Fewer at larger scales.
     Auto,
+    /// Half as many as `Auto`.
+    Half,
     /// The number at the last scale, or at each.
     Given(Vec<usize>),
 }
@@ -111,6 +113,7 @@ impl Scales {
             }
             Steps::Given(steps) => return Err(ScheduleError::Lengths { steps: steps.len(), scales: count }),
             Steps::Auto => sides.iter().map(|&side| Steps::auto(side).round() as usize).collect(),
+            Steps::Half => sides.iter().map(|&side| (Steps::auto(side) / 2.0).round() as usize).collect(),
         };
         Ok(sides.into_iter().zip(steps).map(|(side, steps)| Scale { side, steps, finish: false }).collect())
     }
@@ -187,6 +190,7 @@ impl fmt::Display for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
+            Self::Half => f.write_str("half of auto"),
             Self::Given(steps) => f.write_str(&listed(steps)),
         }
     }

@@ -18,9 +18,9 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Ended, State};
+use crate::files::write_atomically;
 use crate::objective::GroupValue;
 use crate::optim;
-use crate::write_atomically;
 
 /// The version of the format.
 const FORMAT: u64 = 1;

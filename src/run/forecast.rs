@@ -100,10 +100,10 @@ impl Speed {
 }
 
 /// The process without pictures, weights and maps: code, threads, and what BLAS holds.
-const BASE: usize = 8 << 20;
+const BASE: usize = 21 << 20;
 
 /// What the allocator takes beside what it was asked for, as a share: observed.
-const HOLES: f64 = 0.04;
+const HOLES: f64 = 0.02;
 
 /// Matrices in f64 that a distance of moments takes: targets, moments, derivatives.
 const MATRICES: usize = 6;
@@ -189,9 +189,9 @@ impl Load {
 
     /// What the network must observe.
     fn request(&self) -> Request {
-        let matched = self.matched.iter().flat_map(|(layers, _)| layers.iter().copied());
         let mut request = crate::objective::request(&self.places);
-        request.features.extend(matched);
+        request.sampled.extend(self.matched.iter().flat_map(|(layers, _)| layers));
+        request.features.extend(&request.sampled);
         request
     }
 
@@ -217,8 +217,8 @@ impl Load {
             };
             let channels = self.network.channels(layer);
             let candidates: usize = self.examples.iter().skip(1).map(|size| positions(*size)).sum();
-            // With the picture's own, their matches and the gradient.
-            bytes += (candidates + 4 * positions(self.size)) * channels * size_of::<f32>();
+            // With the picture's own, the same centred, and their matches.
+            bytes += (candidates + 3 * positions(self.size)) * channels * size_of::<f32>();
             // As much as a Gram matrix of as many products.
             work += Vgg19::<f32>::products_work(positions(self.size) * candidates * channels);
         }

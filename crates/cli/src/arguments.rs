@@ -22,19 +22,22 @@ use super::print::note;
 #[derive(Args)]
 #[command(next_help_heading = "Network")]
 pub(super) struct NetworkArguments {
-    /// VGG19's weights: a file (see weights/README.md), or random[:SEED] for the embedded random network
+    /// VGG19's weights: a file, or random[:SEED]
     ///
-    /// Without this option: $IMPASTO_WEIGHTS, weights/vgg19.npz, vgg19.npz in the user's cache folder for impasto, and
-    /// at last the embedded random network.
+    /// Files are described in weights/README.md; `random` is the embedded random network. Without this option:
+    /// $IMPASTO_WEIGHTS, weights/vgg19.npz, vgg19.npz in the user's cache folder for impasto, and at last the embedded random
+    /// network.
     #[arg(long, value_name = "PATH|random[:SEED]")]
     pub(super) weights: Option<WeightSource>,
 
-    /// Pooling: max or average [default: max; avg for textures and --preset gatys]
+    /// Pooling: max or avg [default: max; avg for textures and gatys]
     #[arg(long, value_name = "max|avg", value_parser = names::<Pooling>(), hide_possible_values = true)]
     pub(super) pool: Option<Pooling>,
 
-    /// Convolution algorithm; all give the same picture: auto (the fastest for each layer), direct (plain loops), im2col
-    /// (matrix products) or winograd (minimal filtering)
+    /// Convolution: auto, direct, im2col or winograd
+    ///
+    /// All give the same picture: auto is the fastest for each layer, direct plain loops, im2col matrix products, winograd
+    /// minimal filtering.
     #[arg(
         long,
         value_name = "ALGORITHM",
@@ -44,7 +47,7 @@ pub(super) struct NetworkArguments {
     )]
     pub(super) conv: ConvAlgorithm,
 
-    /// Number of threads; results do not depend on it [default: all cores]
+    /// Number of threads; the result does not depend on it [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
 }
@@ -159,8 +162,10 @@ where
 #[derive(Args)]
 #[command(next_help_heading = "Objective")]
 pub(super) struct RecipeArguments {
-    /// The recipe, whose settings other options change: balanced (weights mean the same at every size), gatys (Gatys, Ecker &
-    /// Bethge 2016) or notebook (exactly the PyTorch notebook's)
+    /// Recipe: balanced, quick, gatys or notebook
+    ///
+    /// Other options change its settings. balanced: weights mean the same at every size. quick: the same with half the
+    /// iterations and no finish. gatys: Gatys, Ecker & Bethge 2016. notebook: exactly the PyTorch notebook's.
     #[arg(
         long,
         value_name = "PRESET",
@@ -170,22 +175,28 @@ pub(super) struct RecipeArguments {
     )]
     preset: Preset,
 
-    /// Style distance: gram (Gram matrices), moments (Gram matrices, means, standard deviations) or wasserstein (between
-    /// Gaussians) [default: the preset's]
+    /// Style distance: gram, moments or wasserstein [default: the preset's]
+    ///
+    /// gram compares Gram matrices; moments Gram matrices, means and standard deviations; wasserstein Gaussians.
     #[arg(long, value_name = "NAME", value_parser = names::<StyleLoss>(), hide_possible_values = true)]
     style_loss: Option<StyleLoss>,
 
-    /// How freely to paint, from 0 (hardly changed) to 1; 0.5 by default
+    /// How freely to paint, from 0 (hardly changed) to 1 [default: 0.5]
     ///
     /// Sets the ratio of the weights of style and content, which --style-weight and --content-weight override.
     #[arg(long, value_name = "0..1", value_parser = strength)]
     strength: Option<f64>,
 
-    /// Content layers with their weights [default: balanced relu4_1, on random weights relu3_1; others relu4_2]
+    /// Content layers with their weights [default: the preset's]
+    ///
+    /// balanced has relu4_1, on random weights relu3_1; the other presets have relu4_2.
     #[arg(long, value_name = "LAYER[=W],…")]
     content_layers: Option<LayerWeights>,
 
-    /// Style layers with their weights [default: relu1_1, 2_1, 3_1, 4_1 and 5_1 with the preset's weights; shallower ones for balanced on random weights]
+    /// Style layers with their weights [default: the preset's]
+    ///
+    /// All presets have relu1_1, 2_1, 3_1, 4_1 and 5_1, each with its own weights; balanced has shallower ones on random
+    /// weights.
     #[arg(long, value_name = "LAYER[=W],…")]
     style_layers: Option<LayerWeights>,
 
@@ -197,7 +208,7 @@ pub(super) struct RecipeArguments {
     #[arg(long, value_name = "X", value_parser = weight)]
     style_weight: Option<f64>,
 
-    /// Weight of the total variation; smooths [default: the preset's]
+    /// Weight of the total variation, which smooths [default: the preset's]
     #[arg(long, value_name = "X", value_parser = weight)]
     tv_weight: Option<f64>,
 }
@@ -252,8 +263,9 @@ const DEFAULT_SIZE: usize = 512;
 /// The size at which images are used.
 #[derive(Args, Clone, Copy)]
 pub(super) struct SizeArguments {
-    /// The images' longer side in pixels, 512 by default; 0 keeps each image's size; max (transfer and invert) is as large as
-    /// memory allows
+    /// Longer side in pixels; 0 keeps each image's own [default: 512]
+    ///
+    /// max is as large as memory allows, up to the image's own size; for transfer and invert only.
     #[arg(long, value_name = "N|max")]
     size: Option<Side>,
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use impasto::{check_writable, write_atomically};
+use impasto::files::{check_writable, write_atomically};
 use ndarray::ArrayViewD;
 use npyz::WriterBuilder;
 use npyz::npz::file_name_from_array_name;

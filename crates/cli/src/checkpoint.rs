@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use impasto::files::{check_writable, remove_left_behind};
 use impasto::run::{Checkpoint, CheckpointError, Progress, Run, Stop, Watcher};
-use impasto::{check_writable, remove_left_behind};
 use serde_json::{Map, Value, json};
 
 use super::error::Error;
@@ -23,9 +23,10 @@ const WRITE: &str = "write the checkpoint";
 
 /// Options of checkpoints.
 #[derive(Args)]
-#[command(next_help_heading = "Checkpoints")]
 pub(super) struct CheckpointArguments {
-    /// Save the run's state in FILE every 30 seconds, after Ctrl-C, and at the end
+    /// Save the run's state, to continue it with `impasto resume FILE`
+    ///
+    /// The state is saved every 30 seconds, after Ctrl-C, and at the end.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
 
@@ -33,7 +34,9 @@ pub(super) struct CheckpointArguments {
     #[arg(long, value_name = "N", requires = "checkpoint", value_parser = clap::value_parser!(u32).range(1..))]
     checkpoint_every: Option<u32>,
 
-    /// Continue from the checkpoint if it exists, start otherwise. `impasto resume FILE` needs no other options
+    /// Continue from the checkpoint if it exists, start otherwise
+    ///
+    /// `impasto resume FILE` does it without repeating the other options.
     #[arg(long, requires = "checkpoint")]
     resume: bool,
 }
@@ -42,6 +45,12 @@ impl CheckpointArguments {
     /// The file, if requested.
     pub(super) fn file(&self) -> Option<&Path> {
         self.checkpoint.as_deref()
+    }
+
+    /// A setting of the checkpoint that `--resume` continues, if there is one; what is wrong with it, the [`Keeper`] says.
+    pub(super) fn setting(&self, name: &str) -> Option<String> {
+        let found = Checkpoint::open(self.file().filter(|_| self.resume)?).ok()?;
+        found.about().get("settings")?.get(name)?.as_str().map(str::to_owned)
     }
 }
 

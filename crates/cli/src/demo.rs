@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let words =
         ["transfer".into(), content.into_os_string(), style.into_os_string(), "-o".into(), out.into_os_string()];
     let (command, invocation) = super::parse(&words)?;
-    super::run(command, &invocation)
+    super::run(command, invocation)
 }
 
 /// Writes a picture where there is none, or this one.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use impasto::{Clash, first_clash};
+use impasto::files::{Clash, first_clash};
 
 use super::error::Error;
 

@@ -9,14 +9,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Args;
+use impasto::Picture;
 use impasto::optim::Method;
 use impasto::picture::{Format, Provenance, SaveOptions};
 use impasto::recipe::{Rate, Scale, Steps};
 use impasto::run::{Ended, Progress, Run, Stop, Watcher};
-use impasto::{Picture, WeightSource};
+use impasto::vgg::WeightSource;
 
 use super::arguments::{NetworkArguments, names, rate};
 use super::checkpoint::{CheckpointArguments, Keeper};
+use super::common::Common;
+use super::default_output::DefaultOutput;
 use super::distinct::{Written, ensure_distinct};
 use super::error::Error;
 use super::frame_names::FrameNames;
@@ -31,6 +34,7 @@ use super::progress::{Display as Bar, Verbosity};
 use super::ranks;
 use super::record::Record;
 use super::rescue;
+use super::seed::Seed;
 
 /// What moves the pixels.
 #[derive(Args, Clone, Copy)]
@@ -39,8 +43,9 @@ pub(super) struct OptimizerArguments {
     #[arg(long, value_name = "NAME", value_parser = names::<Method>(), hide_possible_values = true)]
     optimizer: Option<Method>,
 
-    /// Learning rate of adam or momentum, in units of the network's input; for invert in levels of 0..255, for its momentum
-    /// times σ² [default: the preset's]
+    /// Learning rate of adam or momentum [default: the preset's]
+    ///
+    /// In units of the network's input; for invert in levels of 0..255, and for its momentum times σ².
     #[arg(long, value_name = "R", value_parser = rate)]
     pub(super) lr: Option<f64>,
 
@@ -60,8 +65,10 @@ pub(super) struct OnTheWayArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     save_every: Option<u32>,
 
-    /// Write one JSON object per iteration: iteration, scale (longer side in pixels), elapsed (seconds), total and terms of
-    /// the picture so far, and trial, the total at a rejected trial point of a line search
+    /// Write one JSON object per iteration to a file
+    ///
+    /// Its fields: iteration, scale (longer side in pixels), elapsed (seconds), total and terms of the picture so far, and
+    /// trial, the total at a rejected trial point of a line search.
     #[arg(long, value_name = "FILE.jsonl")]
     log: Option<PathBuf>,
 }
@@ -69,29 +76,43 @@ pub(super) struct OnTheWayArguments {
 /// Options of a run.
 #[derive(Args)]
 pub(super) struct RunArguments {
-    /// Iterations at the last scale, or at each scale from small to large [default: the preset's]
+    /// Iterations at the last scale, or at each [default: the preset's]
+    ///
+    /// The numbers stand in the order of the scales, from small to large.
     #[arg(long, value_name = "N|A,B,C")]
     pub(super) steps: Option<Steps>,
 
     #[command(flatten)]
     pub(super) optimizer: OptimizerArguments,
 
-    /// Stop a scale early once ten iterations lower the loss by less than this share, as in 0.01 [default: never]
+    /// Stop a scale early at less progress than this, as in 0.01 [default: never]
+    ///
+    /// Progress is the share by which the last ten iterations have lowered the loss.
     #[arg(long, value_name = "X", value_parser = share)]
     tolerance: Option<f64>,
 
-    /// Write the mean of Adam's last hundred pictures or so instead of the last: less grain
+    /// Write the mean of Adam's last hundred pictures or so: less grain
     #[arg(long)]
     average: bool,
 
-    /// Seed of all random numbers
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(super) seed: u64,
+    /// Seed of all random numbers, or random [default: 0]
+    ///
+    /// random (or -1) draws a number, prints it, and records it in the picture.
+    #[arg(
+        long,
+        value_name = "N|random",
+        default_value = "0",
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    pub(super) seed: Seed,
 
     #[command(flatten)]
     on_the_way: OnTheWayArguments,
 
-    /// Show the picture in the terminal while it is painted (kitty, iTerm, sixel, or coloured blocks)
+    /// Show the picture in the terminal while it is painted
+    ///
+    /// By the protocols of kitty, iTerm or sixel, or in coloured blocks.
     #[arg(long)]
     preview: bool,
 
@@ -153,6 +174,16 @@ impl RunArguments {
         Ok(method)
     }
 
+    /// The format asked for.
+    pub(super) fn format(&self) -> Option<Format> {
+        self.output.options().format
+    }
+
+    /// The seed of the checkpoint that the run goes on from, if it does.
+    pub(super) fn seed_of_checkpoint(&self) -> Option<u64> {
+        self.checkpoint.setting("seed")?.parse().ok()
+    }
+
     /// Whether a checkpoint is kept.
     pub(super) fn keeps_checkpoint(&self) -> bool {
         self.checkpoint.file().is_some()
@@ -212,8 +243,10 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 /// Runs jobs as the options say.
-pub(super) struct Driver<'a> {
-    output: &'a Path,
+pub(super) struct Driver {
+    output: PathBuf,
+    /// The output, where nobody named it.
+    chosen: Option<DefaultOutput>,
     options: SaveOptions,
     save_every: Option<u32>,
     verbosity: Verbosity,
@@ -230,17 +263,12 @@ pub(super) struct Driver<'a> {
     begin: Instant,
 }
 
-impl<'a> Driver<'a> {
+impl Driver {
     /// Sets up Ctrl-C, the log and checkpoints, and checks that the output can be written and that none of what is written
     /// is among the inputs, the weights or each other. Without an invocation, the picture does not say how it was made,
     /// unless [`made_by`](Self::made_by) tells.
-    pub(super) fn new(
-        invocation: Option<&Invocation>,
-        arguments: &RunArguments,
-        network: &NetworkArguments,
-        output: &'a Path,
-        inputs: &[&Path],
-    ) -> Result<Self, Error> {
+    pub(super) fn new(invocation: Option<&Invocation>, common: &Common, inputs: &[&Path]) -> Result<Self, Error> {
+        let (arguments, output) = (&common.run, common.output());
         let options = arguments.output.options();
         if ranks::writes() {
             options.check(output, [1, 1], inputs)?;
@@ -250,7 +278,7 @@ impl<'a> Driver<'a> {
         let checkpoint = checkpoint.or(arguments.checkpoint.file()).map(|path| Written::new("--checkpoint", path));
         let log = arguments.on_the_way.log.as_ref().map(|path| Written::new("--log", path));
         let written: Vec<_> = [Written::picture("--output", output)].into_iter().chain(checkpoint).chain(log).collect();
-        let read = network.files(inputs);
+        let read = common.network.files(inputs);
         ensure_distinct(&written, &read)?;
         let log = arguments.on_the_way.log.as_deref().map(Log::new).transpose()?;
         let checkpoints = match invocation {
@@ -266,7 +294,8 @@ impl<'a> Driver<'a> {
         let record = invocation.map(Record::new);
         let own = Self::with(options, verbosity, output);
         let finish = arguments.finish();
-        Ok(Self { save_every, preview, log, record, checkpoints, finish, read, written, ..own })
+        let chosen = common.chosen().cloned();
+        Ok(Self { chosen, save_every, preview, log, record, checkpoints, finish, read, written, ..own })
     }
 
     /// The same, for a picture that was not made by this command line.
@@ -286,7 +315,7 @@ impl<'a> Driver<'a> {
         arguments: &OnTheWayArguments,
         verbosity: Verbosity,
         network: &NetworkArguments,
-        output: &'a Path,
+        output: &Path,
         inputs: &[&Path],
     ) -> Result<Self, Error> {
         Format::of(output)?;
@@ -299,11 +328,12 @@ impl<'a> Driver<'a> {
         Ok(Self { log, save_every: arguments.save_every, read, written, ..own })
     }
 
-    fn with(options: SaveOptions, verbosity: Verbosity, output: &'a Path) -> Self {
+    fn with(options: SaveOptions, verbosity: Verbosity, output: &Path) -> Self {
         let (interrupted, begin) = (interrupt::watch(), Instant::now());
         let (save_every, preview, log, record, checkpoints) = (None, None, None, None, None);
         Self {
-            output,
+            output: output.to_owned(),
+            chosen: None,
             options,
             save_every,
             verbosity,
@@ -346,7 +376,7 @@ impl<'a> Driver<'a> {
         iterations: usize,
     ) -> Result<(), Error> {
         let Some(every) = self.save_every.filter(|_| ranks::writes()) else { return Ok(()) };
-        let names = numbers.into_iter().map(|number| FrameNames::new(self.output, &self.options, number));
+        let names = numbers.into_iter().map(|number| FrameNames::new(&self.output, &self.options, number));
         let frames = names.flat_map(|names| {
             let due = (every as usize..iterations).step_by(every as usize);
             due.map(move |iteration| Written::picture("--save-every", names.at(iteration)))
@@ -365,7 +395,7 @@ impl<'a> Driver<'a> {
         // All that the format allows is known before the first step.
         let side = run.scales().last().map_or(1, |scale| scale.side);
         if ranks::writes() {
-            self.options.check(self.output, [side, side], &[])?;
+            self.options.check(&self.output, [side, side], &[])?;
         }
         let iterations = run.scales().iter().map(|scale| scale.steps).sum();
         self.check_frames([number], iterations)?;
@@ -378,7 +408,7 @@ impl<'a> Driver<'a> {
             watchers.push(Box::new(log.of(number)));
         }
         if let Some(every) = self.save_every {
-            let names = FrameNames::new(self.output, &self.options, number);
+            let names = FrameNames::new(&self.output, &self.options, number);
             watchers.push(Box::new(Frames { every: every as usize, names, options: &self.options }));
         }
         if let Some(also) = also {
@@ -416,6 +446,11 @@ impl<'a> Driver<'a> {
         };
         record.set("scales", each(|scale| scale.side));
         record.set("steps", each(|scale| scale.steps));
+        let finish = run.scales().iter().filter(|scale| scale.finish);
+        let finish: Vec<_> = finish.map(|scale| format!("{} at {}", scale.steps, scale.side)).collect();
+        if !finish.is_empty() {
+            record.set("finish", finish.join(", "));
+        }
         self.options.provenance = Some(record.provenance()?);
         let Some(keeper) = &mut self.checkpoints else { return Ok(()) };
         if keeper.go_on(record, run)? {
@@ -440,13 +475,20 @@ impl<'a> Driver<'a> {
     }
 
     /// Writes the result, with which several processes have done what they do together.
-    pub(super) fn write(&self, picture: &Picture) -> Result<(), Error> {
+    pub(super) fn write(&mut self, picture: &Picture) -> Result<(), Error> {
         ranks::part(false);
         if !ranks::writes() {
             return Ok(());
         }
-        rescue::save(picture, self.output, &self.options)?;
-        let format = self.options.format.or_else(|| Format::by_extension(self.output));
+        let claimed = self.chosen.as_ref().and_then(|chosen| chosen.claim().ok());
+        if let Some(path) = &claimed {
+            self.output.clone_from(path);
+        }
+        rescue::save(picture, &self.output, &self.options).inspect_err(|_| {
+            // The empty file that held the name.
+            let _ = claimed.as_ref().map(std::fs::remove_file);
+        })?;
+        let format = self.options.format.or_else(|| Format::by_extension(&self.output));
         let left_out = format.map_or_else(Vec::new, |format| picture.left_out(format, &self.options));
         for left in left_out.iter().filter(|_| !self.verbosity.quiet) {
             note(format_args!("note: {}: {left}", self.output.display()));

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use impasto::files::write_atomically;
 use impasto::optim::Method;
 use impasto::picture::{Format, Picture, SaveOptions};
 use impasto::run::{Ended, Progress, Run, Stop, Watcher};
 use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
-use impasto::write_atomically;
 use impasto_drawing::{Cell, CellSettings, Curve, Sheet, Tile};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -318,7 +318,7 @@ struct Cells<'a> {
     quiet: bool,
     inputs: &'a [PathBuf],
     network: &'a Vgg19<f32>,
-    driver: Driver<'a>,
+    driver: Driver,
 }
 
 /// Remembers the terms of the lowest point of a run, which is the one that L-BFGS leaves.

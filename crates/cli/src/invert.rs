@@ -16,8 +16,10 @@ use impasto::vgg::{Layer, Vgg19, WeightSource};
 use ndarray::{Axis, concatenate};
 use strum::{EnumString, VariantNames};
 
-use super::arguments::{NetworkArguments, Side, SizeArguments, names, rate, weight};
-use super::drive::{Driver, RunArguments};
+use super::arguments::{Side, SizeArguments, names, rate, weight};
+use super::common::Common;
+use super::default_output;
+use super::drive::Driver;
 use super::error::Error;
 use super::invocation::Invocation;
 use super::job::JobCommand;
@@ -30,23 +32,23 @@ use super::ranks;
 /// What such pictures share with IMAGE is what the layer keeps of it; where they differ, it keeps nothing (Mahendran &
 /// Vedaldi 2014). Minimises the normalised representation error and two image priors.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The picture to write: .png, .jpg, .webp, .tiff or .bmp
-    #[arg(short, long, value_name = "OUT")]
-    output: PathBuf,
-
     /// The picture whose features to invert
     image: PathBuf,
 
-    /// The layer: any of `impasto network`, or the classifier's fc6, relu6, fc7, relu7, fc8 (IMAGE is then resized to
-    /// 224×224 pixels)
+    /// The layer: any of `impasto network`, or fc6, relu6, fc7, relu7, fc8
+    ///
+    /// For the classifier's layers (fc6 and so on) IMAGE is resized to 224×224 pixels.
     #[arg(long, value_name = "LAYER")]
     layer: Layer,
 
     #[command(flatten)]
     size: SizeArguments,
 
-    /// Objective and optimiser: fast (L-BFGS) or mahendran (the published procedure)
+    /// Objective and optimiser: fast or mahendran
+    ///
+    /// fast is L-BFGS and less smoothing, mahendran the published procedure.
     #[arg(long, value_name = "fast|mahendran", default_value = "fast", value_parser = names::<InversionPreset>(), hide_possible_values = true)]
     preset: InversionPreset,
 
@@ -54,43 +56,43 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "noise|PATH", default_value = "noise")]
     init: PathBuf,
 
-    /// Invert from N seeds, side by side in one picture; the layer keeps what they share
+    /// Invert from N seeds, side by side; the layer keeps what they share
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     repeats: u16,
 
-    /// Shift the picture at random by up to N pixels in each iteration
+    /// Shift the picture at random by up to N pixels each iteration
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=256))]
     jitter: u16,
 
     #[command(flatten)]
-    run: RunArguments,
+    common: Common,
 
     #[command(flatten)]
     features: FeatureArguments,
 
     #[command(flatten)]
     priors: PriorArguments,
-
-    #[command(flatten)]
-    network: NetworkArguments,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  impasto invert photo.jpg --layer relu4_1
+  impasto invert photo.jpg --layer fc7 --repeats 4 --seed random";
 
 /// Options that choose some features of the layer.
 #[derive(Args)]
-#[command(next_help_heading = "Features")]
 struct FeatureArguments {
     /// Invert channels A to B−1 only, counted from 0
     #[arg(long, value_name = "A..B")]
     channels: Option<Channels>,
 
-    /// Invert a patch of neurons only: the N×N in the middle, or WIDTH×HEIGHT with the corner (X, Y)
+    /// Invert a patch of neurons only: N×N in the middle, or WIDTH×HEIGHT at (X, Y)
     #[arg(long, value_name = "N|X,Y,WIDTH,HEIGHT")]
     crop: Option<Crop>,
 }
 
 /// Options that choose the image priors.
 #[derive(Args)]
-#[command(next_help_heading = "Image priors")]
 struct PriorArguments {
     /// Exponent of the norm that keeps pixels in range
     #[arg(long, value_name = "X", default_value_t = 6.0, value_parser = norm_exponent)]
@@ -100,12 +102,13 @@ struct PriorArguments {
     #[arg(long, value_name = "X", default_value_t = 2.0, value_parser = rate)]
     beta: f64,
 
-    /// Weight of the norm, divided by 2σ² as published [default: 8e-10]
+    /// Weight of the norm, divided by 2σ² [default: 8e-10]
     #[arg(long, value_name = "X", value_parser = weight)]
     lambda_alpha: Option<f64>,
 
-    /// Weight of the total variation, divided by 2σ² as published [default: by depth 1, 10 or 100 with
-    /// --preset mahendran, 0.3 times that with --preset fast]
+    /// Weight of the total variation, divided by 2σ² [default: by depth]
+    ///
+    /// By depth 1, 10 or 100 with --preset mahendran, and 0.3 times that with --preset fast.
     #[arg(long, value_name = "X", value_parser = weight)]
     lambda_tv: Option<f64>,
 }
@@ -177,10 +180,10 @@ fn norm_exponent(text: &str) -> Result<f64, String> {
 
 impl JobCommand for Arguments {
     fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
-        let mut driver = Driver::new(Some(invocation), &self.run, &self.network, &self.output, &self.inputs())?;
+        let mut driver = Driver::new(Some(invocation), &self.common, &self.inputs())?;
         let method = self.method()?;
         self.steps()?;
-        self.run.check_checkpoint(self.repeats)?;
+        self.common.run.check_checkpoint(self.repeats)?;
         let (network, weights) = self.ready()?;
         let memory = self.memory();
         driver.note_weights(&weights);
@@ -191,7 +194,7 @@ impl JobCommand for Arguments {
         if method != Method::Lbfgs {
             driver.note("lr", self.rate(method));
         }
-        self.network.in_threads(|| {
+        self.common.network.in_threads(|| {
             let side = self.side(&network, memory)?;
             let image = self.picture(side)?;
             let invert = self.invert(&image, &network)?;
@@ -206,31 +209,31 @@ impl JobCommand for Arguments {
     }
 
     fn forecast(&self, memory: usize) -> Result<(Forecast, Work), Error> {
-        self.run.check_checkpoint(self.repeats)?;
+        self.common.run.check_checkpoint(self.repeats)?;
         let (network, _) = self.ready()?;
         let (_, forecast, work) = self.forecast_of(&network, memory)?;
         Ok((forecast, work))
     }
 
-    fn network_arguments(&self) -> &NetworkArguments {
-        &self.network
+    fn common(&self) -> &Common {
+        &self.common
     }
 
-    fn run_arguments(&self) -> &RunArguments {
-        &self.run
-    }
-
-    fn run_arguments_mut(&mut self) -> &mut RunArguments {
-        &mut self.run
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
     }
 
     fn pictures_mut(&mut self) -> Vec<&mut PathBuf> {
         vec![&mut self.image]
     }
+
+    fn stem(&self) -> String {
+        format!("{}-at-{}", default_output::stem(&self.image), self.layer)
+    }
 }
 
 /// Inverts from several seeds and writes the pictures side by side, as many as there are.
-fn repeat(driver: &mut Driver<'_>, job: &Invert<'_>, memory: usize, repeats: u16) -> Result<ExitCode, Error> {
+fn repeat(driver: &mut Driver, job: &Invert<'_>, memory: usize, repeats: u16) -> Result<ExitCode, Error> {
     let mut pictures = Vec::new();
     let mut end = Ok(None);
     for repeat in 0..usize::from(repeats) {
@@ -269,19 +272,19 @@ impl Arguments {
 
     /// Bytes that may be used.
     fn memory(&self) -> usize {
-        self.run.memory.budget()
+        self.common.run.memory.budget()
     }
 
     /// The network, and where its weights come from.
     fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
-        let found = self.network.find(self.run.verbosity.quiet)?;
-        Ok((self.network.load(&found, self.layer)?, found.source))
+        let found = self.common.network.find(self.common.run.verbosity.quiet)?;
+        Ok((self.common.network.load(&found, self.layer)?, found.source))
     }
 
     /// The rate that was asked for, or that of the published procedure or of Adam.
     fn rate(&self, method: Method) -> f64 {
         let own = if method == Method::Momentum { Invert::PUBLISHED_RATE } else { Invert::ADAM_RATE };
-        self.run.optimizer.lr.unwrap_or(own)
+        self.common.run.optimizer.lr.unwrap_or(own)
     }
 
     /// The longer side of the picture, once it is known that there is memory for it; `None` for the picture's own.
@@ -307,7 +310,7 @@ impl Arguments {
     /// The picture at a longer side; `None` for its own.
     fn picture(&self, side: Option<usize>) -> Result<Picture, Error> {
         let classifier = self.layer.is_classifier();
-        let picture = pictures::open(&self.image, side.filter(|_| !classifier), self.run.verbosity.quiet)?;
+        let picture = pictures::open(&self.image, side.filter(|_| !classifier), self.common.run.verbosity.quiet)?;
         Ok(if classifier { picture.resized(224, 224) } else { picture })
     }
 
@@ -330,9 +333,9 @@ impl Arguments {
             method,
             rate: self.rate(method),
             steps: self.steps()?.unwrap_or(default.steps),
-            clamp: self.run.optimizer.clamp().unwrap_or(default.clamp),
+            clamp: self.common.run.optimizer.clamp().unwrap_or(default.clamp),
             jitter: usize::from(self.jitter),
-            seed: self.run.seed,
+            seed: self.common.run.seed.number(),
             execution: ranks::execution(),
             ..default
         })
@@ -344,7 +347,7 @@ impl Arguments {
             InversionPreset::Fast if self.jitter > 0 => Method::Adam,
             InversionPreset::Fast => Method::Lbfgs,
         };
-        let method = self.run.method(own)?;
+        let method = self.common.run.method(own)?;
         if method == Method::Lbfgs && self.jitter > 0 {
             return Err(Error::Usage(
                 "--jitter makes the objective change at every iteration, which L-BFGS cannot follow; leave out \
@@ -356,7 +359,7 @@ impl Arguments {
     }
 
     fn steps(&self) -> Result<Option<usize>, Error> {
-        match self.run.steps.as_ref().map(Steps::given) {
+        match self.common.run.steps.as_ref().map(Steps::given) {
             None => Ok(None),
             Some([steps]) => Ok(Some(*steps)),
             Some(_) => Err(Error::Usage("--steps takes one number here: an inversion has one scale".into())),

@@ -29,6 +29,34 @@ impl Invocation {
             resumed: None,
         }
     }
+
+    /// The same as if an option had been given so, instead of what was said of it.
+    pub(super) fn give(&mut self, name: &str, value: &str) {
+        self.words = without(&self.words, |option| (option == name).then_some(true));
+        self.words.insert(1, format!("--{name}={value}"));
+        self.settings.insert(name.into(), value.into());
+    }
+}
+
+/// The words without some options: `takes_value` tells of an option that goes whether the word after it is its value.
+pub(super) fn without(words: &[String], takes_value: impl Fn(&str) -> Option<bool>) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let option = word.strip_prefix("--").filter(|option| !option.is_empty());
+        let option = option.map(|option| option.split_once('=').map_or((option, false), |(name, _)| (name, true)));
+        match option {
+            // After `--` there are no options.
+            None if word == "--" => {
+                kept.push(word.clone());
+                kept.extend(words.by_ref().cloned());
+            }
+            Some((name, false)) if takes_value(name) == Some(true) => drop(words.next()),
+            Some((name, _)) if takes_value(name).is_some() => {}
+            _ => kept.push(word.clone()),
+        }
+    }
+    kept
 }
 
 fn settings(command: &clap::Command, matches: &ArgMatches) -> Map<String, Value> {
@@ -46,4 +74,24 @@ fn settings(command: &clap::Command, matches: &ArgMatches) -> Map<String, Value>
         (value != Value::Bool(false)).then(|| (name.to_owned(), value))
     };
     arguments.filter_map(setting).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_that_is_given_replaces_what_was_said_of_it() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let seeded = |line: &str| {
+            let mut invocation =
+                Invocation { words: words(line), is_unicode: true, settings: Map::new(), resumed: None };
+            invocation.give("seed", "7");
+            assert_eq!(invocation.settings["seed"], "7");
+            invocation.words.join(" ")
+        };
+        assert_eq!(seeded("transfer --seed -1 a.png b.png"), "transfer --seed=7 a.png b.png");
+        assert_eq!(seeded("transfer a.png b.png --seed=random"), "transfer --seed=7 a.png b.png");
+        assert_eq!(seeded("texture a.png -- --seed"), "texture --seed=7 a.png -- --seed");
+    }
 }

@@ -5,8 +5,8 @@ use std::io::{ErrorKind, LineWriter, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use impasto::files::{check_writable, remove_left_behind};
 use impasto::run::{Progress, Run, Stop, Watcher};
-use impasto::{check_writable, remove_left_behind};
 use serde_json::{Map, Value};
 
 use super::error::Error;

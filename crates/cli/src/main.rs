@@ -10,7 +10,9 @@ mod arguments;
 mod arrays;
 mod batch;
 mod checkpoint;
+mod common;
 mod completions;
+mod default_output;
 mod demo;
 mod distinct;
 mod drive;
@@ -39,6 +41,7 @@ mod ranks;
 mod record;
 mod rescue;
 mod resume;
+mod seed;
 mod settings;
 mod show;
 #[cfg(feature = "studio")]
@@ -101,7 +104,7 @@ impl Command {
     fn pictures(&mut self) -> Vec<&mut PathBuf> {
         match self {
             // Resuming needs a file; the message says so.
-            Self::Job(job) if !job.command().run_arguments().keeps_checkpoint() => job.command_mut().pictures_mut(),
+            Self::Job(job) if !job.command().common().run.keeps_checkpoint() => job.command_mut().pictures_mut(),
             _ => Vec::new(),
         }
     }
@@ -109,7 +112,7 @@ impl Command {
     /// Leaves to the first of several processes what is said and shown.
     fn mute(&mut self) {
         match self {
-            Self::Job(job) => job.command_mut().run_arguments_mut().mute(),
+            Self::Job(job) => job.command_mut().common_mut().run.mute(),
             Self::Batch(arguments) => arguments.mute(),
             _ => {}
         }
@@ -129,7 +132,7 @@ fn main() -> ExitCode {
     interrupt::outlive_full_files();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     print::finish(ranks::within(|| match parse(&words) {
-        Ok((command, invocation)) => run(command, &invocation).unwrap_or_else(|error| error.report()),
+        Ok((command, invocation)) => run(command, invocation).unwrap_or_else(|error| error.report()),
         Err(error) => error::usage(&error),
     }))
 }
@@ -149,16 +152,19 @@ fn parse(words: &[OsString]) -> Result<(Command, Invocation), clap::Error> {
     Ok((cli.command, Invocation::new(words, &command, &matches)))
 }
 
-fn run(mut command: Command, invocation: &Invocation) -> Result<ExitCode, Error> {
+fn run(mut command: Command, mut invocation: Invocation) -> Result<ExitCode, Error> {
     if !ranks::enter(command.mode()) {
         return Ok(ExitCode::SUCCESS);
     }
     if !ranks::is_first() {
         command.mute();
     }
+    if let Command::Job(job) = &mut command {
+        job::settle(job.command_mut(), &mut invocation);
+    }
     let _stdin = ranks::stdin_for_all(command.pictures())?;
     match command {
-        Command::Job(job) => job.command().run(invocation),
+        Command::Job(job) => job.command().run(&invocation),
         Command::Batch(arguments) => batch::run(&arguments),
         #[cfg(feature = "studio")]
         Command::Studio(arguments) => studio::run(&arguments),
@@ -178,11 +184,11 @@ fn run(mut command: Command, invocation: &Invocation) -> Result<ExitCode, Error>
 
 /// The command line as clap knows it: jobs that are only planned write nothing.
 fn command() -> clap::Command {
-    let nothing =
-        |job: clap::Command| job.mut_arg("output", |output| output.required(false).default_value("out.png").hide(true));
-    let jobs =
-        |plan: clap::Command| jobs::names().into_iter().fold(plan, |plan, job| plan.mut_subcommand(job, nothing));
-    Cli::command().mut_subcommand("plan", jobs)
+    let each = |command: clap::Command, change: fn(clap::Command) -> clap::Command| {
+        jobs::names().into_iter().fold(command, |command, job| command.mut_subcommand(job, change))
+    };
+    let unwritten = |job| options::arranged(job).mut_arg("output", |output| output.hide(true));
+    each(Cli::command(), options::arranged).mut_subcommand("plan", |plan| each(plan, unwritten))
 }
 
 #[cfg(test)]

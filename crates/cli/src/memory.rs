@@ -17,8 +17,9 @@ const SHARE: f64 = 0.8;
 /// How much memory may be used.
 #[derive(Args, Clone, Copy)]
 pub(super) struct MemoryArguments {
-    /// Memory limit, as in 800M or 4G; large pictures are then computed in bands, with the same result [default: 80 % of free
-    /// memory]
+    /// Memory limit, as in 800M or 4G [default: 80 % of free memory]
+    ///
+    /// Large pictures are then computed in bands, with the same result.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<usize>,
 }

@@ -1,5 +1,8 @@
-//! Every option of the commands that run a job, once, and what it affects. What a picture's provenance holds, what a
-//! continued run must have the same, what the pictures of a batch share, and what the studio offers follow from it.
+//! Every option of the commands that run a job, once: under which heading the help shows it, what it affects, and how the
+//! studio offers it. The order and the headings of the help, what a picture's provenance holds, what a continued run must
+//! have the same, what the pictures of a batch share, and the studio's form follow from it.
+
+use clap::{Arg, ArgAction, Command};
 
 /// What an option affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,109 +31,206 @@ pub(super) enum Scope {
     },
     /// All pictures of a batch.
     Batch,
-    /// Those, and the jobs of the studio.
-    Studio,
+    /// Those, and the jobs of the studio, whose page has this widget for it.
+    Studio(Widget),
+}
+
+/// How the studio's page asks for a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Widget {
+    /// A box to tick.
+    Switch,
+    /// A choice among the option's values.
+    Choice,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// Text.
+    Text,
 }
 
 /// One option.
-pub(super) struct Row {
+struct Row {
     /// Its long name.
-    pub(super) name: &'static str,
+    name: &'static str,
     /// What it affects.
-    pub(super) affects: Affects,
+    affects: Affects,
     /// For which commands it holds.
-    pub(super) scope: Scope,
+    scope: Scope,
+    /// Whether `-h` shows it; `--help` shows all.
+    common: bool,
     /// What the studio's page calls it; `None` for its name.
     #[cfg_attr(not(feature = "studio"), allow(dead_code))]
     label: Option<&'static str>,
 }
 
 const fn row(name: &'static str, affects: Affects, scope: Scope) -> Row {
-    Row { name, affects, scope, label: None }
+    Row { name, affects, scope, common: false, label: None }
 }
 
-const fn labelled(name: &'static str, affects: Affects, scope: Scope, label: &'static str) -> Row {
-    Row { name, affects, scope, label: Some(label) }
+impl Row {
+    /// The same, shown by `-h` too.
+    const fn common(self) -> Self {
+        Self { common: true, ..self }
+    }
+
+    /// The same, with another name on the studio's page.
+    const fn label(self, label: &'static str) -> Self {
+        Self { label: Some(label), ..self }
+    }
 }
 
-/// The options of `transfer`, `texture` and `invert`.
-const ROWS: [Row; 62] = {
+/// A heading of the help, and the options under it.
+struct Section {
+    heading: &'static str,
+    rows: &'static [Row],
+}
+
+/// The options of `transfer`, `texture` and `invert`, in the order of their help.
+const SECTIONS: &[Section] = {
     use Affects::{File, Machine, Picture, Place, Talk};
     use Scope::{Batch, Checkpoint, One, Studio};
-    [
-        row("output", Place, One),
-        row("size", Picture, Studio),
-        row("style-size", Picture, Studio),
-        row("scales", Picture, Studio),
-        row("blend", Picture, Studio),
-        row("colors", Picture, Studio),
-        labelled("color-map", Picture, Studio, "Colour mapping"),
-        row("content-mask", Picture, Batch),
-        row("style-mask", Picture, Batch),
-        row("paint-transparent", Picture, Studio),
-        labelled("init", Picture, Studio, "Start from"),
-        // Of textures and inversions.
-        row("example-size", Picture, Batch),
-        row("seamless", Picture, Batch),
-        row("no-histogram", Picture, Batch),
-        row("layers", Picture, Batch),
-        row("up-to", Picture, Batch),
-        row("layer", Picture, Batch),
-        row("repeats", Picture, Batch),
-        row("jitter", Picture, Batch),
-        row("channels", Picture, Batch),
-        row("crop", Picture, Batch),
-        row("alpha", Picture, Batch),
-        row("beta", Picture, Batch),
-        row("lambda-alpha", Picture, Batch),
-        row("lambda-tv", Picture, Batch),
-        // Of every run.
-        labelled("steps", Picture, Studio, "Iterations"),
-        row("optimizer", Picture, Studio),
-        labelled("lr", Picture, Studio, "Learning rate"),
-        labelled("clamp", Picture, Studio, "Keep pixels in range"),
-        labelled("no-clamp", Picture, Studio, "Let pixels leave the range"),
-        row("tolerance", Picture, Studio),
-        labelled("average", Picture, Studio, "Average the last pictures"),
-        labelled("seed", Picture, Studio, "Random seed"),
-        row("save-every", Place, Batch),
-        row("log", Place, One),
-        row("preview", Talk, Batch),
-        row("quiet", Talk, Batch),
-        row("verbose", Talk, Batch),
-        row("format", File, Batch),
-        labelled("depth", File, Studio, "Bits per colour"),
-        labelled("srgb", File, Studio, "Write sRGB"),
-        labelled("no-metadata", File, Studio, "Leave out metadata"),
-        labelled("keep-location", File, Studio, "Keep the location"),
-        row("checkpoint", Place, Checkpoint { value: true }),
-        row("checkpoint-every", Place, Checkpoint { value: true }),
-        row("resume", Place, Checkpoint { value: false }),
-        row("memory", Machine, Batch),
-        // Of the objective.
-        row("preset", Picture, Studio),
-        labelled("style-loss", Picture, Studio, "Style statistics"),
-        row("strength", Picture, Studio),
-        row("finish", Picture, Studio),
-        row("content-layers", Picture, Studio),
-        row("style-layers", Picture, Studio),
-        row("content-weight", Picture, Studio),
-        row("style-weight", Picture, Studio),
-        labelled("tv-weight", Picture, Studio, "Smoothness weight"),
-        // Of the network.
-        row("weights", Picture, Batch),
-        labelled("pool", Picture, Studio, "Pooling"),
-        row("conv", Picture, Batch),
-        row("threads", Machine, Batch),
-        // Of plans alone.
-        row("json", Talk, One),
-        row("help", Talk, One),
+    use Widget::{Choice, Integer, Number, Switch, Text};
+    &[
+        Section {
+            heading: "Usual",
+            rows: &[
+                row("output", Place, One).common(),
+                row("size", Picture, Studio(Text)).common(),
+                row("strength", Picture, Studio(Number)).common(),
+                row("style-size", Picture, Studio(Integer)).common(),
+                row("blend", Picture, Studio(Text)).common(),
+                row("preset", Picture, Studio(Choice)).common(),
+            ],
+        },
+        Section {
+            heading: "Texture",
+            rows: &[
+                row("example-size", Picture, Batch).common(),
+                row("seamless", Picture, Batch).common(),
+                row("no-histogram", Picture, Batch),
+                row("layers", Picture, Batch),
+                row("up-to", Picture, Batch),
+            ],
+        },
+        Section {
+            heading: "Inversion",
+            rows: &[
+                row("layer", Picture, Batch).common(),
+                row("repeats", Picture, Batch).common(),
+                row("jitter", Picture, Batch),
+                row("channels", Picture, Batch),
+                row("crop", Picture, Batch),
+                row("alpha", Picture, Batch),
+                row("beta", Picture, Batch),
+                row("lambda-alpha", Picture, Batch),
+                row("lambda-tv", Picture, Batch),
+            ],
+        },
+        Section {
+            heading: "Colour",
+            rows: &[
+                row("colors", Picture, Studio(Choice)).common(),
+                row("color-map", Picture, Studio(Choice)).label("Colour mapping"),
+            ],
+        },
+        Section {
+            heading: "Regions",
+            rows: &[
+                row("content-mask", Picture, Batch).common(),
+                row("style-mask", Picture, Batch).common(),
+                row("paint-transparent", Picture, Studio(Switch)),
+            ],
+        },
+        Section {
+            heading: "Style and content",
+            rows: &[
+                row("style-loss", Picture, Studio(Choice)).label("Style statistics"),
+                row("content-layers", Picture, Studio(Text)),
+                row("style-layers", Picture, Studio(Text)),
+                row("content-weight", Picture, Studio(Number)),
+                row("style-weight", Picture, Studio(Number)),
+                row("tv-weight", Picture, Studio(Number)).label("Smoothness weight"),
+                row("weights", Picture, Batch),
+                row("pool", Picture, Studio(Choice)).label("Pooling"),
+            ],
+        },
+        Section {
+            heading: "Running",
+            rows: &[
+                row("steps", Picture, Studio(Text)).label("Iterations").common(),
+                row("scales", Picture, Studio(Text)),
+                row("finish", Picture, Studio(Text)),
+                row("init", Picture, Studio(Choice)).label("Start from"),
+                row("seed", Picture, Studio(Text)).label("Random seed").common(),
+                row("optimizer", Picture, Studio(Choice)).label("Optimiser"),
+                row("lr", Picture, Studio(Number)).label("Learning rate"),
+                row("clamp", Picture, Studio(Switch)).label("Keep pixels in range"),
+                row("no-clamp", Picture, Studio(Switch)).label("Let pixels leave the range"),
+                row("tolerance", Picture, Studio(Number)),
+                row("average", Picture, Studio(Switch)).label("Average the last pictures"),
+                row("threads", Machine, Batch),
+                row("conv", Picture, Batch),
+            ],
+        },
+        Section {
+            heading: "Output",
+            rows: &[
+                row("format", File, Batch),
+                row("depth", File, Studio(Choice)).label("Bits per colour"),
+                row("srgb", File, Studio(Switch)).label("Write sRGB"),
+                row("no-metadata", File, Studio(Switch)).label("Leave out metadata"),
+                row("keep-location", File, Studio(Switch)).label("Keep the location"),
+                row("save-every", Place, Batch),
+                row("log", Place, One),
+                row("preview", Talk, Batch),
+                row("quiet", Talk, Batch),
+                row("verbose", Talk, Batch),
+                row("json", Talk, One).common(),
+                row("help", Talk, One).common(),
+            ],
+        },
+        Section {
+            heading: "Checkpoints and memory",
+            rows: &[
+                row("checkpoint", Place, Checkpoint { value: true }).common(),
+                row("checkpoint-every", Place, Checkpoint { value: true }),
+                row("resume", Place, Checkpoint { value: false }),
+                row("memory", Machine, Batch).common(),
+            ],
+        },
     ]
 };
 
+/// All rows with their headings, in the order of the help.
+fn rows() -> impl Iterator<Item = (&'static str, &'static Row)> {
+    SECTIONS.iter().flat_map(|section| section.rows.iter().map(|row| (section.heading, row)))
+}
+
 /// The row of an option.
 fn of(name: &str) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.name == name)
+    rows().map(|(_, row)| row).find(|row| row.name == name)
+}
+
+/// A command that runs a job, with its options in the order and under the headings of the table; `-h` shows the common ones.
+pub(super) fn arranged(command: Command) -> Command {
+    let help = Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Print help");
+    let command = command.disable_help_flag(true).arg(help.long_help("Print help; -h prints the usual options only"));
+    let place = |arg: &Arg| arg.get_long().map(|name| rows().position(|(_, row)| row.name == name));
+    let mut args: Vec<Arg> = command.get_arguments().cloned().collect();
+    // What has no name, the pictures, stays in front.
+    args.sort_by_key(place);
+    let mut args = args.into_iter().map(|arg| {
+        let found = rows().enumerate().find(|(_, (_, row))| arg.get_long() == Some(row.name));
+        match found {
+            Some((place, (heading, row))) => {
+                arg.help_heading(heading).display_order(place).hide_short_help(!row.common)
+            }
+            None => arg,
+        }
+    });
+    command.mut_args(|arg| args.next().unwrap_or(arg))
 }
 
 /// Whether every iteration depends on an option, or the file that is written does.
@@ -150,13 +250,14 @@ pub(super) fn checkpoint(name: &str) -> Option<bool> {
 
 /// Whether an option can be the same for several pictures.
 pub(super) fn is_shared(name: &str) -> bool {
-    of(name).is_some_and(|row| matches!(row.scope, Scope::Batch | Scope::Studio))
+    of(name).is_some_and(|row| matches!(row.scope, Scope::Batch | Scope::Studio(_)))
 }
 
-/// Whether a job of the studio may have an option: none names a file, and none is about the machine.
+/// How the studio's page asks for an option; `None` if its jobs cannot have it, as those that name a file or are about the
+/// machine.
 #[cfg(feature = "studio")]
-pub(super) fn is_offered(name: &str) -> bool {
-    of(name).is_some_and(|row| row.scope == Scope::Studio)
+pub(super) fn widget(name: &str) -> Option<Widget> {
+    of(name).and_then(|row| if let Scope::Studio(widget) = row.scope { Some(widget) } else { None })
 }
 
 /// What the studio's page calls an option: its label, or its name in words, as in "Content layers".
@@ -173,5 +274,5 @@ pub(super) fn label(name: &str) -> String {
 /// The names of all options.
 #[cfg(test)]
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    ROWS.iter().map(|row| row.name)
+    rows().map(|(_, row)| row.name)
 }

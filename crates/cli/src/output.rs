@@ -1,18 +1,20 @@
 //! How pictures are written.
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use impasto::picture::{Depth, Format, SaveOptions};
 
 /// Options of the picture that is written.
 #[derive(Args)]
-#[command(next_help_heading = "Output")]
 pub(super) struct OutputArguments {
-    /// Format if OUT's name does not tell, as for `-o -`: png, jpeg, webp, tiff or bmp
+    /// Format if OUT's name does not tell: png, jpeg, webp, tiff or bmp
+    ///
+    /// As for `-o -`, which writes to standard output.
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     format: Option<Format>,
 
-    /// Bits per colour, 8 by default; 16 for PNG and TIFF
-    #[arg(long, value_name = "8|16", value_parser = depth)]
+    /// Bits per colour; 16 for PNG and TIFF only [default: 8]
+    #[arg(long, value_name = "8|16", value_parser = PossibleValuesParser::new(["8", "16"]).map(depth), hide_possible_values = true)]
     depth: Option<Depth>,
 
     /// Write sRGB instead of the photo's colour profile
@@ -50,10 +52,6 @@ fn format(text: &str) -> Result<Format, String> {
     })
 }
 
-fn depth(text: &str) -> Result<Depth, String> {
-    match text {
-        "8" => Ok(Depth::Eight),
-        "16" => Ok(Depth::Sixteen),
-        _ => Err("give 8 or 16".into()),
-    }
+fn depth(bits: String) -> Depth {
+    if bits == "16" { Depth::Sixteen } else { Depth::Eight }
 }

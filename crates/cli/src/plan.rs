@@ -24,7 +24,7 @@ pub(super) struct Arguments {
 
     /// Print it as JSON: peak_memory_bytes, allowed_memory_bytes, seconds, and for each of scales width, height, steps,
     /// finish, seconds_per_step, peak_memory_bytes and plan
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Output")]
     json: bool,
 }
 
@@ -42,8 +42,8 @@ pub(super) fn with_job(words: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let job = arguments.job.command();
-    let memory = job.run_arguments().memory.budget();
-    let (forecast, speed) = job.network_arguments().in_threads(|| {
+    let memory = job.common().run.memory.budget();
+    let (forecast, speed) = job.common().network.in_threads(|| {
         let (forecast, work) = job.forecast(memory)?;
         Ok::<_, Error>((forecast, work.speed()))
     })??;

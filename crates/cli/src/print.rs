@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
-use impasto::{escaped, is_hostile};
+use impasto::escape::{escaped, is_hostile};
 
 /// Why a result could not be printed, first of all.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);

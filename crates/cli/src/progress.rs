@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use impasto::escaped;
+use impasto::escape::escaped;
 use impasto::optim::Step;
 use impasto::recipe::Scale;
 use impasto::run::{Progress, Run, Stop, Watcher};

@@ -7,13 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
-use impasto::WeightSource;
 use impasto::picture::Provenance;
+use impasto::vgg::WeightSource;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
-use super::invocation::Invocation;
+use super::invocation::{Invocation, without};
 use super::options;
 
 /// What a picture is made of.
@@ -117,25 +117,7 @@ pub(super) fn checksum(path: &Path) -> io::Result<(u64, String)> {
 
 /// The words that make the same picture where no checkpoint is.
 fn without_checkpoints(words: &[String]) -> Vec<String> {
-    let mut kept = Vec::new();
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--" => {
-                kept.push(word.clone());
-                kept.extend(words.by_ref().cloned());
-            }
-            _ => match word
-                .strip_prefix("--")
-                .map(|option| option.split_once('=').map_or((option, false), |(name, _)| (name, true)))
-            {
-                Some((name, false)) if options::checkpoint(name) == Some(true) => drop(words.next()),
-                Some((name, _)) if options::checkpoint(name).is_some() => {}
-                _ => kept.push(word.clone()),
-            },
-        }
-    }
-    kept
+    without(words, options::checkpoint)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use impasto::run::Checkpoint;
-use impasto::{FoundWeights, WeightSource};
+use impasto::vgg::{FoundWeights, WeightSource};
 use serde_json::Value;
 
 use super::error::Error;
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let (command, mut invocation) = super::parse(&parsed).map_err(|_| wrong())?;
     invocation.words = words.into_iter().map(str::to_owned).collect();
     invocation.resumed = Some(path);
-    super::run(command, &invocation)
+    super::run(command, invocation)
 }
 
 /// The weights of a checkpoint as `--weights` takes them: random ones by their name; a file, wherever weights are looked for,

@@ -17,8 +17,9 @@ use super::transfer;
 pub(super) type Settings = Map<String, Value>;
 
 /// `transfer` as clap knows it.
-static TRANSFER: LazyLock<Command> =
-    LazyLock::new(|| transfer::Arguments::augment_args(Command::new("transfer").no_binary_name(true)));
+static TRANSFER: LazyLock<Command> = LazyLock::new(|| {
+    options::arranged(transfer::Arguments::augment_args(Command::new("transfer").no_binary_name(true)))
+});
 
 /// The options of `transfer` in the order of its help.
 pub(super) fn options() -> impl Iterator<Item = &'static Arg> {

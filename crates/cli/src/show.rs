@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use impasto::escaped;
+use impasto::escape::escaped;
 use impasto::picture::Provenance;
 use serde_json::Value;
 

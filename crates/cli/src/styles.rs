@@ -1,6 +1,6 @@
 //! The styles of a transfer: pictures and folders of pictures, with their shares in the blend.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -11,11 +11,13 @@ use super::pictures;
 /// Which styles, and how much of each.
 #[derive(Args)]
 pub(super) struct StyleArguments {
-    /// The style; several are blended. A folder stands for all pictures in it
+    /// The painting; several are blended. A folder stands for its pictures
     #[arg(required = true, value_name = "STYLE")]
     styles: Vec<PathBuf>,
 
-    /// Parts of the styles, as in 2,1; a folder's part is divided among its pictures [default: equal parts]
+    /// Parts of several styles, as in 2,1 [default: equal parts]
+    ///
+    /// A folder's part is divided among its pictures.
     #[arg(long, value_name = "X,Y,…", value_delimiter = ',', value_parser = rate)]
     blend: Vec<f64>,
 }
@@ -24,6 +26,11 @@ impl StyleArguments {
     /// The paths that were given.
     pub(super) fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         self.styles.iter_mut()
+    }
+
+    /// The same, to read.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.styles.iter().map(PathBuf::as_path)
     }
 
     /// The pictures and the share of each; the shares sum to 1. Tells on standard error, unless `quiet`, which files of a folder are passed over.

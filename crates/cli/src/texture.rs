@@ -13,8 +13,9 @@ use impasto::recipe::{LayerWeights, Scales};
 use impasto::run::{Forecast, Work};
 use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
 
-use super::arguments::NetworkArguments;
-use super::drive::{Driver, RunArguments};
+use super::common::Common;
+use super::default_output;
+use super::drive::Driver;
 use super::error::Error;
 use super::invocation::Invocation;
 use super::job::JobCommand;
@@ -27,19 +28,16 @@ use super::ranks;
 /// Gatys, Ecker & Bethge 2015: the picture's Gram matrices come to agree with EXAMPLE's. Poolings average unless --pool
 /// says otherwise.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The picture to write: .png, .jpg, .webp, .tiff or .bmp
-    #[arg(short, long, value_name = "OUT")]
-    output: PathBuf,
-
     /// The picture with the texture
     example: PathBuf,
 
-    /// Size of the texture in pixels, N×N or WIDTH×HEIGHT [default: as EXAMPLE is used]
+    /// Size in pixels, N×N or WIDTH×HEIGHT [default: EXAMPLE's]
     #[arg(long, value_name = "N|WIDTH,HEIGHT")]
     size: Option<Size>,
 
-    /// The longer side at which EXAMPLE is used, in pixels; 0 keeps its own
+    /// Longer side at which EXAMPLE is used; 0 keeps its own
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(..=65_536))]
     example_size: u32,
 
@@ -51,24 +49,30 @@ pub(super) struct Arguments {
     #[arg(long)]
     no_histogram: bool,
 
-    /// Layers of the Gram matrices, with their weights [default: relu1_1,pool1,pool2,pool3,pool4, equal weights]
+    /// Layers of the Gram matrices with their weights [default: relu1_1,pool1,…,pool4]
+    ///
+    /// By default relu1_1, pool1, pool2, pool3 and pool4 in equal parts.
     #[arg(long, value_name = "LAYER[=W],…", conflicts_with = "up_to")]
     layers: Option<LayerWeights>,
 
-    /// The default layers as deep as LAYER, and LAYER: conv1_1, pool1, pool2, … as in the paper
+    /// The default layers above LAYER, and LAYER: conv1_1, pool1, pool2, …
     #[arg(long, value_name = "LAYER")]
     up_to: Option<Layer>,
 
-    /// Scales from small to large: auto, their number, or their longer sides in pixels [default: 1]
+    /// Scales: auto, their number, or their longer sides [default: 1]
+    ///
+    /// The picture is made from small to large.
     #[arg(long, value_name = "auto|N|A,B,C")]
     scales: Option<Scales>,
 
     #[command(flatten)]
-    run: RunArguments,
-
-    #[command(flatten)]
-    network: NetworkArguments,
+    common: Common,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  impasto texture bricks.jpg --size 512
+  impasto texture pebbles.jpg --seamless -o tile.png";
 
 /// `N` or `WIDTH,HEIGHT`.
 #[derive(Clone, Copy)]
@@ -92,15 +96,15 @@ impl FromStr for Size {
 
 impl JobCommand for Arguments {
     fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
-        let mut driver = Driver::new(Some(invocation), &self.run, &self.network, &self.output, &[&self.example])?;
-        let method = self.run.method(Method::Lbfgs)?;
+        let mut driver = Driver::new(Some(invocation), &self.common, &[&self.example])?;
+        let method = self.common.run.method(Method::Lbfgs)?;
         let (example, (network, weights)) = (self.example()?, self.ready()?);
         let memory = self.memory();
         driver.note_weights(&weights);
         driver.note("layers", self.layers());
         driver.note("optimizer", method);
-        driver.note("pool", self.network.pool.unwrap_or(Pooling::Average));
-        self.network.in_threads(|| {
+        driver.note("pool", self.common.network.pool.unwrap_or(Pooling::Average));
+        self.common.network.in_threads(|| {
             let texture = self.texture(&example, &network)?;
             let side = texture.size[0].max(texture.size[1]);
             forecast(|side| Self::at(&texture, side), side, memory)?;
@@ -120,32 +124,32 @@ impl JobCommand for Arguments {
         forecast(|side| Self::at(&texture, side), side, memory)
     }
 
-    fn network_arguments(&self) -> &NetworkArguments {
-        &self.network
+    fn common(&self) -> &Common {
+        &self.common
     }
 
-    fn run_arguments(&self) -> &RunArguments {
-        &self.run
-    }
-
-    fn run_arguments_mut(&mut self) -> &mut RunArguments {
-        &mut self.run
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
     }
 
     fn pictures_mut(&mut self) -> Vec<&mut PathBuf> {
         vec![&mut self.example]
+    }
+
+    fn stem(&self) -> String {
+        format!("{}-texture", default_output::stem(&self.example))
     }
 }
 
 impl Arguments {
     /// Bytes that may be used.
     fn memory(&self) -> usize {
-        self.run.memory.budget()
+        self.common.run.memory.budget()
     }
 
     fn example(&self) -> Result<Picture, Error> {
         let longest = (self.example_size > 0).then_some(self.example_size as usize);
-        pictures::open(&self.example, longest, self.run.verbosity.quiet)
+        pictures::open(&self.example, longest, self.common.run.verbosity.quiet)
     }
 
     fn layers(&self) -> LayerWeights {
@@ -158,9 +162,9 @@ impl Arguments {
 
     /// The network, and where its weights come from.
     fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
-        let found = self.network.find(self.run.verbosity.quiet)?;
+        let found = self.common.network.find(self.common.run.verbosity.quiet)?;
         let deepest = self.layers().layers().max().expect("lists of layers are not empty");
-        Ok((self.network.load_with(&found, deepest, Pooling::Average)?, found.source))
+        Ok((self.common.network.load_with(&found, deepest, Pooling::Average)?, found.source))
     }
 
     /// What the job takes where the longer side of the texture is `side`.
@@ -181,12 +185,12 @@ impl Arguments {
             size: self.size.map_or(default.size, |size| [size.height, size.width]),
             seamless: self.seamless,
             histogram: !self.no_histogram,
-            method: self.run.method(Method::Lbfgs)?,
-            rate: self.run.optimizer.rate(default.rate),
+            method: self.common.run.method(Method::Lbfgs)?,
+            rate: self.common.run.optimizer.rate(default.rate),
             scales: self.scales.clone().unwrap_or(default.scales),
-            steps: self.run.steps.clone().unwrap_or(default.steps),
-            clamp: self.run.optimizer.clamp().unwrap_or(default.clamp),
-            seed: self.run.seed,
+            steps: self.common.run.steps.clone().unwrap_or(default.steps),
+            clamp: self.common.run.optimizer.clamp().unwrap_or(default.clamp),
+            seed: self.common.run.seed.number(),
             execution: ranks::execution(),
             ..default
         })

@@ -13,10 +13,13 @@ use impasto::picture::{ColourMap, Dimensions, Picture, Regions};
 use impasto::recipe::Steps;
 use impasto::recipe::{Finish, Preset, Recipe, Scales};
 use impasto::run::{Forecast, Run, Start, Work};
-use impasto::{Transfer, Vgg19, WeightSource};
+use impasto::vgg::WeightSource;
+use impasto::{Transfer, Vgg19};
 
-use super::arguments::{NetworkArguments, Networks, RecipeArguments, Side, SizeArguments, names};
-use super::drive::{Driver, RunArguments};
+use super::arguments::{Networks, RecipeArguments, Side, SizeArguments, names};
+use super::common::Common;
+use super::default_output;
+use super::drive::Driver;
 use super::error::Error;
 use super::invocation::Invocation;
 use super::job::JobCommand;
@@ -31,6 +34,7 @@ use super::styles::StyleArguments;
 /// CONTENT says what to show, STYLE in what manner; of several STYLEs, each seen at its own aspect, the manners are blended.
 /// The picture has CONTENT's shape; its opacity and colour profile are CONTENT's.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The picture to repaint
     content: PathBuf,
@@ -38,41 +42,39 @@ pub(super) struct Arguments {
     #[command(flatten)]
     styles: StyleArguments,
 
-    /// The picture to write: .png, .jpg, .webp, .tiff or .bmp
-    #[arg(short, long, value_name = "OUT")]
-    output: PathBuf,
-
     #[command(flatten)]
     size: SizeArguments,
 
-    /// The styles' longer side in pixels; larger styles give larger strokes [default: as --size]
+    /// Longer side of the styles; larger gives larger strokes [default: as --size]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=65_536))]
     style_size: Option<u32>,
 
-    /// Scales from small to large: auto, their number, or their longer sides in pixels [default: the preset's]
+    /// Scales: auto, their number, or their longer sides [default: the preset's]
+    ///
+    /// The picture is painted from small to large.
     #[arg(long, value_name = "auto|N|A,B,C")]
     scales: Option<Scales>,
 
-    /// Colours: the style's, or the photo's with the painting's lightness (content), or the photo's, applied to the style first
-    /// (match); or only recolour the photo with the style's colours (only)
-    #[arg(
-        long,
-        alias = "colours",
-        value_name = "style|content|match|only",
-        default_value = "style",
-        hide_possible_values = true
-    )]
+    /// Colours: style, content, match or only
+    ///
+    /// style: the painting's. content: the photo's, with the painting's lightness. match: the photo's, which the painting is
+    /// given first. only: paint nothing, and give the photo the painting's colours.
+    #[arg(long, alias = "colours", value_name = "FROM", default_value = "style", hide_possible_values = true)]
     colors: ColorsFrom,
 
-    /// How `match` and `only` map colours: by principal axes (pca) or channel by channel (cholesky) [default: pca]
+    /// How `match` and `only` map colours: pca or cholesky [default: pca]
+    ///
+    /// pca maps by principal axes, cholesky channel by channel.
     #[arg(long, alias = "colour-map", value_name = "pca|cholesky", value_parser = names::<ColourMap>(), hide_possible_values = true)]
     color_map: Option<ColourMap>,
 
-    /// CONTENT's regions, as a picture in a few flat colours; regions are matched by colour
+    /// CONTENT's regions: a picture in a few flat colours
+    ///
+    /// Regions are matched by colour.
     #[arg(long, value_name = "MASK", requires = "style_mask")]
     content_mask: Option<PathBuf>,
 
-    /// STYLE's regions; with several styles one mask for each, in order
+    /// STYLE's regions; with several styles one mask each, in order
     #[arg(long, value_name = "MASK", requires = "content_mask", value_delimiter = ',')]
     style_mask: Vec<PathBuf>,
 
@@ -84,24 +86,26 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "content|noise|style|PATH", default_value = "content")]
     init: Init,
 
-    /// Finish the picture with N iterations of feature splitting; 0 leaves it out [default: auto, or 0 where
-    /// --steps is given]
+    /// Finish with N iterations of feature splitting; 0 for none [default: auto]
     ///
-    /// The last stage, at the last size: each place is drawn towards the place of the style that is most like it, which makes
-    /// paint of what the style's statistics left as grain. auto is as the preset has it: for balanced on
-    /// trained weights 20 iterations up to 512 pixels, and fewer above.
+    /// Each place is drawn towards the place of the style that is most like it, which makes paint of what the style's
+    /// statistics leave as grain. auto is as the preset has it: for balanced on trained weights 16 iterations up to
+    /// 512 pixels, and fewer above. Where there are three scales or more, 20 iterations at the second largest come before
+    /// them, and no others at the largest unless --steps asks for them. With --steps, the default is 0.
     #[arg(long, value_name = "auto|N")]
     finish: Option<FinishSteps>,
 
     #[command(flatten)]
-    run: RunArguments,
+    common: Common,
 
     #[command(flatten)]
     recipe: RecipeArguments,
-
-    #[command(flatten)]
-    network: NetworkArguments,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  impasto transfer photo.jpg painting.jpg --strength 0.7
+  impasto transfer photo.jpg swirls.jpg tiles.jpg --blend 2,1 --colors content -o both.jpg";
 
 /// What `--init` says.
 #[derive(Clone)]
@@ -190,7 +194,7 @@ impl Arguments {
     }
 
     fn open_styles(&self, size: SizeArguments) -> Result<Vec<(Picture, f64)>, Error> {
-        let quiet = self.run.verbosity.quiet;
+        let quiet = self.common.run.verbosity.quiet;
         let open = |(path, share): &(PathBuf, f64)| {
             let picture = match self.style_size {
                 Some(side) => pictures::open(path, Some(side as usize), quiet)?,
@@ -206,7 +210,7 @@ impl JobCommand for Arguments {
     fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error> {
         let inputs = self.inputs()?;
         let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-        let mut driver = Driver::new(Some(invocation), &self.run, &self.network, &self.output, &inputs)?;
+        let mut driver = Driver::new(Some(invocation), &self.common, &inputs)?;
         if let Some(picture) = self.recoloured()? {
             driver.write(&picture)?;
             return Ok(ExitCode::SUCCESS);
@@ -216,7 +220,7 @@ impl JobCommand for Arguments {
         for (name, value) in ready.method.recipe.settings() {
             driver.note(name, value);
         }
-        self.network.in_threads(|| driver.complete(ready.run()?))?
+        self.common.network.in_threads(|| driver.complete(ready.run()?))?
     }
 
     fn forecast(&self, memory: usize) -> Result<(Forecast, Work), Error> {
@@ -224,20 +228,20 @@ impl JobCommand for Arguments {
         self.forecast_of(memory, &Networks::default(), self.sizes()?)
     }
 
-    fn network_arguments(&self) -> &NetworkArguments {
-        &self.network
+    fn common(&self) -> &Common {
+        &self.common
     }
 
-    fn run_arguments(&self) -> &RunArguments {
-        &self.run
-    }
-
-    fn run_arguments_mut(&mut self) -> &mut RunArguments {
-        &mut self.run
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
     }
 
     fn pictures_mut(&mut self) -> Vec<&mut PathBuf> {
         std::iter::once(&mut self.content).chain(self.styles.paths_mut()).collect()
+    }
+
+    fn stem(&self) -> String {
+        default_output::of_transfer(&self.content, self.styles.paths())
     }
 }
 
@@ -250,11 +254,6 @@ impl Arguments {
         Ok(std::iter::once(self.content.clone()).chain(styles).chain(others).collect())
     }
 
-    /// The picture that is written.
-    pub(super) fn output(&self) -> &Path {
-        &self.output
-    }
-
     /// Loads the network.
     #[cfg(feature = "studio")]
     pub(super) fn load(&self, networks: &Networks) -> Result<(), Error> {
@@ -265,7 +264,7 @@ impl Arguments {
     pub(super) fn check(&self) -> Result<(), Error> {
         self.colours()?;
         self.styles.shares(true)?;
-        self.run.method(self.recipe.recipe(true).method).map(drop)
+        self.common.run.method(self.recipe.recipe(true).method).map(drop)
     }
 
     /// Whether nothing is painted, but colours are changed.
@@ -279,7 +278,7 @@ impl Arguments {
         if self.colours()?.is_some() {
             return Ok(None);
         }
-        let content = self.size.open(&self.content, self.run.verbosity.quiet)?;
+        let content = self.size.open(&self.content, self.common.run.verbosity.quiet)?;
         let styles = self.open_styles(self.size)?;
         let styles: Vec<_> = styles.iter().map(|(style, share)| (style, *share)).collect();
         Ok(Some(content.in_colours_of(&styles, self.color_map.unwrap_or_default())))
@@ -288,7 +287,7 @@ impl Arguments {
     /// Reads everything that the job needs, once it is known that there is memory for it.
     pub(super) fn ready(&self, networks: &Networks) -> Result<Ready, Error> {
         let method = self.method(networks)?;
-        let memory = self.run.memory.budget();
+        let memory = self.common.run.memory.budget();
         // What is kept of other pictures' styles takes little of it.
         method.targets.limit(MOST_TARGETS.min(memory / 8));
         let memory = memory.saturating_sub(method.targets.bytes());
@@ -298,14 +297,13 @@ impl Arguments {
             Side::Own => size,
             Side::Pixels(side) if side <= SMALL => size,
             asked => {
-                let priced =
-                    Priced { arguments: self, sizes: self.sizes()?, method: &method, start: &start, masks: &masks };
+                let priced = self.priced(self.sizes()?, &method, &start, masks.as_ref())?;
                 SizeArguments::with(priced.affordable(asked, memory)?)
             }
         };
-        let content = size.open(&self.content, self.run.verbosity.quiet)?;
+        let content = size.open(&self.content, self.common.run.verbosity.quiet)?;
         let styles = self.open_styles(size)?;
-        if self.run.verbosity.verbose {
+        if self.common.run.verbosity.verbose {
             let pixels = |p: &Picture| format!("{}×{}", p.width(), p.height());
             let styles: Vec<_> =
                 styles.iter().map(|(style, share)| format!("style {} by {share}", pixels(style))).collect();
@@ -314,7 +312,7 @@ impl Arguments {
             note(format_args!("optimizer {method}, {pooling} pooling, {formula:?} formula"));
         }
         let colours = self.colours()?.unwrap_or_default();
-        let (paint_transparent, seed) = (self.paint_transparent, self.run.seed);
+        let (paint_transparent, seed) = (self.paint_transparent, self.common.run.seed.number());
         Ok(Ready { content, styles, method, colours, masks, paint_transparent, start, seed, memory })
     }
 
@@ -323,7 +321,7 @@ impl Arguments {
             Init::Content => Start::Content,
             Init::Noise => Start::Noise,
             Init::Style => Start::Style,
-            Init::Path(path) => Start::Picture(pictures::open(path, None, self.run.verbosity.quiet)?),
+            Init::Path(path) => Start::Picture(pictures::open(path, None, self.common.run.verbosity.quiet)?),
         })
     }
 
@@ -344,13 +342,13 @@ impl Arguments {
         let method = self.method(networks)?;
         let (start, masks) = (self.start()?, self.masks()?);
         let asked = self.size.unless(method.recipe.scales.last()).side();
-        let priced = Priced { arguments: self, sizes, method: &method, start: &start, masks: &masks };
+        let priced = self.priced(sizes, &method, &start, masks.as_ref())?;
         match asked {
             Side::Own => {
                 let work = priced.at(None)?;
                 match work.forecast(memory) {
                     Ok(forecast) => Ok((forecast, work)),
-                    Err(error) => Err(with_advice(error, |side| priced.at(Some(side)), priced.sizes.content.longest())),
+                    Err(error) => Err(with_advice(error, |side| priced.at(Some(side)), priced.content.longest())),
                 }
             }
             asked => {
@@ -360,20 +358,33 @@ impl Arguments {
         }
     }
 
+    fn priced<'a>(
+        &self,
+        sizes: Sizes,
+        method: &'a Method,
+        start: &'a Start,
+        masks: Option<&'a Masks>,
+    ) -> Result<Priced<'a>, Error> {
+        let shares = self.styles.shares(true)?.into_iter().map(|(_, share)| share);
+        let styles = sizes.styles.into_iter().zip(shares).collect();
+        let style_side = self.style_size.map(|side| side as usize);
+        Ok(Priced { content: sizes.content, styles, style_side, method, start, masks })
+    }
+
     fn method(&self, networks: &Networks) -> Result<Method, Error> {
-        let weights = self.network.find(self.run.verbosity.quiet)?;
+        let weights = self.common.network.find(self.common.run.verbosity.quiet)?;
         let mut recipe = self.recipe.recipe(weights.source.is_trained());
-        recipe.method = self.run.method(recipe.method)?;
-        recipe.rate = self.run.optimizer.rate(recipe.rate);
-        recipe.clamp = self.run.optimizer.clamp().unwrap_or(recipe.clamp);
-        recipe.pooling = self.network.pool.unwrap_or(recipe.pooling);
+        recipe.method = self.common.run.method(recipe.method)?;
+        recipe.rate = self.common.run.optimizer.rate(recipe.rate);
+        recipe.clamp = self.common.run.optimizer.clamp().unwrap_or(recipe.clamp);
+        recipe.pooling = self.common.network.pool.unwrap_or(recipe.pooling);
         recipe.scales = self.scales.clone().unwrap_or(recipe.scales);
-        recipe.steps = self.run.steps.clone().unwrap_or(recipe.steps);
+        recipe.steps = self.common.run.steps.clone().unwrap_or(recipe.steps);
         recipe.finish = match self.finish {
             Some(finish) => finish.of(recipe.finish),
-            None => recipe.finish.filter(|_| self.run.steps.is_none()),
+            None => recipe.finish.filter(|_| self.common.run.steps.is_none()),
         };
-        let network = networks.load(&self.network, &weights, recipe.deepest())?;
+        let network = networks.load(&self.common.network, &weights, recipe.deepest())?;
         Ok(Method { recipe, network, weights: weights.source, targets: Arc::clone(&networks.targets) })
     }
 }
@@ -387,29 +398,28 @@ pub(super) struct Sizes {
     pub(super) styles: Vec<Dimensions>,
 }
 
-/// A transfer as it is priced.
+/// A transfer as it is priced: its pictures by their sizes.
 struct Priced<'a> {
-    arguments: &'a Arguments,
-    sizes: Sizes,
+    content: Dimensions,
+    styles: Vec<(Dimensions, f64)>,
+    /// The styles' longer side, if it is one of its own.
+    style_side: Option<usize>,
     method: &'a Method,
     start: &'a Start,
-    masks: &'a Option<Masks>,
+    masks: Option<&'a Masks>,
 }
 
 impl Priced<'_> {
     /// What the job takes where pictures are brought to a longer side, or left as they are.
     fn at(&self, side: Option<usize>) -> Result<Work, Error> {
         let fitted = |picture: Dimensions, side: Option<usize>| side.map_or(picture, |side| picture.fitted(side));
-        let style_side = self.arguments.style_size.map(|side| side as usize).or(side);
-        let shares = self.arguments.styles.shares(true)?;
-        let styles = self.sizes.styles.iter().zip(shares);
-        let styles = styles.map(|(style, (_, share))| (fitted(*style, style_side), share)).collect();
-        let content = fitted(self.sizes.content, side);
+        let styles = self.styles.iter().map(|(style, share)| (fitted(*style, self.style_side.or(side)), *share));
+        let content = fitted(self.content, side);
         let own = Transfer::new(content, content, &self.method.network, Preset::default());
         let job = Transfer {
-            styles,
+            styles: styles.collect(),
             recipe: self.method.recipe.clone(),
-            masks: self.masks.clone(),
+            masks: self.masks.cloned(),
             start: self.start.clone(),
             execution: ranks::execution(),
             ..own
@@ -420,7 +430,7 @@ impl Priced<'_> {
     /// The longer side that is asked for, if there is memory for it.
     fn affordable(&self, asked: Side, memory: usize) -> Result<usize, Error> {
         let at = |side| self.at(Some(side));
-        let own = self.sizes.content.longest();
+        let own = self.content.longest();
         let side = match asked {
             Side::Own => own,
             Side::Pixels(side) => side,
@@ -470,17 +480,17 @@ impl Ready {
     /// The job's run, within the memory that may be used.
     pub(super) fn run(&self) -> Result<Run<'_>, Error> {
         let job = self.job();
-        let (content, styles) = (Dimensions::from(&self.content), job.styles.clone());
-        job.run_within(self.memory).map_err(|error| {
-            let at = |side| {
-                let smaller = |(style, share): &(&Picture, f64)| (Dimensions::from(*style).fitted(side), *share);
-                let own = Transfer::new(content.fitted(side), content, &self.method.network, Preset::default());
-                let (recipe, styles) = (self.method.recipe.clone(), styles.iter().map(smaller).collect());
-                let (masks, start) = (self.masks.clone(), self.start.clone());
-                Ok::<_, Error>(Transfer { recipe, styles, masks, start, execution: ranks::execution(), ..own }.work()?)
-            };
-            with_advice(error, at, content.longest())
-        })
+        let styles = job.styles.iter().map(|(style, share)| (Dimensions::from(*style), *share)).collect();
+        let priced = Priced {
+            content: Dimensions::from(&self.content),
+            styles,
+            style_side: None,
+            method: &self.method,
+            start: &self.start,
+            masks: self.masks.as_ref(),
+        };
+        let longest = priced.content.longest();
+        job.run_within(self.memory).map_err(|error| with_advice(error, |side| priced.at(Some(side)), longest))
     }
 
     fn job(&self) -> Transfer<'_> {

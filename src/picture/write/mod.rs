@@ -11,8 +11,7 @@ use super::error::PictureError;
 use super::formats::Writer;
 pub(super) use super::provenance::XMP_SEGMENT;
 use super::{Format, Picture, Provenance};
-use crate::atomic_file::{check_writable, write_atomically};
-use crate::file_identity::{Clash, first_clash};
+use crate::files::{Clash, check_writable, first_clash, write_atomically};
 
 /// How many bits a channel has in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

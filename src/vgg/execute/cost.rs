@@ -50,6 +50,7 @@ impl Cost {
             }
         }
         if gradient {
+            meter.allocate(segments.iter().map(|(model, _)| model.sampled_bytes()).sum());
             for (index, segment) in segments.iter().enumerate().rev() {
                 meter.allocate(beside(segment));
                 segment.0.backward(&mut meter);
@@ -150,12 +151,14 @@ impl<T: Real> Vgg19<T> {
                 dependencies.push(dependency);
             }
             let requested = steps.iter().map(|step| requested(step.layer)).collect();
+            let sampled = steps.iter().map(|step| request.sampled.contains(&step.layer)).collect();
             let tiling = if tiles[index] { tiling } else { Tiling::Whole };
             models.push((
                 SegmentModel {
                     shapes,
                     dependencies,
                     requested,
+                    sampled,
                     tiling,
                     wanted: steps.last().map(|step| step.layer) < deepest,
                 },

@@ -55,6 +55,9 @@ pub struct Request {
     pub grams: BTreeSet<Layer>,
     /// Those of the layers with features for which a rank needs only its own rows.
     pub(crate) by_rows: BTreeSet<Layer>,
+    /// Those of the layers with features of which terms take some positions only. Execution does not differ, but memory does:
+    /// the gradient cannot take the place of the features.
+    pub(crate) sampled: BTreeSet<Layer>,
 }
 
 /// The observations of an image, by layer.
@@ -94,7 +97,7 @@ impl Request {
     /// A request for features and Gram matrices at these layers.
     pub fn new(features: impl IntoIterator<Item = Layer>, grams: impl IntoIterator<Item = Layer>) -> Self {
         let (features, grams) = (features.into_iter().collect(), grams.into_iter().collect());
-        Self { features, grams, by_rows: BTreeSet::new() }
+        Self { features, grams, by_rows: BTreeSet::new(), sampled: BTreeSet::new() }
     }
 
     /// All layers.

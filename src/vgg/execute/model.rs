@@ -12,6 +12,8 @@ pub struct SegmentModel {
     pub dependencies: Vec<Dependency>,
     /// Of each map behind the input.
     pub requested: Vec<Requested>,
+    /// Of each map behind the input, whether its gradient is a map beside it, which is there before the backward pass begins.
+    pub sampled: Vec<bool>,
     pub tiling: Tiling,
     /// Whether the last map is an output.
     pub wanted: bool,
@@ -138,6 +140,11 @@ impl SegmentModel {
         self.whole(map, masked) && (features || gram && masked)
     }
 
+    /// Bytes of the gradients that are there before the backward pass begins.
+    pub fn sampled_bytes(&self) -> usize {
+        (1..=self.last()).filter(|&map| self.sampled[map - 1]).map(|map| self.bytes(map)).sum()
+    }
+
     /// The backward pass, from the gradient of the last map, if it is an output, to that of the input, which is allocated
     /// first.
     pub fn backward(&self, meter: &mut MemoryMeter) {
@@ -150,7 +157,9 @@ impl SegmentModel {
             let kept = gram && self.whole(map, true);
             let cotangent = self.wanted && map == last;
             let mut own = 0;
-            if kept || features || cotangent {
+            if self.sampled[map - 1] {
+                own += (2 + usize::from(cotangent)) * self.bytes(map);
+            } else if kept || features || cotangent {
                 // The features that were kept, or the gradient that was given, become the gradient.
                 let tensors = usize::from(kept) + usize::from(features) + usize::from(cotangent);
                 if kept && features {

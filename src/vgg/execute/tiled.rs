@@ -125,7 +125,18 @@ impl<T: Real> Segment<T> {
             shapes.push(shape);
         }
         let dependencies = links.iter().map(Link::dependency).collect();
-        Self { links, model: SegmentModel { shapes, dependencies, requested, tiling, wanted }, algorithm }
+        Self {
+            links,
+            model: SegmentModel {
+                shapes,
+                dependencies,
+                sampled: vec![false; requested.len()],
+                requested,
+                tiling,
+                wanted,
+            },
+            algorithm,
+        }
     }
 
     /// Memory for a number of rows of a map.

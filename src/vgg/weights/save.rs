@@ -11,7 +11,7 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use super::super::Layer;
 use super::Weights;
-use crate::write_atomically;
+use crate::files::write_atomically;
 
 /// The largest number of values in a table; indices are bytes.
 const LONGEST_TABLE: usize = 256;

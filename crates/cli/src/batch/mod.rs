@@ -21,6 +21,7 @@ use super::options;
 use super::print::{json_line, note, result};
 use super::ranks;
 use super::record::Record;
+use super::seed::Seed;
 use super::settings::{self, Settings, TransferOptions};
 
 /// Repaint many pictures
@@ -215,7 +216,7 @@ impl Arguments {
     fn read(&self, jobs: &[Job]) -> Vec<PathBuf> {
         let of_job = |job: &Job| {
             let inputs = words(job, &self.settings(job)).and_then(settings::parse);
-            let inputs = inputs.and_then(|transfer| Ok(transfer.network_arguments().files(&transfer.inputs()?)));
+            let inputs = inputs.and_then(|transfer| Ok(transfer.common().network.files(&transfer.inputs()?)));
             let named = || job.styles.iter().chain([&job.content]).map(PathBuf::from).collect();
             inputs.unwrap_or_else(|_| named())
         };
@@ -225,25 +226,31 @@ impl Arguments {
     /// Makes a picture, unless it exists or this is a dry run.
     fn paint(&self, job: &Job, files: &[PathBuf], networks: &Networks) -> Result<State, Error> {
         let mut settings = self.settings(job);
-        let line = words(job, &settings)?;
-        let transfer = settings::parse(&line)?;
+        let mut line = words(job, &settings)?;
+        let mut transfer = settings::parse(&line)?;
+        if transfer.common().run.seed == Seed::Random {
+            // A picture that is there was made with any seed.
+            let seed = seed_of(transfer.common().output()).unwrap_or_else(|| Seed::draw().to_string());
+            settings.insert("seed".into(), seed.into());
+            line = words(job, &settings)?;
+            transfer = settings::parse(&line)?;
+        }
         // As the parser gives them back, equal settings are equal.
         settings = settings::of_words(&line)?;
         // The largest picture is as large as the memory lets it be.
         let largest = settings.get("size").is_some_and(|size| size == "max");
         settings.retain(|name, _| options::is_recorded(name) || largest && name == "memory");
         let inputs = transfer.inputs()?;
-        let weights = transfer.network_arguments().find(true)?.source;
+        let weights = transfer.common().network.find(true)?.source;
         let provenance = Record::of_transfer(words(job, &settings)?, settings, &inputs, &weights)?.provenance()?;
-        if is_there(transfer.output(), &provenance) {
+        if is_there(transfer.common().output(), &provenance) {
             return Ok(State::Present);
         }
         if self.dry_run {
             return Ok(State::Planned);
         }
         let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-        let network = transfer.network_arguments();
-        let driver = Driver::new(None, transfer.run_arguments(), network, transfer.output(), &inputs)?;
+        let driver = Driver::new(None, transfer.common(), &inputs)?;
         let others = files.iter().filter(|path| **path != job.output).cloned();
         let mut driver = driver.made_by(provenance).beside(others);
         if let Some(picture) = transfer.recoloured()? {
@@ -262,7 +269,7 @@ impl Arguments {
             driver.end(ended, &run)?;
             Ok(State::Made)
         };
-        transfer.network_arguments().in_threads(in_threads)?
+        transfer.common().network.in_threads(in_threads)?
     }
 }
 
@@ -284,6 +291,12 @@ impl State {
             Self::Interrupted => "interrupted",
         }
     }
+}
+
+/// The seed with which a picture that is there was made.
+fn seed_of(path: &Path) -> Option<String> {
+    let made = Provenance::read(path).ok()??;
+    made.settings.get("seed")?.as_str().map(str::to_owned)
 }
 
 /// Whether a picture is there that was made so.

@@ -146,14 +146,14 @@ impl Plan {
         let words: Vec<String> = names.chain(output).chain(settings::words(&settings)?).collect();
         let transfer = settings::parse(&words)?;
         transfer.check()?;
-        let memory = transfer.run_arguments().memory.budget();
+        let memory = transfer.common().run.memory.budget();
         if transfer.only_recolours() {
             let allowed = (memory < usize::MAX).then_some(memory);
             return Ok(json!({"peak_memory_bytes": 0, "allowed_memory_bytes": allowed, "seconds": 0, "scales": []}));
         }
         let styles = self.styles.iter().map(Picture::dimensions).collect::<Result<_, _>>()?;
         let sizes = Sizes { content: self.content.dimensions()?, styles };
-        transfer.network_arguments().in_threads(|| {
+        transfer.common().network.in_threads(|| {
             let (forecast, work) = transfer.forecast_of(memory, &queue.networks, sizes)?;
             Ok(as_json(&forecast, memory, speed(queue, &work)))
         })?

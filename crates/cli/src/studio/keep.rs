@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use impasto::Error as Failure;
+use impasto::files::remove_left_behind;
 use impasto::picture::Provenance;
 use impasto::run::{Checkpoint, CheckpointError, Run, State};
-use impasto::{Error as Failure, remove_left_behind};
 use serde_json::{Map, Value, json};
 
 use crate::print::note;

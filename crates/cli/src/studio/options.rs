@@ -4,44 +4,46 @@ use clap::Arg;
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::options::{self, is_offered};
+use crate::job::JobCommand;
+use crate::options::{self, Widget};
+use crate::seed::Seed;
 use crate::settings::{self, Settings};
 
 /// The starts that are no file.
 const STARTS: [&str; 3] = ["content", "noise", "style"];
 
 fn offered() -> impl Iterator<Item = &'static Arg> {
-    settings::options().filter(|arg| arg.get_long().is_some_and(is_offered))
+    settings::options().filter(|arg| arg.get_long().is_some_and(|name| options::widget(name).is_some()))
 }
 
-/// The widget of an option: a switch, a choice among its values, a number, or text.
-fn kind(arg: &Arg, values: &[String]) -> &'static str {
-    match arg.get_value_names().and_then(|names| names.first()).map(clap::builder::Str::as_str) {
-        _ if settings::is_flag(arg) => "switch",
-        _ if !values.is_empty() => "choice",
-        Some("N") => "integer",
-        Some("X" | "R" | "0..1") => "number",
-        _ => "text",
+/// The values of a choice.
+fn values(arg: &Arg) -> Vec<String> {
+    match arg.get_long() {
+        Some("init") => STARTS.map(str::to_owned).to_vec(),
+        _ if settings::is_flag(arg) => Vec::new(),
+        _ => arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
     }
 }
 
-/// Name, label, group, sentence, widget, values and default of each option, from the command's help.
+/// Name, label, group, sentence, widget, values and default of each option, from the command's help and the table of options.
 pub(super) fn described() -> Value {
     let describe = |arg: &Arg| {
         let name = arg.get_long().unwrap_or_default();
-        let values: Vec<String> = match name {
-            "init" => STARTS.map(str::to_owned).to_vec(),
-            _ if settings::is_flag(arg) => Vec::new(),
-            _ => arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
-        };
+        let kind = options::widget(name).map(|widget| match widget {
+            Widget::Switch => "switch",
+            Widget::Choice => "choice",
+            Widget::Integer => "integer",
+            Widget::Number => "number",
+            Widget::Text => "text",
+        });
         let (help, otherwise) = without_default(&arg.get_help().map(ToString::to_string).unwrap_or_default());
         json!({
             "name": name,
             "label": options::label(name),
-            "group": arg.get_help_heading().unwrap_or("Painting"),
+            "group": arg.get_help_heading(),
             "help": help,
-            "kind": kind(arg, &values),
-            "values": values,
+            "kind": kind,
+            "values": values(arg),
             "default": arg.get_default_values().first().map(|value| value.to_string_lossy()).filter(|_| !settings::is_flag(arg)),
             "otherwise": otherwise,
         })
@@ -63,7 +65,7 @@ fn without_default(help: &str) -> (String, Option<String>) {
 /// In the command's words: if the option does not exist, its value is invalid, or a job may not have it.
 pub(super) fn checked(given: &Settings) -> Result<Settings, Error> {
     let words = settings::words(given)?;
-    let refused = |name: &&String| !is_offered(name) && !given[name.as_str()].is_null();
+    let refused = |name: &&String| options::widget(name).is_none() && !given[name.as_str()].is_null();
     if let Some(name) = given.keys().find(refused) {
         return Err(Error::Usage(format!(
             "--{name} is for the command line alone; a job of the studio cannot have it"
@@ -76,16 +78,19 @@ pub(super) fn checked(given: &Settings) -> Result<Settings, Error> {
     }
     let pictures = ["content.png", "style.png", "-o", "picture.png"].map(String::from);
     let words: Vec<String> = pictures.into_iter().chain(words).collect();
-    settings::parse(&words)?;
+    let transfer = settings::parse(&words)?;
     let mut settings = settings::of_words(&words)?;
     settings.remove("output");
+    if transfer.common().run.seed == Seed::Random {
+        settings.insert("seed".into(), Seed::draw().to_string().into());
+    }
     Ok(settings)
 }
 
 /// The settings of a picture that impasto made, as far as a job may have them.
 pub(super) fn of_picture(words: &[String]) -> Result<Settings, Error> {
     let mut settings = settings::of_words(words)?;
-    settings.retain(|name, _| is_offered(name));
+    settings.retain(|name, _| options::widget(name).is_some());
     if settings.get("init").and_then(Value::as_str).is_some_and(|init| !STARTS.contains(&init)) {
         settings.remove("init");
     }
@@ -108,8 +113,38 @@ mod tests {
         let described = described.as_array().unwrap();
         assert!(described.iter().all(|option| option["help"].as_str().is_some_and(|help| help.len() > 10)));
         let preset = described.iter().find(|option| option["name"] == "preset").unwrap();
-        assert_eq!(preset["values"], json!(["balanced", "gatys", "notebook"]));
+        assert_eq!(preset["values"], json!(["balanced", "quick", "gatys", "notebook"]));
         assert_eq!(preset["default"], "balanced");
+    }
+
+    /// Each widget can say all that the parser takes.
+    #[test]
+    fn widgets_fit_their_options() {
+        for arg in offered() {
+            let name = arg.get_long().unwrap();
+            let widget = options::widget(name).unwrap();
+            assert_eq!(widget == Widget::Switch, settings::is_flag(arg), "{name}");
+            assert_eq!(widget == Widget::Choice, !values(arg).is_empty(), "{name}");
+            let takes = |text: &str| checked(&Settings::from_iter([(name.to_owned(), text.into())])).is_ok();
+            match widget {
+                Widget::Switch => assert!(takes("true")),
+                Widget::Choice => {
+                    assert!(values(arg).iter().all(|value| takes(value)), "{name}");
+                }
+                // A number of some size, and never anything else.
+                Widget::Integer => assert!(takes("64") && !takes("0.5") && !takes("auto"), "{name}"),
+                Widget::Number => assert!(takes("0.5") && !takes("auto"), "{name}"),
+                Widget::Text => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_random_seed_is_a_number_once_a_job_has_it() {
+        for asked in [json!("random"), json!(-1), json!("-1")] {
+            let seed = said(&json!({"seed": asked})).unwrap()["seed"].as_str().unwrap().to_owned();
+            assert!(seed.parse::<u32>().is_ok(), "{seed}");
+        }
     }
 
     #[test]

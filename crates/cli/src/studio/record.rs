@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use impasto::{remove_left_behind, write_atomically};
+use impasto::files::{remove_left_behind, write_atomically};
 use serde::{Deserialize, Serialize};
 
 use super::names::is_plain;

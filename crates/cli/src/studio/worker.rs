@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use impasto::Picture;
+use impasto::files::remove_left_behind;
 use impasto::run::Ended;
-use impasto::{Picture, remove_left_behind};
 
 use super::keep::Keeper;
 use super::onlooker::{Break, Onlooker};
@@ -105,16 +106,16 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
         settings.insert("changed-while-painted".into(), true.into());
     }
     let inputs = transfer.inputs()?;
-    let weights = transfer.network_arguments().find(true)?.source;
+    let weights = transfer.common().network.find(true)?.source;
     let mut made = Record::of_transfer(words, settings, &inputs, &weights)?;
-    let mut options = transfer.run_arguments().save_options();
+    let mut options = transfer.common().run.save_options();
     let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-    options.check(transfer.output(), [1, 1], &inputs)?;
+    options.check(transfer.common().output(), [1, 1], &inputs)?;
     // What a program that was killed has left half written.
-    let _ = remove_left_behind(transfer.output());
+    let _ = remove_left_behind(transfer.common().output());
     if let Some(picture) = transfer.recoloured()? {
         options.provenance = Some(made.provenance()?);
-        picture.save_with(transfer.output(), &options)?;
+        picture.save_with(transfer.common().output(), &options)?;
         let side = picture.width().max(picture.height());
         return Ok(Stretch::Painted { picture, side, state: State::Done });
     }
@@ -139,7 +140,7 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
     }
     let in_threads = || -> Result<Option<(Ended, Onlooker<'_>, Picture)>, Error> {
         let mut run = ready.run()?;
-        transfer.run_arguments().finish().apply(&mut run);
+        transfer.common().run.finish().apply(&mut run);
         let mut onlooker = Onlooker::new(queue, id, made, keeper, from, begin);
         match found {
             Some(found) => {
@@ -158,7 +159,7 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
         let ended = if onlooker.begin(&run).is_continue() { run.finish(&mut onlooker)? } else { Ended::Stopped };
         Ok(Some((ended, onlooker, run.finished())))
     };
-    let Some((ended, onlooker, picture)) = transfer.network_arguments().in_threads(in_threads)?? else {
+    let Some((ended, onlooker, picture)) = transfer.common().network.in_threads(in_threads)?? else {
         return Ok(Stretch::Misfit);
     };
     let side = onlooker.side();
@@ -167,7 +168,7 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
         Some(Break::Change(settings, side)) => return Ok(Stretch::Changed(settings, picture, side)),
         Some(Break::Stop) | None => {}
     }
-    picture.save_with(transfer.output(), &options)?;
+    picture.save_with(transfer.common().output(), &options)?;
     match ended {
         Ended::Complete | Ended::Converged | Ended::Settled => {
             Ok(Stretch::Painted { picture, side, state: State::Done })

@@ -140,15 +140,30 @@ fn a_picture_is_finished_at_its_last_size() {
     assert!(finish.iter().all(|line| line["finish"] == true && line["scale"] == 32));
     let neighbours = |line: &serde_json::Map<String, serde_json::Value>| number(line, "neighbours");
     assert!(neighbours(&finish[5]) < 0.95 * neighbours(&finish[0]), "features come nearer to the style's");
-    let mut plan = shop.impasto("plan content.png style.png --size 64 --scales 2 --finish 6 --json --weights random");
-    let output = plan.assert().success().get_output().stdout.clone();
-    let plan: serde_json::Value = serde_json::from_slice(&output).unwrap();
-    let scales = plan["scales"].as_array().unwrap();
-    assert_eq!((scales.len(), &scales[2]["finish"], &scales[2]["steps"]), (3, &true.into(), &6.into()));
     fails(
         &shop,
         "transfer content.png style.png -o out.png --finish few",
         2,
         &["give auto, or a number of iterations"],
     );
+}
+
+#[test]
+fn the_finish_takes_the_place_of_the_last_of_three_scales() {
+    let shop = Workshop::new();
+    let planned = |words: &str| -> Vec<(u64, u64, bool)> {
+        let mut plan = shop.impasto(&format!("plan content.png style.png --size 64 --json --weights random {words}"));
+        let output = plan.assert().success().get_output().stdout.clone();
+        let plan: serde_json::Value = serde_json::from_slice(&output).unwrap();
+        let number = |scale: &serde_json::Value, name: &str| scale[name].as_u64().unwrap();
+        let scale = |scale| (number(scale, "width"), number(scale, "steps"), scale["finish"] == true);
+        plan["scales"].as_array().unwrap().iter().map(scale).collect()
+    };
+    let two = planned("--scales 2 --finish 6");
+    assert_eq!((two.len(), two[2]), (3, (64, 6, true)), "{two:?}");
+    let three = planned("--scales 3 --finish 6");
+    assert_eq!((three.len(), three[1].0, three[1].2), (4, 32, false), "{three:?}");
+    assert_eq!(three[2..], [(32, 20, true), (64, 6, true)]);
+    let given = planned("--scales 3 --steps 3,2,1 --finish 6");
+    assert_eq!(given[1..], [(32, 2, false), (64, 1, false), (64, 6, true)], "steps that are given are made");
 }

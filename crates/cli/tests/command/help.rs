@@ -107,6 +107,39 @@ fn of_completions() {
 }
 
 #[test]
+fn of_jobs_in_short() {
+    insta::assert_snapshot!(["transfer", "texture", "invert"].map(|job| help(&format!("{job} -h"))).join("\n"));
+}
+
+/// Each group once, in the same order everywhere, and the options that people use in the short help.
+#[test]
+fn jobs_have_their_options_in_groups() {
+    const GROUPS: [&str; 9] = [
+        "Usual",
+        "Texture",
+        "Inversion",
+        "Colour",
+        "Regions",
+        "Style and content",
+        "Running",
+        "Output",
+        "Checkpoints and memory",
+    ];
+    for job in ["transfer", "texture", "invert", "plan transfer", "plan texture", "plan invert"] {
+        for form in ["--help", "-h"] {
+            let text = help(&format!("{job} {form}"));
+            let headings: Vec<&str> = text.lines().filter_map(|line| line.strip_suffix(':')).collect();
+            let headings: Vec<&str> = headings.into_iter().filter(|line| !line.starts_with(' ')).collect();
+            let groups: Vec<&str> = GROUPS.into_iter().filter(|group| headings.contains(group)).collect();
+            let others = headings.iter().filter(|heading| !["Arguments", "Examples"].contains(heading));
+            assert_eq!(groups, others.copied().collect::<Vec<_>>(), "{job} {form}");
+            let count = text.lines().filter(|line| line.trim_start().starts_with('-')).count();
+            assert!(if form == "-h" { count <= 14 } else { count > 30 }, "{job} {form}: {count} options");
+        }
+    }
+}
+
+#[test]
 fn short_help_and_version() {
     let short = help("transfer -h");
     assert!(short.lines().count() < help("transfer --help").lines().count());

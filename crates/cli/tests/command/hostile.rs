@@ -11,7 +11,7 @@ const HOSTILE: &str = "a\u{1b}]0;x\u{7}\nerror: forged\r\u{9b}31m\u{202e}gnp";
 
 /// Whether a terminal only shows a text.
 fn is_harmless(text: &str) -> bool {
-    text.chars().all(|c| c == '\n' || !impasto::is_hostile(c))
+    text.chars().all(|c| c == '\n' || !impasto::escape::is_hostile(c))
 }
 
 #[test]

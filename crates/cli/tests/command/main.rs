@@ -6,6 +6,7 @@
 mod batch;
 mod checkpoint;
 mod colours;
+mod defaults;
 mod features;
 mod figure;
 mod finish;
@@ -21,6 +22,7 @@ mod memory;
 mod network;
 mod not_finite;
 mod overwrites;
+mod permissions;
 mod pictures;
 mod reference;
 mod same_bits;

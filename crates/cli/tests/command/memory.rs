@@ -1,5 +1,7 @@
 //! Plans, and what they promise: the same picture in less memory, and words instead of an abort.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::support::Workshop;
@@ -209,5 +211,45 @@ fn the_largest_size_of_what_comes_from_standard_input() {
     for words in ["transfer - style.png", "transfer style.png -", "invert - --layer relu2_1"] {
         let job = format!("{words} --weights {thin} --size max --steps 1 -o out.png --quiet");
         shop.impasto(&job).write_stdin(bytes.clone()).assert().success().stderr("");
+    }
+}
+
+/// The most memory that a process had, in bytes: what the system says of it until it ends.
+#[cfg(target_os = "linux")]
+fn peak_memory(mut command: std::process::Command) -> u64 {
+    let mut child = command.spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        peak = peak.max(1024 * kilobytes.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(child.wait().unwrap().success());
+    peak
+}
+
+/// Each kind of job, with VGG19's full width, whose memory is that of users.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_job_takes_the_memory_that_was_forecast() {
+    let shop = Workshop::new();
+    let transfer = "transfer content.png style.png --size 320 --scales 1 --steps 2 --seed 1";
+    let jobs = [
+        transfer.to_owned(),
+        format!("{transfer} --finish 2"),
+        format!("{transfer} --finish 2 --style-size 500"),
+        format!("{transfer} --preset notebook"),
+        "texture style.png --size 320 --example-size 320 --scales 1 --steps 2".into(),
+        "invert content.png --layer relu3_1 --size 320 --steps 2".into(),
+    ];
+    for job in jobs {
+        let job = format!("{job} --weights random");
+        let forecast = plan(&shop, &job)["peak_memory_bytes"].as_u64().unwrap();
+        let taken = peak_memory(shop.std(&format!("{job} --quiet -o out.png")));
+        let ratio = forecast as f64 / taken as f64;
+        assert!((0.9..1.1).contains(&ratio), "{job}: {forecast} bytes were forecast, {taken} taken");
     }
 }

@@ -104,6 +104,9 @@ fn commands() -> Vec<(String, bool, i32, Option<&'static str>)> {
         (String::new(), false, 2, None),
         ("transfer".into(), false, 2, None),
         ("show none.png".into(), false, 1, None),
+        ("demo content.png".into(), false, 1, None),
+        ("weights fetch torchvision --url http://127.0.0.1:1/none.npz -o out.npz".into(), false, 1, None),
+        ("studio content.png".into(), false, 1, None),
     ]
 }
 
@@ -143,7 +146,8 @@ fn no_run_ends_because_nobody_can_be_told() {
 #[test]
 fn a_run_goes_on_when_nobody_reads_its_log() {
     let shop = Workshop::new();
-    let words = format!("transfer content.png style.png --size 24 --steps 9 --weights {}", data("vgg19-thin.npz"));
+    let thin = data("vgg19-thin.npz");
+    let words = format!("transfer content.png style.png --size 24 --steps 9 --quiet --weights {thin}");
     shop.impasto(&format!("{words} -o whole.png")).assert().success();
     assert!(Command::new("mkfifo").arg(shop.path("log")).status().unwrap().success());
     let mut child = shop.std(&format!("{words} -o out.png --log log")).spawn().unwrap();
@@ -152,7 +156,7 @@ fn a_run_goes_on_when_nobody_reads_its_log() {
     BufReader::new(File::open(shop.path("log")).unwrap()).read_line(&mut line).unwrap();
     assert!(line.contains("iteration"), "{line}");
     assert!(child.wait().unwrap().success());
-    assert!(std::fs::read(shop.path("out.png")).unwrap() == std::fs::read(shop.path("whole.png")).unwrap());
+    assert_eq!(shop.rgb("out.png"), shop.rgb("whole.png"));
 }
 
 /// The picture is the same, and what is printed of the run is lost in the middle of it.

@@ -12,8 +12,7 @@ fn wrong_usage() {
     let transfer = format!("transfer content.png style.png --weights {thin}");
     let with = |words: &str| format!("{transfer} -o out.png {words}");
     for (words, said) in [
-        (transfer.clone(), &["--output <OUT>"][..]),
-        ("transfer content.png -o out.png".into(), &["<STYLE>"]),
+        ("transfer content.png -o out.png".into(), &["<STYLE>"][..]),
         (format!("{transfer} -o out.gif"), &["out.gif", "must end in .png, .jpg, .webp, .tiff or .bmp"]),
         (format!("{transfer} -o out"), &["out", "must end in .png"]),
         (with("--steps 0"), &["--steps", "0"]),
@@ -24,18 +23,20 @@ fn wrong_usage() {
         (with("--lr nan"), &["--lr", "a number above 0"]),
         (with("--optimizer lbfgs --lr 1"), &["--lr", "lbfgs"]),
         (with("--optimizer sgd"), &["--optimizer", "sgd", "adam", "lbfgs"]),
-        (with("--preset best"), &["--preset", "best", "balanced", "gatys", "notebook"]),
+        (with("--preset best"), &["--preset", "best", "balanced", "quick", "gatys", "notebook"]),
         (with("--content-layers relu9_1"), &["--content-layers", "relu9_1"]),
         (with("--style-layers relu1_1=x"), &["--style-layers", "`x` is not a weight for relu1_1"]),
         (with("--style-layers relu1_1,relu1_1"), &["--style-layers", "named twice"]),
         (with("--content-weight -1"), &["-1"]),
         (with("--style-weight=-1"), &["--style-weight", "a number of 0 or more"]),
         (with("--tv-weight inf"), &["--tv-weight", "a number of 0 or more"]),
-        (with("--seed -3"), &["-3"]),
+        (with("--seed -3"), &["-3", "a whole number from 0, or random"]),
         (with("--pool min"), &["--pool", "min", "max", "avg"]),
         (with("--conv fft"), &["--conv", "fft", "direct", "im2col"]),
         (with("--save-every 0"), &["--save-every", "0"]),
         (with("--threads 0"), &["--threads", "0"]),
+        (with("--seed 1.5"), &["--seed", "1.5", "random"]),
+        (with("--depth 12"), &["--depth", "12", "8", "16"]),
         // Tests have no terminal.
         (with("--preview"), &["--preview needs a terminal", "--save-every"]),
         (with("--quiet --verbose"), &["--quiet", "--verbose"]),

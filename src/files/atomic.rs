@@ -158,7 +158,7 @@ fn prefix(path: &Path) -> Option<String> {
 }
 
 /// Where symbolic links lead to, which need not be there.
-pub(crate) fn followed(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
         match path.read_link() {
@@ -190,7 +190,7 @@ fn is_descriptor(path: &Path) -> bool {
 }
 
 /// Whether something is there that is neither a file nor a folder.
-pub(crate) fn is_special(path: &Path) -> bool {
+pub(super) fn is_special(path: &Path) -> bool {
     path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir())
 }
 
