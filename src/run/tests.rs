@@ -113,36 +113,6 @@ fn a_finish_is_the_same_on_any_number_of_threads_and_leaves_what_was_before_it()
 }
 
 #[test]
-fn a_run_goes_on_within_both_parts_of_its_finish() {
-    let (content, style, network) = (picture(20, 16), picture(18, 18), network());
-    let layers = |names: &str| names.parse::<LayerWeights>().unwrap();
-    let new = || {
-        let mut job = Transfer::new(&content, &style, &network, Preset::Balanced);
-        job.recipe.content_layers = layers("relu2_1");
-        job.recipe.style_layers = layers("relu1_1,relu2_1");
-        job.recipe.scales = Scales::Sides(vec![10, 15, 20]);
-        let (layers, style_layers) = (layers("relu1_1,relu2_1"), layers("relu1_1"));
-        job.recipe.finish = Some(Finish { layers, style_layers, grid: 5, steps_before: 4, ..Finish::of(3) });
-        job.run().unwrap()
-    };
-    let sides: Vec<_> = new().scales().iter().map(|scale| (scale.side, scale.finish)).collect();
-    assert_eq!(sides, [(10, false), (15, false), (15, true), (20, true)]);
-    let whole = finished(new());
-    for left in (0..=8).rev() {
-        let iteration = whole.1.len() - left;
-        let mut first = new();
-        while first.iterations() < iteration {
-            first.advance().unwrap();
-        }
-        let mut second = new();
-        second.restore(first.state()).unwrap();
-        let (picture, totals) = finished(second);
-        assert!(picture == whole.0, "{left} iterations before the end");
-        assert_eq!(totals, whole.1[iteration..]);
-    }
-}
-
-#[test]
 fn a_complete_run_keeps_its_picture_alone() {
     let (content, style, network) = (picture(20, 16), picture(18, 18), network());
     let mut first = run(0, &content, &style, &network);
