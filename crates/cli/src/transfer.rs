@@ -89,9 +89,9 @@ pub(super) struct Arguments {
     /// Finish with N iterations of feature splitting; 0 for none [default: auto]
     ///
     /// Each place is drawn towards the place of the style that is most like it, which makes paint of what the style's
-    /// statistics leave as grain. auto is as the preset has it: for balanced on trained weights 16 iterations up to
-    /// 512 pixels, and fewer above. Where there are three scales or more, 20 iterations at the second largest come before
-    /// them, and no others at the largest unless --steps asks for them. With --steps, the default is 0.
+    /// statistics leave as grain. auto is as the preset has it: for balanced on trained weights 14 iterations up to
+    /// 512 pixels, and fewer above. The last of three scales or more then makes half of its iterations, unless --steps says
+    /// how many. With --steps, the default is 0.
     #[arg(long, value_name = "auto|N")]
     finish: Option<FinishSteps>,
 
