@@ -2,18 +2,19 @@
 
     impasto gradcheck --exec "python3 numpy_layer.py"
 
-The value is an array, tanh(x W + b), and there are three inputs. So the question for the gradient has a cotangent in the
-shape of the value, and the answer is one array for each input: the gradient of the sum of cotangent * value.
+The value is an array, tanh(x W + b), and there are three inputs. So the gradient is asked for with a cotangent in the shape
+of the value, and is one array for each input: the gradient of the sum of cotangent * value. impasto_gradcheck.py, beside this
+file, answers the questions.
 
     impasto gradcheck --exec "python3 numpy_layer.py --transposed" --picture errors.png
 
 returns the gradient of W with its axes swapped, which fits, as W is square; the picture shows what is wrong.
 """
 
-import json
 import sys
 
 import numpy as np
+from impasto_gradcheck import serve
 
 
 def value(x, w, b):
@@ -28,14 +29,9 @@ def vjp(x, w, b, dy):
     return [dz @ w.T, dw, dz.sum(axis=0)]
 
 
-for line in sys.stdin:
-    question = json.loads(line)
-    inputs = [np.array(array) for array in question.get("inputs", [])]
-    if question["ask"] == "inputs":
-        rng = np.random.default_rng(question["seed"])
-        answer = {"inputs": [rng.normal(size=shape).tolist() for shape in [(4, 6), (6, 6), (6,)]]}
-    elif question["ask"] == "value":
-        answer = {"value": value(*inputs).tolist()}
-    else:
-        answer = {"gradient": [array.tolist() for array in vjp(*inputs, np.array(question["cotangent"]))]}
-    print(json.dumps(answer), flush=True)
+def inputs(seed):
+    rng = np.random.default_rng(seed)
+    return {"x": rng.normal(size=(4, 6)), "w": rng.normal(size=(6, 6)), "b": rng.normal(size=6)}
+
+
+serve(value, vjp, inputs)

@@ -27,11 +27,15 @@ pub(super) fn check_rules(f: OfVariables<'_, f64>, inputs: &[ArrayD<f64>], seed:
         };
         if !same {
             let name = one.as_ref().map_or("variable", |operation| operation.name);
-            return Err(Failure::ValueChanges { place: format!("`{name}` (node {node})") });
+            let by = match (one, other) {
+                (Some(one), Some(other)) => difference(&one.output, &other.output),
+                _ => f64::NAN,
+            };
+            return Err(Failure::ValueChanges { place: format!("`{name}` (node {node})"), by });
         }
     }
     if operations.len() != repeated.len() {
-        return Err(Failure::ValueChanges { place: "the number of operations".into() });
+        return Err(Failure::ValueChanges { place: "the number of operations".into(), by: f64::NAN });
     }
     let (of_zero, _) = pulled(f, inputs, |_, operation| Start::zero(operation))?;
     let (added, _) = pulled(f, inputs, |node, operation| Start::filled(seed, node, operation))?;
@@ -83,6 +87,12 @@ pub(super) fn check_rules(f: OfVariables<'_, f64>, inputs: &[ArrayD<f64>], seed:
         }
     }
     Ok(operations.iter().flatten().count())
+}
+
+/// The largest difference between two arrays, relative to the largest element; NaN if their shapes differ.
+fn difference(one: &ArrayD<f64>, other: &ArrayD<f64>) -> f64 {
+    let largest = |x: &ArrayD<f64>| x.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
+    if one.shape() == other.shape() { largest(&(one - other)) / largest(one).max(largest(other)) } else { f64::NAN }
 }
 
 /// What one VJP is called with.
@@ -229,7 +239,7 @@ pub(super) fn culprits(
         })
         .collect();
     let components: usize = probes.iter().flatten().map(|probe| 2 + probe.inputs.len()).sum();
-    let mut numbers = |s: f64| -> Vec<f64> {
+    let numbers = |s: f64| -> Vec<f64> {
         let Ok((_, moved)) = traced(f, &line(s)) else { return vec![f64::NAN; components] };
         let mut numbers = Vec::with_capacity(components);
         for (probe, operation) in probes.iter().zip(&moved) {
@@ -245,7 +255,7 @@ pub(super) fn culprits(
         if numbers.len() == components { numbers } else { vec![f64::NAN; components] }
     };
     let at_zero = numbers(0.0);
-    let slopes = careful(&mut numbers, &at_zero, steps).slopes;
+    let slopes = careful(&mut |steps| steps.iter().map(|&s| numbers(s)).collect(), &at_zero, steps).slopes;
 
     let mut culprits = Vec::new();
     let mut at = 0;

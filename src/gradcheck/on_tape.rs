@@ -84,9 +84,9 @@ fn check(check: &GradCheck, f: OfVariables<'_, f64>, inputs: &[ArrayD<f64>]) -> 
     let operations = nodes::check_rules(f, inputs, check.random_seed())?;
     match check.check_function(&OnTape(f), inputs) {
         Ok(report) => Ok(Report { operations, ..report }),
-        Err(Failure::Slopes { entries, compared, .. }) => {
+        Err(Failure::Slopes { entries, compared, hints, .. }) => {
             let culprits = culprits(check, f, inputs, &entries[0]);
-            Err(Failure::Slopes { entries, compared, culprits })
+            Err(Failure::Slopes { entries, compared, culprits, hints })
         }
         Err(failure) => Err(failure),
     }
@@ -113,15 +113,17 @@ fn culprits(check: &GradCheck, f: OfVariables<'_, f64>, inputs: &[ArrayD<f64>], 
         inputs[entry.input].scaled_add(s, &u);
         inputs
     };
-    let steps = check.steps_along::<OnTape<'_, f64>>(&inputs[entry.input], &u);
-    nodes::culprits(f, line, steps, check.precision::<OnTape<'_, f64>>(), check.random_seed())
+    let steps = check.steps_along(f64::EPSILON, &inputs[entry.input], &u);
+    nodes::culprits(f, line, steps, check.precision(f64::EPSILON), check.random_seed())
 }
 
 /// A function on the tape, as one of arrays in f64.
 struct OnTape<'a, T: Real>(OfVariables<'a, T>);
 
 impl<T: Real> Function for OnTape<'_, T> {
-    const UNIT: f64 = if size_of::<T>() == size_of::<f32>() { f32::EPSILON as f64 } else { f64::EPSILON };
+    fn unit(&self) -> f64 {
+        if size_of::<T>() == size_of::<f32>() { f32::EPSILON.into() } else { f64::EPSILON }
+    }
 
     fn value(&self, inputs: &[ArrayD<f64>]) -> ArrayD<f64> {
         let tape = Tape::new();

@@ -253,7 +253,7 @@ fn a_function_that_changes_is_told() {
             &input(),
         )
         .unwrap_err();
-    assert_eq!(failure, Failure::ValueChanges { place: "`scale` (node 1)".into() });
+    assert!(matches!(&failure, Failure::ValueChanges { place, .. } if place == "`scale` (node 1)"), "{failure}");
     assert!(failure.operations().is_empty());
     let calls = Cell::new(0);
     let failure = GradCheck::new()
@@ -266,7 +266,10 @@ fn a_function_that_changes_is_told() {
             &input(),
         )
         .unwrap_err();
-    assert_eq!(failure, Failure::ValueChanges { place: "the number of operations".into() });
+    assert!(
+        matches!(&failure, Failure::ValueChanges { place, .. } if place == "the number of operations"),
+        "{failure}"
+    );
 }
 
 /// What is said of y = x with the given VJP.
@@ -466,7 +469,7 @@ fn a_gradient_that_changes_later_is_told() {
             &input(),
         )
         .unwrap_err();
-    assert_eq!(failure, Failure::ValueChanges { place: "the gradient of input 0".into() });
+    assert!(matches!(&failure, Failure::ValueChanges { place, .. } if place == "the gradient of input 0"), "{failure}");
 }
 
 #[test]
@@ -485,7 +488,7 @@ fn an_operation_that_becomes_a_variable_is_told() {
             &input(),
         )
         .unwrap_err();
-    assert_eq!(failure, Failure::ValueChanges { place: "`square` (node 1)".into() });
+    assert!(matches!(&failure, Failure::ValueChanges { place, .. } if place == "`square` (node 1)"), "{failure}");
 }
 
 #[test]

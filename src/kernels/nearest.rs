@@ -134,14 +134,37 @@ mod tests {
     }
 
     #[test]
+    fn each_candidate_of_each_block_is_looked_at() {
+        for m in [1, 2, 511, 512, 513, 1024, 1030] {
+            for best in [0, 1, m / 2, 510, 511, 512, 1023, m - 1].into_iter().filter(|&best| best < m) {
+                let candidates = Array2::from_shape_fn((m, 1), |(j, _)| if j == best { 1.0 } else { 0.5 });
+                assert_eq!(nearest_rows(&array![[1.0]].view(), &candidates.view()), [best], "of {m}");
+            }
+        }
+    }
+
+    #[test]
     fn the_least_unlike_is_taken_where_nothing_is_alike() {
         let candidates = array![[-3.0], [-1.0], [-2.0]];
         assert_eq!(nearest_rows(&array![[1.0], [0.5]].view(), &candidates.view()), [1, 1]);
     }
 
     #[test]
+    #[should_panic(expected = "no candidates")]
+    fn there_must_be_candidates() {
+        nearest_rows(&array![[1.0]].view(), &Array2::zeros((0, 1)).view());
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of different lengths")]
+    fn rows_must_be_of_one_length() {
+        nearest_rows(&array![[1.0]].view(), &array![[1.0, 2.0]].view());
+    }
+
+    #[test]
     fn same_bits_on_any_number_of_threads() {
-        let (queries, candidates) = (random::<f32, Ix2, _>((700, 33), 1), random::<f32, Ix2, _>((900, 33), 2));
+        // In f64, where sums in another order show.
+        let (queries, candidates) = (random::<f64, Ix2, _>((700, 33), 1), random::<f64, Ix2, _>((900, 33), 2));
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
@@ -171,7 +194,7 @@ mod tests {
     #[test]
     fn rows_are_gathered_in_any_order() {
         let rows = array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];
-        let mut gathered = Array2::<f64>::zeros((4, 2));
+        let mut gathered = Array2::<f64>::ones((4, 2));
         gather_rows(&rows.view(), &[2, 0, 2, 1], &mut gathered.view_mut());
         assert_eq!(gathered, array![[5.0, 6.0], [1.0, 2.0], [5.0, 6.0], [3.0, 4.0]]);
     }

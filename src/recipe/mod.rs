@@ -137,12 +137,12 @@ impl Recipe {
 
     /// The recipe with the style's weight multiplied by 10^(4s−2) for a strength s in 0..1: unchanged at ½, hardly any style at 0,
     /// a free painting at 1. Equal steps of s look equal.
-    /// The finish holds the content with a weight divided by the root of that factor.
+    /// The finish holds the content with a weight divided by that factor.
     pub fn with_strength(mut self, strength: f64) -> Self {
         let factor = 10f64.powf(STRENGTH_RANGE * (strength - 0.5));
         self.style_weight *= factor;
         if let Some(finish) = &mut self.finish {
-            finish.content_weight /= factor.sqrt();
+            finish.content_weight /= factor;
         }
         self
     }
@@ -272,6 +272,11 @@ mod tests {
         assert_eq!(weight(0.5), 1.0);
         approx::assert_relative_eq!(weight(1.0) / weight(0.75), weight(0.25) / weight(0.0), max_relative = 1e-12);
         approx::assert_relative_eq!(weight(1.0), 10f64.powi(2), max_relative = 1e-12);
+        // The finish keeps the same ratio of style and content.
+        let held = |strength| recipe.clone().with_strength(strength).finish.unwrap().content_weight;
+        for strength in [0.0, 0.3, 1.0] {
+            approx::assert_relative_eq!(held(strength) * weight(strength), held(0.5), max_relative = 1e-12);
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub struct Load {
     pub places: BTreeSet<Place>,
     /// Layers whose features are matched with those of the examples, and the longer side of the grid of positions there.
     pub matched: Option<(BTreeSet<Layer>, usize)>,
-    /// What moves the pixels.
+    /// Options of the optimiser.
     pub method: Method,
     /// The network.
     pub network: Vgg19<f32>,
@@ -217,8 +217,8 @@ impl Load {
             };
             let channels = self.network.channels(layer);
             let candidates: usize = self.examples.iter().skip(1).map(|size| positions(*size)).sum();
-            // With the picture's own, their matches and the gradient.
-            bytes += (candidates + 4 * positions(self.size)) * channels * size_of::<f32>();
+            // With the picture's own, the same centred, and their matches.
+            bytes += (candidates + 3 * positions(self.size)) * channels * size_of::<f32>();
             // As much as a Gram matrix of as many products.
             work += Vgg19::<f32>::products_work(positions(self.size) * candidates * channels);
         }

@@ -1,8 +1,10 @@
 //! `impasto gradcheck`: gradients against finite differences, of this crate's operations or of a program in any language.
 
 mod exec;
+mod explain;
 mod list;
 mod program;
+mod subject;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -20,8 +22,8 @@ use super::error::Error;
 ///
 /// --exec starts a program and asks it over pipes, with one line of JSON for each question and answer:
 /// docs/gradcheck-protocol.md describes the protocol, examples/gradcheck has programs in Python, C and R. The exit code is 0
-/// if every gradient is right; 1 if one is wrong or a program fails; 2 for wrong usage; 3 if nothing is wrong but something
-/// cannot be decided, at a kink or because values are rounded too coarsely.
+/// if every gradient is right; 1 if one is wrong; 2 for wrong usage; 3 if nothing is wrong but something cannot be decided,
+/// at a kink or because values are rounded too coarsely; 4 if the program broke.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Operations and objectives to check, as in `conv2d relu` or `style_transfer` [default: all]
@@ -56,6 +58,18 @@ struct ProgramArguments {
     #[arg(long, value_name = "ERROR", requires = "exec", value_parser = error)]
     rtol: Option<f64>,
 
+    /// Absolute error allowed in any case [default: 0]
+    #[arg(long, value_name = "ERROR", requires = "exec", value_parser = positive)]
+    atol: Option<f64>,
+
+    /// First step by which inputs are moved [default: 1 % of their size]
+    #[arg(long, value_name = "STEP", requires = "exec", value_parser = step)]
+    eps: Option<f64>,
+
+    /// Let two evaluations differ by TOL of their size [default: 0]
+    #[arg(long, value_name = "TOL", requires = "exec", value_parser = error)]
+    nondeterminism: Option<f64>,
+
     /// Compare slopes along N random directions instead of every element [default: 8 for large functions]
     #[arg(long, value_name = "N", requires = "exec", conflicts_with = "every_element", value_parser = clap::value_parser!(u16).range(1..))]
     directions: Option<u16>,
@@ -71,6 +85,10 @@ struct ProgramArguments {
     /// The program computes in f32: allow for f32 rounding
     #[arg(long, requires = "exec")]
     f32: bool,
+
+    /// Show what each step says of one slope, as in `0[3,1]` or `w[2] -> [0]`
+    #[arg(long, value_name = "SLOPE", requires = "exec", conflicts_with_all = ["picture", "json"], value_parser = explain::slope)]
+    explain: Option<explain::Slope>,
 
     /// Draw the error of each element of the gradient as a heat map
     #[arg(long, value_name = "FILE", requires = "exec")]
@@ -92,6 +110,16 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 fn error(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|error| (0.0..=1.0).contains(error)).ok_or_else(|| "give 0 to 1, as in 1e-6".into())
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| *number >= 0.0 && number.is_finite());
+    number.ok_or_else(|| "give 0 or more, as in 1e-9".into())
+}
+
+fn step(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| *number > 0.0 && number.is_finite());
+    number.ok_or_else(|| "give a positive number, as in 1e-3".into())
 }
 
 /// What was found, worst last, which is also the exit code.
@@ -147,7 +175,7 @@ fn word(verdict: Verdict) -> &'static str {
 }
 
 /// What `--json` says of a result.
-fn as_json(result: &Result<Report, Failure>) -> serde_json::Map<String, Value> {
+fn as_json(result: &Result<Report, Failure>, names: &[String]) -> serde_json::Map<String, Value> {
     let object = match result {
         Ok(report) => json!({
             "right": true,
@@ -161,7 +189,8 @@ fn as_json(result: &Result<Report, Failure>) -> serde_json::Map<String, Value> {
         Err(failure) => json!({
             "right": false,
             "verdict": word(failure.verdict()),
-            "failure": failure.to_string(),
+            "failure": failure.named(names),
+            "hints": failure.hints().iter().map(|hint| hint.named(names)).collect::<Vec<_>>(),
             "at_fault": failure.operations(),
             "slopes": failure.entries().iter().map(slope_as_json).collect::<Vec<_>>(),
         }),

@@ -99,7 +99,10 @@ fn a_program_with_numpy_is_checked_and_its_errors_are_drawn() {
     assert_eq!((&report["verdict"], &report["compared"]), (&"right".into(), &(24 * 66).into()));
     assert_eq!(report["shapes"], serde_json::json!([[4, 6], [6, 6], [6]]));
     let wrong = exec("python3 numpy_layer.py --transposed").arg("--picture").arg(&picture).assert().code(1);
-    wrong.stdout(predicate::str::starts_with("wrong gradient: ").and(predicate::str::contains("  input 1[")));
+    wrong.stdout(
+        predicate::str::starts_with("wrong gradient: ")
+            .and(predicate::str::contains("  w[").and(predicate::str::contains("the gradient of w is transposed"))),
+    );
     let drawn = image::open(&picture).unwrap().to_rgb8();
     // W stands second; it is right on its diagonal alone.
     let bright = |pixel: &&image::Rgb<u8>| pixel[1] > 200 && pixel[2] < 200;
@@ -166,13 +169,13 @@ fn programs_that_fail_get_a_sentence() {
             "is not a list with one array for each of the inputs (1)",
         ),
     ] {
-        let failed = exec(&script(folder.path(), inputs, value, gradient)).assert().code(1).stdout("");
+        let failed = exec(&script(folder.path(), inputs, value, gradient)).assert().code(4).stdout("");
         let text = String::from_utf8_lossy(&failed.get_output().stderr).into_owned();
         let paragraph = text.starts_with("error: ") && text.trim_end().lines().count() == 1;
         assert!(paragraph && text.contains(said), "a program that {what}: {text}");
     }
     for (what, [value, gradient], said) in [
-        ("gives NaN", ["echo '{\"value\":NaN}'", gradient], "wrong: the value at [] is NaN at the given inputs\n"),
+        ("gives NaN", ["echo '{\"value\":NaN}'", gradient], "wrong: the value is NaN at the given inputs\n"),
         (
             "has NaN slopes",
             [value, "echo '{\"gradient\":[[0,nan]]}'"],
@@ -197,7 +200,7 @@ fn a_program_that_hangs_is_ended() {
     gradcheck.args(["--timeout", "0.5", "--exec", &command]).timeout(Duration::from_secs(60));
     gradcheck
         .assert()
-        .code(1)
+        .code(4)
         .stderr(predicate::str::contains("did not answer \"value\" within 0.5 s; if it needs longer"));
     assert!(start.elapsed() < Duration::from_secs(50));
     let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
@@ -232,7 +235,7 @@ fn what_a_program_has_started_is_ended_with_it() {
     let (command, pid) = waits_for_another(folder.path());
     let mut gradcheck = gradcheck();
     gradcheck.args(["--timeout", "0.5", "--exec", &command]).timeout(Duration::from_secs(60));
-    gradcheck.assert().code(1).stderr(predicate::str::contains("did not answer \"value\" within 0.5 s"));
+    gradcheck.assert().code(4).stderr(predicate::str::contains("did not answer \"value\" within 0.5 s"));
     let pid = std::fs::read_to_string(pid).unwrap();
     assert!(!is_alive(pid.trim()), "{pid} is still there");
 }
@@ -260,8 +263,8 @@ fn ctrl_c_ends_the_program_and_what_it_has_started() {
 #[test]
 fn what_cannot_be_started_is_told() {
     let message = "error: cannot start the program `no-such-program`: ";
-    exec("no-such-program --fast").assert().code(1).stdout("").stderr(predicate::str::starts_with(message));
-    exec("'").assert().code(1).stderr(predicate::str::contains("is not a command"));
+    exec("no-such-program --fast").assert().code(4).stdout("").stderr(predicate::str::starts_with(message));
+    exec("'").assert().code(4).stderr(predicate::str::contains("is not a command"));
     gradcheck().args(["relu", "--exec", "x"]).assert().code(2);
     exec("x").args(["--picture", "x.docx"]).assert().code(2).stdout("").stderr(predicate::str::contains("x.docx"));
     gradcheck().args(["--picture", "x.png"]).assert().code(2).stderr(predicate::str::contains("--exec"));
@@ -297,4 +300,172 @@ fn the_objective_on_the_whole_network() {
         .unwrap();
     println!("{report}, {} evaluations", report.evaluations);
     assert!(report.operations > 25, "{report:?}");
+}
+
+/// `impasto gradcheck --exec` of a program in Python, which stands beside the helper.
+fn python(folder: &Path, program: &str) -> Command {
+    let helper = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/gradcheck/impasto_gradcheck.py");
+    std::fs::copy(helper, folder.join("impasto_gradcheck.py")).unwrap();
+    std::fs::write(folder.join("program.py"), program).unwrap();
+    let mut gradcheck = gradcheck();
+    gradcheck.current_dir(folder).args(["--exec", "python3 program.py"]).timeout(Duration::from_secs(100));
+    gradcheck
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn many_points_are_asked_for_at_once_and_errors_around_the_point_are_not_defined_there() {
+    if !runs("python3", &["--version"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = "
+import math
+from impasto_gradcheck import serve
+
+def f(w, b):
+    print('a stray line')
+    # math.sqrt raises an exception below 0.
+    return math.sqrt(w[0] - 1) + b * w[1]
+
+def g(w, b):
+    return {'w': [FACTOR * 0.5 / math.sqrt(w[0] - 1), b], 'b': w[1]}
+
+serve(f, g, {'w': [1.0000001, 2.0], 'b': 3.0})
+";
+    let right = python(folder.path(), &program.replace("FACTOR", "1.0")).assert().success();
+    assert!(text(&right.get_output().stdout).starts_with("right: 3 slopes agree, "));
+    let wrong = python(folder.path(), &program.replace("FACTOR", "1.3")).assert().code(1);
+    assert!(text(&wrong.get_output().stdout).contains("  w[0] "), "{wrong}");
+    let explained =
+        python(folder.path(), &program.replace("FACTOR", "1.0")).args(["--explain", "w[0]"]).assert().success();
+    let rows = text(&explained.get_output().stdout);
+    assert!(rows.contains("not defined") && rows.contains("believed") && rows.contains("analytic 1.58"), "{rows}");
+    python(folder.path(), &program.replace("FACTOR", "1.0")).args(["--explain", "w[9]"]).assert().code(2);
+}
+
+#[test]
+fn a_program_that_breaks_has_an_exit_code_of_its_own_and_json() {
+    if !runs("python3", &["--version"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = "
+import sys
+from impasto_gradcheck import serve
+
+calls = 0
+
+def f(x):
+    global calls
+    calls += 1
+    if calls > 5:
+        sys.exit(3)
+    return x * x
+
+serve(f, lambda x: 2 * x, [1.5])
+";
+    let broken = python(folder.path(), program).arg("--json").assert().code(4);
+    let json: serde_json::Value = serde_json::from_slice(&broken.get_output().stdout).unwrap();
+    assert_eq!((&json["verdict"], &json["right"]), (&"broken".into(), &false.into()), "{json}");
+    assert!(json["failure"].as_str().unwrap().contains("ended (exit status: 3) before it answered"), "{json}");
+}
+
+#[test]
+fn hints_say_what_the_errors_have_in_common() {
+    if !runs("python3", &["--version"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (gradient, said) in [
+        ("[-c for c in right]", "all slopes have the wrong sign"),
+        ("[c / 4 for c in right]", "divided by 4, the number of the input's elements"),
+        ("right[1:] + right[:1]", "the gradient of input 0 is shifted by 1 place"),
+        ("[c * (1 + 2e-6 + 1e-6 * i) for i, c in enumerate(right)]", "a solver's tolerance?"),
+        ("[struct.unpack('f', struct.pack('f', c))[0] for c in right]", "is it computed in f32?"),
+    ] {
+        let program = format!(
+            "
+import math, struct
+from impasto_gradcheck import serve
+
+def g(x):
+    right = [i * math.cos(i * c) + 0.3 for i, c in enumerate(x, 1)]
+    return {gradient}
+
+serve(lambda x: sum(math.sin(i * c) + 0.3 * c for i, c in enumerate(x, 1)), g, [[0.1, 0.7, 1.3, 2.2]])
+"
+        );
+        let wrong = python(folder.path(), &program).assert().code(1);
+        let report = text(&wrong.get_output().stdout);
+        assert!(report.split_whitespace().collect::<Vec<_>>().join(" ").contains(said), "{gradient}: {report}");
+    }
+}
+
+#[test]
+fn integers_and_nothing_are_not_differentiated_and_a_hessian_is_checked() {
+    if !runs("python3", &["-c", "import numpy"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = "
+import numpy as np
+from impasto_gradcheck import serve
+
+def f(x, labels, nothing):
+    return (x[labels] ** 3).sum() + nothing.sum()
+
+def g(x, labels, nothing):
+    slopes = np.zeros_like(x)
+    np.add.at(slopes, labels, 3 * x[labels] ** 2)
+    return [slopes, nothing]
+
+def product(x, labels, nothing, v):
+    slopes = np.zeros_like(x)
+    np.add.at(slopes, labels, FACTOR * x[labels] * v[0][labels])
+    return [slopes, nothing]
+
+serve(f, g, [np.array([0.3, 1.2, -0.7]), np.array([0, 2, 2]), np.zeros(0)], product)
+";
+    let right = python(folder.path(), &program.replace("FACTOR", "6")).assert().success();
+    let output = right.get_output();
+    assert!(
+        text(&output.stderr).contains("input 1 is not differentiated: it has no gradient"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert!(text(&output.stderr).contains("input 2 is not differentiated: it has no elements"));
+    assert!(text(&output.stdout).contains("Hessian-vector product: right: "), "{}", text(&output.stdout));
+    let wrong = python(folder.path(), &program.replace("FACTOR", "3")).assert().code(1);
+    assert!(text(&wrong.get_output().stdout).contains("Hessian-vector product: wrong gradient: "));
+}
+
+#[test]
+fn evaluations_that_differ_say_by_how_much_and_f32_is_suggested() {
+    if !runs("python3", &["-c", "import numpy"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let noisy = "
+import random
+from impasto_gradcheck import serve
+
+serve(lambda x: x[0] ** 2 * x[1] * (1 + 1e-13 * random.random()), lambda x: [2 * x[0] * x[1], x[0] ** 2], [[1.5, 0.7]])
+";
+    let differ = python(folder.path(), noisy).assert().code(1);
+    assert!(text(&differ.get_output().stdout).contains("--nondeterminism 1e-12 accepts it"), "{differ}");
+    python(folder.path(), noisy).args(["--nondeterminism", "1e-12"]).assert().success();
+    let single = "
+import numpy as np
+from impasto_gradcheck import serve
+
+f = lambda x: np.sin(x.astype(np.float32)).sum()
+serve(f, lambda x: np.cos(x.astype(np.float32)), [np.array([0.3, 1.1, 2.0])])
+";
+    let coarse = python(folder.path(), single).assert().code(3);
+    assert!(text(&coarse.get_output().stdout).contains("give --f32"), "{coarse}");
+    python(folder.path(), single).arg("--f32").assert().success();
 }

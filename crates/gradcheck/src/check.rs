@@ -2,10 +2,12 @@
 
 use ndarray::ArrayD;
 
-use crate::compare::{Run, basis};
+use crate::compare::{Run, basis, column_explained};
 use crate::function::Function;
+use crate::hints::hints;
 use crate::report::{Entry, Failure, Place, Report, SinglePrecision, Verdict};
 use crate::single;
+use crate::slope::Row;
 
 /// A numeric gradient check and its options. See the [crate](crate) for what it does.
 ///
@@ -30,6 +32,7 @@ pub struct GradCheck {
     pub(crate) seed: u64,
     pub(crate) extent: Extent,
     pub(crate) subgradients: bool,
+    pub(crate) nondeterminism: f64,
 }
 
 /// How much of the Jacobian is compared.
@@ -39,6 +42,8 @@ pub(crate) enum Extent {
     Auto,
     EveryElement,
     Directions(usize),
+    /// So many elements of each input and of the output, and some directions.
+    Sample(usize),
 }
 
 impl Default for GradCheck {
@@ -51,6 +56,7 @@ impl Default for GradCheck {
             seed: 0,
             extent: Extent::Auto,
             subgradients: false,
+            nondeterminism: 0.0,
         }
     }
 }
@@ -129,6 +135,26 @@ impl GradCheck {
         Self { extent: Extent::EveryElement, ..self }
     }
 
+    /// Compares a random sample of so many elements of each input with as many of the output, and eight random
+    /// directions: for functions that take long. What is not in the sample is checked by the directions alone.
+    ///
+    /// # Panics
+    /// If `elements` is 0.
+    pub fn sample(self, elements: usize) -> Self {
+        assert!(elements > 0, "gradcheck: at least one element is needed");
+        Self { extent: Extent::Sample(elements), ..self }
+    }
+
+    /// How far two evaluations at the same point may differ, relative to the largest element; 0 by default, which
+    /// asks for the same bits. Slopes are then as uncertain as such noise makes them.
+    ///
+    /// # Panics
+    /// If `tolerance` is negative or NaN.
+    pub fn nondeterminism(self, tolerance: f64) -> Self {
+        assert!(tolerance >= 0.0, "gradcheck: nondeterminism is {tolerance}, but a tolerance is 0 or more");
+        Self { nondeterminism: tolerance, ..self }
+    }
+
     /// Whether, at a kink, any slope between those to the left and to the right is accepted. If not, which is the
     /// default, a kink is a failure.
     pub fn subgradients(self, accepted: bool) -> Self {
@@ -140,22 +166,41 @@ impl GradCheck {
     ///
     /// # Errors
     /// If anything is wrong, or not differentiable; see [`Failure`].
-    pub fn check_function(&self, f: &impl Function, inputs: &[ArrayD<f64>]) -> Result<Report, Failure> {
+    pub fn check_function(&self, f: &dyn Function, inputs: &[ArrayD<f64>]) -> Result<Report, Failure> {
         let run = Run { check: self, subject: f, inputs };
         run.value_repeats()?;
         run.vjp_is_finite()?;
         run.vjp_is_linear()?;
-        let (mut entries, evaluations) = run.entries();
+        let (entries, evaluations) = run.entries();
+        Self::concluded(entries, evaluations, inputs)
+    }
+
+    /// What all entries say together.
+    pub(crate) fn concluded(
+        mut entries: Vec<Entry>,
+        evaluations: usize,
+        inputs: &[ArrayD<f64>],
+    ) -> Result<Report, Failure> {
+        let hints = hints(&entries, inputs);
         entries.sort_by(|a, b| b.badness().partial_cmp(&a.badness()).expect("no NaN"));
         let compared = entries.len();
         let failed = entries.iter().take_while(|entry| entry.verdict > Verdict::Subgradient).count();
         if failed > 0 {
             entries.truncate(failed);
-            return Err(Failure::Slopes { entries, compared, culprits: Vec::new() });
+            return Err(Failure::Slopes { entries, compared, culprits: Vec::new(), hints });
         }
         let worst = entries.iter().find(|entry| entry.verdict == Verdict::Agrees).cloned();
         entries.retain(|entry| entry.verdict == Verdict::Subgradient);
         Ok(Report { compared, evaluations, operations: 0, worst, subgradients: entries, single: None })
+    }
+
+    /// Whether every element of a Jacobian with so many entries is compared.
+    pub(crate) fn takes_every_element(&self, entries: usize, large: usize) -> bool {
+        match self.extent {
+            Extent::Auto => entries <= large,
+            Extent::EveryElement => true,
+            Extent::Directions(_) | Extent::Sample(_) => false,
+        }
     }
 
     /// Compares the gradients of one function in f32 and in f64, for some random cotangents. `None` where there are no
@@ -165,8 +210,8 @@ impl GradCheck {
     /// If they differ by more than [`GradCheck::single_tolerance`].
     pub fn compare_with_f32(
         &self,
-        double: &impl Function,
-        single: &impl Function,
+        double: &dyn Function,
+        single: &dyn Function,
         inputs: &[ArrayD<f64>],
     ) -> Result<Option<SinglePrecision>, Failure> {
         match single::compare(double, single, inputs, self.seed, self.single_tolerance) {
@@ -175,10 +220,26 @@ impl GradCheck {
         }
     }
 
+    /// What steps of all sizes say of one slope: that of element `element` of the output by element `of` of input number
+    /// `input`, both counted in row-major order. Also gives the value at the inputs.
+    ///
+    /// # Panics
+    /// If there is no such input or element.
+    pub fn explain(
+        &self,
+        f: &dyn Function,
+        inputs: &[ArrayD<f64>],
+        [input, of, element]: [usize; 3],
+    ) -> (Estimated, Vec<Row>) {
+        let at_zero: Vec<f64> = f.value(inputs).into_iter().collect();
+        let (slope, rows) = column_explained(f, self, inputs, [input, of, element], &at_zero);
+        (Estimated { value: slope.value, error: slope.error, sides: slope.sides(), noise: slope.noise }, rows)
+    }
+
     /// How the inputs moved for an entry of a [`Failure`]: the direction in the space of its input.
-    pub fn direction_of(&self, f: &impl Function, inputs: &[ArrayD<f64>], entry: &Entry) -> ArrayD<f64> {
+    pub fn direction_of(&self, f: &dyn Function, inputs: &[ArrayD<f64>], entry: &Entry) -> ArrayD<f64> {
         match &entry.place {
-            Place::Direction(number) => Run { check: self, subject: f, inputs }.direction(entry.input, *number),
+            Place::Direction(number) => Run { check: self, subject: f, inputs }.direction_again(entry.input, *number),
             Place::Element { input, .. } => basis(inputs[entry.input].shape(), input),
             Place::Joint { inputs: all, .. } => {
                 let mut u = ArrayD::zeros(inputs[entry.input].shape());
@@ -189,6 +250,19 @@ impl GradCheck {
             }
         }
     }
+}
+
+/// A numeric slope that [`GradCheck::explain`] found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimated {
+    /// The slope; NaN where no step gave one.
+    pub value: f64,
+    /// Estimate of its error.
+    pub error: f64,
+    /// The slopes to the left and to the right.
+    pub sides: [f64; 2],
+    /// The noise of the values, in units of their size.
+    pub noise: f64,
 }
 
 #[cfg(test)]
@@ -216,7 +290,7 @@ mod tests {
         let run = Run { check: &check, subject: &Square, inputs: &inputs };
         let mut all: Vec<_> = (0..4).map(|stream| direction(&[3], &mut run.rng(stream))).collect();
         for (input, number) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)] {
-            let next = run.direction(input, number);
+            let next = run.direction_again(input, number);
             assert!(!all.contains(&next), "direction {number} of input {input} is there already");
             all.push(next);
         }

@@ -7,6 +7,8 @@
 //! |---|---|
 //! | f, which gives a number, and its gradient | [`check_fn`] |
 //! | f, which gives an array, and its vector-Jacobian product (VJP) | [`GradCheck::check_vjp`] |
+//! | f, and its Jacobian-vector product (JVP) | [`check_jvp`] |
+//! | f of a matrix that is symmetric, positive definite or a rotation | [`GradCheck::check_fn_on`] |
 //! | a gradient, and a product with the Hessian | [`check_hessian_vector`] |
 //! | no gradient, but the wish for one | [`numeric_gradient`], [`numeric_jacobian`], [`hessian_vector`] |
 //! | a program in another language | the command `impasto gradcheck --exec` (docs/gradcheck-protocol.md) |
@@ -149,6 +151,8 @@ mod check;
 mod compare;
 mod float;
 mod function;
+mod hints;
+mod jvp;
 mod linear;
 mod noise;
 mod numeric;
@@ -162,12 +166,15 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-pub use check::GradCheck;
+pub use check::{Estimated, GradCheck};
 pub use float::Float;
 pub use function::Function;
+pub use hints::Hint;
+pub use jvp::check_jvp;
 pub use numeric::{Estimate, hessian_vector, numeric_gradient, numeric_jacobian};
 pub use plain::{Numbers, Parallel, Point, check_fn, check_hessian_vector};
 pub use report::{Culprit, Entry, Failure, Fault, Place, Report, Rule, SinglePrecision, Verdict};
+pub use slope::{Fate, Row};
 
 /// Parts of a check, for checkers of graphs of operations.
 pub mod parts {

@@ -13,7 +13,7 @@
 //! All points lie to the right of 0 (or all to the left, if the function is not defined there), so that a kink at 0
 //! does not look like noise.
 
-use crate::slope::{Steps, root_mean_square};
+use crate::slope::{Along, Steps, root_mean_square};
 
 /// Noise of values, in units of their size, above which they were not computed in f64 throughout.
 pub const COARSE: f64 = 1024.0 * f64::EPSILON;
@@ -47,27 +47,32 @@ impl Noise {
 }
 
 /// The noise of each component of `f`. Also says how often `f` was called.
-pub(crate) fn measure(f: &mut dyn FnMut(f64) -> Vec<f64>, at_zero: &[f64], steps: Steps) -> (Vec<Noise>, usize) {
+pub(crate) fn measure(f: Along, at_zero: &[f64], steps: Steps) -> (Vec<Noise>, usize) {
     let top = steps.first.max(steps.smallest);
     // No simple fraction, so that rounded arguments do not fall on the grid of a coarser type.
     let mut next = 10.618_034 * top;
-    // Along a line that moves several numbers the steps of their coarse rounding become rare before they end.
-    let floor = if steps.grid > 0.0 { steps.floor } else { steps.floor.max(steps.smallest / 20_000.0) };
-    let (mut looks, mut calls) = (Vec::new(), 0);
-    while looks.len() < 20 && (looks.len() < 5 || next > floor) {
-        let distance = steps.exact(next);
-        let mut values: Vec<_> = (1..=POINTS).map(|k| f(k as f64 * distance)).collect();
-        calls += POINTS;
-        if values.iter().flatten().any(|value| !value.is_finite()) {
-            values = (1..=POINTS).map(|k| f(k as f64 * -distance)).collect();
-            calls += POINTS;
-        }
-        looks.push((distance, values));
+    // The rounding of f32 is known; little is left to be found.
+    let [least, most] = if steps.single { [3, 3] } else { [5, 20] };
+    let mut distances = Vec::new();
+    while distances.len() < most && (distances.len() < least || next > steps.end()) {
+        distances.push(steps.exact(next));
         next /= RATIO;
     }
+    let points = |distances: &[f64], side: f64| -> Vec<f64> {
+        distances.iter().flat_map(|distance| (1..=POINTS).map(move |k| k as f64 * side * distance)).collect()
+    };
+    let mut values = f(&points(&distances, 1.0));
+    let not_defined = |look: &[Vec<f64>]| look.iter().flatten().any(|value| !value.is_finite());
+    let left: Vec<usize> = (0..distances.len()).filter(|&i| not_defined(&values[i * POINTS..][..POINTS])).collect();
+    let calls = POINTS * (distances.len() + left.len());
+    let of_left = f(&points(&left.iter().map(|&i| distances[i]).collect::<Vec<_>>(), -1.0));
+    for (number, value) in of_left.into_iter().enumerate() {
+        values[left[number / POINTS] * POINTS + number % POINTS] = value;
+    }
+    let looks: Vec<_> = distances.into_iter().zip(values.chunks(POINTS)).collect();
     let noise = (0..at_zero.len())
         .map(|component| {
-            let of_look = |(distance, look): &(f64, Vec<Vec<f64>>)| {
+            let of_look = |(distance, look): &(f64, &[Vec<f64>])| {
                 Look::of(*distance, look.iter().map(|values| values[component]).collect())
             };
             let found: Vec<Look> = looks.iter().filter_map(of_look).collect();
@@ -164,9 +169,16 @@ mod tests {
     use super::*;
 
     fn noise(f: impl Fn(f64) -> f64) -> f64 {
-        let steps =
-            Steps { first: 0.01, smallest: 0.01, floor: 1e-12, grid: 0.0, probes: [0.0; 2], unit: f64::EPSILON };
-        measure(&mut |s| vec![f(s)], &[f(0.0)], steps).0[0].near
+        let steps = Steps {
+            first: 0.01,
+            smallest: 0.01,
+            floor: 1e-12,
+            grid: 0.0,
+            probes: [0.0; 2],
+            unit: f64::EPSILON,
+            single: false,
+        };
+        measure(&mut |s| s.iter().map(|&s| vec![f(s)]).collect(), &[f(0.0)], steps).0[0].near
     }
 
     fn looks(of: impl IntoIterator<Item = (f64, f64)>) -> Vec<Look> {
@@ -210,8 +222,10 @@ mod tests {
                 grid: 0.0,
                 probes: [0.0; 2],
                 unit: f64::EPSILON,
+                single: false,
             };
-            let found = measure(&mut |s| vec![1.0 / (at + s)], &[1.0 / at], steps).0[0].near;
+            let found =
+                measure(&mut |s| s.iter().map(|s| vec![1.0 / (at + s)]).collect(), &[1.0 / at], steps).0[0].near;
             assert!(found * at < 20.0 * f64::EPSILON, "a pole at {at:e}: {found:e}");
         }
         // What varies with the distance and then shrinks is none either.
@@ -242,10 +256,17 @@ mod tests {
 
     #[test]
     fn noise_grows_with_the_values() {
-        let steps =
-            Steps { first: 0.01, smallest: 0.01, floor: 1e-12, grid: 0.0, probes: [0.0; 2], unit: f64::EPSILON };
+        let steps = Steps {
+            first: 0.01,
+            smallest: 0.01,
+            floor: 1e-12,
+            grid: 0.0,
+            probes: [0.0; 2],
+            unit: f64::EPSILON,
+            single: false,
+        };
         let f = |s: f64| f64::from((1.0 + 1e4 * s * s) as f32);
-        let noise = measure(&mut |s| vec![f(s)], &[f(0.0)], steps).0.remove(0);
+        let noise = measure(&mut |s| s.iter().map(|&s| vec![f(s)]).collect(), &[f(0.0)], steps).0.remove(0);
         assert!((1e-8..2e-7).contains(&noise.near) && noise.at(1e-5, 1.0) < 2.0 * noise.near, "{:e}", noise.near);
         assert!((10.0..1e4).contains(&(noise.at(0.1, 100.0) / noise.near)), "{:e}", noise.at(0.1, 100.0));
     }

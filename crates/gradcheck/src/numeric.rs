@@ -4,7 +4,7 @@ use ndarray::{ArrayD, IxDyn};
 
 use crate::compare::{along, column};
 use crate::float::Float;
-use crate::function::Function;
+use crate::function::{Function, each};
 use crate::plain::{AtOnce, Numbers, Point, of_function};
 use crate::slope::{Found, Slope, root_mean_square};
 use crate::{GradCheck, Parallel};
@@ -67,24 +67,24 @@ pub fn hessian_vector<X: Point + ?Sized, G: Numbers>(gradient: impl Fn(&X) -> G,
 impl GradCheck {
     /// [`numeric_gradient`], with the first step and the precision that are set here.
     pub fn numeric_gradient<X: Point + ?Sized, Y: Float>(&self, f: impl Fn(&X) -> Y, x: &X) -> Estimate {
-        jacobian(self, &of_function(x, &f), x)
+        jacobian(self, &of_function(x, &f), &x.arrays())
     }
 
     /// [`numeric_jacobian`], with the first step and the precision that are set here.
     pub fn numeric_jacobian<X: Point + ?Sized, Y: Numbers>(&self, f: impl Fn(&X) -> Y, x: &X) -> Estimate {
-        jacobian(self, &of_function(x, &f), x)
+        jacobian(self, &of_function(x, &f), &x.arrays())
     }
 
     /// [`hessian_vector`], with the first step and the precision that are set here.
     pub fn hessian_vector<X: Point + ?Sized, G: Numbers>(&self, gradient: impl Fn(&X) -> G, x: &X, v: &X) -> Estimate {
-        slope(self, &of_function(x, &gradient), x, v)
+        slope(self, &of_function(x, &gradient), &x.arrays(), v.arrays())
     }
 }
 
 impl Parallel {
     /// [`numeric_gradient`], its elements computed at the same time.
     pub fn numeric_gradient<X: Point + Sync + ?Sized, Y: Float>(&self, f: impl Fn(&X) -> Y + Sync, x: &X) -> Estimate {
-        jacobian(&self.0, &AtOnce(of_function(x, &f)), x)
+        jacobian(&self.0, &AtOnce(of_function(x, &f)), &x.arrays())
     }
 
     /// [`numeric_jacobian`], its columns computed at the same time.
@@ -93,22 +93,21 @@ impl Parallel {
         f: impl Fn(&X) -> Y + Sync,
         x: &X,
     ) -> Estimate {
-        jacobian(&self.0, &AtOnce(of_function(x, &f)), x)
+        jacobian(&self.0, &AtOnce(of_function(x, &f)), &x.arrays())
     }
 }
 
-fn jacobian<S: Function, X: Point + ?Sized>(check: &GradCheck, subject: &S, x: &X) -> Estimate {
-    let inputs = x.arrays();
-    let output = subject.value(&inputs);
+fn jacobian(check: &GradCheck, subject: &dyn Function, inputs: &[ArrayD<f64>]) -> Estimate {
+    let output = subject.value(inputs);
     let at_zero: Vec<f64> = output.iter().copied().collect();
     let places: Vec<(usize, usize)> =
         inputs.iter().enumerate().flat_map(|(input, x)| (0..x.len()).map(move |i| (input, i))).collect();
-    let columns = subject.each(places.len(), |subject, number| {
+    let columns = each(subject, places.len(), |subject, number| {
         let (input, element) = places[number];
-        best(|care| column(subject, check, &inputs, input, element, &at_zero, care))
+        best(|care| column(subject, check, inputs, input, element, &at_zero, care))
     });
     let mut shape = output.shape().to_vec();
-    if let [x] = &inputs[..] {
+    if let [x] = inputs {
         shape.extend(x.shape());
     } else {
         shape.push(places.len());
@@ -121,9 +120,8 @@ fn jacobian<S: Function, X: Point + ?Sized>(check: &GradCheck, subject: &S, x: &
     Estimate { values: number(|slope| slope.value), errors: number(error), evaluations }
 }
 
-fn slope<S: Function, X: Point + ?Sized>(check: &GradCheck, subject: &S, x: &X, v: &X) -> Estimate {
-    let (inputs, mut ways) = (x.arrays(), v.arrays());
-    let output = subject.value(&inputs);
+fn slope(check: &GradCheck, subject: &dyn Function, inputs: &[ArrayD<f64>], mut ways: Vec<ArrayD<f64>>) -> Estimate {
+    let output = subject.value(inputs);
     let at_zero: Vec<f64> = output.iter().copied().collect();
     let size = root_mean_square(ways.iter().flatten().copied());
     if size > 0.0 {
@@ -131,7 +129,7 @@ fn slope<S: Function, X: Point + ?Sized>(check: &GradCheck, subject: &S, x: &X, 
             *way /= size;
         }
     }
-    let found = best(|care| along(subject, check, &inputs, &ways, &at_zero, care));
+    let found = best(|care| along(subject, check, inputs, &ways, &at_zero, care));
     let number = |of: fn(&Slope) -> f64| {
         let numbers = found.slopes.iter().map(|slope| of(slope) * size).collect();
         ArrayD::from_shape_vec(output.raw_dim(), numbers).expect("as many as the shape says")

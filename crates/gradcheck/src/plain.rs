@@ -4,7 +4,6 @@ use std::borrow::Borrow;
 use std::marker::PhantomData;
 
 use ndarray::{Array, ArrayD, Dimension, IxDyn};
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::compare::Run;
 use crate::float::Float;
@@ -220,7 +219,50 @@ impl GradCheck {
         gradient: impl Fn(&X) -> G,
         x: &X,
     ) -> Result<Report, Failure> {
-        check(self, &of_gradient(x, &f, &gradient), x)
+        self.check_function(&of_gradient(x, &f, &gradient), &x.arrays())
+    }
+
+    /// Checks a gradient where not every direction is allowed: at a symmetric or positive definite matrix, a rotation, a point
+    /// of a sphere. `retract(t)` is a point that is allowed for each t of `dimension` numbers, and retract(0) the point that
+    /// is looked at; what is checked are the slopes of f(retract(t)) at t = 0, against the gradient's products with the
+    /// slopes of `retract`. For a basis B of allowed directions, `retract` is x + Σ tⱼBⱼ.
+    ///
+    /// ```
+    /// use impasto_gradcheck::GradCheck;
+    ///
+    /// // ln det of a symmetric positive definite matrix [[a, b], [b, c]]; its gradient is the inverse.
+    /// let f = |x: &[f64; 4]| (x[0] * x[3] - x[1] * x[2]).ln();
+    /// let gradient = |x: &[f64; 4]| {
+    ///     let determinant = x[0] * x[3] - x[1] * x[2];
+    ///     [x[3] / determinant, -x[2] / determinant, -x[1] / determinant, x[0] / determinant]
+    /// };
+    /// let symmetric = |t: &[f64]| [2.0 + t[0], 0.3 + t[1], 0.3 + t[1], 1.0 + t[2]];
+    /// let report = GradCheck::new().check_fn_on(f, gradient, symmetric, 3)?;
+    /// assert_eq!(report.compared, 3);
+    /// # Ok::<_, impasto_gradcheck::Failure>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If anything is wrong, or not differentiable; see [`Failure`].
+    pub fn check_fn_on<X: Point, Y: Float, G: Numbers>(
+        &self,
+        f: impl Fn(&X) -> Y,
+        gradient: impl Fn(&X) -> G,
+        retract: impl Fn(&[f64]) -> X,
+        dimension: usize,
+    ) -> Result<Report, Failure> {
+        let zero = vec![0.0; dimension];
+        // Row by row: the slopes of one number of the point along all of t.
+        let tangents = self.numeric_jacobian(&retract, &zero[..]).values;
+        let along = |t: &[f64]| {
+            let gradient: Vec<f64> = gradient(&retract(t)).arrays().into_iter().flatten().collect();
+            let mut slopes = vec![0.0; dimension];
+            for (number, tangent) in tangents.iter().enumerate() {
+                slopes[number % dimension] += gradient[number / dimension] * tangent;
+            }
+            slopes
+        };
+        self.check_fn(|t: &[f64]| f(&retract(t)), along, &zero[..])
     }
 
     /// Checks the vector-Jacobian product (VJP) of a function that gives an array or a list: `vjp(x, dy)` is the
@@ -245,7 +287,7 @@ impl GradCheck {
         x: &X,
     ) -> Result<Report, Failure> {
         let value = f(x);
-        check(self, &of_vjp(x, &f, &value, &vjp), x)
+        self.check_function(&of_vjp(x, &f, &value, &vjp), &x.arrays())
     }
 
     /// Checks that `product(x, v)` is the product of the Hessian with v, where `gradient` is the first derivative: that
@@ -270,8 +312,8 @@ impl GradCheck {
         x: &X,
     ) -> Result<Report, Failure> {
         let subject = of_product(x, &gradient, &product);
-        symmetric(self, &subject, x)?;
-        check(self, &subject, x)
+        symmetric(self, &subject, &x.arrays())?;
+        self.check_function(&subject, &x.arrays())
     }
 }
 
@@ -286,7 +328,7 @@ impl Parallel {
         gradient: impl Fn(&X) -> G + Sync,
         x: &X,
     ) -> Result<Report, Failure> {
-        check(&self.0, &AtOnce(of_gradient(x, &f, &gradient)), x)
+        self.0.check_function(&AtOnce(of_gradient(x, &f, &gradient)), &x.arrays())
     }
 
     /// [`GradCheck::check_vjp`].
@@ -300,7 +342,7 @@ impl Parallel {
         x: &X,
     ) -> Result<Report, Failure> {
         let value = f(x);
-        check(&self.0, &AtOnce(of_vjp(x, &f, &value, &vjp)), x)
+        self.0.check_function(&AtOnce(of_vjp(x, &f, &value, &vjp)), &x.arrays())
     }
 
     /// [`GradCheck::check_hessian_vector`].
@@ -314,8 +356,8 @@ impl Parallel {
         x: &X,
     ) -> Result<Report, Failure> {
         let subject = AtOnce(of_product(x, &gradient, &product));
-        symmetric(&self.0, &subject, x)?;
-        check(&self.0, &subject, x)
+        symmetric(&self.0, &subject, &x.arrays())?;
+        self.0.check_function(&subject, &x.arrays())
     }
 }
 
@@ -330,7 +372,9 @@ struct Plain<'a, X: ?Sized, Y, F, V> {
 impl<X: Point + ?Sized, Y: Numbers, F: Fn(&X) -> Y, V: Fn(&X, &ArrayD<f64>) -> Vec<ArrayD<f64>>> Function
     for Plain<'_, X, Y, F, V>
 {
-    const UNIT: f64 = if X::UNIT > Y::UNIT { X::UNIT } else { Y::UNIT };
+    fn unit(&self) -> f64 {
+        X::UNIT.max(Y::UNIT)
+    }
 
     fn value(&self, inputs: &[ArrayD<f64>]) -> ArrayD<f64> {
         joined((self.f)(self.point.with(inputs).borrow()).arrays())
@@ -382,7 +426,7 @@ fn of_product<'a, X: Point + ?Sized, G: Numbers, H: Numbers>(
 }
 
 /// What [`joined`] has made one, in the shapes of `like`.
-fn split(all: &ArrayD<f64>, like: &[ArrayD<f64>]) -> Vec<ArrayD<f64>> {
+pub(crate) fn split(all: &ArrayD<f64>, like: &[ArrayD<f64>]) -> Vec<ArrayD<f64>> {
     let mut numbers = all.iter().copied();
     like.iter().map(|like| row_major(like.shape(), numbers.by_ref().take(like.len()))).collect()
 }
@@ -391,7 +435,9 @@ fn split(all: &ArrayD<f64>, like: &[ArrayD<f64>]) -> Vec<ArrayD<f64>> {
 pub(crate) struct AtOnce<S>(pub(crate) S);
 
 impl<S: Function + Sync> Function for AtOnce<S> {
-    const UNIT: f64 = S::UNIT;
+    fn unit(&self) -> f64 {
+        self.0.unit()
+    }
 
     fn value(&self, inputs: &[ArrayD<f64>]) -> ArrayD<f64> {
         self.0.value(inputs)
@@ -401,19 +447,14 @@ impl<S: Function + Sync> Function for AtOnce<S> {
         self.0.pull_back(inputs, cotangent)
     }
 
-    fn each<T: Send>(&self, count: usize, job: impl Fn(&Self, usize) -> T + Sync) -> Vec<T> {
-        (0..count).into_par_iter().map(|number| job(self, number)).collect()
+    fn shared(&self) -> Option<&(dyn Function + Sync)> {
+        Some(self)
     }
 }
 
-fn check<X: Point + ?Sized>(check: &GradCheck, subject: &impl Function, x: &X) -> Result<Report, Failure> {
-    check.check_function(subject, &x.arrays())
-}
-
 /// Whether ⟨u, Hv⟩ = ⟨v, Hu⟩ for random u and v.
-fn symmetric<X: Point + ?Sized>(check: &GradCheck, subject: &impl Function, x: &X) -> Result<(), Failure> {
-    let inputs = x.arrays();
-    Run { check, subject, inputs: &inputs }.vjp_is_symmetric()
+fn symmetric(check: &GradCheck, subject: &dyn Function, inputs: &[ArrayD<f64>]) -> Result<(), Failure> {
+    Run { check, subject, inputs }.vjp_is_symmetric()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::hints::Hint;
+
 /// Where in the Jacobian a slope was compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -68,6 +70,8 @@ pub struct Entry {
     pub tolerance: f64,
     /// What is said of it.
     pub verdict: Verdict,
+    /// The step next to the point at which the function is not defined, where one is known.
+    pub undefined: Option<f64>,
 }
 
 impl Entry {
@@ -222,10 +226,9 @@ fn hint(analytic: f64, numeric: f64) -> &'static str {
 }
 
 /// Why a gradient is not to be trusted. `Debug` prints what `Display` does, so that `unwrap` panics with the table.
-#[derive(Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq)]
 pub enum Failure {
     /// Slopes disagree, or cannot be compared.
-    #[error("{}", slopes_text(.entries, *.compared, .culprits))]
     Slopes {
         /// The entries that do not agree, worst first.
         entries: Vec<Entry>,
@@ -233,12 +236,10 @@ pub enum Failure {
         compared: usize,
         /// The operations that are at fault, in the order of recording; empty where it could not be narrowed down.
         culprits: Vec<Culprit>,
+        /// What the errors have in common, where that suggests a cause.
+        hints: Vec<Hint>,
     },
     /// The value at the given inputs is NaN or infinite, so nothing can be said.
-    #[error(
-        "the value at {index:?} is {value} at the given inputs{}",
-        .operation.map_or(String::new(), |name| format!("; `{name}` is the first operation to give NaN or an infinity"))
-    )]
     NotFinite {
         /// The first such element of the function's value.
         index: Vec<usize>,
@@ -248,13 +249,13 @@ pub enum Failure {
         operation: Option<&'static str>,
     },
     /// Two evaluations of the function differ.
-    #[error("two evaluations at the same inputs differ, first at {place}")]
     ValueChanges {
         /// The operation, or what else differs.
         place: String,
+        /// The largest difference, relative to the largest element; NaN where it is not known.
+        by: f64,
     },
     /// An operation's VJP does not do what every VJP must.
-    #[error("the VJP of `{operation}` (node {node}, input {input}) {rule}")]
     Vjp {
         /// The operation's name.
         operation: &'static str,
@@ -266,7 +267,6 @@ pub enum Failure {
         rule: Rule,
     },
     /// The gradient as a whole does not do what every VJP must; for functions that are not on a tape.
-    #[error("the gradient that was given for input {input} {}", own_words(.rule))]
     Gradient {
         /// Which of the inputs.
         input: usize,
@@ -274,11 +274,15 @@ pub enum Failure {
         rule: Rule,
     },
     /// The gradient in single precision is another one.
-    #[error(
-        "the f32 gradient of input {} at {:?} is {:e}, the f64 gradient {:e}: {:.1e} of the largest element, {:.1e} allowed",
-        .0.input, .0.index, .0.single, .0.double, .0.relative_error, .0.tolerance
-    )]
     SinglePrecision(SinglePrecision),
+}
+
+impl std::error::Error for Failure {}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.named(&[]))
+    }
 }
 
 /// What every VJP must do, broken.
@@ -301,7 +305,7 @@ pub enum Rule {
         found: usize,
     },
     /// It is a number.
-    #[error("is {value} at {index:?}, where the value is finite")]
+    #[error("is {} at {index:?}, where the value is finite", number(*.value))]
     Finite {
         /// Where in the input.
         index: Vec<usize>,
@@ -332,9 +336,55 @@ impl fmt::Debug for Failure {
 }
 
 impl Failure {
+    /// What is printed, with names for the inputs; an input without a name is called by its number.
+    pub fn named(&self, names: &[String]) -> String {
+        match self {
+            Self::Slopes { entries, compared, culprits, hints } => {
+                slopes_text(entries, *compared, culprits, hints, names)
+            }
+            Self::NotFinite { index, value, operation } => {
+                let operation = operation.map_or_else(String::new, |name| {
+                    format!("; `{name}` is the first operation to give NaN or an infinity")
+                });
+                let value = number(*value);
+                if index.is_empty() {
+                    format!("the value is {value} at the given inputs{operation}")
+                } else {
+                    format!("the value at {index:?} is {value} at the given inputs{operation}")
+                }
+            }
+            Self::ValueChanges { place, by } if by.is_finite() && *by > 0.0 => format!(
+                "two evaluations at the same inputs differ, first at {place}: by {by:.1e} of its size; if that is expected, \
+                 allow for it (nondeterminism)"
+            ),
+            Self::ValueChanges { place, .. } => format!("two evaluations at the same inputs differ, first at {place}"),
+            Self::Vjp { operation, node, input, rule } => {
+                format!("the VJP of `{operation}` (node {node}, input {input}) {rule}")
+            }
+            Self::Gradient { input, rule } => {
+                format!("the gradient that was given for {} {}", name_of(*input, names), own_words(rule))
+            }
+            Self::SinglePrecision(single) => format!(
+                "the f32 gradient of {} at {:?} is {:e}, the f64 gradient {:e}: {:.1e} of the largest element, {:.1e} \
+                 allowed",
+                name_of(single.input, names),
+                single.index,
+                single.single,
+                single.double,
+                single.relative_error,
+                single.tolerance
+            ),
+        }
+    }
+
     /// The entries that do not agree, worst first; none where the check did not get as far.
     pub fn entries(&self) -> &[Entry] {
         if let Self::Slopes { entries, .. } = self { entries } else { &[] }
+    }
+
+    /// What wrong slopes suggest about their cause; none where the check did not get as far.
+    pub fn hints(&self) -> &[Hint] {
+        if let Self::Slopes { hints, .. } = self { hints } else { &[] }
     }
 
     /// What is said in short: of slopes the worst verdict, of all else [`Verdict::Wrong`].
@@ -364,7 +414,21 @@ fn own_words(rule: &Rule) -> String {
 /// Entries that a message lists.
 const LISTED: usize = 8;
 
-fn slopes_text(entries: &[Entry], compared: usize, culprits: &[Culprit]) -> String {
+/// What a message calls an input.
+fn name_of(input: usize, names: &[String]) -> String {
+    names.get(input).cloned().unwrap_or_else(|| format!("input {input}"))
+}
+
+/// NaN and infinities by their names.
+fn number(value: f64) -> String {
+    match value {
+        f64::INFINITY => "Infinity".into(),
+        f64::NEG_INFINITY => "-Infinity".into(),
+        value => value.to_string(),
+    }
+}
+
+fn slopes_text(entries: &[Entry], compared: usize, culprits: &[Culprit], hints: &[Hint], names: &[String]) -> String {
     let headline = match entries.first().map(|entry| entry.verdict) {
         Some(Verdict::Wrong) => "wrong gradient",
         Some(Verdict::Undecided) => "the numeric slopes are too uncertain (loosen rtol or atol, or change eps)",
@@ -376,50 +440,62 @@ fn slopes_text(entries: &[Entry], compared: usize, culprits: &[Culprit]) -> Stri
     };
     let mut lines = vec![format!("{headline}: {} of {compared} slopes", entries.len())];
     lines.extend(culprits.iter().take(LISTED).map(|culprit| format!("  {culprit}")));
-    lines.push(format!("  {:<22} {:>14} {:>14} {:>9} {:>9}", "where", "analytic", "numeric", "error", "allowed"));
-    lines.extend(entries.iter().take(LISTED).map(|entry| format!("  {entry}")));
+    let arrow = entries.iter().any(|entry| matches!(&entry.place, Place::Element { output, .. } if !output.is_empty()));
+    let place = if arrow { "input → output" } else { "where" };
+    lines.push(format!("  {place:<22} {:>14} {:>14} {:>9} {:>9}", "analytic", "numeric", "error", "allowed"));
+    lines.extend(entries.iter().take(LISTED).map(|entry| format!("  {}", entry_text(entry, names))));
     if entries.len() > LISTED {
         lines.push(format!("  … and {} more", entries.len() - LISTED));
     }
+    lines.extend(hints.iter().map(|hint| format!("  {}", hint.named(names))));
     lines.join("\n")
 }
 
 /// A line of the table that a [`Failure`] prints, and a second one where there is more to say.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |index: &[usize]| index.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let place = match &self.place {
-            Place::Element { input, output } if output.is_empty() => format!("input {}[{}]", self.input, list(input)),
-            Place::Element { input, output } => {
-                format!("input {}[{}] → [{}]", self.input, list(input), list(output))
-            }
-            Place::Joint { inputs, .. } => format!("input {}, {} at kinks", self.input, inputs.len()),
-            Place::Direction(number) => format!("input {}, direction {number}", self.input),
-        };
-        write!(
-            f,
-            "{place:<22} {:>14.7e} {:>14.7e} {:>9.1e} {:>9.1e}",
-            self.analytic,
-            self.numeric,
-            self.absolute_error(),
-            self.tolerance
-        )?;
-        match (self.verdict, self.sides) {
-            (Verdict::NotDifferentiable | Verdict::Subgradient, [left, right]) => {
-                write!(f, "\n    not differentiable here: {left:.4e} to the left, {right:.4e} to the right")
-            }
-            (Verdict::Wrong, [left, right]) if matches!(self.place, Place::Joint { .. }) => write!(
-                f,
-                "\n    moved together their slopes are {left:.4e} to the left and {right:.4e} to the right: is a tie counted \
-                 twice?"
-            ),
-            (Verdict::Undecided, _) => {
-                write!(f, "\n    undecided: the numeric slope is uncertain by {:.1e}", self.uncertainty)
-            }
-            (Verdict::Coarse, _) => write!(f, "\n    the values carry noise of {:.0e} of their size", self.noise),
-            _ => Ok(()),
-        }
+        f.write_str(&entry_text(self, &[]))
     }
+}
+
+fn entry_text(entry: &Entry, names: &[String]) -> String {
+    let list = |index: &[usize]| index.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let name = name_of(entry.input, names);
+    let place = match &entry.place {
+        Place::Element { input, output } if output.is_empty() => format!("{name}[{}]", list(input)),
+        Place::Element { input, output } => format!("{name}[{}] → [{}]", list(input), list(output)),
+        Place::Joint { inputs, .. } => format!("{name}, {} at kinks", inputs.len()),
+        Place::Direction(number) => format!("{name}, direction {number}"),
+    };
+    let line = format!(
+        "{place:<22} {:>14.7e} {:>14.7e} {:>9.1e} {:>9.1e}",
+        entry.analytic,
+        entry.numeric,
+        entry.absolute_error(),
+        entry.tolerance
+    );
+    let more = match (entry.verdict, entry.sides) {
+        (Verdict::NotDifferentiable | Verdict::Subgradient, [left, right]) => {
+            format!("not differentiable here: {left:.4e} to the left, {right:.4e} to the right")
+        }
+        (Verdict::Wrong, [left, right]) if matches!(entry.place, Place::Joint { .. }) => format!(
+            "moved together their slopes are {left:.4e} to the left and {right:.4e} to the right: is a tie counted \
+             twice?"
+        ),
+        (Verdict::Undecided, _) => match (entry.numeric.is_nan(), entry.undefined) {
+            (true, _) => "undecided: the function is not defined at any pair of points around this one".into(),
+            (_, Some(step)) => format!(
+                "undecided: the numeric slope is uncertain by {:.1e}; the function is not defined at x{}{:.0e}",
+                entry.uncertainty,
+                if step < 0.0 { '−' } else { '+' },
+                step.abs()
+            ),
+            _ => format!("undecided: the numeric slope is uncertain by {:.1e}", entry.uncertainty),
+        },
+        (Verdict::Coarse, _) => format!("the values carry noise of {:.0e} of their size", entry.noise),
+        _ => return line,
+    };
+    format!("{line}\n    {more}")
 }
 
 #[cfg(test)]
@@ -439,6 +515,7 @@ mod tests {
             scale: 1.0,
             tolerance,
             verdict: Verdict::Wrong,
+            undefined: None,
         };
         assert!(entry(1e-3, 1e-6).badness() > entry(1e-2, 1e-3).badness());
         assert!(entry(f64::NAN, 1e-6).badness() > entry(1.0, 1e-6).badness());

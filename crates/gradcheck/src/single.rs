@@ -15,8 +15,8 @@ const COTANGENTS: usize = 4;
 /// where terms cancel and that is nothing but their rounding, in units of the terms. Both functions are evaluated at the inputs
 /// rounded to f32, and with cotangents that f32 holds exactly. `None` where there are no elements.
 pub(crate) fn compare(
-    double: &impl Function,
-    single: &impl Function,
+    double: &dyn Function,
+    single: &dyn Function,
     inputs: &[ArrayD<f64>],
     seed: u64,
     tolerance: f64,

@@ -1,21 +1,31 @@
 //! The gradient that a program gives.
 
-use std::cell::RefCell;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use impasto::gradcheck::{Failure, Float, GradCheck, Numbers, Report};
+use impasto::gradcheck::{Failure, Float, Function, GradCheck, Report};
 use impasto::picture::Format;
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
 
 use super::super::distinct::{Written, ensure_distinct};
 use super::super::error::Error;
-use super::super::print::Results;
-use super::program::{Program, array, array_of_shape, nested};
-use super::{Arguments, Outcome, as_json, printed, verdict, wrapped, write_json};
+use super::super::print::{Results, note};
+use super::explain;
+use super::program::Program;
+use super::subject::Subject;
+use super::{Arguments, Outcome, ProgramArguments, as_json, printed, verdict, wrapped, write_json};
+
+/// The exit code for a program that broke.
+const BROKEN: u8 = 4;
+
+/// What a check may take before elements are sampled.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Entries of a Jacobian up to which each is compared if it does not take long.
+const LARGE: usize = 20_000;
 
 pub(super) fn run(command: &str, arguments: &Arguments) -> Result<ExitCode, Error> {
     let options = &arguments.program;
@@ -24,175 +34,203 @@ pub(super) fn run(command: &str, arguments: &Arguments) -> Result<ExitCode, Erro
         // The program and what its command line names are read.
         ensure_distinct(&[Written::picture("--picture", path)], &shlex::split(command).unwrap_or_default())?;
     }
-    let program = Program::start(command, Duration::from_secs_f64(options.timeout)).map_err(Error::Failure)?;
-    let subject = Subject::meet(program, arguments.seed).map_err(Error::Failure)?;
-    let mut check = GradCheck::new().seed(arguments.seed).subgradients(options.subgradients);
+    let met = Program::start(command, Duration::from_secs_f64(options.timeout))
+        .and_then(|program| Subject::meet(program, arguments.seed, options.f32));
+    let mut subject = match met {
+        Ok(subject) => subject,
+        Err(why) => return broken(command, &why, arguments.json),
+    };
+    let (check, sampled) = check(options, arguments.seed, &subject);
+    if let Some(slope) = &options.explain {
+        let explained = explain::print(slope, &subject, &check);
+        return match subject.why_broken() {
+            Some(why) => broken(command, &why, arguments.json),
+            None => explained,
+        };
+    }
+    if !arguments.json {
+        tell(&subject, sampled);
+    }
+    subject.show_progress();
+    let point = subject.point();
+    let result = check.check_function(&subject, &point);
+    let hessian = (subject.has_hessian() && subject.why_broken().is_none()).then(|| {
+        check.check_hessian_vector(
+            |x: &Vec<ArrayD<f64>>| subject.gradient(x),
+            |x: &Vec<ArrayD<f64>>, v: &Vec<ArrayD<f64>>| subject.hessian_vector(x, v),
+            &point,
+        )
+    });
+    let errors = options.picture.as_deref().filter(|_| subject.why_broken().is_none()).map(|path| {
+        let errors = if options.f32 { errors::<f32>(&subject, &check) } else { errors::<f64>(&subject, &check) };
+        (path, errors)
+    });
+    subject.hide_progress();
+    if let Some(why) = subject.why_broken() {
+        return broken(command, &why, arguments.json);
+    }
+    if let Some((path, errors)) = errors {
+        draw(&errors, path)?;
+    }
+    printed(print(command, &subject, sampled, [Some(&result), hessian.as_ref()], arguments))
+}
+
+/// The check that the options ask for, and how many elements it samples where it would take too long otherwise.
+fn check(options: &ProgramArguments, seed: u64, subject: &Subject) -> (GradCheck, Option<usize>) {
+    let mut check = GradCheck::new().seed(seed).subgradients(options.subgradients);
     if let Some(rtol) = options.rtol {
         check = check.rtol(rtol);
     }
+    if let Some(atol) = options.atol {
+        check = check.atol(atol);
+    }
+    if let Some(eps) = options.eps {
+        check = check.eps(eps);
+    }
+    if let Some(tolerance) = options.nondeterminism {
+        check = check.nondeterminism(tolerance);
+    }
     if options.every_element {
-        check = check.every_element();
-    } else if let Some(directions) = options.directions {
-        check = check.directions(directions.into());
+        return (check.every_element(), None);
     }
-    let result = if options.f32 { subject.check::<f32>(&check) } else { subject.check::<f64>(&check) };
-    subject.still_answers()?;
-    if let Some(path) = &options.picture {
-        let errors = if options.f32 { subject.errors::<f32>(&check) } else { subject.errors::<f64>(&check) };
-        subject.still_answers()?;
-        draw(&errors, path)?;
+    if let Some(directions) = options.directions {
+        return (check.directions(directions.into()), None);
     }
-    printed(print(command, &subject.inputs, &result, arguments.json))
+    let elements: usize = subject.point().iter().map(ArrayD::len).sum();
+    let outputs = subject.output().len();
+    // Ten calls for an element, and one for the gradient of each output.
+    let calls = 10 * elements + outputs;
+    if elements * outputs <= LARGE && subject.time * u32::try_from(calls).unwrap_or(u32::MAX) > LONG {
+        let affordable = LONG.as_secs_f64() / 2.0 / subject.time.as_secs_f64().max(1e-9);
+        let inputs = subject.point().len();
+        let sampled = (affordable / (11.0 * inputs as f64)).clamp(1.0, elements as f64) as usize;
+        return (check.sample(sampled), Some(sampled));
+    }
+    (check, None)
+}
+
+/// Says what is left out.
+fn tell(subject: &Subject, sampled: Option<usize>) {
+    for (name, why) in subject.fixed() {
+        note(format_args!("{name} is not differentiated: {why}"));
+    }
+    if let Some(sampled) = sampled {
+        note(format_args!(
+            "one value takes {:.2} s, so {sampled} elements of each input and 8 directions are compared; --every-element \
+             compares all",
+            subject.time.as_secs_f64()
+        ));
+    }
+}
+
+/// A program that broke: no verdict on its gradient.
+fn broken(command: &str, why: &str, as_object: bool) -> Result<ExitCode, Error> {
+    if as_object {
+        let object = json!({ "program": command, "right": false, "verdict": "broken", "failure": why });
+        printed(write_json(&object, &mut Results).map(|()| Outcome::Undecided))?;
+    }
+    note(format_args!("error: {why}"));
+    Ok(ExitCode::from(BROKEN))
 }
 
 fn print(
     command: &str,
-    inputs: &[ArrayD<f64>],
-    result: &Result<Report, Failure>,
-    as_object: bool,
+    subject: &Subject,
+    sampled: Option<usize>,
+    results: [Option<&Result<Report, Failure>>; 2],
+    arguments: &Arguments,
 ) -> io::Result<Outcome> {
     let mut out = Results;
-    if as_object {
-        let shapes: Vec<_> = inputs.iter().map(ArrayD::shape).collect();
-        let mut object = json!({ "program": command, "shapes": shapes });
-        if let Some(object) = object.as_object_mut() {
-            object.extend(as_json(result));
+    let names = subject.names();
+    let outcome = results.iter().flatten().map(|result| Outcome::of(result)).max().unwrap_or(Outcome::Right);
+    if arguments.json {
+        let mut object = json!({
+            "program": command,
+            "shapes": subject.shapes(),
+            "inputs": names,
+            "not_differentiated": subject.fixed().into_iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            "sampled": sampled,
+        });
+        if let (Some(object), [Some(gradient), hessian]) = (object.as_object_mut(), results) {
+            object.extend(as_json(gradient, &names));
+            if let Some(hessian) = hessian {
+                object.insert("hessian_vector".into(), Value::Object(as_json(hessian, &names)));
+            }
         }
         write_json(&object, &mut out)?;
-    } else {
+        return Ok(outcome);
+    }
+    for (result, what) in results.into_iter().zip(["", "Hessian-vector product: "]) {
+        let Some(result) = result else { continue };
         let (verdict, style) = verdict(result);
         let text = match result {
             Ok(report) => format!("{verdict}: {report} ({} evaluations)", report.evaluations),
             // It begins with its verdict by itself.
-            Err(failure @ Failure::Slopes { .. }) => failure.to_string(),
-            Err(failure) => format!("wrong: {failure}"),
+            Err(failure @ Failure::Slopes { .. }) => failure.named(&names),
+            Err(failure) => format!("wrong: {}", failure.named(&names)),
         };
-        let text = wrapped(&text);
+        let text = wrapped(&(text + &advice(result, arguments)));
         let (headline, rest) = text.split_at(text.find(':').unwrap_or(0));
-        writeln!(out, "{style}{headline}{style:#}{rest}")?;
+        writeln!(out, "{what}{style}{headline}{style:#}{rest}")?;
     }
-    Ok(Outcome::of(result))
+    Ok(outcome)
+}
+
+/// What the library says in its own words, in the command's options.
+fn advice(result: &Result<Report, Failure>, arguments: &Arguments) -> String {
+    let options = &arguments.program;
+    let said = match result {
+        Err(Failure::Slopes { entries, .. }) => {
+            let noise = entries.iter().map(|entry| entry.noise).fold(0.0, f64::max);
+            // Some roundings of f32, and not those of a solver or of half precision.
+            let like_f32 = (3e-9..3e-6).contains(&noise);
+            if like_f32 && !options.f32 {
+                "\nIf the program computes in f32, give --f32."
+            } else if entries.first().is_some_and(|entry| entry.undefined.is_some()) {
+                "\nNear the border of a domain, --eps sets the first step."
+            } else {
+                return String::new();
+            }
+        }
+        Err(Failure::ValueChanges { by, .. }) if *by < 1e-3 => {
+            return format!("\n--nondeterminism {:.0e} accepts it.", 10f64.powf((2.0 * by).log10().ceil()));
+        }
+        _ => return String::new(),
+    };
+    said.into()
 }
 
 fn draw(errors: &[ArrayD<f64>], path: &Path) -> Result<(), Error> {
     Ok(impasto_drawing::heat_map("error of the gradient, relative to its element", errors).save(path)?)
 }
 
-/// A program as a function with a gradient. When it fails, all that follows is NaN, and the failure is kept.
-struct Subject {
-    program: RefCell<Program>,
-    inputs: Vec<ArrayD<f64>>,
-    value: ArrayD<f64>,
-    failure: RefCell<Option<String>>,
-}
-
-impl Subject {
-    /// Asks for the point to look at, and for the value there.
-    fn meet(mut program: Program, seed: u64) -> Result<Self, String> {
-        let inputs = match program.ask(&json!({ "ask": "inputs", "seed": seed }), "inputs")? {
-            Value::Array(inputs) if !inputs.is_empty() => inputs,
-            other => return Err(format!("the program's inputs are {other}, where a list of one or more was expected")),
-        };
-        let inputs: Vec<_> = inputs
-            .iter()
-            .enumerate()
-            .map(|(input, value)| array(value).map_err(|why| format!("the program's input {input} {why}")))
-            .collect::<Result<_, _>>()?;
-        if let Some(input) = inputs.iter().position(|x| x.is_empty() || x.iter().any(|x| !x.is_finite())) {
-            return Err(format!("the program's input {input} is empty, or has NaN or an infinity in it"));
-        }
-        let value = program.ask(&json!({ "ask": "value", "inputs": lists(&inputs) }), "value")?;
-        let value = array(&value).map_err(|why| format!("the program's value {why}"))?;
-        Ok(Self { program: RefCell::new(program), inputs, value, failure: RefCell::default() })
-    }
-
-    fn check<T: Float>(&self, check: &GradCheck) -> Result<Report, Failure> {
-        check.check_vjp(
-            |x: &Vec<ArrayD<T>>| self.value_at(&x.arrays()).mapv(T::of),
-            |x: &Vec<ArrayD<T>>, cotangent: &ArrayD<T>| self.gradient_at(&x.arrays(), &cotangent.mapv(Float::to_f64)),
-            &self.point(),
-        )
-    }
-
-    /// How wrong each element of the gradient is, relative to its own size; 0 where no error can be seen.
-    fn errors<T: Float>(&self, check: &GradCheck) -> Vec<ArrayD<f64>> {
-        // A function that gives an array is looked at with a cotangent that is different everywhere.
-        let mut number = 0.0;
-        let cotangent = self.value.mapv(|_| {
-            number += 1.0;
-            if self.value.ndim() == 0 { 1.0 } else { 1.0 + 0.5 * f64::sin(number) }
-        });
-        let numeric = check.numeric_gradient(
-            |x: &Vec<ArrayD<T>>| T::of((&cotangent * &self.value_at(&x.arrays())).sum()),
-            &self.point::<T>(),
-        );
-        let point: Vec<ArrayD<f64>> = self.point::<T>().arrays();
-        let analytic = self.gradient_at(&point, &cotangent);
-        let mut found = numeric.values.iter().zip(&numeric.errors);
-        let error = |analytic: &f64| {
-            let (numeric, uncertainty) = found.next().expect("one for each element");
-            let off = (analytic - numeric).abs();
-            if off <= 4.0 * uncertainty { 0.0 } else { off / analytic.abs().max(numeric.abs()) }
-        };
-        let errors: Vec<f64> = analytic.iter().flatten().map(error).collect();
-        let mut errors = errors.into_iter();
-        let shaped = |x: &ArrayD<f64>| {
-            ArrayD::from_shape_vec(IxDyn(x.shape()), errors.by_ref().take(x.len()).collect()).expect("as many")
-        };
-        self.inputs.iter().map(shaped).collect()
-    }
-
-    fn point<T: Float>(&self) -> Vec<ArrayD<T>> {
-        self.inputs.iter().map(|x| x.mapv(T::of)).collect()
-    }
-
-    fn value_at(&self, inputs: &[ArrayD<f64>]) -> ArrayD<f64> {
-        let shape = self.value.shape();
-        let ask = || {
-            let value = self.program.borrow_mut().ask(&json!({ "ask": "value", "inputs": lists(inputs) }), "value")?;
-            array_of_shape(&value, shape).map_err(|why| format!("the program's value {why}"))
-        };
-        self.unless_failed(ask, || ArrayD::from_elem(shape, f64::NAN))
-    }
-
-    fn gradient_at(&self, inputs: &[ArrayD<f64>], cotangent: &ArrayD<f64>) -> Vec<ArrayD<f64>> {
-        let mut question = json!({ "ask": "gradient", "inputs": lists(inputs) });
-        // The gradient of a number needs none.
-        let factor = cotangent.first().copied().filter(|_| cotangent.ndim() == 0);
-        if factor.is_none() {
-            question["cotangent"] = nested(cotangent);
-        }
-        let ask = || {
-            let answer = self.program.borrow_mut().ask(&question, "gradient")?;
-            let gradients = answer.as_array().filter(|list| list.len() == inputs.len()).ok_or_else(|| {
-                format!("the program's gradient is not a list with one array for each of the inputs ({})", inputs.len())
-            })?;
-            let of_input = |(input, (value, x)): (usize, (&Value, &ArrayD<f64>))| {
-                let gradient = array_of_shape(value, x.shape());
-                gradient.map_err(|why| format!("the program's gradient of input {input} {why}"))
-            };
-            let gradients = gradients.iter().zip(inputs).enumerate().map(of_input);
-            gradients.map(|gradient| Ok(gradient? * factor.unwrap_or(1.0))).collect()
-        };
-        self.unless_failed(ask, || inputs.iter().map(|x| ArrayD::from_elem(x.shape(), f64::NAN)).collect())
-    }
-
-    fn unless_failed<T>(&self, ask: impl FnOnce() -> Result<T, String>, otherwise: impl FnOnce() -> T) -> T {
-        if self.failure.borrow().is_some() {
-            return otherwise();
-        }
-        ask().unwrap_or_else(|why| {
-            *self.failure.borrow_mut() = Some(why);
-            otherwise()
-        })
-    }
-
-    /// An error if the program failed.
-    fn still_answers(&self) -> Result<(), Error> {
-        self.failure.borrow_mut().take().map_or(Ok(()), |why| Err(Error::Failure(why)))
-    }
-}
-
-fn lists(arrays: &[ArrayD<f64>]) -> Value {
-    arrays.iter().map(nested).collect()
+/// How wrong each element of the gradient is, relative to its own size; 0 where no error can be seen.
+fn errors<T: Float>(subject: &Subject, check: &GradCheck) -> Vec<ArrayD<f64>> {
+    // A function that gives an array is looked at with a cotangent that is different everywhere.
+    let mut number = 0.0;
+    let cotangent = subject.output().mapv(|_| {
+        number += 1.0;
+        if subject.output().ndim() == 0 { 1.0 } else { 1.0 + 0.5 * f64::sin(number) }
+    });
+    let point = subject.point();
+    let numeric = check.numeric_gradient(
+        |x: &Vec<ArrayD<T>>| {
+            let x: Vec<_> = x.iter().map(|x| x.mapv(Float::to_f64)).collect();
+            T::of((&cotangent * &subject.value(&x)).sum())
+        },
+        &point.iter().map(|x| x.mapv(T::of)).collect(),
+    );
+    let analytic = subject.pull_back(&point, &cotangent);
+    let mut found = numeric.values.iter().zip(&numeric.errors);
+    let error = |analytic: &f64| {
+        let (numeric, uncertainty) = found.next().expect("one for each element");
+        let off = (analytic - numeric).abs();
+        if off <= 4.0 * uncertainty { 0.0 } else { off / analytic.abs().max(numeric.abs()) }
+    };
+    let errors: Vec<f64> = analytic.iter().flatten().map(error).collect();
+    let mut errors = errors.into_iter();
+    let shaped = |x: &ArrayD<f64>| {
+        ArrayD::from_shape_vec(IxDyn(x.shape()), errors.by_ref().take(x.len()).collect()).expect("as many")
+    };
+    point.iter().map(shaped).collect()
 }

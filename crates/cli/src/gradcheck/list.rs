@@ -73,7 +73,7 @@ fn json(cases: impl Iterator<Item = Case>, out: &mut impl Write) -> io::Result<O
         worst = worst.max(Outcome::of(&result));
         let mut row = json!({ "operation": case.operation, "case": case.description, "shapes": case.shapes });
         if let Some(row) = row.as_object_mut() {
-            row.extend(as_json(&result));
+            row.extend(as_json(&result, &[]));
         }
         rows.push(row);
     }

@@ -29,6 +29,22 @@ pub(super) struct Program {
     timeout: Duration,
 }
 
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The program says so itself, as of a point at which its function is not defined.
+    Said(String),
+    /// It ended, did not answer in time, or gave an answer that is none.
+    Broken(String),
+}
+
+impl Trouble {
+    pub(super) fn into_message(self) -> String {
+        let (Self::Said(message) | Self::Broken(message)) = self;
+        message
+    }
+}
+
 impl Program {
     /// Starts a program. What it writes to standard error goes where ours goes.
     pub(super) fn start(command: &str, timeout: Duration) -> Result<Self, String> {
@@ -71,47 +87,57 @@ impl Program {
     }
 
     /// The answer to one question: the value under `key`.
-    pub(super) fn ask(&mut self, question: &Value, key: &str) -> Result<Value, String> {
-        let name = format!("the program `{}`", self.command);
+    pub(super) fn ask(&mut self, question: &Value, key: &str) -> Result<Value, Trouble> {
+        let mut answer = self.answer(question, key)?;
+        answer.get_mut(key).map(Value::take).ok_or_else(|| {
+            let (asked, expected) = (&question["ask"], format!("a line as {{\"{key}\": …}} was expected"));
+            let name = self.name();
+            Trouble::Broken(format!("{name} answered {asked} with `{}`: {expected}", shortened(&answer.to_string())))
+        })
+    }
+
+    /// The whole answer to one question, in which `key` is expected.
+    pub(super) fn answer(&mut self, question: &Value, key: &str) -> Result<Value, Trouble> {
+        let name = self.name();
         let asked = &question["ask"];
         // A program that is gone is found out when its answer is read.
         let _ = self.questions.as_ref().expect("not parted").send(format!("{question}\n"));
         let answer = self.answers.recv_timeout(self.timeout);
         while INTERRUPTED.load(Ordering::Relaxed) {
-            // Whatever is missing, that is why; the handler is about to end this process.
+            // The handler is about to end this process, so do not report what is missing.
             thread::park();
         }
         let line = match answer {
             Ok(Ok(line)) => line,
-            Ok(Err(why)) => return Err(format!("cannot read from {name}: {why}")),
+            Ok(Err(why)) => return Err(Trouble::Broken(format!("cannot read from {name}: {why}"))),
             Err(RecvTimeoutError::Timeout) => {
-                return Err(format!(
+                return Err(Trouble::Broken(format!(
                     "{name} did not answer {asked} within {} s; if it needs longer, give --timeout",
                     self.timeout.as_secs_f64()
-                ));
+                )));
             }
             Err(RecvTimeoutError::Disconnected) => {
                 let how = self.end().map_or_else(String::new, |status| format!(" ({status})"));
-                return Err(format!(
+                return Err(Trouble::Broken(format!(
                     "{name} ended{how} before it answered {asked}; what it wrote to standard error stands above"
-                ));
+                )));
             }
         };
-        let expected = format!("a line as {{\"{key}\": …}} was expected");
-        let Some(mut answer) = parsed(&line) else {
-            return Err(format!(
-                "{name} answered {asked} with `{}`, which is not JSON: {expected}; what it prints for people belongs on \
-                 standard error",
+        let Some(answer) = parsed(&line) else {
+            return Err(Trouble::Broken(format!(
+                "{name} answered {asked} with `{}`, which is not JSON: a line as {{\"{key}\": …}} was expected; what it prints \
+                 for people belongs on standard error",
                 shortened(&line)
-            ));
+            )));
         };
-        if let Some(error) = answer.get("error").and_then(Value::as_str) {
-            return Err(format!("{name} cannot answer {asked}: {error}"));
+        match answer.get("error").and_then(Value::as_str) {
+            Some(error) => Err(Trouble::Said(format!("{name} cannot answer {asked}: {error}"))),
+            None => Ok(answer),
         }
-        match answer.get_mut(key) {
-            Some(value) => Ok(value.take()),
-            None => Err(format!("{name} answered {asked} with `{}`: {expected}", shortened(&line))),
-        }
+    }
+
+    fn name(&self) -> String {
+        format!("the program `{}`", self.command)
     }
 
     /// Waits a little for the program to end by itself, and ends it otherwise.
@@ -174,12 +200,13 @@ fn shortened(line: &str) -> String {
     }
 }
 
-/// A line of JSON, in which NaN and infinities may stand as Python or C write them: they become null.
+/// A line of JSON, in which NaN and infinities may stand as Python or C write them: they become null, "Infinity" and
+/// "-Infinity".
 fn parsed(line: &str) -> Option<Value> {
     serde_json::from_str(line).ok().or_else(|| serde_json::from_str(&without_nan(line)).ok())
 }
 
-/// The line with `NaN`, `inf`, `-Infinity` and the like outside of strings replaced by null.
+/// The line with `NaN`, `inf`, `-Infinity` and the like outside of strings replaced by what JSON knows.
 fn without_nan(line: &str) -> String {
     let (mut result, mut word, mut in_string, mut escaped) = (String::new(), String::new(), false, false);
     for c in line.chars().chain([' ']) {
@@ -188,7 +215,12 @@ fn without_nan(line: &str) -> String {
             continue;
         }
         let name = word.trim_start_matches(['-', '+']).to_ascii_lowercase();
-        result.push_str(if ["nan", "inf", "infinity"].contains(&&name[..]) { "null" } else { &word });
+        result.push_str(match &name[..] {
+            "nan" => "null",
+            "inf" | "infinity" if word.starts_with('-') => "\"-Infinity\"",
+            "inf" | "infinity" => "\"Infinity\"",
+            _ => &word,
+        });
         word.clear();
         result.push(c);
         (in_string, escaped) = match c {
@@ -227,6 +259,10 @@ fn gather(value: &Value, shape: &[usize], numbers: &mut Vec<f64>) -> Result<(), 
         }
         (Value::Null, []) => {
             numbers.push(f64::NAN);
+            Ok(())
+        }
+        (Value::String(word), []) if ["NaN", "Infinity", "-Infinity"].contains(&&word[..]) => {
+            numbers.push(word.parse().unwrap_or(f64::NAN));
             Ok(())
         }
         (Value::Array(_), _) => Err("has lists of different lengths in it".into()),
@@ -270,7 +306,12 @@ mod tests {
     fn nan_and_infinities_are_read_as_others_write_them() {
         let line = r#"{"value": [NaN, -Infinity, -nan, inf, 1e-3], "say": "NaN \" inf", "t": true}"#;
         let value = parsed(line).unwrap();
-        assert_eq!(value, json!({ "value": [null, null, null, null, 1e-3], "say": "NaN \" inf", "t": true }));
+        assert_eq!(
+            value,
+            json!({ "value": [null, "-Infinity", null, "Infinity", 1e-3], "say": "NaN \" inf", "t": true })
+        );
+        let numbers = array(&value["value"]).unwrap();
+        assert!(numbers[0].is_nan() && numbers[1] == f64::NEG_INFINITY && numbers[3] == f64::INFINITY);
         assert!(parsed("nonsense").is_none() && parsed("").is_none() && parsed("{\"a\": None}").is_none());
     }
 

@@ -149,7 +149,7 @@ fn a_picture_is_finished_at_its_last_size() {
 }
 
 #[test]
-fn the_finish_takes_the_place_of_the_last_of_three_scales() {
+fn the_finish_halves_the_iterations_of_the_last_of_three_scales() {
     let shop = Workshop::new();
     let planned = |words: &str| -> Vec<(u64, u64, bool)> {
         let mut plan = shop.impasto(&format!("plan content.png style.png --size 64 --json --weights random {words}"));
@@ -162,8 +162,9 @@ fn the_finish_takes_the_place_of_the_last_of_three_scales() {
     let two = planned("--scales 2 --finish 6");
     assert_eq!((two.len(), two[2]), (3, (64, 6, true)), "{two:?}");
     let three = planned("--scales 3 --finish 6");
-    assert_eq!((three.len(), three[1].0, three[1].2), (4, 32, false), "{three:?}");
-    assert_eq!(three[2..], [(32, 20, true), (64, 6, true)]);
+    let plain = planned("--scales 3 --finish 0");
+    assert_eq!((plain.len(), &three[..2]), (3, &plain[..2]), "{three:?}");
+    assert_eq!(three[2..], [(64, plain[2].1.div_ceil(2), false), (64, 6, true)]);
     let given = planned("--scales 3 --steps 3,2,1 --finish 6");
     assert_eq!(given[1..], [(32, 2, false), (64, 1, false), (64, 6, true)], "steps that are given are made");
 }

@@ -63,7 +63,7 @@ fn names_of_files_are_printed_as_text() {
         (vec!["show", &name], 1),
         (vec!["weights", "info", &name], 1),
         (vec!["resume", &name], 1),
-        (vec!["gradcheck", "--exec", &name], 1),
+        (vec!["gradcheck", "--exec", &name], 4),
         (vec!["gradcheck", HOSTILE], 2),
         (vec!["transfer", "--size", HOSTILE], 2),
         (vec![HOSTILE], 2),

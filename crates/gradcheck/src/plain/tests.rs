@@ -68,16 +68,19 @@ fn gradients_that_cannot_be_compared_get_a_sentence() {
     let none = check_fn(waves, |_: &[f64]| Vec::<Array2<f64>>::new(), &x[..]).unwrap_err().to_string();
     assert_eq!(none, "the gradient that was given for input 0 comes with 0 gradients for 1 inputs");
     let nan = check_fn(|x: &[f64]| x[1].ln(), of_waves, &x[..]).unwrap_err().to_string();
-    assert_eq!(nan, "the value at [] is NaN at the given inputs");
+    assert_eq!(nan, "the value is NaN at the given inputs");
     let calls = Cell::new(0.0);
     let count = || {
         calls.set(calls.get() + 1.0);
         calls.get()
     };
     let changes = check_fn(|x: &[f64]| waves(x) + count(), of_waves, &x[..]).unwrap_err().to_string();
-    assert_eq!(changes, "two evaluations at the same inputs differ, first at the value");
+    assert!(changes.starts_with("two evaluations at the same inputs differ, first at the value: by 1."), "{changes}");
     let changes = check_fn(waves, |_: &[f64]| vec![count(), 1.0], &x[..]).unwrap_err().to_string();
-    assert_eq!(changes, "two evaluations at the same inputs differ, first at the gradient of input 0");
+    assert!(
+        changes.starts_with("two evaluations at the same inputs differ, first at the gradient of input 0: by "),
+        "{changes}"
+    );
 }
 
 #[test]
@@ -88,7 +91,7 @@ fn a_gradient_that_uses_what_an_evaluation_elsewhere_left_is_told() {
         x.sin()
     };
     let failure = check_fn(f, |_: &f64| kept.get().cos(), &0.7).unwrap_err();
-    assert_eq!(failure, Failure::ValueChanges { place: "the gradient of input 0".into() });
+    assert!(matches!(&failure, Failure::ValueChanges { place, .. } if place == "the gradient of input 0"), "{failure}");
 }
 
 #[test]
