@@ -43,6 +43,20 @@ def _like(value, numbers):
     return numbers
 
 
+def _replaced(value, element, number):
+    """A copy of nested lists with another number in one place, counted row by row."""
+    if not isinstance(value, (list, tuple)):
+        return number
+    value = list(value)
+    inner = _count(value[0])
+    value[element // inner] = _replaced(value[element // inner], element % inner, number)
+    return value
+
+
+def _count(value):
+    return sum(_count(item) for item in value) if isinstance(value, (list, tuple)) else 1
+
+
 def serve(function, gradient, inputs, hessian_vector=None):
     """Answers until impasto asks no more."""
     # Whatever writes to standard output from here on, also from C, does not get between the answers.
@@ -53,6 +67,16 @@ def serve(function, gradient, inputs, hessian_vector=None):
     def read(given):
         values = given if names is None else [given[name] for name in names]
         return [x if i in fixed else _like(x, numbers) for i, (x, numbers) in enumerate(zip(point, values))]
+
+    def moved(changes):
+        """The point with some numbers replaced: [input, element, number] each."""
+        values = [x if i in fixed else _like(x, x) for i, x in enumerate(point)]
+        for i, element, number in changes:
+            if hasattr(values[i], "dtype"):
+                values[i].reshape(-1)[element] = number
+            else:
+                values[i] = _replaced(values[i], element, number)
+        return values
 
     def listed(gradients):
         """One gradient for each input, in order; None for those without."""
@@ -83,15 +107,16 @@ def serve(function, gradient, inputs, hessian_vector=None):
                 fixed = [i for i, value in enumerate(point) if _is_integer(value)]
                 fixed = fixed if len(fixed) < len(point) else []
                 answer["fixed"] = fixed
-                answer["answers"] = ["values"] + (["hessian_vector"] if hessian_vector else [])
+                answer["answers"] = ["values", "changes"] + (["hessian_vector"] if hessian_vector else [])
             elif asked == "value":
                 value = _tolist(function(*read(question["inputs"])))
                 answer = {"value": value}
             elif asked == "values":
                 values = []
-                for given in question["points"]:
+                at = [(read, x) for x in question.get("points", [])] + [(moved, x) for x in question.get("changes", [])]
+                for taken, given in at:
                     try:
-                        values.append(_tolist(function(*read(given))))
+                        values.append(_tolist(function(*taken(given))))
                     except Exception:
                         values.append(None)
                 answer = {"values": values}

@@ -37,8 +37,8 @@ pub mod registry;
 mod tests;
 
 pub use impasto_gradcheck::{
-    Culprit, Entry, Estimate, Failure, Fate, Fault, Float, Function, GradCheck, Numbers, Parallel, Place, Point,
-    Report, Row, Rule, SinglePrecision, Verdict, check_fn, check_hessian_vector, hessian_vector, numeric_gradient,
-    numeric_jacobian,
+    Culprit, Entry, Estimate, Estimated, Failure, Fate, Fault, Float, Function, GradCheck, Hint, Numbers, Parallel,
+    Place, Point, Report, Row, Rule, SinglePrecision, Verdict, check_fn, check_hessian_vector, check_jvp,
+    hessian_vector, numeric_gradient, numeric_jacobian,
 };
 pub use on_tape::TapeCheck;

@@ -16,6 +16,19 @@ const NUMBERS: usize = 1 << 19;
 /// Points in one question for many values, at most.
 const POINTS: usize = 64;
 
+/// The questions that a program offers to answer.
+#[derive(Clone, Copy)]
+struct Offers {
+    /// For the values at several points.
+    values: bool,
+    /// The same, of which only what differs from the first point is sent.
+    changes: bool,
+    hessian_vector: bool,
+}
+
+/// Elements by which a point may differ from the first one to be sent as changes.
+const CHANGES: usize = 8;
+
 /// A program's function at the point that it gave. When the program breaks, all that follows is NaN, and why is kept.
 pub(super) struct Subject {
     program: RefCell<Program>,
@@ -25,8 +38,8 @@ pub(super) struct Subject {
     names: Option<Vec<String>>,
     /// Which inputs have no gradient.
     fixed: Vec<bool>,
-    /// Whether the program answers the question for the values at several points; and for a Hessian-vector product.
-    can: [bool; 2],
+    /// What the program answers besides the three questions.
+    offers: Offers,
     value: ArrayD<f64>,
     /// Whether the program computes in f32.
     single: bool,
@@ -79,7 +92,12 @@ impl Subject {
         };
         let mut subject = Self {
             program: RefCell::new(program),
-            can: [offers("values"), offers("hessian_vector")],
+            offers: Offers {
+                values: offers("values"),
+                // The program keeps the numbers of its first answer, which no f32 may be.
+                changes: offers("changes") && !single,
+                hessian_vector: offers("hessian_vector"),
+            },
             inputs,
             names,
             fixed,
@@ -164,7 +182,7 @@ impl Subject {
     }
 
     pub(super) fn has_hessian(&self) -> bool {
-        self.can[1]
+        self.offers.hessian_vector
     }
 
     /// Why the program broke, if it did.
@@ -261,6 +279,31 @@ impl Subject {
         })
     }
 
+    /// For each point what differs from the first one, as [input, element, number]; `None` if that is much, or the program
+    /// does not offer it.
+    fn changes(&self, points: &[Vec<ArrayD<f64>>]) -> Option<Vec<Vec<Value>>> {
+        if !self.offers.changes {
+            return None;
+        }
+        let free: Vec<usize> = (0..self.inputs.len()).filter(|input| !self.fixed[*input]).collect();
+        let of_point = |point: &Vec<ArrayD<f64>>| {
+            let mut changes = Vec::new();
+            for (&input, moved) in free.iter().zip(point) {
+                for (element, (moved, x)) in moved.iter().zip(&self.inputs[input]).enumerate() {
+                    let moved = if self.single { f64::from(*moved as f32) } else { *moved };
+                    if moved.to_bits() != x.to_bits() {
+                        changes.push(json!([input, element, moved]));
+                        if changes.len() > CHANGES {
+                            return None;
+                        }
+                    }
+                }
+            }
+            Some(changes)
+        };
+        points.iter().map(of_point).collect()
+    }
+
     /// A value in the shape that it has at the point. null alone stands for all its elements.
     fn shaped(&self, value: &Value) -> Result<ArrayD<f64>, Trouble> {
         if value.is_null() || value.get("error").is_some() {
@@ -295,7 +338,7 @@ impl Function for Subject {
 
     fn batch(&self) -> usize {
         let numbers: usize = self.inputs.iter().map(ArrayD::len).sum();
-        if self.can[0] { (NUMBERS / numbers.max(1)).clamp(1, POINTS) } else { 1 }
+        if self.offers.values || self.offers.changes { (NUMBERS / numbers.max(1)).clamp(1, POINTS) } else { 1 }
     }
 
     fn values(&self, points: &[Vec<ArrayD<f64>>]) -> Vec<ArrayD<f64>> {
@@ -305,7 +348,11 @@ impl Function for Subject {
                     free.iter().map(|x| if self.single { rounded(x.clone()) } else { x.clone() }).collect();
                 self.named(&self.all(&free))
             };
-            let question = json!({ "ask": "values", "points": points.iter().map(of_point).collect::<Vec<_>>() });
+            let question = match self.changes(points) {
+                Some(changes) => json!({ "ask": "values", "changes": changes }),
+                None if !self.offers.values => return Err(Trouble::Said(String::new())),
+                None => json!({ "ask": "values", "points": points.iter().map(of_point).collect::<Vec<_>>() }),
+            };
             let answer = self.program.borrow_mut().ask(&question, "values")?;
             match answer.as_array().filter(|values| values.len() == points.len()) {
                 Some(values) => values.iter().map(|value| self.shaped(value)).collect(),

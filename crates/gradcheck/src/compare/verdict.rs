@@ -18,6 +18,9 @@ const SLIGHT: f64 = 1e-6;
 /// How far coarse rounding may move a slope along which it does not show, in units of the slopes around it.
 const HIDDEN: f64 = 0.1;
 
+/// How far rounding moves the slope of a sum of squares at its minimum, in units of the slope that is natural around it.
+const ROUNDED_OFF: f64 = 256.0 * f64::EPSILON;
+
 /// What precision is asked of functions in f32, relative to the size of the slopes: some hundred roundings.
 pub(super) const SINGLE: f64 = 128.0 * f32::EPSILON as f64;
 
@@ -55,7 +58,9 @@ impl GradCheck {
         // A gradient that rounds as coarsely as f32 is not right in f64.
         let off = off.min(if single { f64::INFINITY } else { 1e-9 * own.max(typical) });
         let asked = self.atol + self.rtol * own + if single { SINGLE * own.max(typical) } else { 0.0 };
-        let resolved = 4.0 * numeric.error + off;
+        // Where a sum of squares vanishes, its slope is what rounding leaves of the terms.
+        let rounded_off = if numeric.vanishes { ROUNDED_OFF * numeric.natural } else { 0.0 };
+        let resolved = 4.0 * numeric.error + off + rounded_off;
         let error = (analytic - numeric.value).abs();
         // A slope is known if it is known to some digits (more if f64 is not all that rounds), or is too small beside others
         // to matter, or is 0 as far as can be seen in values of this size. Of functions in f32 less is asked.

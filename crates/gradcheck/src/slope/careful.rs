@@ -11,6 +11,9 @@ const GRAIN: f64 = 1.0 / 128.0;
 /// Steps that are so small that only noise is expected of them.
 const SMALLEST: usize = 4;
 
+/// A value so small beside those around it is the square of rounding.
+const VANISHING: f64 = 1e-24;
+
 /// What one step of a careful measurement says of one component.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
@@ -139,7 +142,10 @@ impl Measured {
         // A kink shows in the differences themselves; an extrapolated jump alone may come of bends nearby.
         let jump_error = jump_error.max(difference.settled());
         let undefined = undefined.unwrap_or(f64::NAN);
-        let mut slope = Slope { value, error, jump, jump_error, noise, natural, near, undefined };
+        let moved =
+            [rows[0].1, rows[0].2].into_iter().filter(|value| value.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
+        let vanishes = here.abs() <= VANISHING * moved;
+        let mut slope = Slope { value, error, jump, jump_error, noise, natural, near, undefined, vanishes };
         if value.is_nan() && rows.iter().all(|(_, left, right)| !(left.is_finite() && right.is_finite())) {
             // The function is defined on one side alone.
             let [left, right] = sides.map(|table| table.consistent());

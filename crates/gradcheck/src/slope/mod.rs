@@ -50,6 +50,8 @@ pub struct Slope {
     pub near: [(f64, f64); NEAR],
     /// The step next to 0 at which the function is not defined, with its sign; NaN where it is defined at all steps.
     pub undefined: f64,
+    /// Whether the value is 0 but for the square of rounding, as a sum of squares is at its minimum.
+    pub vanishes: bool,
 }
 
 /// How many plain differences at small steps are kept.
@@ -65,6 +67,7 @@ impl Slope {
         natural: 0.0,
         near: [(f64::NAN, f64::INFINITY); NEAR],
         undefined: f64::NAN,
+        vanishes: false,
     };
 
     /// The slopes to the left and to the right.

@@ -99,6 +99,9 @@ pub(super) fn all_precise(slopes: &[Slope], precision: Precision) -> bool {
         let tolerance = precision.absolute + precision.relative * size.max(slope.value.abs());
         // A slope of 0 is precise as soon as rounding hides what it might be.
         let zero = slope.value.abs() <= 4.0 * slope.error && slope.error <= 1e-9 * slope.natural;
-        zero || (slope.error <= tolerance / 4.0 && slope.jump_error <= tolerance)
+        // Nor is more to be had where rounding of the value is all that is left of the error: one element of a long sum.
+        let rounded = slope.error <= (1e-7 * slope.value.abs()).min(1e-12 * slope.natural)
+            && slope.jump_error <= 1e-6 * slope.value.abs();
+        zero || rounded || (slope.error <= tolerance / 4.0 && slope.jump_error <= tolerance)
     })
 }

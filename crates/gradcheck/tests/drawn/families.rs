@@ -167,7 +167,30 @@ pub const NARROW: [Family; 8] = [
 ];
 
 /// Right gradients that are 0 where the function is 0 too.
-pub const OPTIMA: [Family; 7] = [
+pub const OPTIMA: [Family; 8] = [
+    |rng| {
+        // A fit whose residues are not 0 but rounding: the data come of the same sums in another order.
+        let n = 2 + (rng.random::<u32>() % 5) as usize;
+        let size = magnitude(rng, 1e-6, 1e6);
+        let x: Vec<f64> = numbers(rng, n).iter().map(|x| x * size).collect();
+        let rows: Vec<Vec<f64>> = (0..2 * n).map(|_| numbers(rng, n)).collect();
+        let data: Vec<f64> = rows.iter().map(|row| row.iter().zip(&x).rev().map(|(a, x)| a * x).sum::<f64>()).collect();
+        let residues = move |x: &[f64]| -> Vec<(f64, Vec<f64>)> {
+            let of_row =
+                |(row, y): (&Vec<f64>, &f64)| (row.iter().zip(x).map(|(a, x)| a * x).sum::<f64>() - y, row.clone());
+            rows.iter().zip(&data).map(of_row).collect()
+        };
+        let of_gradient = residues.clone();
+        drawn(
+            format!("a fit of {n} numbers of size {size:.0e} without residues"),
+            x,
+            move |x| residues(x).iter().map(|(r, _)| r * r).sum(),
+            move |x| {
+                // As if computed with exact residues.
+                vec![0.0 * of_gradient(x)[0].0; x.len()]
+            },
+        )
+    },
     |rng| {
         let (n, a) = (1 + (rng.random::<u32>() % 6) as usize, magnitude(rng, 1e-6, 1e6));
         drawn(
