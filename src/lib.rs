@@ -73,7 +73,7 @@ pub use error::Error;
 pub use jobs::{Invert, Texture, Transfer};
 pub use picture::Picture;
 pub use recipe::{Preset, Recipe};
-pub use run::{Ended, Progress, Run, Start, Watcher};
+pub use run::{Outcome, Progress, Run, Start, Watcher};
 pub use tape::{Tape, Var};
 pub use vgg::{Layer, Vgg19, Weights};
 

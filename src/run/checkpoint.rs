@@ -17,7 +17,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Ended, State};
+use super::{Outcome, State};
 use crate::files::write_atomically;
 use crate::objective::GroupValue;
 use crate::optim;
@@ -95,7 +95,7 @@ impl Checkpoint {
             "iteration_of_scale": state.iteration_of_scale,
             "scale_done": state.scale_done,
             "ended": match state.ended {
-                Some(Ended::Converged) => Some("converged"),
+                Some(Outcome::Converged) => Some("converged"),
                 Some(_) => Some("complete"),
                 None => None,
             },
@@ -232,8 +232,8 @@ impl Checkpoint {
             iteration_of_scale: number("iteration_of_scale")?,
             scale_done: self.run.get("scale_done").and_then(Value::as_bool).ok_or_else(|| damaged("scale_done"))?,
             ended: match text("ended") {
-                Some("converged") => Some(Ended::Converged),
-                Some(_) => Some(Ended::Complete),
+                Some("converged") => Some(Outcome::Converged),
+                Some(_) => Some(Outcome::Complete),
                 None => None,
             },
             random: text("random").and_then(|number| number.parse().ok()).ok_or_else(|| damaged("random"))?,

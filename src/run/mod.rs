@@ -60,7 +60,7 @@ use crate::vgg::{Execution, Vgg19};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum Outcome {
     /// All iterations were made.
     Complete,
     /// A watcher asked to stop.
@@ -177,7 +177,7 @@ pub struct Run<'a> {
     sound: Option<ArrayD<f32>>,
     /// What became NaN or infinite.
     not_finite: Option<String>,
-    ended: Option<Ended>,
+    ended: Option<Outcome>,
 }
 
 impl<'a> Run<'a> {
@@ -319,10 +319,10 @@ impl<'a> Run<'a> {
         let settled = self.tolerance.settled(total).filter(|_| !complete);
         self.scale_done = step == Step::Converged || complete || settled.is_some();
         self.ended = match step {
-            Step::NotFinite => Some(Ended::NotFinite),
-            Step::Converged if last => Some(Ended::Converged),
-            _ if settled.is_some() && last => Some(Ended::Settled),
-            _ if self.scale_done && last => Some(Ended::Complete),
+            Step::NotFinite => Some(Outcome::NotFinite),
+            Step::Converged if last => Some(Outcome::Converged),
+            _ if settled.is_some() && last => Some(Outcome::Settled),
+            _ if self.scale_done && last => Some(Outcome::Complete),
             _ => None,
         };
         if self.ended.is_some() {
@@ -337,10 +337,10 @@ impl<'a> Run<'a> {
     /// # Errors
     /// If a picture is too small for the network's layers at one of the sizes, or a watcher failed. The picture so far is
     /// still there.
-    pub fn finish(&mut self, watcher: &mut dyn Watcher) -> Result<Ended, Error> {
+    pub fn finish(&mut self, watcher: &mut dyn Watcher) -> Result<Outcome, Error> {
         while let Some(progress) = self.advance()? {
             if let ControlFlow::Break(stop) = watcher.see(self, &progress) {
-                self.ended = Some(self.ended.unwrap_or(Ended::Stopped));
+                self.ended = Some(self.ended.unwrap_or(Outcome::Stopped));
                 if let Stop::Failed(why) = stop {
                     return Err(Error::Watcher(why));
                 }
@@ -361,7 +361,7 @@ impl<'a> Run<'a> {
     }
 
     /// How the run ended, if it did.
-    pub fn ended(&self) -> Option<Ended> {
+    pub fn outcome(&self) -> Option<Outcome> {
         self.ended
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ndarray::{ArrayD, CowArray, IxDyn};
 
-use super::{Ended, Run, canvas};
+use super::{Outcome, Run, canvas};
 use crate::error::Error;
 use crate::objective::GroupValue;
 use crate::optim;
@@ -22,8 +22,8 @@ pub struct State<'a> {
     pub iteration_of_scale: usize,
     /// Whether this size is done.
     pub scale_done: bool,
-    /// [`Ended::Complete`] or [`Ended::Converged`] if nothing is left to do.
-    pub ended: Option<Ended>,
+    /// [`Outcome::Complete`] or [`Outcome::Converged`] if nothing is left to do.
+    pub ended: Option<Outcome>,
     /// How many words the generator of random numbers has given.
     pub random: u128,
     /// The lowest losses of the last iterations, which a [tolerance](Run::tolerate) compares.
@@ -70,7 +70,8 @@ impl Run<'_> {
     ///
     /// Of a run that is complete only the picture is kept.
     pub fn state(&self) -> State<'_> {
-        let ended = self.ended.filter(|ended| matches!(ended, Ended::Complete | Ended::Converged | Ended::Settled));
+        let ended =
+            self.ended.filter(|ended| matches!(ended, Outcome::Complete | Outcome::Converged | Outcome::Settled));
         let (optimizer, values) = (&self.stage.optimizer, self.stage.canvas.values());
         State {
             scale: self.scale,

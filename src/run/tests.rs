@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use ndarray::{Array3, ArrayD};
 use serde_json::{Map, Value};
 
-use super::{Checkpoint, CheckpointError, Ended, Progress, Run, StateError, Stop, Watcher};
+use super::{Checkpoint, CheckpointError, Outcome, Progress, Run, StateError, Stop, Watcher};
 use crate::jobs::{Invert, Texture, Transfer};
 use crate::optim::Method;
 use crate::recipe::{Finish, LayerWeights, Preset, Scales, Steps};
@@ -64,7 +64,7 @@ fn finished(mut run: Run<'_>) -> (ArrayD<f32>, Vec<f64>) {
         totals.push(progress.total);
         ControlFlow::Continue(())
     };
-    assert_eq!(run.finish(watcher).unwrap(), Ended::Complete);
+    assert_eq!(run.finish(watcher).unwrap(), Outcome::Complete);
     (run.finished().rgb.into_dyn(), totals)
 }
 
@@ -127,7 +127,7 @@ fn a_complete_run_keeps_its_picture_alone() {
     let mut second = run(0, &content, &style, &network);
     second.restore(state).unwrap();
     assert!(second.advance().unwrap().is_none());
-    assert_eq!(second.ended(), Some(Ended::Complete));
+    assert_eq!(second.outcome(), Some(Outcome::Complete));
     assert_eq!(second.finished(), first.finished());
 }
 
@@ -270,7 +270,7 @@ fn a_run_that_becomes_infinite_keeps_the_last_sound_picture_and_names_the_term()
     let mut run = new();
     let first = run.picture();
     let mut pictures = Pictures(vec![first.clone()]);
-    assert_eq!(run.finish(&mut pictures).unwrap(), Ended::NotFinite);
+    assert_eq!(run.finish(&mut pictures).unwrap(), Outcome::NotFinite);
     assert_eq!(run.iterations(), 2, "steps that long are infinite at once");
     assert_eq!(run.picture(), first, "the one before the first step");
     assert!(run.not_finite().unwrap().starts_with("the term style.relu"), "{:?}", run.not_finite());
@@ -279,6 +279,6 @@ fn a_run_that_becomes_infinite_keeps_the_last_sound_picture_and_names_the_term()
     one.advance().unwrap();
     let mut other = new();
     other.restore(one.state()).unwrap();
-    assert_eq!(other.finish(&mut Pictures(Vec::new())).unwrap(), Ended::NotFinite);
+    assert_eq!(other.finish(&mut Pictures(Vec::new())).unwrap(), Outcome::NotFinite);
     assert_eq!(other.picture(), first);
 }

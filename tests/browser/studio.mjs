@@ -157,7 +157,7 @@ try {
     await shoot(page, "weights");
     await page.locator("#weights button").click();
     await page.locator("#weights progress").waitFor({ state: "visible" });
-    await said("The trained weights are here");
+    await said("The trained weights have been downloaded");
     assert.ok(await page.locator("#weights").isHidden());
     await end();
     complaints.length = 0;
@@ -183,7 +183,7 @@ try {
     await page.locator("#reset").click();
     // A file that is no picture gets a sentence.
     await drop(page, "#content-zone", [axe], "text/javascript");
-    await said("axe.min.js is no picture");
+    await said("axe.min.js is not a picture");
     await page.locator("#problem").getByRole("button", { name: "Close" }).click();
   });
 

@@ -1,4 +1,4 @@
-//! What would help: the options that belong to an error of the library.
+//! The options that help with an error of the library.
 
 use impasto::jobs::{MasksError, TextureError};
 use impasto::run::MemoryError;
@@ -7,8 +7,8 @@ use impasto::run::MemoryError;
 pub(super) fn memory(error: &MemoryError, largest: Option<usize>) -> String {
     let more = format!("--memory {}", rounded_up(error.needed));
     match largest {
-        Some(largest) => format!("{error}; give --size {largest} or less, or {more} where there is so much"),
-        None => format!("{error}; give {more} where there is so much"),
+        Some(largest) => format!("{error}; give --size {largest} or less, or {more} if the machine has that much"),
+        None => format!("{error}; give {more} if the machine has that much"),
     }
 }
 
@@ -26,7 +26,7 @@ pub(super) fn masks(error: &MasksError) -> String {
                 "{error}; change --content-mask or --style-mask, in colours of their own for at least 0.5 % of the picture"
             )
         }
-        MasksError::Invisible("content") => format!("{error}; give --paint-transparent to paint it all the same"),
+        MasksError::Invisible("content") => format!("{error}; give --paint-transparent to paint it anyway"),
         MasksError::Region(_) => format!("{error}; give a larger --size, larger regions, or fewer --style-layers"),
         _ => error.to_string(),
     }

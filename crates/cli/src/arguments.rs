@@ -112,8 +112,7 @@ impl NetworkArguments {
     }
 }
 
-/// The network that was loaded last, and what it saw of styles: the next job, if it needs the same, need not read or compute
-/// it again.
+/// The network that was loaded last, and cached features of styles, for the next job.
 #[derive(Default)]
 pub(super) struct Networks {
     loaded: Mutex<Option<Loaded>>,
@@ -257,7 +256,7 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The images' longer side where nobody says otherwise.
+/// The default longer side of images.
 const DEFAULT_SIZE: usize = 512;
 
 /// The size at which images are used.
@@ -314,7 +313,7 @@ impl SizeArguments {
         Self { size: Some(Side::Pixels(side)) }
     }
 
-    /// The same, where nobody gave a size, with another one by default.
+    /// The same, with another default size.
     pub(super) fn unless(self, other: Option<usize>) -> Self {
         Self { size: self.size.or(other.map(Side::Pixels)) }
     }

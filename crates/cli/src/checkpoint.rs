@@ -1,4 +1,4 @@
-//! `--checkpoint` and `--resume`: the state of a run in a file, from which it goes on.
+//! `--checkpoint` and `--resume`: saves the state of a run in a file, and continues from it.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::options;
 use super::ranks;
 use super::record::{self, Record};
 
-/// A checkpoint is written that often where nobody says how often.
+/// The default time between checkpoints.
 const INTERVAL: Duration = Duration::from_secs(30);
 
 /// What failed, in an error's words.
@@ -54,11 +54,11 @@ impl CheckpointArguments {
     }
 }
 
-/// Writes checkpoints, and goes on from one.
+/// Writes checkpoints, and restores one.
 pub(super) struct Keeper {
     file: PathBuf,
     every: Option<u32>,
-    /// What is to go on.
+    /// The checkpoint to continue from.
     found: Option<Checkpoint>,
     /// What a checkpoint says of itself beside the state.
     about: Map<String, Value>,
@@ -66,8 +66,8 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// The keeper asked for; `None` if nobody asked. Makes sure that the file can be written and is none of the other
-    /// files, and reads the checkpoint that is to go on.
+    /// The keeper, if a checkpoint was requested. Checks that the file can be written and is none of the other
+    /// files, and reads the checkpoint to continue from.
     pub(super) fn new(
         arguments: &CheckpointArguments,
         invocation: &Invocation,
@@ -107,7 +107,7 @@ impl Keeper {
         Ok(Some(Self { file, every: arguments.checkpoint_every, found, about, last: Instant::now() }))
     }
 
-    /// Brings a run, which is what the record says, to where the checkpoint left it, if there is one.
+    /// Restores the checkpoint, if there is one, in a run that the record describes.
     pub(super) fn go_on(&mut self, record: &mut Record, run: &mut Run<'_>) -> Result<bool, Error> {
         self.about.insert("settings".into(), record.settings().clone().into());
         self.about.insert("weights".into(), record.weights()?.into());
@@ -122,7 +122,7 @@ impl Keeper {
             )));
         }
         let state = found.state().map_err(impasto::Error::from)?;
-        run.restore(state).map_err(|why| Error::file("go on from the checkpoint", &self.file, why))?;
+        run.restore(state).map_err(|why| Error::file("continue from the checkpoint", &self.file, why))?;
         Ok(true)
     }
 
@@ -146,7 +146,7 @@ impl Watcher for &mut Keeper {
         };
         // The driver writes the end.
         if due
-            && run.ended().is_none()
+            && run.outcome().is_none()
             && let Err(why) = self.write(run)
         {
             return ControlFlow::Break(Stop::Failed(why.into_message().into()));
@@ -168,7 +168,7 @@ fn hashed(path: &Path) -> Result<Value, Error> {
     let is_stream = path.exists() && !path.is_file() && !path.is_dir();
     if is_stream || path == Path::new("-") {
         let path = path.display();
-        return Err(Error::Usage(format!("{path} cannot be read again to go on; with --checkpoint, give a file")));
+        return Err(Error::Usage(format!("{path} cannot be read a second time; with --checkpoint, give a file")));
     }
     Ok(json!({"path": path.to_str(), "hash": record::hash("read", path)?}))
 }
@@ -186,15 +186,15 @@ fn differences(then: &Map<String, Value>, now: &Map<String, Value>) -> Vec<Strin
             found.push(if then == now {
                 format!("{now} has changed")
             } else {
-                format!("{now} is not the {then} that it began with")
+                format!("{now} is not the {then} with which the run began")
             });
         }
     }
     if then_inputs.len() != now_inputs.len() {
-        found.push(format!("it had {} pictures to read, and now there are {}", then_inputs.len(), now_inputs.len()));
+        found.push(format!("it read {} pictures, and this command reads {}", then_inputs.len(), now_inputs.len()));
     }
     if then.get("weights") != now.get("weights") {
-        found.push("the weights are others".into());
+        found.push("the weights differ".into());
     }
     // Files were compared already, wherever they are.
     let settings = |about: &Map<String, Value>, inputs: &[Value]| {

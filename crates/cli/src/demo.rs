@@ -24,7 +24,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let folder = &arguments.folder;
-    std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
+    std::fs::create_dir_all(folder).map_err(|why| Error::file("create the folder", folder, why))?;
     let [content, style, out] = ["content.png", "style.png", "out.png"].map(|name| folder.join(name));
     let written = [&content, &style, &out].map(|path| Written::picture("FOLDER", path));
     ensure_distinct(&written, &[] as &[&Path])?;
@@ -44,7 +44,7 @@ fn draw(picture: &Picture, path: &Path) -> Result<(), Error> {
         picture.encoded(Format::Png, &SaveOptions::default()).map_err(|why| Error::file("draw", path, why))?;
     match std::fs::read(path) {
         Ok(there) if there == encoded => Ok(()),
-        Ok(_) => Err(Error::file("draw", path, "another picture is there; give another folder")),
+        Ok(_) => Err(Error::file("draw", path, "another picture has this name; give another folder")),
         Err(_) => Ok(picture.save(path)?),
     }
 }

@@ -13,7 +13,7 @@ use impasto::Picture;
 use impasto::optim::Method;
 use impasto::picture::{Format, Provenance, SaveOptions};
 use impasto::recipe::{Rate, Scale, Steps};
-use impasto::run::{Ended, Progress, Run, Stop, Watcher};
+use impasto::run::{Outcome, Progress, Run, Stop, Watcher};
 use impasto::vgg::WeightSource;
 
 use super::arguments::{NetworkArguments, names, rate};
@@ -36,7 +36,7 @@ use super::record::Record;
 use super::rescue;
 use super::seed::Seed;
 
-/// What moves the pixels.
+/// Options of the optimiser.
 #[derive(Args, Clone, Copy)]
 pub(super) struct OptimizerArguments {
     /// Optimiser: adam, lbfgs or momentum [default: the preset's]
@@ -58,7 +58,7 @@ pub(super) struct OptimizerArguments {
     no_clamp: bool,
 }
 
-/// What is written while a run is under way.
+/// Options of what is written during a run.
 #[derive(Args)]
 pub(super) struct OnTheWayArguments {
     /// Write the picture so far every N iterations, numbered, next to OUT
@@ -155,7 +155,7 @@ impl OptimizerArguments {
 }
 
 impl RunArguments {
-    /// Says, shows and writes nothing on the way: another process does.
+    /// Prints, shows and writes nothing during the run: another process does.
     pub(super) fn mute(&mut self) {
         self.verbosity = Verbosity { quiet: true, verbose: false };
         self.preview = false;
@@ -193,7 +193,7 @@ impl RunArguments {
     pub(super) fn check_checkpoint(&self, runs: u16) -> Result<(), Error> {
         if runs > 1 && self.checkpoint.file().is_some() {
             let why =
-                "--checkpoint keeps one run, and --repeats makes several; give each its own command with its --seed";
+                "--checkpoint saves one run, and --repeats makes several; give each its own command with its --seed";
             return Err(Error::Usage(why.into()));
         }
         Ok(())
@@ -211,7 +211,7 @@ impl RunArguments {
     }
 }
 
-/// The most pictures on the way whose names are looked at before the run; nobody has more.
+/// The most intermediate pictures whose names are checked before the run.
 const MOST_FRAMES: usize = 100_000;
 
 /// How much an iterate counts in `--average`, as a share of the one after it.
@@ -252,11 +252,11 @@ pub(super) struct Driver {
     verbosity: Verbosity,
     preview: Option<Preview>,
     log: Option<Log>,
-    /// What the picture is made of; `None` if nobody is to know.
+    /// What the picture is made of; `None` to record nothing.
     record: Option<Record>,
     checkpoints: Option<Keeper>,
     finish: Finish,
-    /// All that is read, and what is written beside the pictures on the way.
+    /// All that is read, and all that is written but the intermediate pictures.
     read: Vec<PathBuf>,
     written: Vec<Written>,
     interrupted: Arc<AtomicBool>,
@@ -285,7 +285,7 @@ impl Driver {
             Some(invocation) => Keeper::new(&arguments.checkpoint, invocation, output, inputs)?,
             None if arguments.checkpoint.file().is_some() => {
                 return Err(Error::Usage(
-                    "--checkpoint keeps one run, and cannot be given for several pictures".into(),
+                    "--checkpoint saves one run, and cannot be given for several pictures".into(),
                 ));
             }
             None => None,
@@ -304,7 +304,7 @@ impl Driver {
         self
     }
 
-    /// The same, with files of other jobs that the pictures on the way must not overwrite.
+    /// The same, with files of other jobs that intermediate pictures must not overwrite.
     pub(super) fn beside(mut self, others: impl IntoIterator<Item = PathBuf>) -> Self {
         self.read.extend(others);
         self
@@ -349,7 +349,7 @@ impl Driver {
         }
     }
 
-    /// Notes what a setting came to that the command line leaves open, for the picture and for checkpoints.
+    /// Records the value of a setting that the command line leaves open, in the picture and in checkpoints.
     pub(super) fn note(&mut self, name: &str, value: impl Display) {
         if let Some(record) = &mut self.record {
             record.set(name, value);
@@ -368,7 +368,7 @@ impl Driver {
         ranks::any(self.interrupted.load(Ordering::Relaxed))
     }
 
-    /// Refuses runs of so many iterations whose pictures on the way would overwrite a file of the command. `numbers` name
+    /// Refuses runs whose intermediate pictures would overwrite a file of the command. `numbers` name
     /// the runs where there are several.
     pub(super) fn check_frames(
         &self,
@@ -391,7 +391,7 @@ impl Driver {
         run: &mut Run<'_>,
         number: Option<(&'static str, usize)>,
         also: Option<&mut dyn Watcher>,
-    ) -> Result<Ended, Error> {
+    ) -> Result<Outcome, Error> {
         // All that the format allows is known before the first step.
         let side = run.scales().last().map_or(1, |scale| scale.side);
         if ranks::writes() {
@@ -422,10 +422,10 @@ impl Driver {
         let ended = run.finish(&mut watchers);
         drop(watchers);
         match self.checkpoints.as_mut().filter(|_| ranks::writes()) {
-            // What led to a NaN is of no use, and the checkpoint before it was written already.
-            Some(keeper) if run.iterations() > 0 && run.ended() != Some(Ended::NotFinite) => {
+            // A state that led to a NaN is useless, and an earlier checkpoint exists.
+            Some(keeper) if run.iterations() > 0 && run.outcome() != Some(Outcome::NotFinite) => {
                 let written = keeper.write(run);
-                // The first failure is the one to tell.
+                // Report the first failure.
                 let ended = ended?;
                 written.map(|()| ended)
             }
@@ -433,7 +433,7 @@ impl Driver {
         }
     }
 
-    /// Notes what is only known of the run itself, and brings it to where a checkpoint left it.
+    /// Records what only the run knows, and restores a checkpoint.
     fn prepare(&mut self, run: &mut Run<'_>) -> Result<(), Error> {
         let Some(record) = &mut self.record else { return Ok(()) };
         let each = |number: fn(&Scale) -> usize| {
@@ -455,7 +455,7 @@ impl Driver {
         let Some(keeper) = &mut self.checkpoints else { return Ok(()) };
         if keeper.go_on(record, run)? {
             if !self.verbosity.quiet {
-                note(format_args!("going on from {} after iteration {}", keeper.file().display(), run.iterations()));
+                note(format_args!("continuing from {} after iteration {}", keeper.file().display(), run.iterations()));
             }
             if let Some(log) = &mut self.log {
                 log.go_on_after(run.iterations())?;
@@ -464,7 +464,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Drives a run, writes its picture whatever happens, and tells how it ended.
+    /// Drives a run, writes its picture even after a failure, and reports the outcome.
     pub(super) fn complete(mut self, mut run: Run<'_>) -> Result<ExitCode, Error> {
         let ended = self.drive(&mut run, None, None);
         ranks::part(ended.is_err());
@@ -474,7 +474,7 @@ impl Driver {
         self.end(ended?, &run)
     }
 
-    /// Writes the result, with which several processes have done what they do together.
+    /// Writes the result; several processes end their common work here.
     pub(super) fn write(&mut self, picture: &Picture) -> Result<(), Error> {
         ranks::part(false);
         if !ranks::writes() {
@@ -501,17 +501,17 @@ impl Driver {
     }
 
     /// The exit code for how a job ended, its picture being written already. `run` is its last run.
-    pub(super) fn end(&self, ended: Ended, run: &Run<'_>) -> Result<ExitCode, Error> {
+    pub(super) fn end(&self, ended: Outcome, run: &Run<'_>) -> Result<ExitCode, Error> {
         let (output, iteration) = (self.output.display(), run.iterations());
         match ended {
-            Ended::NotFinite => Err(Error::Failure(format!(
+            Outcome::NotFinite => Err(Error::Failure(format!(
                 "{} became infinite or NaN at iteration {iteration}; {output} holds the last picture before that; a \
                  smaller --lr or smaller weights help",
                 run.not_finite().unwrap_or("the loss")
             ))),
-            Ended::Stopped => {
+            Outcome::Stopped => {
                 let checkpoint = self.checkpoints.as_ref().map_or_else(String::new, |keeper| {
-                    format!("; `impasto resume {}` goes on", keeper.file().display())
+                    format!("; continue with `impasto resume {}`", keeper.file().display())
                 });
                 if ranks::writes() {
                     note(format_args!(
@@ -537,7 +537,7 @@ fn agree_on_begin(run: &Run<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Saves the pictures on the way.
+/// Saves the intermediate pictures.
 struct Frames<'a> {
     every: usize,
     names: FrameNames,
@@ -567,7 +567,7 @@ impl Watcher for CtrlC<'_> {
     }
 }
 
-/// A watcher that somebody else owns.
+/// A borrowed watcher.
 struct Other<'a>(&'a mut dyn Watcher);
 
 impl Watcher for Other<'_> {

@@ -62,7 +62,7 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
             ExitCode::from(2)
         }
         _ => {
-            note(format_args!("{} (`impasto --help` and `impasto COMMAND --help` tell the usage)", paragraph(error)));
+            note(format_args!("{} (see `impasto --help` and `impasto COMMAND --help`)", paragraph(error)));
             ExitCode::from(2)
         }
     }

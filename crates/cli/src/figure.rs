@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use impasto::files::write_atomically;
 use impasto::optim::Method;
 use impasto::picture::{Format, Picture, SaveOptions};
-use impasto::run::{Ended, Progress, Run, Stop, Watcher};
+use impasto::run::{Outcome, Progress, Run, Stop, Watcher};
 use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
 use impasto_drawing::{Cell, CellSettings, Curve, Sheet, Tile};
 use serde_json::{Map, Value, json};
@@ -158,14 +158,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     };
     let count: usize = rows.iter().map(Vec::len).sum();
     cells.driver.check_frames((1..=count).map(|number| Some(("cell", number))), arguments.steps as usize)?;
-    std::fs::create_dir_all(&cells.folder).map_err(|why| Error::file("make the folder", &cells.folder, why))?;
+    std::fs::create_dir_all(&cells.folder).map_err(|why| Error::file("create the folder", &cells.folder, why))?;
     let mut done = 0;
     let mut tiles = Vec::new();
     for row in &rows {
         let mut line = Vec::new();
         for cell in row {
             let Some(tile) = arguments.network.in_threads(|| cells.tile(cell, done + 1, count))?? else {
-                note(format_args!("interrupted after {done} of {count} cells; the same command goes on from there"));
+                note(format_args!("interrupted after {done} of {count} cells; run the same command again to continue"));
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             };
             line.push(tile);
@@ -351,7 +351,7 @@ impl Cells<'_> {
         let picture = match cell.run(self.network, &self.settings)? {
             None => cell.picture(),
             Some(mut run) => match self.driver.drive(&mut run, Some(("cell", number)), Some(&mut lowest))? {
-                Ended::Stopped => return Ok(None),
+                Outcome::Stopped => return Ok(None),
                 _ => run.finished(),
             },
         };

@@ -1,11 +1,11 @@
-//! What the pictures on the way are called (`--save-every`): after the picture that they lead to.
+//! The names of intermediate pictures (`--save-every`), after the final one.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use impasto::picture::SaveOptions;
 
-/// The names of the pictures on the way to one.
+/// The names of a run's intermediate pictures.
 #[derive(Clone)]
 pub(super) struct FrameNames {
     folder: PathBuf,

@@ -11,7 +11,7 @@ use impasto::objective::{Priors, Selection};
 use impasto::optim::Method;
 use impasto::picture::{Dimensions, Picture};
 use impasto::recipe::Steps;
-use impasto::run::{Ended, Forecast, Work};
+use impasto::run::{Forecast, Outcome, Work};
 use impasto::vgg::{Layer, Vgg19, WeightSource};
 use ndarray::{Axis, concatenate};
 use strum::{EnumString, VariantNames};
@@ -243,7 +243,7 @@ fn repeat(driver: &mut Driver, job: &Invert<'_>, memory: usize, repeats: u16) ->
         pictures.push(run.finished().rgb);
         match ended {
             // One repeat that failed is not to be hidden by a later one.
-            Ok(ended) if !matches!(end, Ok(Some((Ended::NotFinite, _)))) => end = Ok(Some((ended, run))),
+            Ok(ended) if !matches!(end, Ok(Some((Outcome::NotFinite, _)))) => end = Ok(Some((ended, run))),
             Ok(_) => {}
             Err(error) => end = Err(error),
         }

@@ -15,7 +15,7 @@ pub(super) struct Invocation {
     /// Every argument and option of the subcommand by its name, with its default where nobody gave it. Options that have
     /// neither are left out, and so are flags that were not given.
     pub(super) settings: Map<String, Value>,
-    /// The checkpoint that the command goes on from, whatever its words say.
+    /// The checkpoint to continue from, given by `resume` and not by the words.
     pub(super) resumed: Option<PathBuf>,
 }
 

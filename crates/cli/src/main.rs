@@ -91,7 +91,7 @@ enum Command {
 }
 
 impl Command {
-    /// What several processes do with it.
+    /// What several processes do with the command.
     fn mode(&self) -> Mode {
         match self {
             Self::Job(_) | Self::Resume(_) => Mode::Divided,
@@ -109,7 +109,7 @@ impl Command {
         }
     }
 
-    /// Leaves to the first of several processes what is said and shown.
+    /// Lets only the first of several processes print and show.
     fn mute(&mut self) {
         match self {
             Self::Job(job) => job.command_mut().common_mut().run.mute(),

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::ranks;
 use super::{address_space, advice};
 
-/// The share of the free memory that is used where nobody says otherwise.
+/// The default share of the free memory.
 const SHARE: f64 = 0.8;
 
 /// How much memory may be used.

@@ -15,7 +15,7 @@ pub(super) enum Affects {
     Place,
     /// How fast it is, and how much memory it takes.
     Machine,
-    /// What is said and shown.
+    /// What is printed and shown.
     Talk,
 }
 

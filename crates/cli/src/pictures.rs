@@ -1,4 +1,4 @@
-//! Pictures that are read, alone and in folders, with a word on what is passed over.
+//! Reads pictures, one by one and from folders, and reports what is skipped.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use impasto::picture::Format;
 use super::error::Error;
 use super::print::note;
 
-/// What was said: a picture may be read more than once, for a forecast and for the run.
+/// What was printed: a picture may be read twice, for a forecast and for the run.
 static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Reads a picture, at the size at which its longer side is `longest` pixels if that is given. Tells on standard error, unless
-/// `quiet`, what of the file is passed over.
+/// Reads a picture, at the size at which its longer side is `longest` pixels if that is given. Reports on standard error, unless
+/// `quiet`, what of the file is ignored.
 pub(super) fn open(path: &Path, longest: Option<usize>, quiet: bool) -> Result<Picture, Error> {
     let picture = match longest {
         Some(longest) => Picture::open_fitted(path, longest)?,
@@ -43,15 +43,11 @@ pub(super) fn in_folder(folder: &Path, quiet: bool) -> Result<Vec<PathBuf>, Erro
     if pictures.is_empty() {
         let extensions: Vec<_> = Format::ALL.iter().flat_map(|format| format.extensions()).copied().collect();
         let why = format!("no file in it ends in .{}", extensions.join(", ."));
-        return Err(Error::file("take pictures from the folder", folder, why));
+        return Err(Error::file("read pictures from the folder", folder, why));
     }
     if !others.is_empty() && !quiet {
         let names: Vec<_> = others.iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy()).collect();
-        say_once(format!(
-            "note: passed over in {}, by their names no pictures: {}",
-            folder.display(),
-            names.join(", ")
-        ));
+        say_once(format!("note: skipped in {}, not pictures by their names: {}", folder.display(), names.join(", ")));
     }
     Ok(pictures)
 }

@@ -14,13 +14,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::preview::Preview;
 use super::print::note;
 
-/// Plain lines come no closer than this.
+/// The least time between plain lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
 /// Positions of the bar, far more than it has columns.
 const FINE: f64 = 1000.0;
 
-/// How much is said on standard error.
+/// How much is printed on standard error.
 #[derive(Args, Clone, Copy)]
 pub(super) struct Verbosity {
     /// Print errors only
@@ -82,7 +82,7 @@ impl Watcher for Display<'_> {
         if quiet {
             return ControlFlow::Continue(());
         }
-        let last = progress.iteration == progress.iterations || run.ended().is_some();
+        let last = progress.iteration == progress.iterations || run.outcome().is_some();
         if verbose && progress.iteration_of_scale == 1 {
             self.say(&format!("{}, weights: {}", stage(progress.scale), weights(run)));
         }

@@ -52,7 +52,7 @@ impl Record {
         Ok(Self { words: std::iter::once("transfer".to_owned()).chain(words).collect(), settings, weights })
     }
 
-    /// Notes what a setting came to that the command line leaves open.
+    /// Records the value of a setting that the command line leaves open.
     pub(super) fn set(&mut self, name: &str, value: impl Display) {
         self.settings.insert(name.into(), value.to_string().into());
     }

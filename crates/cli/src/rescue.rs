@@ -1,4 +1,4 @@
-//! What becomes of a finished picture that cannot be written where it should be.
+//! Saves a finished picture elsewhere if it cannot be written to its place.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `impasto resume`: go on with a run from its checkpoint.
+//! `impasto resume`: continue a run from its checkpoint.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let path = &arguments.checkpoint;
     let checkpoint = Checkpoint::open(path).map_err(impasto::Error::from)?;
-    let wrong = || Error::file("go on from", path, "it holds no command that can be resumed");
+    let wrong = || Error::file("continue from", path, "it holds no command that can be resumed");
     let about = checkpoint.about();
     let text = |name: &str| about.get(name).and_then(Value::as_str);
     let words = about.get("arguments").and_then(Value::as_array).ok_or_else(wrong)?;
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     // A folder that was moved, with the checkpoint and everything, is as good.
     let folder = text("folder").map(|folder| path.parent().unwrap_or(&path).join(folder));
     if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
-        std::env::set_current_dir(&folder).map_err(|why| Error::file("go to the folder", &folder, why))?;
+        std::env::set_current_dir(&folder).map_err(|why| Error::file("enter the folder", &folder, why))?;
     }
     let mut parsed: Vec<OsString> = words.iter().map(OsString::from).collect();
     // The environment, or what is in the cache folder, may have changed.
@@ -47,8 +47,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         let mut option = OsString::from("--weights=");
         option.push(find(name, text("weights")).ok_or_else(|| {
             let hash = text("weights").unwrap_or_default();
-            let why = format!("its weights {name} ({hash}) are not there; name them in IMPASTO_WEIGHTS");
-            Error::file("go on from", &path, why)
+            let why = format!("its weights {name} ({hash}) are missing; set IMPASTO_WEIGHTS to their path");
+            Error::file("continue from", &path, why)
         })?);
         parsed.insert(1, option);
     }

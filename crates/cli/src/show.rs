@@ -27,8 +27,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let path = &arguments.picture;
     let Some(made) = Provenance::read(path)? else {
-        let why = "it does not say: another program wrote it, or the metadata were left out";
-        return Err(Error::file("tell how it was made:", path, why));
+        let why = "it holds no record; another program wrote it, or --no-metadata left it out";
+        return Err(Error::file("show the making of", path, why));
     };
     let lines = if arguments.as_command { vec![made.as_command()] } else { told(&made) };
     lines.iter().for_each(result);

@@ -260,7 +260,7 @@ impl Arguments {
         self.method(networks).map(drop)
     }
 
-    /// What can be known to be wrong before a picture is read.
+    /// Checks all that can be checked before a picture is read.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.colours()?;
         self.styles.shares(true)?;
@@ -427,7 +427,7 @@ impl Priced<'_> {
         Ok(job.work()?)
     }
 
-    /// The longer side that is asked for, if there is memory for it.
+    /// The requested longer side, if there is memory for it.
     fn affordable(&self, asked: Side, memory: usize) -> Result<usize, Error> {
         let at = |side| self.at(Some(side));
         let own = self.content.longest();
@@ -446,7 +446,7 @@ struct Method {
     recipe: Recipe,
     network: Vgg19<f32>,
     weights: WeightSource,
-    /// What was seen of styles.
+    /// Cached features of the styles.
     targets: Arc<Targets<f32>>,
 }
 
@@ -464,7 +464,7 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    /// Leaves out the sizes below `side`, and goes on from a picture, if there is one.
+    /// Leaves out the sizes below `side`, and starts from a picture, if one is given.
     #[cfg(feature = "studio")]
     pub(super) fn go_on(&mut self, picture: Option<Picture>, side: usize) -> Result<(), Error> {
         let longest = self.content.height().max(self.content.width());

@@ -21,7 +21,7 @@ use super::interrupt;
 use super::print::{note, result};
 use super::record::checksum;
 
-/// Plain lines come no closer than this.
+/// The least time between plain lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
 /// Download, convert or describe trained weights
@@ -228,7 +228,7 @@ fn output(chosen: Option<&Path>, inputs: &[&Path]) -> Result<PathBuf, Error> {
         let path = FoundWeights::in_cache_folder()
             .ok_or_else(|| Error::Usage("this system has no cache folder; say where to write with --output".into()))?;
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
+            std::fs::create_dir_all(folder).map_err(|why| Error::file("create the folder", folder, why))?;
         }
         super::arrays::check(&path, inputs)?;
         return Ok(path);

@@ -168,7 +168,7 @@ impl TiffValue for Text<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        // Ended by a zero.
+        // Outcome by a zero.
         [self.0, &[0]].concat().into()
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::Args;
 use impasto::picture::Provenance;
-use impasto::run::Ended;
+use impasto::run::Outcome;
 use serde_json::{Value, json};
 
 use self::list::Job;
@@ -63,13 +63,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let jobs = arguments.jobs()?;
     let read = arguments.read(&jobs);
     list::check(&jobs, &read)?;
-    // What the pictures on the way of one job must not overwrite.
+    // What the intermediate pictures of a job must not overwrite.
     let files: Vec<PathBuf> = read.into_iter().chain(jobs.iter().map(|job| job.output.clone())).collect();
     if let Some(folder) = arguments.output.as_deref().filter(|_| !arguments.dry_run) {
-        std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
+        std::fs::create_dir_all(folder).map_err(|why| Error::file("create the folder", folder, why))?;
     }
     let quiet = arguments.options.0.contains_key("quiet");
-    // Of several processes each takes its turn, and the first tells of all in the end.
+    // Processes take turns; the first reports for all.
     let (rank, size) = (ranks::rank(), ranks::size());
     let (networks, mut reports) = (Networks::default(), Vec::new());
     for (index, job) in jobs.iter().enumerate().skip(rank).step_by(size) {
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         let begin = Instant::now();
         let (state, error) = match arguments.paint(job, &files, &networks) {
             Ok(State::Interrupted) if size == 1 => {
-                note(format_args!("interrupted at {number}; the same command goes on from there"));
+                note(format_args!("interrupted at {number}; run the same command again to continue"));
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
             Ok(state) => (state, None),
@@ -138,7 +138,7 @@ enum State {
     Made,
     /// It would be.
     Planned,
-    /// The very picture was there.
+    /// It existed already.
     Present,
     /// There is none.
     Failed,
@@ -179,7 +179,7 @@ impl Arguments {
     fn conclude(&self, reports: &[(usize, Value)], quiet: bool) -> ExitCode {
         let count = |wanted: State| reports.iter().filter(|(_, line)| line["state"] == wanted.name()).count();
         if count(State::Interrupted) > 0 {
-            note(format_args!("interrupted; the same command goes on from there"));
+            note(format_args!("interrupted; run the same command again to continue"));
             return ExitCode::from(interrupt::EXIT_CODE);
         }
         if !quiet {
@@ -261,8 +261,8 @@ impl Arguments {
         let in_threads = || {
             let mut run = ready.run()?;
             let ended = driver.drive(&mut run, None, None)?;
-            if ended == Ended::Stopped {
-                // Not written: it would be taken for the whole picture.
+            if ended == Outcome::Stopped {
+                // Do not write it: it would pass for the finished picture.
                 return Ok(State::Interrupted);
             }
             driver.write(&run.finished())?;
@@ -299,7 +299,7 @@ fn seed_of(path: &Path) -> Option<String> {
     made.settings.get("seed")?.as_str().map(str::to_owned)
 }
 
-/// Whether a picture is there that was made so.
+/// Whether the picture exists and was made with these settings.
 fn is_there(path: &Path, wanted: &Provenance) -> bool {
     let same = |made: &Provenance| {
         (&made.version, &made.settings, &made.weights) == (&wanted.version, &wanted.settings, &wanted.weights)

@@ -104,7 +104,7 @@ impl Program {
         let _ = self.questions.as_ref().expect("not parted").send(format!("{question}\n"));
         let answer = self.answers.recv_timeout(self.timeout);
         while INTERRUPTED.load(Ordering::Relaxed) {
-            // Whatever is missing, that is why; the handler is about to end this process.
+            // The handler is about to end this process, so do not report what is missing.
             thread::park();
         }
         let line = match answer {

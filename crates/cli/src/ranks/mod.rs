@@ -33,10 +33,10 @@ pub(super) enum Mode {
 /// The processes, if they are several.
 static WORLD: OnceLock<Arc<dyn Communicator>> = OnceLock::new();
 
-/// What they do: the command that was given says so, not one that it gives in turn.
+/// What they do, by the command that was given and not by one that it runs in turn.
 static MODE: OnceLock<Mode> = OnceLock::new();
 
-/// Where they stand with each other.
+/// Whether they still go through the same calls.
 static STATE: AtomicU8 = AtomicU8::new(TOGETHER);
 
 /// All go through the same calls.
@@ -75,7 +75,7 @@ pub(super) fn size() -> usize {
     WORLD.get().map_or(1, |world| world.size())
 }
 
-/// The processes that compute one picture, as long as they are together.
+/// The processes that compute one picture, until they part.
 fn together() -> Option<&'static Arc<dyn Communicator>> {
     WORLD.get().filter(|_| MODE.get() == Some(&Mode::Divided) && STATE.load(Ordering::Relaxed) == TOGETHER)
 }
@@ -157,7 +157,7 @@ pub(super) fn fail(message: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// What each process has to tell the first, in their order; nothing at the others. It is the end of what they do.
+/// Collects each process's bytes at the first, in their order; the others get nothing. Ends their common work.
 pub(super) fn gather(own: Vec<u8>) -> Vec<Vec<u8>> {
     let Some(world) = WORLD.get() else { return vec![own] };
     let all = gathered(&**world, own);

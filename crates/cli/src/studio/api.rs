@@ -81,7 +81,7 @@ async fn show(State(queue): Shared, Path(id): Path<String>) -> Answer {
 
 async fn create(State(queue): Shared, fields: Result<Multipart, MultipartRejection>) -> Answer {
     let fields = fields.map_err(|why| refusal(why.status(), why.body_text()))?;
-    // Whatever happens, also if the client has gone, either a job comes of it or nothing is left.
+    // Even if the client disconnects, this either makes a job or leaves nothing behind.
     let coming = Coming::new(&queue).await?;
     let upload = match Upload::take(fields, coming.path()).await {
         Ok(upload) => upload,
@@ -247,7 +247,7 @@ fn is_over() -> Response {
     refusal(StatusCode::CONFLICT, "the job is over; start another one with other settings")
 }
 
-/// Does what `decide` says of a job's record and the settings that it is to go on with, and answers with the job as it is then.
+/// Does what `decide` says of a job's record and the settings to continue with, and answers with the job as it is then.
 async fn with_job(
     queue: Arc<Queue>,
     id: &str,
@@ -327,7 +327,7 @@ async fn picture(State(queue): Shared, Path(id): Path<String>) -> Answer {
                 let name = FilePath::new(&job.record.picture).with_extension("jpg");
                 return Ok(named(bytes("image/jpeg", frame.jpeg.clone()), &name.to_string_lossy()));
             }
-            (_, None) => return Err(refusal(StatusCode::NOT_FOUND, "there is no picture of this job yet")),
+            (_, None) => return Err(refusal(StatusCode::NOT_FOUND, "this job has no picture yet")),
             (_, Some(_)) => (job.record.folder(&queue.root).join(&job.record.picture), job.record.picture.clone()),
         }
     };
@@ -486,9 +486,9 @@ async fn foresee(State(queue): Shared, body: Result<Bytes, BytesRejection>) -> A
         None => None,
     };
     let plan = asked.plan(&queue, like.as_ref())?;
-    let foreseen = blocking(move || worker::without_panics(|| plan.forecast(&queue))).await?;
-    let foreseen = foreseen.map_err(unprocessable)?;
-    Ok(json_answer(StatusCode::OK, &foreseen))
+    let forecast = blocking(move || worker::without_panics(|| plan.forecast(&queue))).await?;
+    let forecast = forecast.map_err(unprocessable)?;
+    Ok(json_answer(StatusCode::OK, &forecast))
 }
 
 /// How a picture was made, and which of its settings a job may have.

@@ -14,7 +14,7 @@ use super::queue::{Point, Queue};
 use super::record::State;
 
 /// Somebody who looks on.
-struct Onlooker {
+struct JobWatcher {
     queue: Arc<Queue>,
     id: u64,
     changes: watch::Receiver<()>,
@@ -33,27 +33,27 @@ pub(super) fn of(queue: &Arc<Queue>, id: u64, after: Option<&str>) -> Option<Res
     // Events of another start of the program say nothing of this one's.
     let after = after.and_then(|name| name.strip_prefix(queue.session.as_str())?.strip_prefix('-')?.parse().ok());
     let (queue, points, events) = (Arc::clone(queue), after.unwrap_or(0), VecDeque::new());
-    let onlooker = Onlooker { queue, id, changes, points, frame: 0, state: None, events, over: false };
-    Some(Sse::new(stream::unfold(onlooker, next)).keep_alive(KeepAlive::default()).into_response())
+    let watcher = JobWatcher { queue, id, changes, points, frame: 0, state: None, events, over: false };
+    Some(Sse::new(stream::unfold(watcher, next)).keep_alive(KeepAlive::default()).into_response())
 }
 
-async fn next(mut onlooker: Onlooker) -> Option<(Result<Event, Infallible>, Onlooker)> {
+async fn next(mut watcher: JobWatcher) -> Option<(Result<Event, Infallible>, JobWatcher)> {
     loop {
-        if let Some(event) = onlooker.events.pop_front() {
-            return Some((Ok(event), onlooker));
+        if let Some(event) = watcher.events.pop_front() {
+            return Some((Ok(event), watcher));
         }
-        if onlooker.over {
+        if watcher.over {
             return None;
         }
-        onlooker.changes.mark_unchanged();
-        onlooker.collect();
-        if onlooker.events.is_empty() && !onlooker.over && onlooker.changes.changed().await.is_err() {
-            onlooker.over = true;
+        watcher.changes.mark_unchanged();
+        watcher.collect();
+        if watcher.events.is_empty() && !watcher.over && watcher.changes.changed().await.is_err() {
+            watcher.over = true;
         }
     }
 }
 
-impl Onlooker {
+impl JobWatcher {
     /// Everything that was not told yet.
     fn collect(&mut self) {
         let jobs = self.queue.jobs();

@@ -57,7 +57,7 @@ impl Keeper {
             let about = checkpoint.about();
             if about.get("made") != Some(&told(made)) {
                 note(format_args!(
-                    "{} is of other settings, weights or pictures: the job starts again",
+                    "{} belongs to other settings, weights or pictures; the job starts again",
                     self.file.display()
                 ));
                 return Ok(None);

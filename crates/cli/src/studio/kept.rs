@@ -52,7 +52,7 @@ impl FromStr for Kept {
             _ => None,
         };
         kept.ok_or_else(|| {
-            format!("`{address}` is no picture of the studio: send a file, or an address such as jobs/3/styles/1")
+            format!("`{address}` is not a picture of the studio: send a file, or an address such as jobs/3/styles/1")
         })
     }
 }

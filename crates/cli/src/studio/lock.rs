@@ -37,7 +37,10 @@ impl Lock {
             }
             // Some network file systems know no locks.
             Err(TryLockError::Error(why)) => {
-                note(format_args!("note: {} cannot be locked ({why}); start no second studio in it", folder.display()));
+                note(format_args!(
+                    "note: {} cannot be locked ({why}); do not start a second studio in it",
+                    folder.display()
+                ));
                 Ok(Self(file))
             }
         }

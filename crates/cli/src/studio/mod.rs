@@ -15,11 +15,11 @@ mod bundle;
 mod events;
 mod forecast;
 mod guard;
+mod job_watcher;
 mod keep;
 mod kept;
 mod lock;
 mod names;
-mod onlooker;
 mod options;
 mod page;
 mod queue;
@@ -53,7 +53,7 @@ use crate::print::note;
 const PORT: u16 = 4700;
 
 /// How soon Ctrl-C is seen.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often the trash is searched for what has been there long enough.
 const SWEEP: Duration = Duration::from_secs(3600);
@@ -84,7 +84,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let folder = &arguments.folder;
-    std::fs::create_dir_all(folder).map_err(|why| Error::file("make the folder", folder, why))?;
+    std::fs::create_dir_all(folder).map_err(|why| Error::file("create the folder", folder, why))?;
     let root = folder.canonicalize().map_err(|why| Error::file("open the folder", folder, why))?;
     let mut lock = Lock::take(&root)?;
     let queue = Queue::open(root).map_err(|why| Error::file("read the folder", folder, why))?;
@@ -113,7 +113,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     runtime.block_on(async {
         let ended = async {
             while !interrupted.load(Ordering::Relaxed) {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         tokio::select! {

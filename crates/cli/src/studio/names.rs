@@ -40,7 +40,7 @@ fn shortened(stem: &str) -> &str {
     &stem[..length]
 }
 
-/// Whether Windows takes the name for a device, whatever follows a dot.
+/// Whether the name before its first dot is a device on Windows.
 fn is_device(name: &str) -> bool {
     let numbered = |kind: &str| name.strip_prefix(kind).is_some_and(|rest| rest.len() == 1 && rest != "0");
     ["con", "prn", "aux", "nul", "conin_", "conout_"].contains(&name) || numbered("com") || numbered("lpt")

@@ -67,9 +67,7 @@ pub(super) fn checked(given: &Settings) -> Result<Settings, Error> {
     let words = settings::words(given)?;
     let refused = |name: &&String| options::widget(name).is_none() && !given[name.as_str()].is_null();
     if let Some(name) = given.keys().find(refused) {
-        return Err(Error::Usage(format!(
-            "--{name} is for the command line alone; a job of the studio cannot have it"
-        )));
+        return Err(Error::Usage(format!("--{name} is for the command line only; a job of the studio cannot have it")));
     }
     match given.get("init") {
         None | Some(Value::Null) => {}

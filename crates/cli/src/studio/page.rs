@@ -56,7 +56,7 @@ fn with_formats(page: &str) -> String {
 
 /// What is answered where there is nothing.
 pub(super) fn with_fallbacks(routes: Router) -> Router {
-    let nothing = || async { refusal(StatusCode::NOT_FOUND, "there is nothing at this address") };
-    let otherwise = || async { refusal(StatusCode::METHOD_NOT_ALLOWED, "this address does not know this method") };
+    let nothing = || async { refusal(StatusCode::NOT_FOUND, "no such page") };
+    let otherwise = || async { refusal(StatusCode::METHOD_NOT_ALLOWED, "this page does not accept this method") };
     routes.fallback(nothing).method_not_allowed_fallback(otherwise)
 }

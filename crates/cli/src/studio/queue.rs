@@ -51,7 +51,7 @@ pub(super) struct Jobs {
     /// Those that were deleted, and can come back.
     pub(super) trash: BTreeMap<u64, Job>,
     last_id: u64,
-    /// Whether the program is to end.
+    /// Whether the program is ending.
     pub(super) ending: bool,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Job {
     pub(super) frame: Option<Frame>,
     /// What was asked of it while it is painted.
     pub(super) requests: Requests,
-    /// Tells those who look on that there is something new.
+    /// Notifies the event streams.
     changed: watch::Sender<()>,
 }
 
@@ -127,12 +127,12 @@ impl Job {
         Self { record, points: Vec::new(), frame: None, requests: Requests::default(), changed: watch::Sender::new(()) }
     }
 
-    /// For those who look on.
+    /// For the event streams.
     pub(super) fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// Tells those who look on.
+    /// Notifies the event streams.
     pub(super) fn tell(&self) {
         self.changed.send_replace(());
     }
@@ -261,7 +261,7 @@ impl Queue {
         }
     }
 
-    /// Ends a job, unless it is to go on with the settings that are then given back.
+    /// Ends a job, unless it continues with other settings, which are then returned.
     pub(super) fn finish(&self, id: u64, end: impl Fn(&mut Record)) -> Option<Settings> {
         let files = self.files();
         {
@@ -279,7 +279,7 @@ impl Queue {
         None
     }
 
-    /// The job that the worker paints next: it is running from now on. `None` when the program is to end.
+    /// The job that the worker paints next: it is running from now on. `None` when the program ends.
     pub(super) fn next(&self) -> Option<u64> {
         loop {
             let id = {

@@ -52,7 +52,7 @@ pub(super) fn now() -> u64 {
 }
 
 impl Queue {
-    /// Moves a job with its files to the trash, whatever is being done with it: the worker then lets it be, and event streams
+    /// Moves a job with its files to the trash, even while it is painted: the worker then stops, and event streams
     /// end. Answers whether there was such a job.
     ///
     /// # Errors

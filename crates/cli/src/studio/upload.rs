@@ -51,7 +51,7 @@ impl Coming {
     pub(super) async fn new(queue: &Arc<Queue>) -> Result<Self, Response> {
         let queue = Arc::clone(queue);
         let made = blocking(move || queue.coming_folder()).await?;
-        made.map(|folder| Self(Some(folder))).map_err(|why| disk("the studio's folder takes no job", &why))
+        made.map(|folder| Self(Some(folder))).map_err(|why| disk("the job's folder cannot be created", &why))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -261,5 +261,5 @@ pub(super) fn bad(why: &str) -> Response {
 fn broken(error: axum::extract::multipart::MultipartError) -> Response {
     let status = error.status();
     let status = if status.is_server_error() { StatusCode::BAD_REQUEST } else { status };
-    refusal(status, format!("what was sent cannot be read: {}", error.body_text()))
+    refusal(status, format!("the request cannot be read: {}", error.body_text()))
 }

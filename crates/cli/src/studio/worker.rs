@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use impasto::Picture;
 use impasto::files::remove_left_behind;
-use impasto::run::Ended;
+use impasto::run::Outcome;
 
+use super::job_watcher::{Break, JobWatcher};
 use super::keep::Keeper;
-use super::onlooker::{Break, Onlooker};
 use super::queue::Queue;
 use super::record::{self, State};
 use crate::error::Error;
@@ -18,7 +18,7 @@ use crate::print::note;
 use crate::record::Record;
 use crate::settings::{self, Settings};
 
-/// Paints until the program is to end.
+/// Paints until the program ends.
 pub(super) fn work(queue: &Queue) {
     load_meanwhile(queue);
     while let Some(id) = queue.next() {
@@ -43,11 +43,11 @@ fn load_meanwhile(queue: &Queue) {
 pub(super) fn without_panics<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let why = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
-        Err(Error::Failure(format!("a fault of impasto ended the job: {}", why.unwrap_or("it is not known which"))))
+        Err(Error::Failure(format!("an internal error ended the job: {}", why.unwrap_or("unknown"))))
     })
 }
 
-/// From where a stretch of painting begins.
+/// From where a segment of a job begins.
 #[expect(clippy::large_enum_variant, reason = "a job has one of it")]
 enum Beginning {
     /// Where the job stood when the program ended, if it did.
@@ -58,8 +58,8 @@ enum Beginning {
     From(Picture, usize),
 }
 
-/// How a stretch of painting with the same settings ended, without failures.
-enum Stretch {
+/// How a segment of a job with the same settings ended, without failures.
+enum Segment {
     /// The picture is written, whole or (stopped) as far as it is; the size at which it was painted last.
     Painted { picture: Picture, side: usize, state: State },
     /// Other settings are wanted, and go on from the picture at a size.
@@ -74,8 +74,8 @@ enum Stretch {
 fn paint(queue: &Queue, id: u64) -> Result<(), Error> {
     let mut beginning = Beginning::Kept;
     loop {
-        let (settings, picture, side) = match stretch(queue, id, beginning)? {
-            Stretch::Painted { picture, side, state } => {
+        let (settings, picture, side) = match paint_segment(queue, id, beginning)? {
+            Segment::Painted { picture, side, state } => {
                 let size = [picture.width(), picture.height()];
                 let end = |record: &mut record::Record| (record.state, record.size) = (state, Some(size));
                 match queue.finish(id, end) {
@@ -83,12 +83,12 @@ fn paint(queue: &Queue, id: u64) -> Result<(), Error> {
                     None => return Ok(()),
                 }
             }
-            Stretch::Changed(settings, picture, side) => (settings, picture, side),
-            Stretch::Misfit => {
+            Segment::Changed(settings, picture, side) => (settings, picture, side),
+            Segment::Misfit => {
                 beginning = Beginning::Restart;
                 continue;
             }
-            Stretch::Left => return Ok(()),
+            Segment::Left => return Ok(()),
         };
         queue.set(id, |record| (record.settings, record.changed) = (settings.clone(), true));
         beginning = Beginning::From(picture, side);
@@ -96,9 +96,9 @@ fn paint(queue: &Queue, id: u64) -> Result<(), Error> {
 }
 
 /// Paints a job until it is done or its settings change.
-fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Error> {
+fn paint_segment(queue: &Queue, id: u64, beginning: Beginning) -> Result<Segment, Error> {
     let begin = Instant::now();
-    let Some(record) = queue.jobs().get(id).map(|job| job.record.clone()) else { return Ok(Stretch::Left) };
+    let Some(record) = queue.jobs().get(id).map(|job| job.record.clone()) else { return Ok(Segment::Left) };
     let words = record.words(&queue.root)?;
     let transfer = settings::parse(&words)?;
     let mut settings = record.settings.clone();
@@ -117,7 +117,7 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
         options.provenance = Some(made.provenance()?);
         picture.save_with(transfer.common().output(), &options)?;
         let side = picture.width().max(picture.height());
-        return Ok(Stretch::Painted { picture, side, state: State::Done });
+        return Ok(Segment::Painted { picture, side, state: State::Done });
     }
     let mut ready = transfer.ready(&queue.networks)?;
     let made = made.provenance()?;
@@ -138,43 +138,43 @@ fn stretch(queue: &Queue, id: u64, beginning: Beginning) -> Result<Stretch, Erro
             ready.go_on(Some(picture), from)?;
         }
     }
-    let in_threads = || -> Result<Option<(Ended, Onlooker<'_>, Picture)>, Error> {
+    let in_threads = || -> Result<Option<(Outcome, JobWatcher<'_>, Picture)>, Error> {
         let mut run = ready.run()?;
         transfer.common().run.finish().apply(&mut run);
-        let mut onlooker = Onlooker::new(queue, id, made, keeper, from, begin);
+        let mut watcher = JobWatcher::new(queue, id, made, keeper, from, begin);
         match found {
             Some(found) => {
                 let (iterations, scale) = (found.iterations, found.state.scale);
                 if let Err(why) = run.restore(found.state) {
                     note(format_args!("job {id} starts again: {why}"));
-                    onlooker.forget();
+                    watcher.forget();
                     return Ok(None);
                 }
-                onlooker.go_on_after(iterations, run.scales()[scale].side);
+                watcher.go_on_after(iterations, run.scales()[scale].side);
             }
-            // The picture so far is not to be lost.
-            None if is_change => onlooker.keep(&run),
-            None => onlooker.go_on_after(0, 0),
+            // Keep the picture so far.
+            None if is_change => watcher.keep(&run),
+            None => watcher.go_on_after(0, 0),
         }
-        let ended = if onlooker.begin(&run).is_continue() { run.finish(&mut onlooker)? } else { Ended::Stopped };
-        Ok(Some((ended, onlooker, run.finished())))
+        let ended = if watcher.begin(&run).is_continue() { run.finish(&mut watcher)? } else { Outcome::Stopped };
+        Ok(Some((ended, watcher, run.finished())))
     };
-    let Some((ended, onlooker, picture)) = transfer.common().network.in_threads(in_threads)?? else {
-        return Ok(Stretch::Misfit);
+    let Some((ended, watcher, picture)) = transfer.common().network.in_threads(in_threads)?? else {
+        return Ok(Segment::Misfit);
     };
-    let side = onlooker.side();
-    match onlooker.into_break() {
-        Some(Break::Gone | Break::Ending) => return Ok(Stretch::Left),
-        Some(Break::Change(settings, side)) => return Ok(Stretch::Changed(settings, picture, side)),
+    let side = watcher.side();
+    match watcher.into_break() {
+        Some(Break::Gone | Break::Ending) => return Ok(Segment::Left),
+        Some(Break::Change(settings, side)) => return Ok(Segment::Changed(settings, picture, side)),
         Some(Break::Stop) | None => {}
     }
     picture.save_with(transfer.common().output(), &options)?;
     match ended {
-        Ended::Complete | Ended::Converged | Ended::Settled => {
-            Ok(Stretch::Painted { picture, side, state: State::Done })
+        Outcome::Complete | Outcome::Converged | Outcome::Settled => {
+            Ok(Segment::Painted { picture, side, state: State::Done })
         }
-        Ended::Stopped => Ok(Stretch::Painted { picture, side, state: State::Stopped }),
-        Ended::NotFinite => Err(Error::Failure(
+        Outcome::Stopped => Ok(Segment::Painted { picture, side, state: State::Stopped }),
+        Outcome::NotFinite => Err(Error::Failure(
             "the loss or its gradient became infinite or NaN; a smaller lr or smaller weights help".into(),
         )),
     }

@@ -141,7 +141,7 @@ fn interrupted(job: &str) -> Workshop {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("the picture so far is in out.png; `impasto resume state` goes on"), "{said}");
+    assert!(said.contains("the picture so far is in out.png; continue with `impasto resume state`"), "{said}");
     assert_eq!(shop.new_files(), ["log.jsonl", "out.png", "state"]);
     shop
 }
@@ -200,14 +200,14 @@ fn a_checkpoint_of_another_run_is_refused_with_the_difference() {
     refused(again(&|w| w + " --style-weight 3"), &["--style-weight was ", " and is 3"]);
     refused(again(&|w| w + " --conv im2col"), &["--conv was auto and is im2col"]);
     refused(again(&|w| w.replace("adam", "momentum")), &["--optimizer was adam and is momentum"]);
-    refused(again(&|w| w.replace(&data("vgg19-thin.npz"), "random:3")), &["the weights are others"]);
+    refused(again(&|w| w.replace(&data("vgg19-thin.npz"), "random:3")), &["the weights differ"]);
     std::fs::copy(shop.path("content.png"), shop.path("kept.png")).unwrap();
     std::fs::copy(shop.path("style.png"), shop.path("content.png")).unwrap();
     refused(again(&|w| w), &["content.png has changed"]);
     fails(&shop, "resume state", 1, &["state is of another run: content.png has changed"]);
     refused(
         again(&|w| w.replace("content.png", "kept.png").replace("style.png", "kept.png")),
-        &["kept.png is not the style.png that it began with"],
+        &["kept.png is not the style.png with which the run began"],
     );
     std::fs::remove_file(shop.path("content.png")).unwrap();
     fails(&shop, "resume state", 1, &["content.png"]);

@@ -147,7 +147,7 @@ fn an_interrupted_sheet_goes_on_where_it_stopped() {
     let made = cells(&shop);
     assert!((4..37).contains(&made.len()), "{}", made.len());
     let said = String::from_utf8(output.stderr).unwrap();
-    let expected = format!("interrupted after {} of 37 cells; the same command goes on from there\n", made.len());
+    let expected = format!("interrupted after {} of 37 cells; run the same command again to continue\n", made.len());
     assert_eq!(said, expected);
     assert_eq!(shop.new_files(), ["sheet.cells"], "no sheet that is not whole");
 

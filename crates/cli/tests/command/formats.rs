@@ -117,7 +117,7 @@ fn a_folder_s_pictures_are_all_that_are_read_when_named() {
     let thin = data("vgg19-thin.npz");
     let rest = format!("--size 24 --steps 1 --weights {thin}");
     let words = format!("batch photos --style style.png -o out {rest} --dry-run");
-    let note = "note: passed over in photos, by their names no pictures: x.avif, y.txt\n";
+    let note = "note: skipped in photos, not pictures by their names: x.avif, y.txt\n";
     let output = shop.impasto(&format!("{words} --json")).assert().success().get_output().clone();
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), names.len());
     assert_eq!(String::from_utf8(output.stderr).unwrap().matches(note).count(), 1);

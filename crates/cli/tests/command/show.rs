@@ -112,6 +112,6 @@ fn the_line_makes_the_picture_again_to_the_bit() {
         }
         make().arg("--no-metadata").assert().success();
         std::fs::rename(shop.path(out), shop.path("first")).unwrap();
-        fails(&shop, "show first", 1, &["first", "metadata were left out"]);
+        fails(&shop, "show first", 1, &["first", "--no-metadata left it out"]);
     }
 }

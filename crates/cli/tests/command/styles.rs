@@ -49,7 +49,7 @@ fn a_folder_is_all_pictures_in_it() {
     assert_eq!(blended(&shop, "folder style.png --blend 1,1"), blended(&shop, "folder/a.bmp style.png --blend 1,3"));
     let thin = data("vgg19-thin.npz");
     let words = format!("transfer content.png folder --weights {thin} -o out.png --size 0 --steps 1 --verbose");
-    let said = contains("note: passed over in folder, by their names no pictures: notes.txt\n");
+    let said = contains("note: skipped in folder, not pictures by their names: notes.txt\n");
     shop.impasto(&words).assert().success().stderr(said);
 }
 

@@ -69,7 +69,7 @@ export class Form {
   add(kind, files) {
     const pictures = files.filter(isPicture);
     const others = files.filter((file) => !isPicture(file));
-    if (others.length) complain(`${others[0].name} is no picture. JPEG, PNG, WebP, TIFF, BMP, GIF and HEIC can be read.`);
+    if (others.length) complain(`${others[0].name} is not a picture. JPEG, PNG, WebP, TIFF, BMP, GIF and HEIC can be read.`);
     this.put(kind, pictures.map(ofFile));
   }
 

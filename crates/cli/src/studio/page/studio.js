@@ -14,7 +14,7 @@ import { View } from "./view.js";
 import { Weights } from "./weights.js";
 import { duration, isOver, isUnderWay, nameOf, rounded, summary } from "./words.js";
 
-const LOOK = 2000;
+const POLL_INTERVAL = 2000;
 const TITLE = "impasto studio";
 
 let shown = null; // The job on the easel.
@@ -285,7 +285,7 @@ $("apply").addEventListener("click", async () => {
   if (!changed) return;
   applied = JSON.stringify(settings);
   Object.assign(shown, { settings, changed: true });
-  say("It goes on with these settings.");
+  say("Painting continues with these settings.");
   drawActions();
 });
 $("sweep").addEventListener("click", startSweep);
@@ -357,4 +357,4 @@ const jobs = await refresh();
 const current = jobs?.find((job) => isUnderWay(job));
 if (current) await open(current);
 drawActions();
-setInterval(() => document.hidden || refresh(), LOOK);
+setInterval(() => document.hidden || refresh(), POLL_INTERVAL);

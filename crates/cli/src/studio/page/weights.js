@@ -5,7 +5,7 @@ import { button, element } from "./dom.js";
 import { complain, say } from "./toast.js";
 import { amount } from "./words.js";
 
-const LOOK = 500;
+const POLL_INTERVAL = 500;
 
 export class Weights {
   constructor(banner) {
@@ -20,10 +20,10 @@ export class Weights {
       const came = this.was === "fetching" && state.trained;
       this.was = state.state;
       this.show(state);
-      if (came) say("The trained weights are here. New pictures are painted with them.");
-      if (state.state === "fetching") this.timer = setTimeout(() => this.refresh(), LOOK);
+      if (came) say("The trained weights have been downloaded. New pictures use them.");
+      if (state.state === "fetching") this.timer = setTimeout(() => this.refresh(), POLL_INTERVAL);
     } catch {
-      this.timer = setTimeout(() => this.refresh(), 10 * LOOK);
+      this.timer = setTimeout(() => this.refresh(), 10 * POLL_INTERVAL);
     }
   }
 

@@ -61,7 +61,7 @@ pub(super) struct Remote<'a, 'w> {
     version: Option<String>,
     /// Whether the server answers with the part that is asked for.
     pub(super) serves_parts: bool,
-    /// Bytes that have come, and that are to come in all.
+    /// Bytes received, and expected in all.
     done: u64,
     pub(super) expected: Option<u64>,
 }
@@ -232,7 +232,7 @@ fn unanswered(error: ureq::Error) -> Broken {
 /// Why an answer ended early.
 fn broken_off(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => "the server fell silent".into(),
+        std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => "the server stopped sending".into(),
         _ => format!("the connection broke off ({error})"),
     }
 }

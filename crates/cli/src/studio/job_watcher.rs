@@ -1,4 +1,4 @@
-//! Looks on while a job is painted: tells the queue of it, keeps its checkpoint, and does with it what the queue requests.
+//! Watches a job: reports to the queue, writes its checkpoint, and handles requests to pause, stop or change it.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use super::record::State;
 use crate::print::note;
 use crate::settings::Settings;
 
-/// Pictures on the way come no closer than this.
+/// The least time between intermediate pictures.
 const BETWEEN_FRAMES: Duration = Duration::from_millis(500);
 
 /// From this share of a job and this time on, it says how fast the machine is.
@@ -31,8 +31,8 @@ pub(super) enum Break {
     Change(Settings, usize),
 }
 
-/// Looks on while a job is painted with the same settings.
-pub(super) struct Onlooker<'a> {
+/// Watches a job while it is painted with the same settings.
+pub(super) struct JobWatcher<'a> {
     queue: &'a Queue,
     id: u64,
     made: Provenance,
@@ -51,7 +51,7 @@ pub(super) struct Onlooker<'a> {
     why: Option<Break>,
 }
 
-impl<'a> Onlooker<'a> {
+impl<'a> JobWatcher<'a> {
     /// Of a job whose picture is `made` so, in sizes `from` a longer side on, for which work began at `begin`.
     pub(super) fn new(
         queue: &'a Queue,
@@ -144,7 +144,7 @@ impl<'a> Onlooker<'a> {
         job.tell();
     }
 
-    /// Does what is wished of the job: holds it as long as it is paused, and breaks off.
+    /// Handles requests: waits while the job is paused, and stops the run where one asks for it.
     fn obey(&mut self, run: &Run<'_>) -> ControlFlow<Stop> {
         let mut jobs = self.queue.jobs();
         loop {
@@ -165,7 +165,7 @@ impl<'a> Onlooker<'a> {
                 return self.stop(Break::Change(settings, self.scale));
             }
             if job.requests.pause {
-                // Who sees that it is paused may end the program as he likes.
+                // Once the page shows the job as paused, the program may end at any time.
                 drop(jobs);
                 self.keep(run);
                 self.queue.set_paused(self.id);
@@ -186,7 +186,7 @@ impl<'a> Onlooker<'a> {
     }
 }
 
-impl Watcher for Onlooker<'_> {
+impl Watcher for JobWatcher<'_> {
     fn see(&mut self, run: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
         let due =
             self.scale != progress.scale.side || self.last_frame.is_none_or(|last| last.elapsed() >= BETWEEN_FRAMES);
@@ -201,7 +201,7 @@ impl Watcher for Onlooker<'_> {
         if progress.done >= share && painted.as_secs_f64() >= seconds {
             self.queue.learn(run.forecast().speed(progress.done, painted));
         }
-        if self.keeper.is_due() && run.ended().is_none() {
+        if self.keeper.is_due() && run.outcome().is_none() {
             self.keep(run);
         }
         self.obey(run)
