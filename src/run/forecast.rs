@@ -217,8 +217,8 @@ impl Load {
             };
             let channels = self.network.channels(layer);
             let candidates: usize = self.examples.iter().skip(1).map(|size| positions(*size)).sum();
-            // With the picture's own, the same centred, and their matches.
-            bytes += (candidates + 3 * positions(self.size)) * channels * size_of::<f32>();
+            // With the picture's own, centred, and their matches.
+            bytes += (candidates + 2 * positions(self.size)) * channels * size_of::<f32>();
             // As much as a Gram matrix of as many products.
             work += Vgg19::<f32>::products_work(positions(self.size) * candidates * channels);
         }
