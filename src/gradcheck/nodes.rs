@@ -264,6 +264,10 @@ pub(super) fn culprits(
         let (output, total) = (slopes[at], slopes[at + 1]);
         let of_inputs = &slopes[at + 2..at + 2 + operation.inputs.len()];
         at += 2 + operation.inputs.len();
+        // An output of an operation with several hands its gradient to the operation, not to an array.
+        if operation.inputs.iter().all(|input| input.is_empty()) {
+            continue;
+        }
         let scale = output.value.abs().max(total.value.abs());
         let tolerance = 4.0 * (precision.absolute + precision.relative * scale);
         let accuse = |input, fault| Culprit { operation: operation.name, node, input, fault };

@@ -370,8 +370,9 @@ fn an_input_that_does_not_matter_has_gradient_zero() {
     assert_eq!(report.compared, 2 * 3);
     let report = GradCheck::new().check(|tape, _| tape.constant(array![1.0, 2.0]), &inputs).unwrap();
     assert_eq!((report.compared, report.operations), (6, 0));
+    // An input without elements has no directions.
     let report = GradCheck::new().directions(2).check(|_, x| ops::square(&x[0]), &inputs).unwrap();
-    assert_eq!(report.compared, 6);
+    assert_eq!(report.compared, 4);
 }
 
 #[test]
@@ -435,7 +436,8 @@ fn evaluations_are_counted() {
     // what they say.
     let count = |check: GradCheck| check.check(|_, x| ops::scale(&x[0], 2.0), &input()).unwrap().evaluations;
     assert_eq!(count(GradCheck::new()), 2 * 3 + 3 * 8);
-    assert_eq!(count(GradCheck::new().directions(2)), 2 + 2 * 8);
+    // The second direction counts outputs alike, whose sizes take another eight.
+    assert_eq!(count(GradCheck::new().directions(2)), 2 + 2 * 8 + 8);
 }
 
 #[test]
@@ -446,7 +448,7 @@ fn long_lists_are_cut() {
         check.unwrap_err().to_string()
     };
     assert!(!text(8).contains("more"));
-    assert!(text(9).ends_with("… and 1 more"));
+    assert!(text(9).contains("\n  … and 1 more"), "{}", text(9));
 }
 
 #[test]

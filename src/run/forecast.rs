@@ -100,7 +100,7 @@ impl Speed {
 }
 
 /// The process without pictures, weights and maps: code, threads, and what BLAS holds.
-const BASE: usize = 21 << 20;
+const BASE: usize = 19 << 20;
 
 /// What the allocator takes beside what it was asked for, as a share: observed.
 const HOLES: f64 = 0.02;

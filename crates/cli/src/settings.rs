@@ -169,7 +169,7 @@ mod tests {
         let given =
             settings(json!({"strength": 0.7, "size": 64, "clamp": true, "srgb": false, "steps": "3,2", "lr": null}));
         let words = words(&given).unwrap();
-        assert_eq!(words, ["--size", "64", "--steps", "3,2", "--clamp", "--strength", "0.7"]);
+        assert_eq!(words, ["--size", "64", "--strength", "0.7", "--steps", "3,2", "--clamp"]);
         let line: Vec<String> =
             ["a.png", "b.png", "-o", "c.png"].map(String::from).into_iter().chain(words.clone()).collect();
         let back = of_words(&line).unwrap();

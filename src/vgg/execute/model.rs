@@ -12,7 +12,8 @@ pub struct SegmentModel {
     pub dependencies: Vec<Dependency>,
     /// Of each map behind the input.
     pub requested: Vec<Requested>,
-    /// Of each map behind the input, whether its gradient is a map beside it, which is there before the backward pass begins.
+    /// Of each map behind the input, whether its gradient is there before the backward pass begins: in the place of the map,
+    /// or beside one that is kept.
     pub sampled: Vec<bool>,
     pub tiling: Tiling,
     /// Whether the last map is an output.
@@ -140,9 +141,12 @@ impl SegmentModel {
         self.whole(map, masked) && (features || gram && masked)
     }
 
-    /// Bytes of the gradients that are there before the backward pass begins.
+    /// Bytes of the gradients that are there before the backward pass begins, beside maps that are kept.
     pub fn sampled_bytes(&self) -> usize {
-        (1..=self.last()).filter(|&map| self.sampled[map - 1]).map(|map| self.bytes(map)).sum()
+        (1..=self.last())
+            .filter(|&map| self.sampled[map - 1] && self.requested[map - 1].gram && self.whole(map, true))
+            .map(|map| self.bytes(map))
+            .sum()
     }
 
     /// The backward pass, from the gradient of the last map, if it is an output, to that of the input, which is allocated
@@ -157,7 +161,7 @@ impl SegmentModel {
             let kept = gram && self.whole(map, true);
             let cotangent = self.wanted && map == last;
             let mut own = 0;
-            if self.sampled[map - 1] {
+            if self.sampled[map - 1] && kept {
                 own += (2 + usize::from(cotangent)) * self.bytes(map);
             } else if kept || features || cotangent {
                 // The features that were kept, or the gradient that was given, become the gradient.

@@ -14,7 +14,7 @@ use super::search::Search;
 use super::{Compared, Run, UNITS, is_right, power_of_two, typical, uphill};
 use crate::function::{each, is_single};
 use crate::report::{Entry, Place, Verdict};
-use crate::slope::{Slope, root_mean_square};
+use crate::slope::{Found, Slope, root_mean_square};
 use crate::{direction, dot};
 
 /// How much more what is small counts at most.
@@ -29,7 +29,7 @@ pub(crate) struct Pulled {
 impl Run<'_> {
     /// vᵀJu for random u in each input's space and v in the output's: v backward, u by differences.
     pub(super) fn directions(&self, output: &ArrayD<f64>, directions: usize) -> (Vec<Entry>, usize) {
-        let (inputs, check, unit) = (self.inputs, self.check, self.subject.unit());
+        let (inputs, check) = (self.inputs, self.check);
         let sizes = OnceLock::new();
         let pulled: Vec<Pulled> = (0..directions).map(|number| self.pulled(output, number, &sizes)).collect();
         let mut entries = Vec::new();
@@ -49,36 +49,34 @@ impl Run<'_> {
             let all = typical(found.iter().flat_map(|found| &found.slopes));
             let judged = each(self.subject, directions, |subject, number| {
                 let line = Line { subject, check, inputs, input, output };
-                let (v, u, first) = (&pulled[number].v, &ways[number], &found[number]);
-                let analytic = dot(&pulled[number].gradients[input], u);
                 // Slopes along directions of different kinds are of different sizes.
                 let alike = found.iter().skip(number % KINDS).step_by(KINDS);
                 let typical = typical(alike.flat_map(|found| &found.slopes)).min(all);
-                let mut calls = first.calls;
-                let (mut slope, mut off) = (first.slopes[0], 0.0);
-                let verdict = |slope: &Slope, off| check.verdict(unit, analytic, slope, typical, off);
-                if !(first.swift && is_right(verdict(&slope, 0.0))) {
-                    let second = line.slope(u, v, true);
-                    calls += second.calls;
-                    slope = second.slopes[0];
-                }
-                if !is_right(verdict(&slope, off)) {
-                    let again = dot(&subject.pull_back(inputs, &(v * UNITS))[input], u) / UNITS;
-                    off = 8.0 * (again - analytic).abs();
-                    calls += 1;
-                }
-                let compared = Compared { place: Place::Direction(number), analytic, slope, off };
-                let mut entry = check.judged(unit, input, compared, typical);
-                if !matches!(entry.verdict, Verdict::Agrees | Verdict::Coarse) {
-                    let mut search = Search { line, turn: (number, directions), calls: 0 };
-                    entry.verdict = search.at_kinks(u, v).unwrap_or(entry.verdict);
-                    calls += search.calls;
-                }
-                (entry, calls)
+                let first = &found[number];
+                let (entry, calls) =
+                    judge(line, (number, directions), (&pulled[number], &ways[number]), first, typical);
+                (entry, calls, typical)
             });
-            for (entry, calls) in judged {
-                entries.push(entry);
+            for (number, (mut entry, calls, typical)) in judged.into_iter().enumerate() {
                 evaluations += calls;
+                // A slope that is too small to be known proves nothing: another takes its place.
+                for again in 1..=OTHERS {
+                    let off = (entry.analytic - entry.numeric).abs();
+                    if entry.verdict != Verdict::Undecided || off > entry.uncertainty {
+                        break;
+                    }
+                    let other = number + again * KINDS * directions;
+                    let pulled = self.pulled(output, other, &sizes);
+                    let way = self.direction(input, other, &pulled);
+                    let line = Line { subject: self.subject, check, inputs, input, output };
+                    let first = line.slope(&way, &pulled.v, false);
+                    let (found, calls) = judge(line, (number, directions), (&pulled, &way), &first, typical);
+                    evaluations += calls + 1;
+                    if matches!(found.verdict, Verdict::Agrees | Verdict::Coarse | Verdict::Wrong) {
+                        entry = found;
+                    }
+                }
+                entries.push(entry);
             }
         }
         (entries, evaluations)
@@ -153,4 +151,42 @@ fn even(mut u: ArrayD<f64>, sizes: &ArrayD<f64>) -> ArrayD<f64> {
     u.zip_mut_with(sizes, |u, size| *u *= (largest / size.abs()).min(UNEVEN));
     let now = root_mean_square(u.iter().copied());
     if now > 0.0 { u / now } else { u }
+}
+
+/// Directions that are tried in place of one along which the slope cannot be known.
+const OTHERS: usize = 2;
+
+/// What is to be said of the slope along u, number and count of whose direction are given, and how often the function was
+/// evaluated for that. `first` is a first look.
+fn judge(
+    line: Line<'_>,
+    (number, directions): (usize, usize),
+    (pulled, u): (&Pulled, &ArrayD<f64>),
+    first: &Found,
+    typical: f64,
+) -> (Entry, usize) {
+    let Line { subject, check, inputs, input, .. } = line;
+    let (unit, v) = (subject.unit(), &pulled.v);
+    let analytic = dot(&pulled.gradients[input], u);
+    let mut calls = first.calls;
+    let (mut slope, mut off) = (first.slopes[0], 0.0);
+    let verdict = |slope: &Slope, off| check.verdict(unit, analytic, slope, typical, off);
+    if !(first.swift && is_right(verdict(&slope, 0.0))) {
+        let second = line.slope(u, v, true);
+        calls += second.calls;
+        slope = second.slopes[0];
+    }
+    if !is_right(verdict(&slope, off)) {
+        let again = dot(&subject.pull_back(inputs, &(v * UNITS))[input], u) / UNITS;
+        off = 8.0 * (again - analytic).abs();
+        calls += 1;
+    }
+    let compared = Compared { place: Place::Direction(number), analytic, slope, off };
+    let mut entry = check.judged(unit, input, compared, typical);
+    if !matches!(entry.verdict, Verdict::Agrees | Verdict::Coarse) {
+        let mut search = Search { line, turn: (number, directions), calls: 0 };
+        entry.verdict = search.at_kinks(u, v).unwrap_or(entry.verdict);
+        calls += search.calls;
+    }
+    (entry, calls)
 }
