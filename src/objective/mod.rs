@@ -45,7 +45,7 @@ pub(crate) use inversion::typical_norm;
 pub use inversion::{InversionError, Priors, inversion};
 pub(crate) use moments_error::MomentsError;
 pub(crate) use neighbours::Neighbours;
-pub(crate) use priors::{AlphaNorm, TotalVariation};
+pub use priors::{AlphaNorm, TotalVariation};
 pub use region::RegionError;
 pub(crate) use region::{Guided, Region};
 pub use style_transfer::style_transfer;

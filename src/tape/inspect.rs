@@ -49,12 +49,12 @@ impl<T: Real> Tape<T> {
     /// after the call; constants have none. If `gradients[k]` is `None`, the result has the shape that the VJP gives it.
     ///
     /// ```
-    /// use impasto::{ops, tape::Tape};
+    /// use impasto::tape::Tape;
     /// use ndarray::array;
     ///
     /// let tape = Tape::<f64>::new();
     /// let x = tape.variable(array![2.0, 3.0]);
-    /// ops::mul(&x, &x); // node 1
+    /// let _square = &x * &x; // node 1
     /// let gradients = tape.pull_back(1, array![1.0, 10.0], vec![None, None]);
     /// assert_eq!(**gradients[0].as_ref().unwrap(), array![2.0, 30.0].into_dyn()); // of the first factor alone
     /// ```

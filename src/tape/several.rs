@@ -17,7 +17,6 @@ impl<T: Real> Tape<T> {
     /// backward pass therefore reaches the operation after all its outputs.
     ///
     /// ```
-    /// use impasto::ops;
     /// use impasto::tape::Tape;
     /// use ndarray::arr0;
     ///
@@ -28,7 +27,7 @@ impl<T: Real> Tape<T> {
     ///     let of = |output: usize| dy[output].as_ref().map_or(0.0, |dy| dy[[]]);
     ///     inputs.add(0, arr0(2.0 * of(0) + 6.0 * of(1)));
     /// });
-    /// assert_eq!(ops::add(&y[0], &y[1]).backward().get(&x).unwrap()[[]], 8.0);
+    /// assert_eq!((&y[0] + &y[1]).backward().get(&x).unwrap()[[]], 8.0);
     /// ```
     ///
     /// # Panics
