@@ -28,7 +28,7 @@ impl<T: Real> Term<T> for TotalVariation {
     }
 }
 
-/// Σ|x|^α over the pixels' values, divided by `divisor`: see [`ops::alpha_norm`](crate::ops::alpha_norm()).
+/// Σ|x|^α over the pixels' values, divided by `divisor`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AlphaNorm {
     /// α, at least 1.
