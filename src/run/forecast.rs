@@ -27,7 +27,7 @@ pub struct Load {
     pub places: BTreeSet<Place>,
     /// Layers whose features are matched with those of the examples, and the longer side of the grid of positions there.
     pub matched: Option<(BTreeSet<Layer>, usize)>,
-    /// Options of the optimiser.
+    /// The optimiser.
     pub method: Method,
     /// The network.
     pub network: Vgg19<f32>,

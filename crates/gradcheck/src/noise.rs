@@ -168,17 +168,18 @@ const HALVINGS: usize = 30;
 mod tests {
     use super::*;
 
+    const STEPS: Steps = Steps {
+        first: 0.01,
+        smallest: 0.01,
+        floor: 1e-12,
+        grid: 0.0,
+        probes: [0.0; 2],
+        unit: f64::EPSILON,
+        single: false,
+    };
+
     fn noise(f: impl Fn(f64) -> f64) -> f64 {
-        let steps = Steps {
-            first: 0.01,
-            smallest: 0.01,
-            floor: 1e-12,
-            grid: 0.0,
-            probes: [0.0; 2],
-            unit: f64::EPSILON,
-            single: false,
-        };
-        measure(&mut |s| s.iter().map(|&s| vec![f(s)]).collect(), &[f(0.0)], steps).0[0].near
+        measure(&mut |s| s.iter().map(|&s| vec![f(s)]).collect(), &[f(0.0)], STEPS).0[0].near
     }
 
     fn looks(of: impl IntoIterator<Item = (f64, f64)>) -> Vec<Look> {
@@ -256,17 +257,8 @@ mod tests {
 
     #[test]
     fn noise_grows_with_the_values() {
-        let steps = Steps {
-            first: 0.01,
-            smallest: 0.01,
-            floor: 1e-12,
-            grid: 0.0,
-            probes: [0.0; 2],
-            unit: f64::EPSILON,
-            single: false,
-        };
         let f = |s: f64| f64::from((1.0 + 1e4 * s * s) as f32);
-        let noise = measure(&mut |s| s.iter().map(|&s| vec![f(s)]).collect(), &[f(0.0)], steps).0.remove(0);
+        let noise = measure(&mut |s| s.iter().map(|&s| vec![f(s)]).collect(), &[f(0.0)], STEPS).0.remove(0);
         assert!((1e-8..2e-7).contains(&noise.near) && noise.at(1e-5, 1.0) < 2.0 * noise.near, "{:e}", noise.near);
         assert!((10.0..1e4).contains(&(noise.at(0.1, 100.0) / noise.near)), "{:e}", noise.at(0.1, 100.0));
     }
