@@ -143,10 +143,12 @@ impl SegmentModel {
 
     /// Bytes of the gradients that are there before the backward pass begins, beside maps that are kept.
     pub fn sampled_bytes(&self) -> usize {
-        (1..=self.last())
-            .filter(|&map| self.sampled[map - 1] && self.requested[map - 1].gram && self.whole(map, true))
-            .map(|map| self.bytes(map))
-            .sum()
+        (1..=self.last()).filter(|&map| self.sampled[map - 1] && self.is_kept(map)).map(|map| self.bytes(map)).sum()
+    }
+
+    /// Whether a map's features are kept for the gradient of its Gram matrix.
+    fn is_kept(&self, map: usize) -> bool {
+        self.requested[map - 1].gram && self.whole(map, true)
     }
 
     /// The backward pass, from the gradient of the last map, if it is an output, to that of the input, which is allocated
@@ -157,8 +159,8 @@ impl SegmentModel {
         meter.allocate(self.bytes(0));
         let (mut behind, mut all, mut beside) = (0, 0, 0);
         for map in (1..=last).rev() {
-            let Requested { features, gram } = self.requested[map - 1];
-            let kept = gram && self.whole(map, true);
+            let features = self.requested[map - 1].features;
+            let kept = self.is_kept(map);
             let cotangent = self.wanted && map == last;
             let mut own = 0;
             if self.sampled[map - 1] && kept {
@@ -178,7 +180,7 @@ impl SegmentModel {
                 own += bytes;
             }
             // A pooling's gradient is added to one that is there from a copy of its own.
-            if self.dependencies.get(map) == Some(&Dependency::Pooling) && (features || gram) {
+            if self.dependencies.get(map) == Some(&Dependency::Pooling) && (features || self.requested[map - 1].gram) {
                 beside = beside.max(self.rows(map, schedule.most_pulled(map)));
             }
             if schedule.steps() == 1 {

@@ -9,6 +9,9 @@ use crate::options::{self, Widget};
 use crate::seed::Seed;
 use crate::settings::{self, Settings};
 
+/// Names that stand for pictures where only options are read.
+pub(super) const PICTURES: [&str; 4] = ["content.png", "style.png", "-o", "picture.png"];
+
 /// The starts that are no file.
 const STARTS: [&str; 3] = ["content", "noise", "style"];
 
@@ -74,8 +77,7 @@ pub(super) fn checked(given: &Settings) -> Result<Settings, Error> {
         Some(init) if init.as_str().is_some_and(|init| STARTS.contains(&init)) => {}
         Some(init) => return Err(Error::Usage(format!("--init of a job is content, noise or style, not {init}"))),
     }
-    let pictures = ["content.png", "style.png", "-o", "picture.png"].map(String::from);
-    let words: Vec<String> = pictures.into_iter().chain(words).collect();
+    let words: Vec<String> = PICTURES.map(String::from).into_iter().chain(words).collect();
     let transfer = settings::parse(&words)?;
     let mut settings = settings::of_words(&words)?;
     settings.remove("output");

@@ -777,7 +777,7 @@ fn the_document_describes_every_answer() {
     }
     assert!(asked >= 40 && seen.is_superset(&BTreeSet::from([200, 201, 204, 404, 409])), "{asked}: {seen:?}");
     // And it leaves out none.
-    let source = include_str!("../../src/studio/api.rs");
+    let source = include_str!("../../../studio/src/api.rs");
     let routes = source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
     let described: BTreeSet<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(routes.collect::<BTreeSet<_>>(), described);

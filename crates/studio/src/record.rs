@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use impasto::files::{remove_left_behind, write_atomically};
 use serde::{Deserialize, Serialize};
 
-use super::names::is_plain;
-use crate::settings::{self, Settings};
+use crate::error::Error;
+use crate::names::is_plain;
+use crate::painter::{Painter, Settings};
 
 /// The name of the file.
-pub(super) const FILE: &str = "job.json";
+pub(crate) const FILE: &str = "job.json";
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum State {
+pub(crate) enum State {
     Waiting,
     Running,
     Paused,
@@ -25,95 +26,95 @@ pub(super) enum State {
 
 impl State {
     /// Whether nothing will change any more.
-    pub(super) fn is_over(self) -> bool {
+    pub(crate) fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Stopped)
     }
 
     /// Whether the worker is at it, or will go on with it next.
-    pub(super) fn is_under_way(self) -> bool {
+    pub(crate) fn is_under_way(self) -> bool {
         matches!(self, Self::Running | Self::Paused)
     }
 }
 
 /// What is kept of a job. Names are those of files in its folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) id: u64,
-    pub(super) state: State,
-    pub(super) content: String,
-    pub(super) styles: Vec<String>,
+pub(crate) struct Record {
+    pub(crate) id: u64,
+    pub(crate) state: State,
+    pub(crate) content: String,
+    pub(crate) styles: Vec<String>,
     /// A picture of the content's regions, if it is painted by regions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) content_mask: Option<String>,
+    pub(crate) content_mask: Option<String>,
     /// The same of each style.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) style_masks: Vec<String>,
+    pub(crate) style_masks: Vec<String>,
     /// The picture that is, or will be, painted.
-    pub(super) picture: String,
+    pub(crate) picture: String,
     /// Options by the command's names.
-    pub(super) settings: Settings,
+    pub(crate) settings: Settings,
     /// Seconds since 1970.
-    pub(super) created: u64,
+    pub(crate) created: u64,
     /// How long it was painted, in seconds, pauses left out.
     #[serde(default)]
-    pub(super) seconds: f64,
+    pub(crate) seconds: f64,
     /// Width and height of the picture, when it is there.
     #[serde(default)]
-    pub(super) size: Option<[usize; 2]>,
+    pub(crate) size: Option<[usize; 2]>,
     /// Why it failed.
     #[serde(default)]
-    pub(super) error: Option<String>,
+    pub(crate) error: Option<String>,
     /// Whether settings were changed while it was painted: its command then makes a similar picture, not the same.
     #[serde(default)]
-    pub(super) changed: bool,
+    pub(crate) changed: bool,
     /// The objective's value at each iteration so far.
     #[serde(default)]
-    pub(super) losses: Vec<f64>,
+    pub(crate) losses: Vec<f64>,
     /// When it was moved to the trash, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) deleted: Option<u64>,
+    pub(crate) deleted: Option<u64>,
     /// Whether the user likes it best.
     #[serde(default)]
-    pub(super) favourite: bool,
+    pub(crate) favourite: bool,
     /// The sweep that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) group: Option<String>,
+    pub(crate) group: Option<String>,
 }
 
 impl Record {
     /// A job's folder.
-    pub(super) fn folder_of(root: &Path, id: u64) -> PathBuf {
+    pub(crate) fn folder_of(root: &Path, id: u64) -> PathBuf {
         root.join(format!("{id:04}"))
     }
 
-    pub(super) fn folder(&self, root: &Path) -> PathBuf {
+    pub(crate) fn folder(&self, root: &Path) -> PathBuf {
         Self::folder_of(root, self.id)
     }
 
     /// The words after `impasto transfer`, with the files in the job's folder.
-    pub(super) fn words(&self, root: &Path) -> Result<Vec<String>, crate::error::Error> {
+    pub(crate) fn words(&self, root: &Path, painter: &dyn Painter) -> Result<Vec<String>, Error> {
         let folder = self.folder(root);
-        let path = |name: &String| settings::path_word(&folder.join(name).to_string_lossy());
+        let path = |name: &String| folder.join(name).to_string_lossy().into_owned();
         let pictures = std::iter::once(&self.content).chain(&self.styles).map(path);
         let output = ["-o".to_owned(), path(&self.picture)];
         let masks = self.content_mask.iter().map(|name| ("--content-mask", name));
         let masks = masks.chain(self.style_masks.iter().map(|name| ("--style-mask", name)));
         let masks = masks.flat_map(|(option, name)| [option.to_owned(), path(name)]);
-        Ok(pictures.chain(output).chain(masks).chain(settings::words(&self.settings)?).collect())
+        Ok(pictures.chain(output).chain(masks).chain(painter.words(&self.settings)?).collect())
     }
 
     /// The names of the pictures that it is painted from.
-    pub(super) fn files(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &String> {
         std::iter::once(&self.content).chain(&self.styles).chain(&self.content_mask).chain(&self.style_masks)
     }
 
     /// Writes the record into its folder.
-    pub(super) fn save(&self, root: &Path) -> std::io::Result<()> {
+    pub(crate) fn save(&self, root: &Path) -> std::io::Result<()> {
         self.save_in(&self.folder(root))
     }
 
     /// Writes the record into a folder that will be its own.
-    pub(super) fn save_in(&self, folder: &Path) -> std::io::Result<()> {
+    pub(crate) fn save_in(&self, folder: &Path) -> std::io::Result<()> {
         write_atomically(&folder.join(FILE), |file| Ok(serde_json::to_writer_pretty(file, self)?))
     }
 
@@ -121,7 +122,7 @@ impl Record {
     ///
     /// # Errors
     /// If the folder itself cannot be read.
-    pub(super) fn load_all(root: &Path) -> std::io::Result<(Vec<Self>, Vec<String>)> {
+    pub(crate) fn load_all(root: &Path) -> std::io::Result<(Vec<Self>, Vec<String>)> {
         let (mut records, mut wrong) = (Vec::new(), Vec::new());
         for entry in root.read_dir()? {
             let folder = entry?.path();
@@ -156,7 +157,7 @@ impl Record {
 }
 
 /// The number of the job whose folder has this name.
-pub(super) fn number_of(folder: &Path) -> Option<u64> {
+pub(crate) fn number_of(folder: &Path) -> Option<u64> {
     let name = folder.file_name()?.to_str().filter(|name| name.len() >= 4)?;
     name.parse().ok().filter(|_| name.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -13,26 +13,26 @@ use impasto::picture::{Format, SaveOptions};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 
-use super::answer::{blocking, disk, failure, refusal};
-use super::kept::Kept;
-use super::names::{self, safe_name};
-use super::queue::Queue;
-use crate::settings::Settings;
+use crate::answer::{blocking, disk, failure, refusal};
+use crate::kept::Kept;
+use crate::names::{self, safe_name};
+use crate::painter::Settings;
+use crate::queue::Queue;
 
 /// The most bytes of one picture.
-pub(super) const MOST_BYTES: usize = 128 << 20;
+pub(crate) const MOST_BYTES: usize = 128 << 20;
 
 /// The most bytes of one request.
-pub(super) const MOST_BYTES_IN_ALL: usize = 512 << 20;
+pub(crate) const MOST_BYTES_IN_ALL: usize = 512 << 20;
 
 /// The most pixels of one picture.
-pub(super) const MOST_PIXELS: u64 = 200_000_000;
+pub(crate) const MOST_PIXELS: u64 = 200_000_000;
 
 /// The most bytes of settings.
-pub(super) const MOST_TEXT: usize = 1 << 16;
+pub(crate) const MOST_TEXT: usize = 1 << 16;
 
 /// The most styles of one job.
-pub(super) const MOST_STYLES: usize = 16;
+pub(crate) const MOST_STYLES: usize = 16;
 
 /// The most letters of a sweep's name.
 const LONGEST_GROUP: usize = 80;
@@ -44,27 +44,27 @@ const THUMBNAIL: usize = 480;
 const PREVIEW: usize = 1024;
 
 /// The folder of an upload, until it is a job's.
-pub(super) struct Coming(Option<TempDir>);
+pub(crate) struct Coming(Option<TempDir>);
 
 impl Coming {
     /// A new folder.
-    pub(super) async fn new(queue: &Arc<Queue>) -> Result<Self, Response> {
+    pub(crate) async fn new(queue: &Arc<Queue>) -> Result<Self, Response> {
         let queue = Arc::clone(queue);
         let made = blocking(move || queue.coming_folder()).await?;
         made.map(|folder| Self(Some(folder))).map_err(|why| disk("the job's folder cannot be created", &why))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.as_ref().expect("it is there until it is kept or removed").path()
     }
 
     /// It is a job's now, under another name.
-    pub(super) fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         let _ = self.0.take().map(TempDir::keep);
     }
 
     /// Deletes it with all files.
-    pub(super) fn remove(mut self) {
+    pub(crate) fn remove(mut self) {
         drop(self.0.take());
     }
 }
@@ -79,14 +79,14 @@ impl Drop for Coming {
 }
 
 /// A picture that was sent: the name of a file in the folder, or the address of one that the studio has.
-pub(super) enum Sent {
+pub(crate) enum Sent {
     File(String),
     Kept(Kept),
 }
 
 impl Sent {
     /// The name of the file in the folder, copied to it if it is not there. Blocks.
-    pub(super) fn into_name(self, queue: &Queue, folder: &Path) -> Result<String, Response> {
+    pub(crate) fn into_name(self, queue: &Queue, folder: &Path) -> Result<String, Response> {
         match self {
             Self::File(name) => Ok(name),
             Self::Kept(kept) => kept.copy_to(queue, folder),
@@ -96,21 +96,21 @@ impl Sent {
 
 /// What was sent: pictures and texts.
 #[derive(Default)]
-pub(super) struct Upload {
-    pub(super) content: Option<Sent>,
-    pub(super) styles: Vec<Sent>,
-    pub(super) content_mask: Option<String>,
-    pub(super) style_masks: Vec<String>,
+pub(crate) struct Upload {
+    pub(crate) content: Option<Sent>,
+    pub(crate) styles: Vec<Sent>,
+    pub(crate) content_mask: Option<String>,
+    pub(crate) style_masks: Vec<String>,
     /// The sweep that the job belongs to.
-    pub(super) group: Option<String>,
-    pub(super) settings: Settings,
+    pub(crate) group: Option<String>,
+    pub(crate) settings: Settings,
     /// The number of the job whose pictures to take where none were sent.
-    pub(super) like: Option<u64>,
+    pub(crate) like: Option<u64>,
 }
 
 impl Upload {
     /// Takes all fields, and writes pictures into the folder.
-    pub(super) async fn take(mut fields: Multipart, folder: &Path) -> Result<Self, Response> {
+    pub(crate) async fn take(mut fields: Multipart, folder: &Path) -> Result<Self, Response> {
         let mut upload = Self::default();
         while let Some(field) = fields.next_field().await.map_err(broken)? {
             match field.name().unwrap_or_default() {
@@ -157,7 +157,7 @@ impl Upload {
 }
 
 /// Where the page's view of a file is.
-pub(super) fn preview_of(folder: &Path, name: &str) -> PathBuf {
+pub(crate) fn preview_of(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!(".{name}.preview.jpg"))
 }
 
@@ -210,12 +210,12 @@ fn look(path: &Path, preview: &Path, name: &str) -> Result<(), Response> {
 }
 
 /// Writes what the page shows of a picture.
-pub(super) fn save_preview(picture: &Picture, preview: &Path) -> Result<(), impasto::picture::PictureError> {
+pub(crate) fn save_preview(picture: &Picture, preview: &Path) -> Result<(), impasto::picture::PictureError> {
     picture.save(preview)
 }
 
 /// A small JPEG of a job's finished picture, made once and kept beside it. Blocks.
-pub(super) fn thumbnail(folder: &Path, name: &str) -> std::io::Result<Vec<u8>> {
+pub(crate) fn thumbnail(folder: &Path, name: &str) -> std::io::Result<Vec<u8>> {
     let (picture, small) = (folder.join(name), folder.join(format!(".{name}.thumbnail.jpg")));
     let age = |path: &Path| path.metadata().and_then(|about| about.modified()).ok();
     if let (Some(of_small), Some(of_picture)) = (age(&small), age(&picture))
@@ -234,7 +234,7 @@ pub(super) fn thumbnail(folder: &Path, name: &str) -> std::io::Result<Vec<u8>> {
 }
 
 /// Copies a picture and its preview from another job's folder.
-pub(super) fn copy(from: &Path, name: &str, folder: &Path) -> std::io::Result<String> {
+pub(crate) fn copy(from: &Path, name: &str, folder: &Path) -> std::io::Result<String> {
     let (taken, file) = names::create_free(folder, name)?;
     std::io::copy(&mut File::open(from.join(name))?, &mut &file)?;
     // A copied folder may have lost its previews; the picture counts.
@@ -253,7 +253,7 @@ async fn text(mut field: Field<'_>) -> Result<String, Response> {
     String::from_utf8(text).map_err(|_| bad("a text field is not UTF-8"))
 }
 
-pub(super) fn bad(why: &str) -> Response {
+pub(crate) fn bad(why: &str) -> Response {
     refusal(StatusCode::BAD_REQUEST, why)
 }
 

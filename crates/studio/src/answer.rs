@@ -10,21 +10,20 @@ use serde_json::{Value, json};
 use crate::error::Error;
 
 /// What a handler answers.
-pub(super) type Answer = Result<Response, Response>;
+pub(crate) type Answer = Result<Response, Response>;
 
 /// Why not, in one sentence.
-pub(super) fn refusal(status: StatusCode, why: impl Into<String>) -> Response {
+pub(crate) fn refusal(status: StatusCode, why: impl Into<String>) -> Response {
     json_answer(status, &json!({"error": why.into()}))
 }
 
 /// What the command would have said.
-pub(super) fn unprocessable(error: Error) -> Response {
-    let (Error::Usage(why) | Error::Failure(why)) = error;
-    refusal(StatusCode::UNPROCESSABLE_ENTITY, why)
+pub(crate) fn unprocessable(error: Error) -> Response {
+    refusal(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
 }
 
 /// A disk that does not take or give what it should: 507 if it is full.
-pub(super) fn disk(what: &str, why: &io::Error) -> Response {
+pub(crate) fn disk(what: &str, why: &io::Error) -> Response {
     let full = matches!(why.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let status = if full { StatusCode::INSUFFICIENT_STORAGE } else { StatusCode::INTERNAL_SERVER_ERROR };
     let help = if full { "; make room, or empty the trash" } else { "" };
@@ -35,19 +34,19 @@ pub(super) fn disk(what: &str, why: &io::Error) -> Response {
 ///
 /// # Errors
 /// If the work panics.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
     tokio::task::spawn_blocking(work).await.map_err(failure)
 }
 
 /// A failure of this machine's.
-pub(super) fn failure(why: impl std::fmt::Display) -> Response {
+pub(crate) fn failure(why: impl std::fmt::Display) -> Response {
     refusal(StatusCode::INTERNAL_SERVER_ERROR, why.to_string())
 }
 
-pub(super) fn json_answer(status: StatusCode, value: &Value) -> Response {
+pub(crate) fn json_answer(status: StatusCode, value: &Value) -> Response {
     (status, [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], value.to_string()).into_response()
 }
 
-pub(super) fn bytes(kind: &'static str, bytes: impl IntoResponse) -> Response {
+pub(crate) fn bytes(kind: &'static str, bytes: impl IntoResponse) -> Response {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], bytes).into_response()
 }

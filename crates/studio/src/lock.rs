@@ -6,20 +6,20 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use crate::error::Error;
-use crate::print::note;
+use crate::note::note;
 
 /// The file that is locked. It stays; only the lock counts.
 const FILE: &str = ".lock";
 
 /// Held as long as the studio works in its folder.
-pub(super) struct Lock(File);
+pub(crate) struct Lock(File);
 
 impl Lock {
     /// Takes the lock of a folder.
     ///
     /// # Errors
     /// If another studio has it: says where that one is, if it can be known. If the folder takes no files.
-    pub(super) fn take(folder: &Path) -> Result<Self, Error> {
+    pub(crate) fn take(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(FILE);
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = opened.map_err(|why| Error::file("write", &path, why))?;
@@ -30,7 +30,7 @@ impl Lock {
                 let read = (&mut file).take(200).read_to_string(&mut address);
                 let at = read.ok().map(|_| address.trim()).filter(|address| address.starts_with("http://"));
                 let at = at.map_or_else(String::new, |address| format!(" at {address}"));
-                Err(Error::Failure(format!(
+                Err(Error::Other(format!(
                     "{} is in use by another studio{at}; open that page, end that studio, or give another folder",
                     folder.display()
                 )))
@@ -47,7 +47,7 @@ impl Lock {
     }
 
     /// Notes where the studio's page is, for those who find the folder locked.
-    pub(super) fn note(&mut self, address: &str) {
+    pub(crate) fn note(&mut self, address: &str) {
         // A message that says less is no reason to stop.
         let _ = self.0.set_len(0).and_then(|()| self.0.rewind()).and_then(|()| writeln!(self.0, "{address}"));
     }

@@ -1,25 +1,19 @@
 //! What a job would take, said before it is one.
 
-use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use axum::response::Response;
 use impasto::picture::Dimensions;
 use impasto::run::{Speed, Work};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::kept::Kept;
-use super::options;
-use super::queue::Queue;
-use super::record::Record;
-use super::upload::{MOST_PIXELS, MOST_STYLES, bad};
 use crate::error::Error;
-use crate::job::JobCommand;
-use crate::memory::dimensions;
-use crate::plan::as_json;
-use crate::settings::{self, Settings};
-use crate::transfer::Sizes;
+use crate::kept::Kept;
+use crate::painter::{Pictures, PlannedPicture, Settings};
+use crate::queue::Queue;
+use crate::record::Record;
+use crate::upload::{MOST_PIXELS, MOST_STYLES, bad};
 
 /// The longest side of a picture, in pixels.
 const LONGEST: usize = 65_536;
@@ -37,39 +31,21 @@ enum PictureAsked {
 /// What is asked: sizes of pictures, width and height in pixels, and settings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     #[serde(default)]
     content: Option<PictureAsked>,
     #[serde(default)]
     styles: Vec<PictureAsked>,
     /// The number of the job whose pictures are meant where no sizes are given.
     #[serde(default)]
-    pub(super) like: Option<u64>,
+    pub(crate) like: Option<u64>,
     #[serde(default)]
     settings: Settings,
 }
 
-/// A picture of a job that is planned.
-enum Picture {
-    /// It is in a file.
-    File(PathBuf),
-    /// Only its size is known.
-    Size(Dimensions),
-}
-
-impl Picture {
-    fn dimensions(&self) -> Result<Dimensions, Error> {
-        match self {
-            Self::File(path) => dimensions(path),
-            Self::Size(size) => Ok(*size),
-        }
-    }
-}
-
 /// A job that is planned.
-pub(super) struct Plan {
-    content: Picture,
-    styles: Vec<Picture>,
+pub(crate) struct Plan {
+    pictures: Pictures,
     settings: Settings,
 }
 
@@ -78,7 +54,7 @@ impl Asked {
     ///
     /// # Errors
     /// What is wrong with it, in one sentence.
-    pub(super) fn read(body: &[u8]) -> Result<Self, String> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
         let asked: Self = serde_json::from_slice(body)
             .map_err(|why| format!("this is not a JSON object of content, styles, like and settings: {why}"))?;
         if asked.styles.len() > MOST_STYLES {
@@ -104,21 +80,21 @@ impl Asked {
     ///
     /// # Errors
     /// If there are none at all.
-    pub(super) fn plan(self, queue: &Queue, like: Option<&Record>) -> Result<Plan, Response> {
-        let planned = |picture: PictureAsked| -> Result<Picture, Response> {
+    pub(crate) fn plan(self, queue: &Queue, like: Option<&Record>) -> Result<Plan, Response> {
+        let planned = |picture: PictureAsked| -> Result<PlannedPicture, Response> {
             let [width, height] = match picture {
                 PictureAsked::Size(size) => size,
                 PictureAsked::Address(address) => {
                     let kept: Kept = address.parse().map_err(|why: String| bad(&why))?;
                     match kept.place(queue)? {
-                        Some((folder, name)) => return Ok(Picture::File(folder.join(name))),
+                        Some((folder, name)) => return Ok(PlannedPicture::File(folder.join(name))),
                         None => kept.demo_size(),
                     }
                 }
             };
-            Ok(Picture::Size(Dimensions { height, width, opacity: false }))
+            Ok(PlannedPicture::Size(Dimensions { height, width, opacity: false }))
         };
-        let file = |record: &Record, name: &String| Picture::File(record.folder(&queue.root).join(name));
+        let file = |record: &Record, name: &String| PlannedPicture::File(record.folder(&queue.root).join(name));
         let content = self.content.map(planned).transpose()?;
         let content = content.or_else(|| like.map(|other| file(other, &other.content)));
         let mut styles = self.styles.into_iter().map(planned).collect::<Result<Vec<_>, _>>()?;
@@ -129,7 +105,7 @@ impl Asked {
         if styles.is_empty() {
             return Err(bad("`styles` is missing: width and height of each picture whose style to take"));
         }
-        Ok(Plan { content, styles, settings: self.settings })
+        Ok(Plan { pictures: Pictures { content, styles }, settings: self.settings })
     }
 }
 
@@ -138,25 +114,8 @@ impl Plan {
     ///
     /// # Errors
     /// Those of the settings, and if the memory does not do.
-    pub(super) fn forecast(self, queue: &Queue) -> Result<Value, Error> {
-        let settings = options::checked(&self.settings)?;
-        let styles = (1..=self.styles.len()).map(|number| format!("style-{number}.png"));
-        let names = std::iter::once("content.png".to_owned()).chain(styles);
-        let output = ["-o", "picture.png"].map(String::from);
-        let words: Vec<String> = names.chain(output).chain(settings::words(&settings)?).collect();
-        let transfer = settings::parse(&words)?;
-        transfer.check()?;
-        let memory = transfer.common().run.memory.budget();
-        if transfer.only_recolours() {
-            let allowed = (memory < usize::MAX).then_some(memory);
-            return Ok(json!({"peak_memory_bytes": 0, "allowed_memory_bytes": allowed, "seconds": 0, "scales": []}));
-        }
-        let styles = self.styles.iter().map(Picture::dimensions).collect::<Result<_, _>>()?;
-        let sizes = Sizes { content: self.content.dimensions()?, styles };
-        transfer.common().network.in_threads(|| {
-            let (forecast, work) = transfer.forecast_of(memory, &queue.networks, sizes)?;
-            Ok(as_json(&forecast, memory, speed(queue, &work)))
-        })?
+    pub(crate) fn forecast(self, queue: &Queue) -> Result<Value, Error> {
+        queue.painter.forecast(&self.settings, self.pictures, &mut |work| speed(queue, work))
     }
 }
 

@@ -9,7 +9,7 @@ use impasto::picture::Provenance;
 use impasto::run::{Checkpoint, CheckpointError, Run, State};
 use serde_json::{Map, Value, json};
 
-use crate::print::note;
+use crate::note::note;
 
 /// The name of the file. Those that are sent do not begin with a dot.
 const FILE: &str = ".checkpoint";
@@ -21,7 +21,7 @@ const BETWEEN: Duration = Duration::from_secs(5);
 const SPARSE: u32 = 25;
 
 /// Keeps where a job stands.
-pub(super) struct Keeper {
+pub(crate) struct Keeper {
     file: PathBuf,
     last: Instant,
     /// How long the last took to be written.
@@ -29,22 +29,22 @@ pub(super) struct Keeper {
 }
 
 /// Where a job stood.
-pub(super) struct Found {
-    pub(super) state: State<'static>,
+pub(crate) struct Found {
+    pub(crate) state: State<'static>,
     /// The longer side of the first size that was painted with these settings; 0 for all sizes.
-    pub(super) from: usize,
+    pub(crate) from: usize,
     /// How many iterations were made in all, those before the last change of settings too.
-    pub(super) iterations: usize,
+    pub(crate) iterations: usize,
 }
 
 impl Keeper {
     /// The keeper of the job in a folder.
-    pub(super) fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         Self { file: folder.join(FILE), last: Instant::now(), took: Duration::ZERO }
     }
 
     /// Where a job that is made so stood; `None` if that is not known. Says on standard error why a checkpoint is of no use.
-    pub(super) fn find(&self, made: &Provenance) -> Option<Found> {
+    pub(crate) fn find(&self, made: &Provenance) -> Option<Found> {
         // A file that is there only half, of a program that was killed.
         let _ = remove_left_behind(&self.file);
         let read = || -> Result<Option<Found>, CheckpointError> {
@@ -72,12 +72,12 @@ impl Keeper {
     }
 
     /// Whether it is time for another.
-    pub(super) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.last.elapsed() >= BETWEEN.max(self.took * SPARSE)
     }
 
     /// Writes where a job stands that is painted in sizes `from` a longer side on. `paused` is how long its run was held.
-    pub(super) fn write(
+    pub(crate) fn write(
         &mut self,
         run: &Run<'_>,
         made: &Provenance,
@@ -99,7 +99,7 @@ impl Keeper {
     }
 
     /// Deletes the checkpoint: the job is over, or starts again.
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         // If it stays it does no harm.
         let _ = std::fs::remove_file(&self.file);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use impasto::run::Speed;
@@ -12,103 +12,102 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use super::record::{Record, State};
-use super::training::Training;
-use super::trash;
-use super::votes::Votes;
-use crate::arguments::Networks;
-use crate::print::note;
-use crate::settings::Settings;
+use crate::note::note;
+use crate::painter::{Painter, Settings};
+use crate::record::{Record, State};
+use crate::training::Training;
+use crate::trash;
+use crate::votes::Votes;
 
 /// All jobs, in a folder.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     /// The folder.
-    pub(super) root: PathBuf,
+    pub(crate) root: PathBuf,
     jobs: Mutex<Jobs>,
     /// See [`Queue::files`].
     files: Mutex<()>,
     /// Wakes the worker.
     news: Condvar,
-    /// The network, for painting and for forecasts.
-    pub(super) networks: Networks,
+    /// What paints.
+    pub(crate) painter: Arc<dyn Painter>,
     /// How fast this machine was last, once that is known.
-    pub(super) speed: Mutex<Option<Speed>>,
+    pub(crate) speed: Mutex<Option<Speed>>,
     /// Of this start of the program alone: events have it in their names.
-    pub(super) session: String,
+    pub(crate) session: String,
     /// What is wrong with jobs that could not be read.
-    pub(super) unreadable: Vec<String>,
-    pub(super) training: Training,
-    pub(super) votes: Votes,
+    pub(crate) unreadable: Vec<String>,
+    pub(crate) training: Training,
+    pub(crate) votes: Votes,
 }
 
 /// How the folders begin that are not, or no longer, jobs.
 const COMING: &str = ".coming-";
-pub(super) const GOING: &str = ".going-";
+pub(crate) const GOING: &str = ".going-";
 
 /// The jobs by their numbers.
-pub(super) struct Jobs {
-    pub(super) by_id: BTreeMap<u64, Job>,
+pub(crate) struct Jobs {
+    pub(crate) by_id: BTreeMap<u64, Job>,
     /// Those that were deleted, and can come back.
-    pub(super) trash: BTreeMap<u64, Job>,
+    pub(crate) trash: BTreeMap<u64, Job>,
     last_id: u64,
     /// Whether the program is ending.
-    pub(super) ending: bool,
+    pub(crate) ending: bool,
 }
 
 /// A job and what is told of it while it is painted.
-pub(super) struct Job {
-    pub(super) record: Record,
+pub(crate) struct Job {
+    pub(crate) record: Record,
     /// One for each iteration since the program started.
-    pub(super) points: Vec<Point>,
+    pub(crate) points: Vec<Point>,
     /// The latest picture on the way.
-    pub(super) frame: Option<Frame>,
+    pub(crate) frame: Option<Frame>,
     /// What was asked of it while it is painted.
-    pub(super) requests: Requests,
+    pub(crate) requests: Requests,
     /// Notifies the event streams.
     changed: watch::Sender<()>,
 }
 
 /// One iteration.
 #[derive(Clone, Debug)]
-pub(super) struct Point {
-    pub(super) iteration: usize,
-    pub(super) iterations: usize,
+pub(crate) struct Point {
+    pub(crate) iteration: usize,
+    pub(crate) iterations: usize,
     /// Longer side in pixels.
-    pub(super) scale: usize,
+    pub(crate) scale: usize,
     /// The share of the work that is done.
-    pub(super) done: f64,
+    pub(crate) done: f64,
     /// Seconds.
-    pub(super) elapsed: f64,
+    pub(crate) elapsed: f64,
     /// Seconds.
-    pub(super) left: Option<f64>,
-    pub(super) total: f64,
+    pub(crate) left: Option<f64>,
+    pub(crate) total: f64,
     /// Groups of terms by name.
-    pub(super) terms: Vec<(String, f64)>,
+    pub(crate) terms: Vec<(String, f64)>,
 }
 
 /// A picture on the way.
 #[derive(Clone)]
-pub(super) struct Frame {
+pub(crate) struct Frame {
     /// Which one, from 1.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// The iteration that it shows.
-    pub(super) iteration: usize,
-    pub(super) jpeg: Bytes,
+    pub(crate) iteration: usize,
+    pub(crate) jpeg: Bytes,
 }
 
 /// What is asked of a job that is being painted, until the worker has done it. They are independent of each other.
 #[derive(Debug, Default)]
-pub(super) struct Requests {
+pub(crate) struct Requests {
     /// Hold before the next iteration.
-    pub(super) pause: bool,
+    pub(crate) pause: bool,
     /// Keep the picture so far, and be done.
-    pub(super) stop: bool,
+    pub(crate) stop: bool,
     /// Go on from the picture so far with other settings.
-    pub(super) change: Option<Settings>,
+    pub(crate) change: Option<Settings>,
 }
 
 impl Point {
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         json!({
             "iteration": self.iteration,
             "iterations": self.iterations,
@@ -128,26 +127,26 @@ impl Job {
     }
 
     /// For the event streams.
-    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
     /// Notifies the event streams.
-    pub(super) fn tell(&self) {
+    pub(crate) fn tell(&self) {
         self.changed.send_replace(());
     }
 
     /// Shows a picture on the way, after so many iterations.
-    pub(super) fn show(&mut self, iteration: usize, jpeg: Bytes) {
+    pub(crate) fn show(&mut self, iteration: usize, jpeg: Bytes) {
         let number = self.frame.as_ref().map_or(0, |frame| frame.number) + 1;
         self.frame = Some(Frame { number, iteration, jpeg });
         self.tell();
     }
 
     /// The job as the interface shows it.
-    pub(super) fn to_json(&self, queue: &Queue) -> Value {
+    pub(crate) fn to_json(&self, queue: &Queue) -> Value {
         let Record { id, state, content, styles, settings, created, seconds, size, error, changed, .. } = &self.record;
-        let command = self.record.words(&queue.root).map(|words| {
+        let command = self.record.words(&queue.root, &*queue.painter).map(|words| {
             impasto::picture::Provenance::new(std::iter::once("transfer".to_owned()).chain(words)).as_command()
         });
         json!({
@@ -178,7 +177,7 @@ impl Queue {
     ///
     /// # Errors
     /// If the folder cannot be read.
-    pub(super) fn open(root: PathBuf) -> io::Result<Self> {
+    pub(crate) fn open(root: PathBuf, painter: Arc<dyn Painter>) -> io::Result<Self> {
         sweep(&root);
         let (records, mut unreadable) = Record::load_all(&root)?;
         let (trash, unreadable_trash) = trash::load(&root)?;
@@ -186,31 +185,30 @@ impl Queue {
         let jobs = |records: Vec<Record>| records.into_iter().map(|record| (record.id, Job::new(record))).collect();
         let last_id = trash::last_number(&root)?;
         let jobs = Mutex::new(Jobs { by_id: jobs(records), trash: jobs(trash), last_id, ending: false });
-        let (networks, speed) = (Networks::default(), Mutex::new(None));
         let session = format!("{:x}", rand::rng().random::<u32>());
-        let (files, training, votes) = (Mutex::new(()), Training::default(), Votes::default());
-        Ok(Self { root, jobs, files, news: Condvar::new(), networks, speed, session, unreadable, training, votes })
+        let (speed, files, training, votes) = (Mutex::new(None), Mutex::new(()), Training::default(), Votes::default());
+        Ok(Self { root, jobs, files, news: Condvar::new(), painter, speed, session, unreadable, training, votes })
     }
 
     /// The jobs. The server's thread waits for this lock: hold it for moments, and do no file work meanwhile.
-    pub(super) fn jobs(&self) -> MutexGuard<'_, Jobs> {
+    pub(crate) fn jobs(&self) -> MutexGuard<'_, Jobs> {
         // Nobody leaves them half changed.
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The right to write and move files of jobs, and to change what is kept of them. It is taken before [`Queue::jobs`], and
     /// never on the server's thread.
-    pub(super) fn files(&self) -> MutexGuard<'_, ()> {
+    pub(crate) fn files(&self) -> MutexGuard<'_, ()> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes the worker.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.news.notify_all();
     }
 
     /// Lets go of the jobs until somebody wakes the worker.
-    pub(super) fn wait<'a>(&self, jobs: MutexGuard<'a, Jobs>) -> MutexGuard<'a, Jobs> {
+    pub(crate) fn wait<'a>(&self, jobs: MutexGuard<'a, Jobs>) -> MutexGuard<'a, Jobs> {
         self.news.wait(jobs).unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -219,7 +217,7 @@ impl Queue {
     ///
     /// # Errors
     /// Those of writing the record.
-    pub(super) fn save(
+    pub(crate) fn save(
         &self,
         _files: &MutexGuard<'_, ()>,
         id: u64,
@@ -240,7 +238,7 @@ impl Queue {
     }
 
     /// The worker changes what is kept of a job. The work goes on if it cannot be written.
-    pub(super) fn set(&self, id: u64, change: impl Fn(&mut Record)) {
+    pub(crate) fn set(&self, id: u64, change: impl Fn(&mut Record)) {
         self.set_with(&self.files(), id, change);
     }
 
@@ -251,7 +249,7 @@ impl Queue {
     }
 
     /// A job is paused, if that is still asked.
-    pub(super) fn set_paused(&self, id: u64) {
+    pub(crate) fn set_paused(&self, id: u64) {
         let files = self.files();
         if self.jobs().get(id).is_some_and(|job| job.requests.pause) {
             self.set_with(&files, id, |record| record.state = State::Paused);
@@ -262,7 +260,7 @@ impl Queue {
     }
 
     /// Ends a job, unless it continues with other settings, which are then returned.
-    pub(super) fn finish(&self, id: u64, end: impl Fn(&mut Record)) -> Option<Settings> {
+    pub(crate) fn finish(&self, id: u64, end: impl Fn(&mut Record)) -> Option<Settings> {
         let files = self.files();
         {
             let mut jobs = self.jobs();
@@ -280,7 +278,7 @@ impl Queue {
     }
 
     /// The job that the worker paints next: it is running from now on. `None` when the program ends.
-    pub(super) fn next(&self) -> Option<u64> {
+    pub(crate) fn next(&self) -> Option<u64> {
         loop {
             let id = {
                 let mut jobs = self.jobs();
@@ -309,7 +307,7 @@ impl Queue {
     }
 
     /// Notes how fast the machine is, if that is known.
-    pub(super) fn learn(&self, speed: Option<Speed>) {
+    pub(crate) fn learn(&self, speed: Option<Speed>) {
         // A measurement under way need not be waited for.
         if let Ok(mut known) = self.speed.try_lock() {
             *known = speed.or(*known);
@@ -320,7 +318,7 @@ impl Queue {
     ///
     /// # Errors
     /// Those of making it.
-    pub(super) fn coming_folder(&self) -> io::Result<TempDir> {
+    pub(crate) fn coming_folder(&self) -> io::Result<TempDir> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(COMING);
         #[cfg(unix)]
@@ -336,7 +334,7 @@ impl Queue {
     ///
     /// # Errors
     /// Those of writing its record.
-    pub(super) fn add(&self, mut record: Record, folder: &Path) -> io::Result<u64> {
+    pub(crate) fn add(&self, mut record: Record, folder: &Path) -> io::Result<u64> {
         let _files = self.files();
         let is_free =
             |id: &u64| !Record::folder_of(&self.root, *id).exists() && !trash::folder_of(&self.root, *id).exists();
@@ -356,15 +354,15 @@ impl Queue {
 }
 
 impl Jobs {
-    pub(super) fn get(&self, id: u64) -> Option<&Job> {
+    pub(crate) fn get(&self, id: u64) -> Option<&Job> {
         self.by_id.get(&id)
     }
 
-    pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Job> {
+    pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut Job> {
         self.by_id.get_mut(&id)
     }
 
-    pub(super) fn all(&self) -> impl DoubleEndedIterator<Item = &Job> {
+    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &Job> {
         self.by_id.values()
     }
 

@@ -6,7 +6,7 @@ use axum::routing::get;
 
 use impasto::picture::Format;
 
-use super::answer::{bytes, refusal};
+use crate::answer::{bytes, refusal};
 
 /// Path, kind and text of each file.
 const FILES: [(&str, &str, &str); 22] = [
@@ -36,7 +36,7 @@ const FILES: [(&str, &str, &str); 22] = [
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-pub(super) fn routes() -> Router {
+pub(crate) fn routes() -> Router {
     let mut routes = Router::new();
     for (path, kind, text) in FILES {
         let text = &*Box::leak(with_formats(text).into_boxed_str());
@@ -55,7 +55,7 @@ fn with_formats(page: &str) -> String {
 }
 
 /// What is answered where there is nothing.
-pub(super) fn with_fallbacks(routes: Router) -> Router {
+pub(crate) fn with_fallbacks(routes: Router) -> Router {
     let nothing = || async { refusal(StatusCode::NOT_FOUND, "no such page") };
     let otherwise = || async { refusal(StatusCode::METHOD_NOT_ALLOWED, "this page does not accept this method") };
     routes.fallback(nothing).method_not_allowed_fallback(otherwise)

@@ -20,7 +20,7 @@ const CHUNK: usize = 1 << 18;
 ///
 /// # Errors
 /// Those of reading and writing.
-pub(super) fn pack(pictures: &[(PathBuf, String)]) -> io::Result<File> {
+pub(crate) fn pack(pictures: &[(PathBuf, String)]) -> io::Result<File> {
     let mut zip = ZipWriter::new(tempfile::tempfile()?);
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
     for (path, name) in pictures {
@@ -33,7 +33,7 @@ pub(super) fn pack(pictures: &[(PathBuf, String)]) -> io::Result<File> {
 }
 
 /// Answers with a file piece by piece.
-pub(super) fn send(file: File, length: u64, name: &str) -> Response {
+pub(crate) fn send(file: File, length: u64, name: &str) -> Response {
     let file = tokio::fs::File::from_std(file);
     let pieces = stream::try_unfold(file, |mut file| async move {
         let mut piece = vec![0; CHUNK];

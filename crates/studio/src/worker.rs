@@ -1,33 +1,33 @@
 //! The one thread that paints: job after job, in the order of their numbers.
 
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use impasto::Picture;
 use impasto::files::remove_left_behind;
+use impasto::picture::SaveOptions;
 use impasto::run::Outcome;
 
-use super::job_watcher::{Break, JobWatcher};
-use super::keep::Keeper;
-use super::queue::Queue;
-use super::record::{self, State};
 use crate::error::Error;
-use crate::job::JobCommand;
-use crate::print::note;
-use crate::record::Record;
-use crate::settings::{self, Settings};
+use crate::job_watcher::{Break, JobWatcher};
+use crate::keep::Keeper;
+use crate::note::note;
+use crate::painter::{Painting, Settings, Start};
+use crate::queue::Queue;
+use crate::record::{Record, State};
 
 /// Paints until the program ends.
-pub(super) fn work(queue: &Queue) {
+pub(crate) fn work(queue: &Queue) {
     load_meanwhile(queue);
     while let Some(id) = queue.next() {
         if let Err(error) = without_panics(|| paint(queue, id)) {
-            let why = error.into_message();
+            let why = error.to_string();
             queue.set(id, |record| (record.state, record.error) = (State::Failed, Some(why.clone())));
         }
         if queue.jobs().get(id).is_some_and(|job| job.record.state.is_over()) {
-            Keeper::new(&record::Record::folder_of(&queue.root, id)).forget();
+            Keeper::new(&Record::folder_of(&queue.root, id)).forget();
         }
     }
 }
@@ -35,15 +35,14 @@ pub(super) fn work(queue: &Queue) {
 /// Loads the network that jobs have where their settings name no other, before there is one. What is wrong with it, the first
 /// job will say.
 fn load_meanwhile(queue: &Queue) {
-    let words = ["content.png", "style.png", "-o", "picture.png"];
-    let _ = without_panics(|| settings::parse(words)?.load(&queue.networks));
+    let _ = without_panics(|| queue.painter.load());
 }
 
 /// A panic is a job's failure, and no other job's.
-pub(super) fn without_panics<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub(crate) fn without_panics<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let why = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
-        Err(Error::Failure(format!("an internal error ended the job: {}", why.unwrap_or("unknown"))))
+        Err(Error::Other(format!("an internal error ended the job: {}", why.unwrap_or("unknown"))))
     })
 }
 
@@ -77,7 +76,7 @@ fn paint(queue: &Queue, id: u64) -> Result<(), Error> {
         let (settings, picture, side) = match paint_segment(queue, id, beginning)? {
             Segment::Painted { picture, side, state } => {
                 let size = [picture.width(), picture.height()];
-                let end = |record: &mut record::Record| (record.state, record.size) = (state, Some(size));
+                let end = |record: &mut Record| (record.state, record.size) = (state, Some(size));
                 match queue.finish(id, end) {
                     Some(settings) => (settings, picture, side),
                     None => return Ok(()),
@@ -99,56 +98,44 @@ fn paint(queue: &Queue, id: u64) -> Result<(), Error> {
 fn paint_segment(queue: &Queue, id: u64, beginning: Beginning) -> Result<Segment, Error> {
     let begin = Instant::now();
     let Some(record) = queue.jobs().get(id).map(|job| job.record.clone()) else { return Ok(Segment::Left) };
-    let words = record.words(&queue.root)?;
-    let transfer = settings::parse(&words)?;
+    let words = record.words(&queue.root, &*queue.painter)?;
     let mut settings = record.settings.clone();
     if record.changed {
         settings.insert("changed-while-painted".into(), true.into());
     }
-    let inputs = transfer.inputs()?;
-    let weights = transfer.common().network.find(true)?.source;
-    let mut made = Record::of_transfer(words, settings, &inputs, &weights)?;
-    let mut options = transfer.common().run.save_options();
-    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-    options.check(transfer.common().output(), [1, 1], &inputs)?;
+    let output = record.folder(&queue.root).join(&record.picture);
     // What a program that was killed has left half written.
-    let _ = remove_left_behind(transfer.common().output());
-    if let Some(picture) = transfer.recoloured()? {
-        options.provenance = Some(made.provenance()?);
-        picture.save_with(transfer.common().output(), &options)?;
-        let side = picture.width().max(picture.height());
-        return Ok(Segment::Painted { picture, side, state: State::Done });
-    }
-    let mut ready = transfer.ready(&queue.networks)?;
-    let made = made.provenance()?;
-    options.provenance = Some(made.clone());
+    let _ = remove_left_behind(&output);
+    let prepared = queue.painter.prepare(words, settings)?;
+    let (made, saving) = (prepared.made, prepared.saving);
+    let paint = match prepared.painting {
+        Painting::Ready(paint) => paint,
+        Painting::Finished(picture) => {
+            save(&picture, &output, &saving)?;
+            let side = picture.width().max(picture.height());
+            return Ok(Segment::Painted { picture, side, state: State::Done });
+        }
+    };
     let keeper = Keeper::new(&record.folder(&queue.root));
-    let (is_change, mut found, mut from) = (matches!(beginning, Beginning::From(..)), None, 0);
+    let (is_change, mut found, mut start) = (matches!(beginning, Beginning::From(..)), None, Start::default());
     match beginning {
         Beginning::Restart => {}
         Beginning::Kept => {
             found = keeper.find(&made);
-            from = found.as_ref().map_or(0, |found| found.from);
-            if from > 0 {
-                ready.go_on(None, from)?;
-            }
+            start.side = found.as_ref().map_or(0, |found| found.from);
         }
-        Beginning::From(picture, side) => {
-            from = side;
-            ready.go_on(Some(picture), from)?;
-        }
+        Beginning::From(picture, side) => start = Start { picture: Some(picture), side },
     }
-    let in_threads = || -> Result<Option<(Outcome, JobWatcher<'_>, Picture)>, Error> {
-        let mut run = ready.run()?;
-        transfer.common().run.finish().apply(&mut run);
-        let mut watcher = JobWatcher::new(queue, id, made, keeper, from, begin);
-        match found {
+    let mut watcher = JobWatcher::new(queue, id, made, keeper, start.side, begin);
+    let mut painted = None;
+    paint.run(start, &mut |mut run| {
+        match found.take() {
             Some(found) => {
                 let (iterations, scale) = (found.iterations, found.state.scale);
                 if let Err(why) = run.restore(found.state) {
                     note(format_args!("job {id} starts again: {why}"));
                     watcher.forget();
-                    return Ok(None);
+                    return Ok(());
                 }
                 watcher.go_on_after(iterations, run.scales()[scale].side);
             }
@@ -156,28 +143,36 @@ fn paint_segment(queue: &Queue, id: u64, beginning: Beginning) -> Result<Segment
             None if is_change => watcher.keep(&run),
             None => watcher.go_on_after(0, 0),
         }
-        let ended = if watcher.begin(&run).is_continue() { run.finish(&mut watcher)? } else { Outcome::Stopped };
-        Ok(Some((ended, watcher, run.finished())))
-    };
-    let Some((ended, watcher, picture)) = transfer.common().network.in_threads(in_threads)?? else {
-        return Ok(Segment::Misfit);
-    };
+        let go = watcher.begin(&run).is_continue();
+        let ended = if go { run.finish(&mut watcher).map_err(other)? } else { Outcome::Stopped };
+        painted = Some((ended, run.finished()));
+        Ok(())
+    })?;
+    let Some((ended, picture)) = painted else { return Ok(Segment::Misfit) };
     let side = watcher.side();
     match watcher.into_break() {
         Some(Break::Gone | Break::Ending) => return Ok(Segment::Left),
         Some(Break::Change(settings, side)) => return Ok(Segment::Changed(settings, picture, side)),
         Some(Break::Stop) | None => {}
     }
-    picture.save_with(transfer.common().output(), &options)?;
+    save(&picture, &output, &saving)?;
     match ended {
         Outcome::Complete | Outcome::Converged | Outcome::Settled => {
             Ok(Segment::Painted { picture, side, state: State::Done })
         }
         Outcome::Stopped => Ok(Segment::Painted { picture, side, state: State::Stopped }),
-        Outcome::NotFinite => Err(Error::Failure(
+        Outcome::NotFinite => Err(Error::Other(
             "the loss or its gradient became infinite or NaN; a smaller lr or smaller weights help".into(),
         )),
     }
+}
+
+fn save(picture: &Picture, output: &Path, saving: &SaveOptions) -> Result<(), Error> {
+    picture.save_with(output, saving).map_err(other)
+}
+
+fn other(why: impl Display) -> Error {
+    Error::Other(why.to_string())
 }
 
 #[cfg(test)]
@@ -186,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_the_jobs_failure() {
-        let Err(Error::Failure(words)) = without_panics::<()>(|| panic!("index {}", 3)) else { panic!("no failure") };
+        let Err(Error::Other(words)) = without_panics::<()>(|| panic!("index {}", 3)) else { panic!("no failure") };
         assert!(words.ends_with("ended the job: index 3"), "{words}");
         assert!(matches!(without_panics(|| Ok(3)), Ok(3)));
     }

@@ -10,17 +10,17 @@ use impasto::Picture;
 use impasto::picture::{Format, SaveOptions};
 use impasto_drawing::demo;
 
-use super::answer::{disk, failure};
-use super::names;
-use super::queue::Queue;
-use super::upload::{bad, copy, preview_of, save_preview};
+use crate::answer::{disk, failure};
+use crate::names;
+use crate::queue::Queue;
+use crate::upload::{bad, copy, preview_of, save_preview};
 
 /// The sides of the demo's pictures, in pixels.
 const DEMO: usize = 384;
 
 /// A picture that the studio has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(crate) enum Kept {
     /// `jobs/3/content`.
     Content(u64),
     /// `jobs/3/styles/1`: numbered from 1.
@@ -31,7 +31,7 @@ pub(super) enum Kept {
 
 /// The demo's pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Demo {
+pub(crate) enum Demo {
     Content,
     Style,
 }
@@ -70,7 +70,7 @@ impl fmt::Display for Kept {
 
 impl Kept {
     /// The folder and the name of a job's picture; `None` for the demo's.
-    pub(super) fn place(self, queue: &Queue) -> Result<Option<(PathBuf, String)>, Response> {
+    pub(crate) fn place(self, queue: &Queue) -> Result<Option<(PathBuf, String)>, Response> {
         let (Self::Content(id) | Self::Style(id, _)) = self else { return Ok(None) };
         let jobs = queue.jobs();
         let record = &jobs.get(id).ok_or_else(|| bad(&format!("there is no picture {self}")))?.record;
@@ -83,7 +83,7 @@ impl Kept {
     }
 
     /// Copies the picture and its preview into a folder, and answers with its name there. Blocks.
-    pub(super) fn copy_to(self, queue: &Queue, folder: &Path) -> Result<String, Response> {
+    pub(crate) fn copy_to(self, queue: &Queue, folder: &Path) -> Result<String, Response> {
         let cannot = |why: std::io::Error| disk(&format!("{self} cannot be copied"), &why);
         if let Some((from, name)) = self.place(queue)? {
             return copy(&from, &name, folder).map_err(cannot);
@@ -96,7 +96,7 @@ impl Kept {
     }
 
     /// Width and height of the demo's pictures.
-    pub(super) fn demo_size(self) -> [usize; 2] {
+    pub(crate) fn demo_size(self) -> [usize; 2] {
         match self {
             Self::Demo(Demo::Content) => [DEMO, DEMO * 3 / 4],
             _ => [DEMO, DEMO],
@@ -122,7 +122,7 @@ impl Demo {
     }
 
     /// The picture as a PNG file.
-    pub(super) fn png(self) -> &'static [u8] {
+    pub(crate) fn png(self) -> &'static [u8] {
         static ENCODED: [OnceLock<Vec<u8>>; 2] = [OnceLock::new(), OnceLock::new()];
         ENCODED[self as usize].get_or_init(|| {
             let encoded = self.picture().encoded(Format::Png, &SaveOptions::default());

@@ -10,13 +10,13 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
-use super::answer::refusal;
+use crate::answer::refusal;
 
 /// What is asked of everybody.
 #[derive(Clone)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     /// Where others than this machine can connect, they must know this.
-    pub(super) token: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 /// The cookie that a browser has the token in.
@@ -36,7 +36,7 @@ const HEADERS: [(&str, &str); 5] = [
 ];
 
 /// Lets a request through, or says why not.
-pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub(crate) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let mut response = match guard.judge(&request) {
         Ok(()) => next.run(request).await,
         Err(response) => response,

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Component, Path};
 
-use super::record;
+use crate::record;
 
 /// The most bytes of a stem. File systems hold names of 255 bytes, and what is made from a name is longer: the picture has two
 /// stems in its name, the preview and the file beside a place some twenty bytes more.
@@ -14,7 +14,7 @@ const LONGEST_STEM: usize = 80;
 const LONGEST_END: usize = 8;
 
 /// A file's name from what was sent: letters, digits and `-_.` within it, other characters as `_`, the stem of at most 80 bytes.
-pub(super) fn safe_name(name: &str) -> String {
+pub(crate) fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = last.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
     let plain = plain.trim_start_matches(['.', '-']);
@@ -47,14 +47,14 @@ fn is_device(name: &str) -> bool {
 }
 
 /// Whether a name is that of a file in a folder, and leads nowhere else.
-pub(super) fn is_plain(name: &str) -> bool {
+pub(crate) fn is_plain(name: &str) -> bool {
     let mut components = Path::new(name).components();
     matches!((components.next(), components.next()), (Some(Component::Normal(_)), None))
         && !name.contains(['/', '\\', ':', '\0'])
 }
 
 /// The name of the picture of a content and a style, which none of the job's files has.
-pub(super) fn of_picture(folder: &Path, content: &str, style: &str) -> String {
+pub(crate) fn of_picture(folder: &Path, content: &str, style: &str) -> String {
     let stem = |name| Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let (stem, end) = (format!("{}-{}", stem(content), stem(style)), ".png");
     let mut names = candidates(&stem, end);
@@ -63,7 +63,7 @@ pub(super) fn of_picture(folder: &Path, content: &str, style: &str) -> String {
 }
 
 /// A file that was not there, under the name wanted or one like it.
-pub(super) fn create_free(folder: &Path, wanted: &str) -> io::Result<(String, File)> {
+pub(crate) fn create_free(folder: &Path, wanted: &str) -> io::Result<(String, File)> {
     let (stem, end) = wanted.rsplit_once('.').map_or((wanted, String::new()), |(stem, end)| (stem, format!(".{end}")));
     for name in candidates(stem, &end) {
         match File::create_new(folder.join(&name)) {

@@ -15,7 +15,11 @@ const LEAST_STYLE = 16;
 const KNOBS = ["size", "style-size", "strength", "colors", "blend"];
 const CHOICES = ["style", "content", "match", "only"];
 
-const isPicture = (file) => file.type.startsWith("image/") || /\.(hei[cf]|hif|tiff?|bmp|dib|jfif|jpe|pjpeg)$/i.test(file.name);
+// Browsers do not know the types of all pictures that are read; the server lists their extensions in the choosers of files.
+const isPicture = (file) => {
+  const extensions = $("content").accept.split(",").filter((kind) => kind.startsWith("."));
+  return file.type.startsWith("image/") || extensions.some((end) => file.name.toLowerCase().endsWith(end));
+};
 
 export class Form {
   constructor(changed) {

@@ -17,22 +17,22 @@ use axum::routing::{get, post, put};
 use impasto::picture::Provenance;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, blocking, bytes, disk, json_answer, refusal, unprocessable};
-use super::kept::Demo;
-use super::queue::{Queue, Requests};
-use super::record::{Record, State as JobState};
-use super::upload::{self, Coming, MOST_BYTES, MOST_BYTES_IN_ALL, MOST_TEXT, Upload, bad};
-use super::votes::Better;
-use super::{bundle, events, forecast, names, options, trash, votes, worker};
-use crate::settings::Settings;
+use crate::answer::{Answer, blocking, bytes, disk, json_answer, refusal, unprocessable};
+use crate::kept::Demo;
+use crate::painter::Settings;
+use crate::queue::{Queue, Requests};
+use crate::record::{Record, State as JobState};
+use crate::upload::{self, Coming, MOST_BYTES, MOST_BYTES_IN_ALL, MOST_TEXT, Upload, bad};
+use crate::votes::Better;
+use crate::{bundle, events, forecast, names, trash, votes, worker};
 
 type Shared = State<Arc<Queue>>;
 
 /// All of it.
-pub(super) fn routes(queue: Arc<Queue>) -> Router {
+pub(crate) fn routes(queue: Arc<Queue>) -> Router {
     Router::new()
         .route("/api/openapi.json", get(|| async { bytes("application/json", include_str!("openapi.json")) }))
-        .route("/api/options", get(|| async { json_answer(StatusCode::OK, &json!({"options": options::described()})) }))
+        .route("/api/options", get(options))
         .route("/api/provenance", post(provenance).layer(DefaultBodyLimit::max(MOST_BYTES)))
         .route("/api/forecast", post(foresee).layer(DefaultBodyLimit::max(MOST_TEXT)))
         .route("/api/jobs", get(list).post(create))
@@ -64,6 +64,10 @@ fn no_job() -> Response {
 
 fn number(id: &str) -> Result<u64, Response> {
     id.parse().map_err(|_| no_job())
+}
+
+async fn options(State(queue): Shared) -> Response {
+    json_answer(StatusCode::OK, &json!({"options": queue.painter.options()}))
 }
 
 async fn list(State(queue): Shared) -> Response {
@@ -157,7 +161,7 @@ fn described(queue: &Queue, folder: &FilePath, mut upload: Upload) -> Result<Rec
         styles,
         content_mask,
         style_masks,
-        settings: options::checked(&upload.settings).map_err(unprocessable)?,
+        settings: queue.painter.checked(&upload.settings).map_err(unprocessable)?,
         created: trash::now(),
         seconds: 0.0,
         size: None,
@@ -180,8 +184,8 @@ fn described(queue: &Queue, folder: &FilePath, mut upload: Upload) -> Result<Rec
 
 /// Refuses a job that the command would refuse.
 fn check(record: &Record, queue: &Queue) -> Result<(), Response> {
-    let words = record.words(&queue.root).map_err(unprocessable)?;
-    crate::settings::parse(&words).and_then(|transfer| transfer.check()).map_err(unprocessable)
+    let words = record.words(&queue.root, &*queue.painter).map_err(unprocessable)?;
+    queue.painter.check(&words).map_err(unprocessable)
 }
 
 /// What a request does with a job.
@@ -202,7 +206,7 @@ async fn change(State(queue): Shared, Path(id): Path<String>, body: Result<Bytes
     with_job(queue, &id, move |record, pending| {
         let mut settings = pending.unwrap_or_else(|| record.settings.clone());
         settings.extend(given);
-        let settings = options::checked(&settings).map_err(unprocessable)?;
+        let settings = owner.painter.checked(&settings).map_err(unprocessable)?;
         let state = record.state;
         check(&Record { settings: settings.clone(), ..record }, &owner)?;
         match state {
@@ -404,7 +408,7 @@ async fn weights(State(queue): Shared) -> Answer {
 }
 
 async fn fetch_weights(State(queue): Shared) -> Answer {
-    queue.training.begin();
+    queue.training.begin(Arc::clone(&queue.painter));
     let training = queue.training.clone();
     Ok(json_answer(StatusCode::ACCEPTED, &blocking(move || training.to_json()).await?))
 }
@@ -492,7 +496,7 @@ async fn foresee(State(queue): Shared, body: Result<Bytes, BytesRejection>) -> A
 }
 
 /// How a picture was made, and which of its settings a job may have.
-async fn provenance(fields: Result<Multipart, MultipartRejection>) -> Answer {
+async fn provenance(State(queue): Shared, fields: Result<Multipart, MultipartRejection>) -> Answer {
     let mut fields = fields.map_err(|why| refusal(why.status(), why.body_text()))?;
     let Ok(Some(field)) = fields.next_field().await else { return Err(bad("`picture` is missing")) };
     let sent = field.bytes().await.map_err(|why| refusal(why.status(), why.body_text()))?;
@@ -514,7 +518,7 @@ async fn provenance(fields: Result<Multipart, MultipartRejection>) -> Answer {
         let why = format!("the picture was made by `impasto {kind}`, whose settings a job cannot have");
         return Err(refusal(StatusCode::UNPROCESSABLE_ENTITY, why));
     }
-    let settings = options::of_picture(words).map_err(unprocessable)?;
+    let settings = queue.painter.settings_of(words).map_err(unprocessable)?;
     Ok(json_answer(
         StatusCode::OK,
         &json!({"settings": settings, "command": made.as_command(), "version": made.version}),

@@ -14,9 +14,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::queue::Queue;
-use super::record::{Record, State};
-use super::trash::now;
+use crate::queue::Queue;
+use crate::record::{Record, State};
+use crate::trash::now;
 
 /// The file of answers, in the studio's folder.
 const FILE: &str = "votes.csv";
@@ -31,7 +31,7 @@ const COLUMNS: [&str; 9] =
 /// An answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Better {
+pub(crate) enum Better {
     Left,
     Right,
     Neither,
@@ -49,7 +49,7 @@ impl Better {
 
 /// The questions that were asked and not answered, and what is known of pictures.
 #[derive(Default)]
-pub(super) struct Votes {
+pub(crate) struct Votes {
     inner: Mutex<Inner>,
 }
 
@@ -74,7 +74,7 @@ impl Votes {
     ///
     /// # Errors
     /// If pictures cannot be read.
-    pub(super) fn ask(&self, queue: &Queue) -> io::Result<Option<Value>> {
+    pub(crate) fn ask(&self, queue: &Queue) -> io::Result<Option<Value>> {
         let records: Vec<Record> = {
             let jobs = queue.jobs();
             let done = jobs.all().filter(|job| job.record.state == State::Done && job.record.size.is_some());
@@ -112,7 +112,7 @@ impl Votes {
     }
 
     /// The jobs of an open question, left and right.
-    pub(super) fn jobs_of(&self, question: &str) -> Option<[u64; 2]> {
+    pub(crate) fn jobs_of(&self, question: &str) -> Option<[u64; 2]> {
         self.inner().open.values().find(|(name, _)| name == question).map(|(_, pair)| *pair)
     }
 
@@ -120,7 +120,7 @@ impl Votes {
     ///
     /// # Errors
     /// Those of writing; the question then stays open.
-    pub(super) fn answer(&self, queue: &Queue, question: &str, better: Better) -> io::Result<bool> {
+    pub(crate) fn answer(&self, queue: &Queue, question: &str, better: Better) -> io::Result<bool> {
         let Some(pair) = self.jobs_of(question) else { return Ok(false) };
         let records = {
             let jobs = queue.jobs();
@@ -184,7 +184,7 @@ fn settings(record: &Record) -> String {
 }
 
 /// A picture as a PNG that does not say how it was made. Blocks.
-pub(super) fn without_metadata(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn without_metadata(path: &Path) -> io::Result<Vec<u8>> {
     let picture = Picture::open(path).map_err(|why| io::Error::other(why.to_string()))?;
     picture.encoded(Format::Png, &SaveOptions::default())
 }

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use impasto::picture::{Format, Provenance, SaveOptions};
 use impasto::run::{Progress, Run, Stop, Watcher};
 
-use super::keep::Keeper;
-use super::queue::{Point, Queue};
-use super::record::State;
-use crate::print::note;
-use crate::settings::Settings;
+use crate::keep::Keeper;
+use crate::note::note;
+use crate::painter::Settings;
+use crate::queue::{Point, Queue};
+use crate::record::State;
 
 /// The least time between intermediate pictures.
 const BETWEEN_FRAMES: Duration = Duration::from_millis(500);
@@ -20,7 +20,7 @@ const BETWEEN_FRAMES: Duration = Duration::from_millis(500);
 const TELLING: (f64, f64) = (0.05, 1.0);
 
 /// Why a run was stopped before its end.
-pub(super) enum Break {
+pub(crate) enum Break {
     /// The job was taken away.
     Gone,
     /// The program ends.
@@ -32,7 +32,7 @@ pub(super) enum Break {
 }
 
 /// Watches a job while it is painted with the same settings.
-pub(super) struct JobWatcher<'a> {
+pub(crate) struct JobWatcher<'a> {
     queue: &'a Queue,
     id: u64,
     made: Provenance,
@@ -53,7 +53,7 @@ pub(super) struct JobWatcher<'a> {
 
 impl<'a> JobWatcher<'a> {
     /// Of a job whose picture is `made` so, in sizes `from` a longer side on, for which work began at `begin`.
-    pub(super) fn new(
+    pub(crate) fn new(
         queue: &'a Queue,
         id: u64,
         made: Provenance,
@@ -68,7 +68,7 @@ impl<'a> JobWatcher<'a> {
 
     /// The job begins, or goes on after so many iterations, at a size: what it was said to have done beyond them, it does
     /// again.
-    pub(super) fn go_on_after(&mut self, iterations: usize, side: usize) {
+    pub(crate) fn go_on_after(&mut self, iterations: usize, side: usize) {
         self.scale = side;
         if let Some(job) = self.queue.jobs().get_mut(self.id) {
             job.record.losses.truncate(iterations);
@@ -82,7 +82,7 @@ impl<'a> JobWatcher<'a> {
 
     /// Before the first iteration: shows what there is, and handles requests. A job without a picture starts first, unless
     /// it is paused.
-    pub(super) fn begin(&mut self, run: &Run<'_>) -> ControlFlow<Stop> {
+    pub(crate) fn begin(&mut self, run: &Run<'_>) -> ControlFlow<Stop> {
         let is_something = run.iterations() > 0 || self.from > 0;
         if is_something && let Some(jpeg) = jpeg(run) {
             let mut jobs = self.queue.jobs();
@@ -95,17 +95,17 @@ impl<'a> JobWatcher<'a> {
     }
 
     /// Why the run was stopped, if it was.
-    pub(super) fn into_break(self) -> Option<Break> {
+    pub(crate) fn into_break(self) -> Option<Break> {
         self.why
     }
 
     /// The longer side of the size that was painted last.
-    pub(super) fn side(&self) -> usize {
+    pub(crate) fn side(&self) -> usize {
         self.scale
     }
 
     /// Writes the checkpoint.
-    pub(super) fn keep(&mut self, run: &Run<'_>) {
+    pub(crate) fn keep(&mut self, run: &Run<'_>) {
         // Before it: what is said to have been done beyond the checkpoint is left out later, what is missing would be missed.
         self.queue.set(self.id, |_| {});
         let iterations = match self.queue.jobs().get(self.id) {
@@ -121,7 +121,7 @@ impl<'a> JobWatcher<'a> {
     }
 
     /// The checkpoint is of no use.
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.keeper.forget();
     }
 

@@ -10,8 +10,8 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::queue::{Point, Queue};
-use super::record::State;
+use crate::queue::{Point, Queue};
+use crate::record::State;
 
 /// Somebody who looks on.
 struct JobWatcher {
@@ -28,7 +28,7 @@ struct JobWatcher {
 
 /// All that happened to a job since the program started, after the event of that name, and all that will; `None` if there is
 /// the job does not exist.
-pub(super) fn of(queue: &Arc<Queue>, id: u64, after: Option<&str>) -> Option<Response> {
+pub(crate) fn of(queue: &Arc<Queue>, id: u64, after: Option<&str>) -> Option<Response> {
     let changes = queue.jobs().get(id)?.subscribe();
     // Events of another start of the program say nothing of this one's.
     let after = after.and_then(|name| name.strip_prefix(queue.session.as_str())?.strip_prefix('-')?.parse().ok());

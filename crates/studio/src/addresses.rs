@@ -6,7 +6,7 @@ use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
 /// The address that this machine opens, where the server listens at `address`.
-pub(super) fn here(address: SocketAddr) -> SocketAddr {
+pub(crate) fn here(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
         IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
@@ -16,7 +16,7 @@ pub(super) fn here(address: SocketAddr) -> SocketAddr {
 
 /// The addresses that other machines open, the likeliest first, where the server listens at `address`. Empty if this machine is
 /// in no network.
-pub(super) fn elsewhere(address: SocketAddr) -> Vec<SocketAddr> {
+pub(crate) fn elsewhere(address: SocketAddr) -> Vec<SocketAddr> {
     let listening = address.ip();
     if !listening.is_unspecified() {
         return if listening.is_loopback() { Vec::new() } else { vec![address] };
@@ -50,7 +50,7 @@ fn route() -> Option<IpAddr> {
 }
 
 /// A text as a QR code of block characters, dark on light; `None` if it is too long for one.
-pub(super) fn qr_code(text: &str) -> Option<String> {
+pub(crate) fn qr_code(text: &str) -> Option<String> {
     let code = QrCode::new(text).ok()?;
     // Terminals are mostly dark, so the blocks are the light modules.
     Some(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())

@@ -1,14 +1,13 @@
 //! Trained weights: whether there are any, and fetching them.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use impasto::vgg::{FoundWeights, Precision};
+use impasto::vgg::FoundWeights;
 use serde_json::{Value, json};
 
-use crate::interrupt;
-use crate::weights::fetch::{FetchError, Published, fetch};
+use crate::error::Error;
+use crate::painter::Painter;
 
 /// The state of fetching.
 #[derive(Clone, Default)]
@@ -26,7 +25,7 @@ enum State {
 
 /// Fetches trained weights, once at a time.
 #[derive(Clone, Default)]
-pub(super) struct Training(Arc<Mutex<State>>);
+pub(crate) struct Training(Arc<Mutex<State>>);
 
 impl Training {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -34,7 +33,7 @@ impl Training {
     }
 
     /// Whether there are trained weights, and the state of fetching them. Blocks.
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let found = FoundWeights::find(None);
         let problem = found.as_ref().err().map(ToString::to_string);
         let (state, source, bytes, total, error) = match self.state().clone() {
@@ -53,7 +52,7 @@ impl Training {
     }
 
     /// Begins to fetch on a thread of its own, unless that is under way.
-    pub(super) fn begin(&self) {
+    pub(crate) fn begin(&self, painter: Arc<dyn Painter>) {
         {
             let mut state = self.state();
             if matches!(*state, State::Fetching { .. }) {
@@ -63,27 +62,15 @@ impl Training {
         }
         let training = self.clone();
         std::thread::spawn(move || {
-            let outcome = training.fetch();
-            *training.state() = outcome.map_or_else(State::Failed, |()| State::Idle);
+            let outcome = training.fetch(&*painter);
+            *training.state() = outcome.map_or_else(|why| State::Failed(why.to_string()), |()| State::Idle);
         });
     }
 
-    fn fetch(&self) -> Result<(), String> {
-        let path = FoundWeights::in_cache_folder().ok_or("this system has no cache folder to keep weights in")?;
-        let interrupted = interrupt::watch();
-        let fetched = fetch(Published::Vgg, &[], &mut |fetching| {
-            let (source, bytes, total) = (fetching.source.to_owned(), fetching.bytes, fetching.total);
-            *self.state() = State::Fetching { source, bytes, total };
-            if interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        let fetched = fetched.map_err(|why| match why {
-            FetchError::Interrupted => "the studio was ended".to_owned(),
-            why => why.to_string(),
-        })?;
-        let cannot = |why: std::io::Error| format!("the weights cannot be written to {}: {why}", path.display());
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(cannot)?;
-        }
-        fetched.weights.save(&path, Precision::Half).map_err(cannot)
+    fn fetch(&self, painter: &dyn Painter) -> Result<(), Error> {
+        painter.fetch_weights(&mut |source, bytes, total| {
+            *self.state() = State::Fetching { source: source.to_owned(), bytes, total };
+            ControlFlow::Continue(())
+        })
     }
 }

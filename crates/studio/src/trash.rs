@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::queue::{GOING, Queue};
-use super::record::{Record, number_of};
+use crate::queue::{GOING, Queue};
+use crate::record::{Record, number_of};
 
 /// The name of the folder.
 const FOLDER: &str = "trash";
@@ -14,12 +14,12 @@ const FOLDER: &str = "trash";
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The folder of a deleted job.
-pub(super) fn folder_of(root: &Path, id: u64) -> PathBuf {
+pub(crate) fn folder_of(root: &Path, id: u64) -> PathBuf {
     Record::folder_of(&root.join(FOLDER), id)
 }
 
 /// The deleted jobs, and what is wrong with those that cannot be read.
-pub(super) fn load(root: &Path) -> io::Result<(Vec<Record>, Vec<String>)> {
+pub(crate) fn load(root: &Path) -> io::Result<(Vec<Record>, Vec<String>)> {
     let (mut records, wrong) = match Record::load_all(&root.join(FOLDER)) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => (Vec::new(), Vec::new()),
         loaded => loaded?,
@@ -32,7 +32,7 @@ pub(super) fn load(root: &Path) -> io::Result<(Vec<Record>, Vec<String>)> {
 }
 
 /// The largest number that a job has or had, readable or not; 0 if there was none.
-pub(super) fn last_number(root: &Path) -> io::Result<u64> {
+pub(crate) fn last_number(root: &Path) -> io::Result<u64> {
     let mut last = 0;
     for folder in [root.to_owned(), root.join(FOLDER)] {
         let entries = match folder.read_dir() {
@@ -47,7 +47,7 @@ pub(super) fn last_number(root: &Path) -> io::Result<u64> {
 }
 
 /// Seconds since 1970.
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
@@ -57,7 +57,7 @@ impl Queue {
     ///
     /// # Errors
     /// Those of moving its folder; the job then stays.
-    pub(super) fn remove(&self, id: u64) -> io::Result<bool> {
+    pub(crate) fn remove(&self, id: u64) -> io::Result<bool> {
         let files = self.files();
         if self.jobs().get(id).is_none() {
             return Ok(false);
@@ -92,7 +92,7 @@ impl Queue {
     ///
     /// # Errors
     /// Those of moving its folder.
-    pub(super) fn restore(&self, id: u64) -> io::Result<bool> {
+    pub(crate) fn restore(&self, id: u64) -> io::Result<bool> {
         let files = self.files();
         if !self.jobs().trash.contains_key(&id) {
             return Ok(false);
@@ -118,7 +118,7 @@ impl Queue {
     ///
     /// # Errors
     /// Those of deleting; jobs that were not reached stay.
-    pub(super) fn empty_trash(&self, all: bool) -> io::Result<usize> {
+    pub(crate) fn empty_trash(&self, all: bool) -> io::Result<usize> {
         let _files = self.files();
         let last = now().saturating_sub(KEPT.as_secs());
         let due: Vec<u64> = {
