@@ -99,6 +99,7 @@ impl<'a, P: Copy + Into<Dimensions>> Invert<'a, P> {
         }
         let load = Load {
             matched: None,
+            weighed: false,
             size,
             margin: *jitter,
             examples: vec![size],

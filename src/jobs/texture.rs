@@ -103,6 +103,7 @@ impl<'a, P: Copy + Into<Dimensions>> Texture<'a, P> {
         let network = (*network).clone();
         Ok(Load {
             matched: None,
+            weighed: false,
             size,
             margin: 0,
             examples: vec![example],

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::objective::{Place, Targets, Term, finishing, style_transfer_by};
 use crate::optim::{Method, Optimizer, PyramidAdam};
 use crate::picture::{ColourMap, Dimensions, Picture, coloured_like};
-use crate::recipe::{Preset, Recipe, Scale, Scales, Steps, StyleLoss};
+use crate::recipe::{LayerWeights, Preset, Recipe, Scale, Scales, Steps, StyleLoss};
 use crate::run::{Canvas, Job, Load, Run, Stage, Start, Units, Work};
 use crate::vgg::{Execution, NetworkError, Vgg19};
 
@@ -113,7 +113,7 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
     fn scales(&self, content: Dimensions, styles: &[Dimensions]) -> Result<Vec<Scale>, Error> {
         let side = content.longest();
         let mut scales = self.recipe.scales.schedule(&self.recipe.steps, side)?;
-        if self.recipe.scales == Scales::Auto {
+        if matches!(self.recipe.scales, Scales::Auto | Scales::From(_)) {
             // Narrow pictures start larger, so that the deepest layer has positions.
             let pictures = styles.iter().chain([&content]);
             let narrowest = pictures.map(|picture| picture.height.min(picture.width)).min().unwrap_or(0);
@@ -134,7 +134,8 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
         let scaled =
             |picture: &Dimensions| picture.fitted(longest(picture.longest(), scale.side, content.longest())).size();
         // What is seen by regions is made of whole maps, as moments are.
-        let whole = masks.is_some() || content.opacity || recipe.style_loss != StyleLoss::Gram;
+        let moments = matches!(recipe.style_loss, StyleLoss::Moments | StyleLoss::Wasserstein);
+        let whole = masks.is_some() || content.opacity || moments;
         let style_place = if whole { Place::Moments } else { Place::Gram };
         let size = scaled(&content);
         let styles: Vec<_> = styles.iter().map(scaled).collect();
@@ -142,7 +143,11 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
             recipe.style_layers.layers().max().map_or(Ok(()), |layer| network.check(*style, layer))?;
         }
         let finish = recipe.finish.as_ref().filter(|_| scale.finish);
-        let style_layers = finish.map_or(&recipe.style_layers, |finish| &finish.style_layers);
+        let matched = recipe.matched().filter(|_| finish.is_none());
+        let compared = match finish {
+            Some(finish) => Some(finish.style_layers.clone()),
+            None => recipe.compared(scale.side).map(|(layers, _)| layers),
+        };
         let own: Vec<Place> = self.own_terms.iter().map(|term| term.place).collect();
         for layer in own.iter().filter_map(|place| place.layer()) {
             network.check(size, layer)?;
@@ -155,10 +160,12 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
                 .content_layers
                 .layers()
                 .map(Place::Features)
-                .chain(style_layers.layers().map(style_place))
+                .chain(compared.iter().flat_map(LayerWeights::layers).map(style_place))
+                .chain(matched.map(|(layers, _)| Place::Hypercolumns(layers.layers().collect())))
                 .chain(own)
                 .collect(),
             matched: finish.map(|finish| (finish.layers.layers().collect(), finish.grid)),
+            weighed: masks.is_some() || content.opacity,
             method: if finish.is_some() { Method::Adam } else { recipe.method },
             network,
             ranks: execution.ranks(),
@@ -189,9 +196,6 @@ impl<'a> Transfer<'a> {
         Run::within(Painted { transfer: self, work }, memory)
     }
 }
-
-/// The most levels of the pyramid whose coefficients the finishing stage moves.
-const LEVELS: usize = 8;
 
 /// A transfer, and what it takes.
 struct Painted<'a> {
@@ -242,7 +246,12 @@ impl Job for Painted<'_> {
         let finish = recipe.finish.as_ref().filter(|_| finish);
         let objective = match finish {
             Some(finish) => finishing((recipe, finish), seen_by, content, styles, &regions, targets, *seed),
-            None => style_transfer_by(recipe, seen_by, content, styles, &regions, targets),
+            None => {
+                // At the first size there is no picture yet.
+                let painted = so_far.filter(|_| recipe.matched().is_some()).map(|_| canvas.values().clone());
+                let painted = painted.map(|values| values.into_dimensionality().expect("height, width, 3"));
+                style_transfer_by(recipe, seen_by, (content, painted), styles, &regions, targets)
+            }
         };
         let mut objective = objective.map_err(MasksError::from)?;
         for own in &self.transfer.own_terms {
@@ -252,7 +261,8 @@ impl Job for Painted<'_> {
         let bounds = recipe.clamp.then(|| canvas.bounds());
         let optimizer: Box<dyn Optimizer<f32>> = match finish {
             Some(finish) => {
-                let adam = PyramidAdam::new(finish.rate.for_spread(network.spread()), LEVELS, steps);
+                let adam = PyramidAdam::new(finish.rate.for_spread(network.spread()), Method::LEVELS);
+                let adam = if finish.rate_falls { adam.falling(steps) } else { adam };
                 Box::new(match bounds {
                     Some(bounds) => adam.bounds(bounds),
                     None => adam,
@@ -261,7 +271,8 @@ impl Job for Painted<'_> {
             None => recipe.method.optimizer(recipe.rate.for_spread(network.spread()), steps, bounds),
         };
         let (carries, execution) = (finish.is_none(), execution.clone());
-        Ok(Stage { execution, optimizer, carries, ..Stage::new(canvas, objective, network, steps) })
+        let follows = finish.is_none() && recipe.matched().is_some();
+        Ok(Stage { execution, optimizer, carries, follows, ..Stage::new(canvas, objective, network, steps) })
     }
 
     fn finished(&self, picture: Picture) -> Picture {

@@ -6,7 +6,7 @@ use ndarray::arr0;
 use rayon::prelude::*;
 
 use super::{Derived, Distance, Moments, Place, Seen, Term};
-use crate::ops::moments;
+use crate::ops::{hypercolumns, moments};
 use crate::tape::{Real, Var};
 use crate::vgg::execute::error_of_shards;
 use crate::vgg::{Execution, Layer, NetworkError, Observation, Request, Vgg19};
@@ -165,8 +165,7 @@ impl<T: Real> Objective<T> {
     fn summed_by_rows(&self) -> BTreeSet<Layer> {
         let terms = || self.groups.iter().flat_map(|group| &group.terms).map(|(_, term)| term);
         let sums = |layer: Layer| {
-            let mut seers =
-                terms().filter(|term| [Place::Features(layer), Place::Moments(layer)].contains(&term.place()));
+            let mut seers = terms().filter(|term| term.place().maps().contains(layer));
             seers.all(|term| term.squared_error().is_some())
         };
         let features = |place: Place| if let Place::Features(layer) = place { Some(layer) } else { None };
@@ -221,21 +220,34 @@ pub(super) fn see<'t, T: Real>(
     let Observation { mut features, mut grams } = execution.observe(network, input, &request)?;
     let positions = |map: &Var<'t, T>| (map.shape()[0] * map.shape()[1]) as f64;
     let whole = |value: Var<'t, T>| Seen { positions: positions(&value), value };
-    // Features that others are made of go as soon as these are, so that a gradient can take their place.
+    // Features go with the last that is made of them, so that a gradient can take their place.
+    let last = |layer, place| places.iter().rfind(|place| place.maps().contains(layer)) == Some(&place);
+    let mut map = |layer: Layer, place: Place| {
+        if last(layer, place) { features.remove(&layer).expect("as asked") } else { features[&layer].clone() }
+    };
     let mut look = |place: Place| match place {
         Place::Pixels => whole(pixels.clone()),
-        Place::Features(layer) if places.contains(&Place::Moments(layer)) => whole(features[&layer].clone()),
-        Place::Features(layer) => whole(features.remove(&layer).expect("as asked")),
+        Place::Features(layer) => whole(map(layer, place)),
         Place::Gram(layer) => {
             let gram = grams.remove(&layer).expect("as asked");
             Seen { value: gram.value, positions: gram.positions as f64 }
         }
         Place::Moments(layer) => {
-            let map = features.remove(&layer).expect("as asked");
+            let map = map(layer, place);
             Seen { positions: positions(&map), value: moments(&map, None) }
+        }
+        Place::Hypercolumns(layers) => {
+            let maps: Vec<_> = layers.layers().map(|layer| map(layer, place)).collect();
+            let grid = quarter([input.shape()[0], input.shape()[1]]);
+            Seen { positions: grid.iter().product::<usize>() as f64, value: hypercolumns(&maps, grid) }
         }
     };
     Ok(places.iter().map(|place| (*place, look(*place))).collect())
+}
+
+/// Height and width of the grid of hypercolumns of a picture of that size.
+pub(crate) fn quarter(size: [usize; 2]) -> [usize; 2] {
+    size.map(|side| (side / 4).max(1))
 }
 
 /// What the network must observe for these places.
@@ -243,9 +255,8 @@ pub(crate) fn request(places: &BTreeSet<Place>) -> Request {
     let mut request = Request::default();
     for place in places {
         match *place {
-            Place::Pixels => {}
-            Place::Features(layer) | Place::Moments(layer) => drop(request.features.insert(layer)),
             Place::Gram(layer) => drop(request.grams.insert(layer)),
+            _ => request.features.extend(place.maps().layers()),
         }
     }
     request

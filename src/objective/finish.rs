@@ -6,7 +6,7 @@ use ndarray::Array3;
 
 use super::style_transfer::style_transfer_by;
 use super::{Neighbours, Objective, Region, RegionError, Targets, Term};
-use crate::recipe::{Finish, Recipe};
+use crate::recipe::{Finish, Recipe, StyleLoss};
 use crate::tape::{Real, Tape, Value};
 use crate::vgg::{Execution, Layer, Request, Vgg19};
 
@@ -39,11 +39,16 @@ pub(crate) fn finishing<T: Real>(
     let tethers = Recipe {
         content_weight: finish.content_weight,
         style_layers: finish.style_layers.clone(),
+        style_loss: match recipe.style_loss {
+            // Neighbours are matched anew in each iteration.
+            StyleLoss::Neighbours | StyleLoss::NeighboursCosine => StyleLoss::Gram,
+            other => other,
+        },
         style_weight: finish.style_weight,
         // The finish has one size, whose weights these are.
         reference_side: None,
         ..recipe.clone()
     };
-    let tethers = style_transfer_by(&tethers, (execution, network), content, styles, regions, targets)?;
+    let tethers = style_transfer_by(&tethers, (execution, network), (content, None), styles, regions, targets)?;
     Ok(tethers.group("neighbours", 1.0, neighbours))
 }

@@ -5,6 +5,7 @@
 //! | `features_error` | `FeaturesError` | Gatys, Ecker & Bethge 2016, eq. 1; Mahendran & Vedaldi 2014, eq. 2 |
 //! | `gram_error` | `GramError` | Gatys, Ecker & Bethge 2015, eq. 3 and 4 |
 //! | `moments_error` | `MomentsError` | Galerne, Raad, Lezama & Morel 2024, section 3.2 |
+//! | `hypercolumns` | `MatchedColumns` | Kolkin et al. 2022, sections 3.1 and 3.2 |
 //! | `neighbours` | `Neighbours` | Kolkin et al. 2022, section 3.3 |
 //! | `wasserstein` | `Wasserstein` | Dowson & Landau 1982 |
 //! | `region` | `Guided` | Gatys, Ecker, Bethge, Hertzmann & Shechtman 2017, section 4.1 |
@@ -18,7 +19,9 @@ mod evaluate;
 mod features_error;
 mod finish;
 mod gram_error;
+mod hypercolumns;
 mod inversion;
+mod layer_set;
 mod moments_error;
 mod neighbours;
 #[cfg(test)]
@@ -34,15 +37,17 @@ mod texture;
 mod wasserstein;
 
 pub(crate) use distribution::{Derived, Distance, Moments};
-pub(crate) use evaluate::request;
+pub(crate) use evaluate::{quarter, request};
 pub use evaluate::{Evaluation, GroupValue, Objective};
 pub use features_error::Selection;
 pub(crate) use features_error::{Divisor, FeaturesError};
 pub(crate) use finish::finishing;
 pub(crate) use gram_error::{GramError, GramNorm};
+pub(crate) use hypercolumns::{ColumnDistance, MatchedColumns};
 pub(crate) use inversion::inversion_by;
 pub(crate) use inversion::typical_norm;
 pub use inversion::{InversionError, Priors, inversion};
+pub use layer_set::LayerSet;
 pub(crate) use moments_error::MomentsError;
 pub(crate) use neighbours::Neighbours;
 pub use priors::{AlphaNorm, TotalVariation};
@@ -105,6 +110,9 @@ pub(crate) fn registered<T: Real>() -> Vec<Example<T>> {
         example("Wasserstein", &[1, 2, 4], Box::new(Wasserstein::new(layer, &moments(&wide), GramNorm::Relative))),
         example("Guided", &[4, 3, 3], Box::new(region::example(Box::new(gram_error(GramNorm::Relative)), [4, 3]))),
         example("Guided", &[4, 3, 2], Box::new(region::example(Box::new(wasserstein()), [4, 3]))),
+        example("MatchedColumns", &[6, 5], Box::new(hypercolumns::example(ColumnDistance::SquaredError, true))),
+        example("MatchedColumns", &[6, 5], Box::new(hypercolumns::example(ColumnDistance::Cosine, true))),
+        example("MatchedColumns", &[6, 5], Box::new(hypercolumns::example(ColumnDistance::Cosine, false))),
         example("Neighbours", &[4, 6, 3], Box::new(neighbours::example([4, 6]))),
         example("TotalVariation", &[4, 3, 3], Box::new(TotalVariation { beta: 2.0, divisor: 5.0 })),
         example("AlphaNorm", &[4, 3, 3], Box::new(AlphaNorm { alpha: 6.0, divisor: 5.0 })),

@@ -99,7 +99,7 @@ fn grid([height, width]: [usize; 2], stride: usize, [top, left]: [usize; 2]) -> 
 
 /// Features of a style at a grid of positions in its region, or of all positions there if the grid misses it; of these a
 /// share, evenly.
-fn candidates<T: Real>(
+pub(super) fn candidates<T: Real>(
     features: &ndarray::ArrayView3<'_, T>,
     guide: Option<&Guide<T>>,
     side: usize,

@@ -7,7 +7,7 @@ use ndarray::{Array3, ArrayD};
 use super::*;
 use crate::comm::threads;
 use crate::kernels::testing::random;
-use crate::recipe::{Finish, LayerWeights, Preset, Recipe};
+use crate::recipe::{Finish, LayerWeights, Preset, Recipe, StyleLoss};
 use crate::vgg::Tiling::{self, Bands, Whole};
 use crate::vgg::{Execution, Layer, Plan, Pooling, Request, Vgg19, Weights};
 
@@ -91,7 +91,17 @@ fn have_the_same_bits_for_every_objective_and_pooling() {
                 let made = |execution: &Execution, network: &Vgg19<f32>| {
                     let (network, region) = ((execution, network), [Region::whole(1)]);
                     let (content, none) = (picture(size, 1), Targets::default());
-                    style_transfer_by(&recipe, network, content, styles(), &region, &none).unwrap()
+                    style_transfer_by(&recipe, network, (content, None), styles(), &region, &none).unwrap()
+                };
+                check(&made, &network, size);
+            }
+            for loss in [StyleLoss::Neighbours, StyleLoss::NeighboursCosine] {
+                let made = |execution: &Execution, network: &Vgg19<f32>| {
+                    let recipe = Preset::Balanced.recipe(true).with_style_loss(loss);
+                    let (network, whole, none) = ((execution, network), [Region::whole(1)], Targets::default());
+                    let pictures = (picture(size, 1), Some(picture(size, 5)));
+                    let styles = vec![(picture([40, 61], 2), 1.0)];
+                    style_transfer_by(&recipe, network, pictures, styles, &whole, &none).unwrap()
                 };
                 check(&made, &network, size);
             }

@@ -1,6 +1,6 @@
 //! What an objective is made of: terms, each a small function of what is seen at one place.
 
-use super::Distance;
+use super::{Distance, LayerSet};
 use crate::tape::{Real, Value, Var};
 use crate::vgg::Layer;
 
@@ -16,14 +16,27 @@ pub enum Place {
     Gram(Layer),
     /// The Gram matrix and below it the sums ΣF of each channel, (channels + 1, channels).
     Moments(Layer),
+    /// The hypercolumns of some layers: their features, each divided by its number of channels, on a grid of a quarter of
+    /// the picture's height and width, (positions, Σ channels).
+    Hypercolumns(LayerSet),
 }
 
 impl Place {
-    /// The layer, unless the term looks at pixels.
+    /// The layer, the deepest of several; `None` if the term looks at pixels.
     pub fn layer(self) -> Option<Layer> {
         match self {
             Self::Pixels => None,
             Self::Features(layer) | Self::Gram(layer) | Self::Moments(layer) => Some(layer),
+            Self::Hypercolumns(layers) => layers.layers().next_back(),
+        }
+    }
+
+    /// The layers whose features must be there as whole maps, because others are made of them or the term sees them.
+    pub(crate) fn maps(self) -> LayerSet {
+        match self {
+            Self::Pixels | Self::Gram(_) => LayerSet::default(),
+            Self::Features(layer) | Self::Moments(layer) => LayerSet::from_iter([layer]),
+            Self::Hypercolumns(layers) => layers,
         }
     }
 }

@@ -12,21 +12,26 @@ use crate::kernels::{Real, pyramid};
 /// A picture x is S·c for the coefficients c of its levels and a linear synthesis S (`kernels::pyramid::synthesis`). Adam's
 /// change Δc depends on the gradient Sᵀg alone and not on c, so that the picture is all that is kept: x ← x + S·Δc.
 ///
-/// The rate is constant for the first half of the steps and then falls evenly to a tenth, which settles the grain that
-/// changing matches leave.
+/// The rate is constant unless it [falls](Self::falling).
 #[derive(Debug, Clone)]
 pub struct PyramidAdam<T> {
     adam: Adam<T>,
     levels: usize,
-    steps: usize,
+    /// How many steps there are, if the rate falls in their second half.
+    falling: Option<usize>,
     bounds: Option<Bounds>,
 }
 
 impl<T: Real> PyramidAdam<T> {
-    /// The optimiser for a picture's pyramid of at most that many levels and the rest, at a `rate` in units of the picture, for
-    /// so many `steps`.
-    pub fn new(rate: f64, levels: usize, steps: usize) -> Self {
-        Self { adam: Adam::new(rate), levels, steps, bounds: None }
+    /// The optimiser for a picture's pyramid of at most that many levels and the rest, at a `rate` in units of the picture.
+    pub fn new(rate: f64, levels: usize) -> Self {
+        Self { adam: Adam::new(rate), levels, falling: None, bounds: None }
+    }
+
+    /// Makes the rate constant for the first half of so many steps and then fall evenly to a tenth, which settles the grain
+    /// that a changing function leaves.
+    pub fn falling(self, steps: usize) -> Self {
+        Self { falling: Some(steps), ..self }
     }
 
     /// Keeps the picture inside a box by projection after each update.
@@ -37,7 +42,8 @@ impl<T: Real> PyramidAdam<T> {
     /// The share of the rate at the next step.
     fn share(&self) -> f64 {
         const LAST: f64 = 0.1;
-        let done = f64::from(self.adam.steps) / self.steps.saturating_sub(1).max(1) as f64;
+        let Some(steps) = self.falling else { return 1.0 };
+        let done = f64::from(self.adam.steps) / steps.saturating_sub(1).max(1) as f64;
         1.0 - (1.0 - LAST) * (2.0 * done - 1.0).clamp(0.0, 1.0)
     }
 
@@ -115,7 +121,7 @@ mod tests {
         let mut levels: Vec<ArrayD<f64>> =
             laplacian_pyramid(&tape.constant(x.clone()), 2).iter().map(crate::tape::Var::to_array).collect();
         let mut adams = vec![Adam::new(0.01); 3];
-        let mut own = PyramidAdam::new(0.01, 2, steps * 100);
+        let mut own = PyramidAdam::new(0.01, 2);
         let (mut x, target) = (x.into_dyn(), target.into_dyn());
         for _ in 0..steps {
             let tape = Tape::new();
@@ -136,7 +142,7 @@ mod tests {
     #[test]
     fn goes_on_from_its_state_within_its_bounds() {
         let target = random::<f64, Ix3, _>((8, 6, 3), 2).into_dyn() * 3.0;
-        let new = || PyramidAdam::new(0.05, 8, 10).bounds(Bounds::new(vec![-0.9; 3], vec![1.1; 3]));
+        let new = || PyramidAdam::new(0.05, 8).falling(10).bounds(Bounds::new(vec![-0.9; 3], vec![1.1; 3]));
         let (mut whole, mut first) = (new(), new());
         let start = random::<f64, Ix3, _>((8, 6, 3), 1).into_dyn();
         let (mut x, mut y) = (start.clone(), start);
@@ -158,7 +164,7 @@ mod tests {
 
     #[test]
     fn the_rate_falls_in_the_second_half() {
-        let mut optimizer = PyramidAdam::<f64>::new(1.0, 0, 5);
+        let mut optimizer = PyramidAdam::<f64>::new(1.0, 0).falling(5);
         let mut x = ArrayD::zeros(vec![1, 1, 1]);
         let mut moves = Vec::new();
         for _ in 0..5 {

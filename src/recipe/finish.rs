@@ -28,6 +28,8 @@ pub struct Finish {
     pub style_weight: f64,
     /// The rate of Adam.
     pub rate: Rate,
+    /// Whether the rate falls in the second half of the iterations, which settles the grain that changing matches leave.
+    pub rate_falls: bool,
 }
 
 impl Finish {
@@ -68,6 +70,7 @@ impl Default for Finish {
             style_layers: LayerWeights::given([("relu1_1", 0.75), ("relu2_1", 0.19), ("relu3_1", 0.06)]),
             style_weight: 10.0,
             rate: Rate::OfSpread(0.044),
+            rate_falls: true,
         }
     }
 }

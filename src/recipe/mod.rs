@@ -30,7 +30,7 @@ pub enum Formula {
 }
 
 /// The style distance: what is compared of the distributions of features at each layer.
-#[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, PartialEq, VariantNames)]
+#[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, PartialEq, VariantArray, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum StyleLoss {
@@ -41,6 +41,11 @@ pub enum StyleLoss {
     Moments,
     /// The Wasserstein distance between Gaussians (Dowson & Landau 1982).
     Wasserstein,
+    /// Hypercolumns, at each place the squared error from the style's nearest (Kolkin et al. 2022, section 3.2, with another
+    /// distance), and shallow Gram matrices beside them.
+    Neighbours,
+    /// Hypercolumns, at each place the cosine with the style's nearest (Kolkin et al. 2022, section 3.2).
+    NeighboursCosine,
 }
 
 /// The names of the recipes.
@@ -55,6 +60,9 @@ pub enum Preset {
     Quick,
     /// [`Formula::Gatys`] with average pooling and L-BFGS, as in Gatys, Ecker & Bethge 2016.
     Gatys,
+    /// Neural Neighbor Style Transfer, as far as the network allows (Kolkin et al. 2022): hypercolumn matching at each scale,
+    /// then feature splitting.
+    Nnst,
     /// [`Formula::Notebook`]: a thousand steps of Adam with rate 0.003 from the content image.
     Notebook,
 }
@@ -88,7 +96,8 @@ pub struct Recipe {
     pub style_loss: StyleLoss,
     /// Content layers with the weights of their terms.
     pub content_layers: LayerWeights,
-    /// Style layers with the weights of their terms.
+    /// Style layers with the weights of their terms; where [neighbours](StyleLoss::Neighbours) are matched, the layers of
+    /// hypercolumns, with the factors of their features.
     pub style_layers: LayerWeights,
     /// α, the weight of the content terms.
     pub content_weight: f64,
@@ -129,10 +138,26 @@ impl Recipe {
 
     /// The recipe for a scale of the given longer side.
     pub(crate) fn at_side(mut self, side: usize) -> Self {
-        if let Some(reference) = self.reference_side.take() {
-            self.style_weight *= (side as f64 / reference as f64).min(1.0).powi(2);
-        }
+        self.style_weight *= self.share_at(side);
+        self.reference_side = None;
         self
+    }
+
+    /// By what the weight of Gram matrices is multiplied at a scale of the given longer side.
+    pub(crate) fn share_at(&self, side: usize) -> f64 {
+        self.reference_side.map_or(1.0, |reference| (side as f64 / reference as f64).min(1.0).powi(2))
+    }
+
+    /// The recipe with another style distance, and the layers that it is for: where neighbours are matched, the ten of Kolkin
+    /// et al. 2022, relu1_1 to relu4_3, with equal weights.
+    pub fn with_style_loss(self, style_loss: StyleLoss) -> Self {
+        let columns = |loss| matches!(loss, StyleLoss::Neighbours | StyleLoss::NeighboursCosine);
+        let style_layers = if columns(style_loss) && !columns(self.style_loss) {
+            LayerWeights::given(NNST_LAYERS.map(|layer| (layer, 1.0)))
+        } else {
+            self.style_layers
+        };
+        Self { style_loss, style_layers, ..self }
     }
 
     /// The recipe with the style's weight multiplied by 10^(4s−2) for a strength s in 0..1: unchanged at ½, hardly any style at 0,
@@ -150,6 +175,11 @@ impl Recipe {
 
 /// The powers of ten between the weights at strength 0 and at 1.
 const STRENGTH_RANGE: f64 = 4.0;
+
+/// The layers of Kolkin et al. 2022.
+const NNST_LAYERS: [&str; 10] = [
+    "relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu4_1", "relu4_2", "relu4_3",
+];
 
 impl Preset {
     /// The preset's settings. Those of `Balanced` were chosen by comparing pictures. They and those of `Quick` differ between networks with `trained`
@@ -188,14 +218,38 @@ impl Preset {
                 ..notebook
             },
             Self::Quick => Recipe { steps: Steps::Half, finish: None, ..Self::Balanced.recipe(trained) },
+            Self::Nnst => {
+                // 0.002 of pixels in 0..1.
+                let rate = Rate::OfSpread(0.002 / 0.226);
+                let recipe = Recipe {
+                    formula: Formula::Balanced,
+                    content_layers: LayerWeights::given([("relu4_1", 1.0)]),
+                    content_weight: 0.0,
+                    style_weight: 1.0,
+                    method: Method::PyramidAdam,
+                    rate,
+                    scales: Scales::From(64),
+                    steps: Steps::Each(200),
+                    finish: Some(Finish {
+                        steps: Some(200),
+                        halves_last_scale: false,
+                        layers: LayerWeights::given(NNST_LAYERS.map(|layer| (layer, 1.0))),
+                        content_weight: 0.0,
+                        style_weight: 0.0,
+                        rate,
+                        rate_falls: false,
+                        ..Finish::default()
+                    }),
+                    ..notebook
+                };
+                recipe.with_style_loss(StyleLoss::NeighboursCosine)
+            }
             Self::Balanced => {
-                // See docs/defaults.md: equal weights bring the style's objects into the scene; weights that fall with depth
-                // bring its strokes and colours.
-                let falling = gatys_layers.into_iter().zip([0.75, 0.19, 0.05, 0.01, 0.003]);
+                // See docs/defaults.md.
                 let balanced = Recipe {
                     formula: Formula::Balanced,
                     content_layers: LayerWeights::given([("relu4_1", 1.0)]),
-                    style_layers: LayerWeights::given(falling),
+                    style_layers: LayerWeights::falling(),
                     content_weight: 1.0,
                     style_weight: 220.0,
                     reference_side: Some(512),

@@ -115,6 +115,11 @@ impl Canvas {
         &mut self.values
     }
 
+    /// The same with other values.
+    pub(super) fn with_values(&self, values: ArrayD<f32>) -> Self {
+        Self { values, units: self.units, margin: self.margin, network: self.network.clone() }
+    }
+
     /// The box of values whose pixels lie in 0..1.
     pub fn bounds(&self) -> Bounds {
         let (mean, std) = (self.network.mean(), self.network.std());

@@ -30,9 +30,10 @@ const KEY: &str = "impasto";
 const LONGEST_HEADER: u64 = 1 << 20;
 /// The array that holds the digest, and its length.
 const DIGEST: (&str, usize) = ("sha256", 32);
-/// Arrays' names: the canvas, its last sound values, and what the optimiser's begin with.
+/// Arrays' names: the canvas, its last sound values, the canvas of the size before, and what the optimiser's begin with.
 const PICTURE: &str = "picture";
 const SOUND: &str = "sound";
+const BEFORE: &str = "before";
 const OPTIMIZER: &str = "optimizer.";
 /// Numbers that are turned into bytes at a time.
 const BLOCK: usize = 4096;
@@ -247,6 +248,7 @@ impl Checkpoint {
             elapsed: Duration::from_secs_f64(seconds(self.run.get("elapsed"))),
             values: picture(PICTURE)?.ok_or_else(|| damaged(PICTURE))?,
             sound: picture(SOUND)?,
+            before: picture(BEFORE)?,
             optimizer,
         })
     }
@@ -330,7 +332,7 @@ impl Array<'_> {
 fn arrays<'a>(state: &'a State<'_>) -> Vec<(String, Array<'a>)> {
     let shape = state.values.shape();
     let picture = |array: &'a CowArray<'_, f32, _>| {
-        Array::Floats(shape.to_vec(), array.as_slice().expect("values of a canvas lie in order"))
+        Array::Floats(array.shape().to_vec(), array.as_slice().expect("values of a canvas lie in order"))
     };
     let numbers = state.optimizer.numbers.iter().map(|(name, own)| (format!("{OPTIMIZER}{name}"), Array::Doubles(own)));
     let arrays = state.optimizer.arrays.iter();
@@ -340,7 +342,8 @@ fn arrays<'a>(state: &'a State<'_>) -> Vec<(String, Array<'a>)> {
     let arrays = arrays.map(|(name, own)| (format!("{OPTIMIZER}{name}"), Array::Floats(own_shape(own), own)));
     let pictures = [(PICTURE.into(), picture(&state.values))].into_iter();
     let sound = state.sound.iter().map(|sound| (SOUND.into(), picture(sound)));
-    numbers.chain(pictures).chain(sound).chain(arrays).collect()
+    let before = state.before.iter().map(|before| (BEFORE.into(), picture(before)));
+    numbers.chain(pictures).chain(sound).chain(before).chain(arrays).collect()
 }
 
 fn write_numbers<T: Copy, const N: usize>(

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ndarray::Array3;
 
 use crate::error::Error;
-use crate::objective::Place;
+use crate::objective::{Place, quarter};
 use crate::ops::{add, scale, squared_error};
 use crate::optim::Method;
 use crate::recipe::Scale;
@@ -27,6 +27,8 @@ pub struct Load {
     pub places: BTreeSet<Place>,
     /// Layers whose features are matched with those of the examples, and the longer side of the grid of positions there.
     pub matched: Option<(BTreeSet<Layer>, usize)>,
+    /// Whether positions count by weights, as with masks.
+    pub weighed: bool,
     /// The optimiser.
     pub method: Method,
     /// The network.
@@ -191,6 +193,8 @@ impl Load {
     fn request(&self) -> Request {
         let mut request = crate::objective::request(&self.places);
         request.sampled.extend(self.matched.iter().flat_map(|(layers, _)| layers));
+        // The gradients of the maps of hypercolumns are all there at once.
+        request.sampled.extend(self.columns());
         request.features.extend(&request.sampled);
         request
     }
@@ -225,6 +229,28 @@ impl Load {
         (bytes, work)
     }
 
+    /// The layers of hypercolumns.
+    fn columns(&self) -> BTreeSet<Layer> {
+        let columns = self.places.iter().filter(|place| matches!(place, Place::Hypercolumns(_)));
+        columns.flat_map(|place| place.maps().layers()).collect()
+    }
+
+    /// Bytes of the hypercolumns of an image of that height and width.
+    fn column_bytes(&self, size: [usize; 2]) -> usize {
+        let columns: usize = self.columns().into_iter().map(|layer| self.network.channels(layer)).sum();
+        quarter(size).iter().product::<usize>() * columns * size_of::<f32>()
+    }
+
+    /// The work of matching hypercolumns, done once, and of making and pulling them back in an evaluation.
+    fn columns_work(&self) -> (f64, f64) {
+        /// Seconds for a byte that is resized: read, and written twice.
+        const RESIZED: f64 = 4e-10;
+        let styles: usize = self.examples.iter().skip(1).map(|size| quarter(*size).iter().product::<usize>()).sum();
+        let own = self.column_bytes(self.size);
+        let maps: usize = self.columns().into_iter().map(|layer| self.network.map_bytes(layer, self.size)).sum();
+        (Vgg19::<f32>::products_work(own / size_of::<f32>() * styles), (2 * maps + 4 * own) as f64 * RESIZED)
+    }
+
     fn forecast(&self, scale: Scale, held: usize, memory: usize) -> Result<ScaleForecast, MemoryError> {
         let request = self.request();
         let pixels = |[height, width]: [usize; 2]| height * width;
@@ -233,6 +259,8 @@ impl Load {
         let vectors = match self.method {
             // With the last picture whose value is known.
             Method::Adam => 3,
+            // Coefficients are a third more than pixels, and with Adam's moments there are a gradient and a change of them.
+            Method::PyramidAdam => 7,
             Method::Momentum => 2,
             // Pairs of differences, and the points of a line search.
             Method::Lbfgs => 2 * scale.steps.saturating_sub(1).min(20) + 6,
@@ -245,7 +273,10 @@ impl Load {
         let moments: usize = self.moments().into_iter().map(matrices).sum();
         let fixed = BASE + self.network.bytes() + held;
         let (matched, search) = self.matching();
-        let always = fixed + (2 + vectors) * picture + window + targets + moments + matched;
+        let own_columns = self.column_bytes(self.size);
+        // The picture's, their gradient and their matches, and what they are by the positions' weights.
+        let columns = if self.weighed { 5 } else { 3 } * own_columns;
+        let always = fixed + (2 + vectors) * picture + window + targets + moments + matched + columns;
         let usable = (memory as f64 / (1.0 + HOLES)) as usize;
         let (plan, cost) = self.network.plan_within(self.size, &request, self.ranks, usable.saturating_sub(always));
         let evaluation = always + cost.bytes;
@@ -258,7 +289,9 @@ impl Load {
             way = way.max(cost.bytes);
             once += cost.work + self.moments_work(size);
         }
-        let before = fixed + picture + 2 * examples + 2 * targets + way;
+        // Hypercolumns while they are matched: as they are, centred, and in a copy.
+        let styles_columns: usize = self.examples.iter().skip(1).map(|size| self.column_bytes(*size)).sum();
+        let before = fixed + picture + 2 * examples + 2 * targets + way + 3 * (styles_columns + own_columns);
         // And behind: the picture as it is written.
         let behind = fixed + (5 + vectors) * picture;
         let needed = (evaluation.max(before).max(behind) as f64 * (1.0 + HOLES)) as usize;
@@ -266,7 +299,9 @@ impl Load {
             return Err(MemoryError { size: self.size, needed, allowed: memory });
         }
         let passes = (2 * vectors + 6) as f64 * PASS * pixels(self.size) as f64;
-        let step = cost.work + search + 2.0 * self.moments_work(self.size) + passes;
+        let (matching, resizing) = self.columns_work();
+        once += matching;
+        let step = cost.work + search + resizing + 2.0 * self.moments_work(self.size) + passes;
         Ok(ScaleForecast { scale, size: self.size, plan, memory: needed, buffers: cost.maps + picture, step, once })
     }
 

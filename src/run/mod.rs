@@ -93,6 +93,8 @@ pub struct Stage {
     pub seed: u64,
     /// Whether the optimiser of the stage before goes on here, if it can go on at another size.
     pub carries: bool,
+    /// Whether what is minimised depends on the picture of the size before; a [`State`] then keeps that.
+    pub follows: bool,
 }
 
 impl Stage {
@@ -109,6 +111,7 @@ impl Stage {
             jitter: 0,
             seed: 0,
             carries: true,
+            follows: false,
         }
     }
 
@@ -160,6 +163,8 @@ pub struct Run<'a> {
     job: Box<dyn Job + 'a>,
     stage: Stage,
     forecast: Forecast,
+    /// The canvas of the size before, if the stage follows from it.
+    before_stage: Option<Canvas>,
     scale: usize,
     iteration: usize,
     iteration_of_scale: usize,
@@ -186,6 +191,7 @@ impl<'a> Run<'a> {
         let [height, width] = stage.canvas.size();
         let load = Load {
             matched: None,
+            weighed: false,
             size: [height, width],
             margin: 0,
             examples: Vec::new(),
@@ -226,6 +232,7 @@ impl<'a> Run<'a> {
             job,
             stage,
             forecast,
+            before_stage: None,
             scale: 0,
             iteration: 0,
             iteration_of_scale: 0,
@@ -404,6 +411,7 @@ impl<'a> Run<'a> {
         if next.carries && self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
             next.optimizer = std::mem::replace(&mut self.stage.optimizer, Method::Lbfgs.optimizer(1.0, 0, None));
         }
+        self.before_stage = next.follows.then_some(so_far);
         self.stage = next;
         self.sound = None;
         self.loss = None;

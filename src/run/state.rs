@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ndarray::{ArrayD, CowArray, IxDyn};
 
-use super::{Outcome, Run, canvas};
+use super::{Load, Outcome, Run, canvas};
 use crate::error::Error;
 use crate::objective::GroupValue;
 use crate::optim;
@@ -36,6 +36,8 @@ pub struct State<'a> {
     pub values: CowArray<'a, f32, IxDyn>,
     /// The last values whose loss is known and finite, if there are other than the optimiser's.
     pub sound: Option<CowArray<'a, f32, IxDyn>>,
+    /// The values of the canvas of the size before, if what is minimised here depends on them.
+    pub before: Option<CowArray<'a, f32, IxDyn>>,
     /// What the optimiser has learned.
     pub optimizer: optim::State<'a, f32>,
 }
@@ -85,6 +87,11 @@ impl Run<'_> {
             elapsed: self.elapsed(),
             values: if ended.is_some() { optimizer.result(values) } else { values }.as_standard_layout(),
             sound: self.sound.as_ref().filter(|_| ended.is_none()).map(|sound| sound.as_standard_layout()),
+            before: self
+                .before_stage
+                .as_ref()
+                .filter(|_| ended.is_none())
+                .map(|before| before.values().as_standard_layout()),
             optimizer: if ended.is_some() { optim::State::default() } else { optimizer.state() },
         }
     }
@@ -106,7 +113,16 @@ impl Run<'_> {
         }
         if scale != self.scale {
             // The canvas has the right size then; its values are replaced.
-            let stage = self.job.stage(scale, Some(&self.stage.canvas))?;
+            let kept = state.before.is_some();
+            let so_far = match state.before {
+                Some(values) => self.stage.canvas.with_values(fitting(values, &self.shape(scale.saturating_sub(1)))?),
+                None => self.stage.canvas.clone(),
+            };
+            let stage = self.job.stage(scale, Some(&so_far))?;
+            if stage.follows && !kept && ended.is_none() {
+                return Err(StateError::Values { found: Vec::new(), expected: self.shape(scale.saturating_sub(1)).to_vec() }.into());
+            }
+            self.before_stage = stage.follows.then_some(so_far);
             let mut stage = stage.planned(&self.forecast.scales[scale]);
             stage.check()?;
             // As in the run itself: an optimiser that goes on at other sizes keeps what it was told, such as to average.
@@ -116,8 +132,9 @@ impl Run<'_> {
             }
             self.stage = stage;
         }
-        let values = self.fitting(state.values)?;
-        self.sound = state.sound.map(|sound| self.fitting(sound)).transpose()?;
+        let shape = self.stage.canvas.values().shape();
+        let values = fitting(state.values, shape)?;
+        self.sound = state.sound.map(|sound| fitting(sound, shape)).transpose()?;
         self.stage.optimizer.restore(state.optimizer, values.shape()).map_err(StateError::from)?;
         self.stage.canvas.values_mut().assign(&values);
         self.random.set_word_pos(random);
@@ -129,12 +146,18 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Values that may be those of the canvas.
-    fn fitting(&self, values: CowArray<'_, f32, IxDyn>) -> Result<ArrayD<f32>, StateError> {
-        let (found, expected) = (values.shape(), self.stage.canvas.values().shape());
-        if found != expected || values.iter().any(|value| !value.is_finite()) {
-            return Err(StateError::Values { found: found.to_vec(), expected: expected.to_vec() });
-        }
-        Ok(values.into_owned())
+    /// The shape of the canvas at a size.
+    fn shape(&self, scale: usize) -> [usize; 3] {
+        let Load { size, margin, .. } = self.job.work().loads[scale];
+        [size[0] + margin, size[1] + margin, 3]
     }
+}
+
+/// Values that may be those of a canvas of that shape.
+fn fitting(values: CowArray<'_, f32, IxDyn>, expected: &[usize]) -> Result<ArrayD<f32>, StateError> {
+    let found = values.shape();
+    if found != expected || values.iter().any(|value| !value.is_finite()) {
+        return Err(StateError::Values { found: found.to_vec(), expected: expected.to_vec() });
+    }
+    Ok(values.into_owned())
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Checkpoint, CheckpointError, Outcome, Progress, Run, StateError, Stop, Watcher};
 use crate::jobs::{Invert, Texture, Transfer};
 use crate::optim::Method;
-use crate::recipe::{Finish, LayerWeights, Preset, Scales, Steps};
+use crate::recipe::{Finish, LayerWeights, Preset, Scales, Steps, StyleLoss};
 use crate::vgg::{Vgg19, Weights};
 use crate::{Error, Picture};
 
@@ -21,20 +21,25 @@ fn picture(height: usize, width: usize) -> Picture {
 }
 
 /// Every kind of run, in a few iterations: method, sizes, bounds, random windows.
-const KINDS: usize = 9;
+const KINDS: usize = 11;
 
 fn run<'a>(kind: usize, content: &'a Picture, style: &'a Picture, network: &'a Vgg19<f32>) -> Run<'a> {
     let layers = |names: &str| names.parse::<LayerWeights>().unwrap();
     match kind {
-        0..4 | 8 => {
+        0..4 | 8.. => {
             let mut job = Transfer::new(content, style, network, Preset::Balanced);
             job.recipe.content_layers = layers("relu2_1");
             job.recipe.style_layers = layers("relu1_1,relu2_1");
             job.recipe.method =
                 [Method::Lbfgs, Method::Adam, Method::Momentum, Method::Lbfgs, Method::Adam][kind.min(4)];
+            if kind > 8 {
+                // Of the second size the matches depend on the picture of the first.
+                job.recipe.style_loss = [StyleLoss::Neighbours, StyleLoss::NeighboursCosine][kind - 9];
+                job.recipe.method = [Method::Lbfgs, Method::PyramidAdam][kind - 9];
+            }
             (job.recipe.scales, job.recipe.steps) = (Scales::Sides(vec![16, 20]), Steps::Given(vec![4, 5]));
             job.recipe.clamp = kind == 3;
-            job.recipe.finish = (kind == 8).then(|| Finish {
+            job.recipe.finish = (kind == 8 || kind == 10).then(|| Finish {
                 layers: layers("relu1_1,relu2_1"),
                 style_layers: layers("relu1_1"),
                 grid: 5,
@@ -53,7 +58,7 @@ fn run<'a>(kind: usize, content: &'a Picture, style: &'a Picture, network: &'a V
             let job = Invert::mahendran(content, network, "relu2_1".parse().unwrap());
             Invert { steps: 9, jitter: 4, ..job }.run().unwrap()
         }
-        _ => Invert { steps: 9, ..Invert::new(content, network, "relu2_1".parse().unwrap()) }.run().unwrap(),
+        7 => Invert { steps: 9, ..Invert::new(content, network, "relu2_1".parse().unwrap()) }.run().unwrap(),
     }
 }
 
@@ -149,6 +154,13 @@ fn the_state_of_another_job_is_refused() {
     assert!(matches!(refused(0, at(7, 9)), StateError::Position { scale: 0, iteration: 9 }));
     assert!(matches!(refused(7, at(0, 6)), StateError::Position { scale: 1, .. }));
     assert!(matches!(refused(0, at(7, 2)), StateError::Values { .. }));
+    // The picture of the size before is missing, or another.
+    let later = at(9, 6);
+    for shape in [None, Some(vec![20, 16, 3])] {
+        let mut state = later.state();
+        state.before = shape.map(|shape| ArrayD::zeros(shape).into());
+        assert!(matches!(at(9, 0).restore(state).unwrap_err(), Error::State(StateError::Values { .. })));
+    }
     let one = at(0, 3);
     let mut state = one.state();
     state.values.to_mut_view()[[0, 0, 0]] = f32::INFINITY;

@@ -161,10 +161,11 @@ where
 #[derive(Args)]
 #[command(next_help_heading = "Objective")]
 pub(super) struct RecipeArguments {
-    /// Recipe: balanced, quick, gatys or notebook
+    /// Recipe: balanced, quick, gatys, nnst or notebook
     ///
     /// Other options change its settings. balanced: weights mean the same at every size. quick: the same with half the
-    /// iterations and no finish. gatys: Gatys, Ecker & Bethge 2016. notebook: exactly the PyTorch notebook's.
+    /// iterations and no finish. gatys: Gatys, Ecker & Bethge 2016. nnst: Kolkin et al. 2022, a thousand iterations, to which
+    /// --strength makes no difference. notebook: exactly the PyTorch notebook's.
     #[arg(
         long,
         value_name = "PRESET",
@@ -174,9 +175,11 @@ pub(super) struct RecipeArguments {
     )]
     preset: Preset,
 
-    /// Style distance: gram, moments or wasserstein [default: the preset's]
+    /// Style distance: gram, moments, wasserstein, neighbours or neighbours-cosine [default: the preset's]
     ///
-    /// gram compares Gram matrices; moments Gram matrices, means and standard deviations; wasserstein Gaussians.
+    /// gram compares Gram matrices; moments Gram matrices, means and standard deviations; wasserstein Gaussians. neighbours
+    /// compares each place's features with the nearest of the style's, which are found once per scale, and Gram matrices beside;
+    /// neighbours-cosine only the direction of features, as in nnst. Both take more memory.
     #[arg(long, value_name = "NAME", value_parser = names::<StyleLoss>(), hide_possible_values = true)]
     style_loss: Option<StyleLoss>,
 
@@ -195,7 +198,7 @@ pub(super) struct RecipeArguments {
     /// Style layers with their weights [default: the preset's]
     ///
     /// All presets have relu1_1, 2_1, 3_1, 4_1 and 5_1, each with its own weights; balanced has shallower ones on random
-    /// weights.
+    /// weights. Neighbours, and so nnst, have the ten from relu1_1 to relu4_3.
     #[arg(long, value_name = "LAYER[=W],…")]
     style_layers: Option<LayerWeights>,
 
@@ -216,8 +219,9 @@ impl RecipeArguments {
     /// The preset's recipe with the changes asked for.
     pub(super) fn recipe(&self, trained: bool) -> Recipe {
         let preset = self.preset.recipe(trained).with_strength(self.strength.unwrap_or(0.5));
+        let style_loss = self.style_loss.unwrap_or(preset.style_loss);
+        let preset = preset.with_style_loss(style_loss);
         Recipe {
-            style_loss: self.style_loss.unwrap_or(preset.style_loss),
             content_layers: self.content_layers.clone().unwrap_or(preset.content_layers),
             style_layers: self.style_layers.clone().unwrap_or(preset.style_layers),
             content_weight: self.content_weight.unwrap_or(preset.content_weight),

@@ -39,11 +39,11 @@ use super::seed::Seed;
 /// Options of the optimiser.
 #[derive(Args, Clone, Copy)]
 pub(super) struct OptimizerArguments {
-    /// Optimiser: adam, lbfgs or momentum [default: the preset's]
+    /// Optimiser: adam, lbfgs, momentum or pyramid-adam [default: the preset's]
     #[arg(long, value_name = "NAME", value_parser = names::<Method>(), hide_possible_values = true)]
     optimizer: Option<Method>,
 
-    /// Learning rate of adam or momentum [default: the preset's]
+    /// Learning rate of adam, momentum or pyramid-adam [default: the preset's]
     ///
     /// In units of the network's input; for invert in levels of 0..255, and for its momentum times σ².
     #[arg(long, value_name = "R", value_parser = rate)]

@@ -113,7 +113,7 @@ mod tests {
         let described = described.as_array().unwrap();
         assert!(described.iter().all(|option| option["help"].as_str().is_some_and(|help| help.len() > 10)));
         let preset = described.iter().find(|option| option["name"] == "preset").unwrap();
-        assert_eq!(preset["values"], json!(["balanced", "quick", "gatys", "notebook"]));
+        assert_eq!(preset["values"], json!(["balanced", "quick", "gatys", "nnst", "notebook"]));
         assert_eq!(preset["default"], "balanced");
     }
 

@@ -92,6 +92,11 @@ fn transfer_with_a_finish() {
 }
 
 #[test]
+fn transfer_by_hypercolumns_matched_at_each_scale() {
+    survives(&format!("{TRANSFER} --scales 22,32 --steps 4,9 --style-loss neighbours"));
+}
+
+#[test]
 fn transfer_by_lbfgs_within_bounds() {
     survives(&format!("{TRANSFER} --scales 1 --steps 14 --clamp --init noise --seed 3 --strength 0.9"));
 }

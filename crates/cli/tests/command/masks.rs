@@ -17,7 +17,7 @@ fn one_region_all_over_is_as_none() {
     let shop = Workshop::new();
     RgbImage::from_pixel(5, 3, Rgb(RED)).save(shop.path("c.png")).unwrap();
     RgbImage::from_pixel(7, 9, Rgb([250, 4, 0])).save(shop.path("s.png")).unwrap();
-    for loss in ["gram", "moments", "wasserstein"] {
+    for loss in ["gram", "moments", "wasserstein", "neighbours", "neighbours-cosine"] {
         let plain = shop.picture(&format!("--style-loss {loss}"));
         let masked = shop.picture(&format!("--style-loss {loss} --content-mask c.png --style-mask s.png"));
         assert_eq!(masked, plain, "{loss}");
@@ -31,7 +31,7 @@ fn each_region_is_painted_after_its_own() {
     halves(32, 24, RED, BLUE).save(shop.path("c.png")).unwrap();
     halves(64, 10, RED, BLUE).save(shop.path("s.png")).unwrap();
     let plain = shop.picture("");
-    for loss in ["gram", "moments", "wasserstein"] {
+    for loss in ["gram", "moments", "wasserstein", "neighbours"] {
         let words = format!("--style-loss {loss} --content-mask c.png --style-mask s.png");
         let masked = shop.picture(&words);
         assert_ne!(masked, plain);
@@ -48,14 +48,17 @@ fn each_region_is_painted_after_its_own() {
     RgbImage::from_pixel(1, 1, Rgb(BLUE)).save(shop.path("blue.png")).unwrap();
     image::imageops::rotate90(&content()).save(shop.path("other.png")).unwrap();
     let thin = data("vgg19-thin.npz");
-    let two = |styles: &str, masks: &str| {
-        let words = format!("transfer content.png {styles} --content-mask c.png --style-mask {masks} --weights {thin}");
-        shop.impasto(&format!("{words} --size 0 --steps 3 -o out.png --quiet")).assert().success().stderr("");
-        shop.rgb("out.png")
-    };
-    let one_way = two("style.png other.png", "red.png,blue.png");
-    assert_eq!(two("other.png style.png", "blue.png,red.png"), one_way);
-    assert_ne!(two("other.png style.png", "red.png,blue.png"), one_way);
+    for how in ["", "--finish 3", "--style-loss neighbours", "--style-loss neighbours-cosine"] {
+        let two = |styles: &str, masks: &str| {
+            let words =
+                format!("transfer content.png {styles} --content-mask c.png --style-mask {masks} --weights {thin} {how}");
+            shop.impasto(&format!("{words} --size 0 --steps 3 -o out.png --quiet")).assert().success().stderr("");
+            shop.rgb("out.png")
+        };
+        let one_way = two("style.png other.png", "red.png,blue.png");
+        assert_eq!(two("other.png style.png", "blue.png,red.png"), one_way, "{how}");
+        assert_ne!(two("other.png style.png", "red.png,blue.png"), one_way, "{how}");
+    }
 }
 
 #[test]
@@ -116,6 +119,17 @@ fn every_style_loss_falls_and_makes_another_picture() {
         assert_eq!(shop.picture(&format!("--style-weight 100 --style-loss {loss} --threads 1")), picture, "{loss}");
         pictures.push(picture);
     }
+    // Neighbours are compared by sizes of their own, which the formulas of the other presets outweigh.
+    for words in ["--style-loss neighbours", "--style-loss neighbours-cosine", "--preset nnst"] {
+        let picture = shop.picture(words);
+        assert!(!pictures.contains(&picture), "{words}");
+        assert_eq!(shop.picture(&format!("{words} --threads 1")), picture, "{words}");
+        pictures.push(picture);
+        shop.transfer(&format!("-o out.png --steps 25 --scales 1 --log log.jsonl --quiet {words}")).assert().success();
+        let log = shop.log("log.jsonl");
+        let (first, last) = (number(&log[0], "total"), number(&log[24], "total"));
+        assert!(last < 0.9 * first, "{words}: from {first} to {last}");
+    }
 }
 
 #[test]
@@ -131,7 +145,7 @@ fn mistakes_are_named() {
         ("--content-mask c.png --style-mask one.png", 1, &["no style's mask has: #0000ff"]),
         ("--content-mask one.png --style-mask s.png", 1, &["style 1", "#00ff00", "--content-mask"]),
         ("--content-mask c.png --style-mask none.png", 1, &["none.png"]),
-        ("--style-loss sliced", 2, &["--style-loss", "gram, moments, wasserstein"]),
+        ("--style-loss sliced", 2, &["--style-loss", "gram, moments, wasserstein, neighbours"]),
     ] {
         let rest = format!("--weights {} --size 0 -o out.png", data("vgg19-thin.npz"));
         fails(&shop, &format!("transfer content.png style.png {words} {rest}"), code, said);
