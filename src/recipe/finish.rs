@@ -30,6 +30,9 @@ pub struct Finish {
     pub rate: Rate,
     /// Whether the rate falls in the second half of the iterations, which settles the grain that changing matches leave.
     pub rate_falls: bool,
+    /// Adam's damping, which keeps grain out of even areas: see [`PyramidAdam::damped`](crate::optim::PyramidAdam::damped);
+    /// `None` for none.
+    pub damping: Option<f64>,
 }
 
 impl Finish {
@@ -71,6 +74,7 @@ impl Default for Finish {
             style_weight: 10.0,
             rate: Rate::OfSpread(0.044),
             rate_falls: true,
+            damping: Some(2.0),
         }
     }
 }
