@@ -234,7 +234,7 @@ fn what_is_no_whole_checkpoint_is_refused_and_left_as_it_is() {
         other
     };
     for (bytes, said) in [
-        (flipped, "is damaged (its checksum is another)"),
+        (flipped, "is damaged (its checksum does not match)"),
         (state[..state.len() - 7].to_vec(), "is damaged (it has"),
         (state[..9].to_vec(), "damaged"),
         ([&state[..], b"more"].concat(), "is damaged (it has"),
@@ -242,11 +242,11 @@ fn what_is_no_whole_checkpoint_is_refused_and_left_as_it_is() {
         (Vec::new(), "is not a checkpoint of impasto"),
         (std::fs::read(&thin).unwrap(), "is not a checkpoint of impasto"),
         (about(r#"\"format\":1"#, r#"\"format\":9"#), "a later version"),
-        (about(r#"\"scale\":0"#, r#"\"scale\":7"#), "is none of this run"),
-        (about(r#"\"iteration_of_scale\":3"#, r#"\"iteration_of_scale\":9"#), "is none of this run"),
+        (about(r#"\"scale\":0"#, r#"\"scale\":7"#), "this run has no iteration"),
+        (about(r#"\"iteration_of_scale\":3"#, r#"\"iteration_of_scale\":9"#), "this run has no iteration"),
         (about(r#"\"random\":\"0"#, r#"\"random\":\"x"#), "no `random`"),
         (about(r#""picture""#, r#""pictura""#), "no `picture`"),
-        (about("[24,32,3]", "[32,24,3]"), "none of this run's"),
+        (about("[24,32,3]", "[32,24,3]"), "does not fit this run"),
         (about(r#"[\"transfer\""#, r#"[\"features\""#), ""),
         (about("--scales", "--scalex"), ""),
     ] {
