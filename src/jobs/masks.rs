@@ -26,7 +26,9 @@ pub enum MasksError {
     #[error("the content's mask has a region that no style's mask has: {0}; regions are matched by colour")]
     OfContent(RegionColour),
     /// The content lacks a region of a style.
-    #[error("the mask of style {style} has a region that the content's mask lacks: {colour}; regions are matched by colour")]
+    #[error(
+        "the mask of style {style} has a region that the content's mask lacks: {colour}; regions are matched by colour"
+    )]
     OfStyle {
         /// The style's number, from 1.
         style: usize,
@@ -34,7 +36,7 @@ pub enum MasksError {
         colour: RegionColour,
     },
     /// The numbers of masks and styles differ.
-    #[error("there are {masks} style masks for {styles} styles; each style needs one")]
+    #[error("there are {masks} masks for {styles} styles; each style needs one")]
     Count {
         /// The number of masks.
         masks: usize,

@@ -159,7 +159,8 @@ impl FromStr for Scales {
                 Ok(Self::Sides(sides))
             }
             _ => {
-                Err("give auto, a number of scales (1 to 16), or increasing longer sides in pixels, as in 128,256,512".into())
+                Err("give auto, a number of scales (1 to 16), or increasing longer sides in pixels, as in 128,256,512"
+                    .into())
             }
         }
     }
