@@ -6,14 +6,15 @@ use ndarray::{Array1, Array3, ArrayD, ArrayView3, Ix3};
 use super::{Adam, Bounds, Optimizer, State, StateError, Step, check_shapes};
 use crate::kernels::{Real, pyramid};
 
-/// [`Adam`] on the coefficients of a picture's Laplacian pyramid in place of its pixels: large forms, which pixels can only
-/// change together, move as fast as fine ones.
+/// [`Adam`] on the coefficients of a picture's Laplacian pyramid instead of its pixels: large forms, which many pixels
+/// must change together, move as fast as fine ones.
 ///
-/// A picture x is S·c for the coefficients c of its levels and a linear synthesis S (`kernels::pyramid::synthesis`). Adam's
-/// change Δc depends on the gradient Sᵀg alone and not on c, so that the picture is all that is kept: x ← x + S·Δc.
+/// A picture x is S·c for the coefficients c of its levels and a linear synthesis S (`kernels::pyramid::synthesis`).
+/// Adam's change Δc depends on the gradient Sᵀg and not on c, so only the picture is kept, not its coefficients: x ← x
+/// + S·Δc.
 ///
-/// The rate is constant for the first half of the steps and then falls evenly to a tenth, which settles the grain that
-/// changing matches leave.
+/// The rate is constant for the first half of the steps and then falls linearly to a tenth, which removes the grain
+/// that changing matches leave.
 #[derive(Debug, Clone)]
 pub struct PyramidAdam<T> {
     adam: Adam<T>,
@@ -23,8 +24,8 @@ pub struct PyramidAdam<T> {
 }
 
 impl<T: Real> PyramidAdam<T> {
-    /// The optimiser for a picture's pyramid of at most that many levels and the rest, at a `rate` in units of the picture, for
-    /// so many `steps`.
+    /// The optimiser for a pyramid of at most `levels` levels and the residual, at a `rate` in units of the picture,
+    /// for a run of `steps` steps.
     pub fn new(rate: f64, levels: usize, steps: usize) -> Self {
         Self { adam: Adam::new(rate), levels, steps, bounds: None }
     }
@@ -34,7 +35,7 @@ impl<T: Real> PyramidAdam<T> {
         Self { bounds: Some(bounds), ..self }
     }
 
-    /// The share of the rate at the next step.
+    /// The factor of the rate at the next step.
     fn share(&self) -> f64 {
         const LAST: f64 = 0.1;
         let done = f64::from(self.adam.steps) / self.steps.saturating_sub(1).max(1) as f64;
@@ -110,7 +111,7 @@ mod tests {
     fn is_adam_on_the_coefficients() {
         let (x, target): (Array3<f64>, Array3<f64>) = (random((9, 14, 3), 1), random((9, 14, 3), 2));
         let steps = 7;
-        // The coefficients themselves, by the tape's operations; one Adam for each level.
+        // Optimise the coefficients themselves with the tape's operations and one Adam for each level.
         let tape = Tape::new();
         let mut levels: Vec<ArrayD<f64>> =
             laplacian_pyramid(&tape.constant(x.clone()), 2).iter().map(crate::tape::Var::to_array).collect();
