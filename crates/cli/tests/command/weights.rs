@@ -195,7 +195,7 @@ fn other_files_are_named_for_what_they_are() {
         ("vgg16.npz", &["vgg16.npz", "holds VGG16", fetch]),
         ("bn.npz", &["bn.npz", "batch normalisation", fetch]),
         ("other.npz", &["other.npz", "has no array of VGG19's", "`block.0.bias`", fetch]),
-        ("content.png", &["content.png", "holds no weights in any way known", fetch]),
+        ("content.png", &["content.png", "is not in a known format of weights", fetch]),
         ("none.pth", &["none.pth"]),
     ] {
         fails(&shop, &format!("weights import {file} -o out.npz"), 1, said);
@@ -274,7 +274,7 @@ fn servers_that_give_nothing() {
     short.truncate(short.len() - 100_000);
     for (file, said) in [
         (b"<html>no".to_vec(), "is a web page"),
-        (lying, "holds no weights in any way known"),
+        (lying, "is not in a known format of weights"),
         (huge, "its header tells of 10799"),
         (short, "its header tells of"),
         (std::fs::read(data("vgg19-thin.npz")).unwrap()[..9000].to_vec(), "is damaged or incomplete"),
