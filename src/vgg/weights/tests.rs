@@ -307,10 +307,10 @@ fn what_is_no_npz_is_named() {
     check(b"\x80\x02}q\x00.", "is a Python pickle");
     check(b"\x89HDF\r\n\x1a\n", "is HDF5 that cannot be read");
     check(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "is a Git LFS pointer");
-    check(b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "is MATLAB's (.mat)");
-    check(b"MATLAB 7.3 MAT-file, Platform: GLNXA64", "is MATLAB's (.mat)");
-    check(b"\n\x14VGG_ILSVRC_19_layers\x12\x05data", "is Caffe's (.caffemodel)");
-    check(b"\x08\x06\x12\x07pytorch\x1a", "is ONNX's");
+    check(b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "is a MATLAB file (.mat)");
+    check(b"MATLAB 7.3 MAT-file, Platform: GLNXA64", "is a MATLAB file (.mat)");
+    check(b"\n\x14VGG_ILSVRC_19_layers\x12\x05data", "is a Caffe model (.caffemodel)");
+    check(b"\x08\x06\x12\x07pytorch\x1a", "is an ONNX model");
     check(b"\x1f\x8b\x08\x00", "is compressed with gzip");
     check(b"hello", "is not in a known format of weights");
     check(b"PK\x03\x04 and no more", "is damaged or incomplete");

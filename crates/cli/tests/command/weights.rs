@@ -190,8 +190,8 @@ fn other_files_are_named_for_what_they_are() {
     for (file, said) in [
         ("page.npz", &["page.npz", "is a web page", fetch][..]),
         ("pointer.h5", &["pointer.h5", "is a Git LFS pointer", "`git lfs pull`"]),
-        ("vgg.mat", &["vgg.mat", "is MATLAB's", fetch]),
-        ("vgg.caffemodel", &["vgg.caffemodel", "is Caffe's", fetch]),
+        ("vgg.mat", &["vgg.mat", "is a MATLAB file", fetch]),
+        ("vgg.caffemodel", &["vgg.caffemodel", "is a Caffe model", fetch]),
         ("vgg16.npz", &["vgg16.npz", "holds VGG16", fetch]),
         ("bn.npz", &["bn.npz", "batch normalisation", fetch]),
         ("other.npz", &["other.npz", "has no array of VGG19's", "`block.0.bias`", fetch]),
