@@ -75,7 +75,7 @@ fn every_format_is_imported_alike() {
 
     // What the user says counts for more: Caffe's input, blue first.
     let words = format!("weights import {} -o out.npz --input caffe --half", data("weights/zip.pth"));
-    shop.impasto(&words).assert().success().stderr(contains("0..255 less a mean, blue first; as told"));
+    shop.impasto(&words).assert().success().stderr(contains("0..255 minus a mean, blue first; as told"));
     let told = Weights::from_file(&shop.path("out.npz"), None).unwrap();
     assert_eq!((told.mean, told.std), caffe);
     let mut kernel = tiny.convolutions[0].weight.clone();
@@ -98,7 +98,7 @@ fn imported_weights_are_found_and_shown() {
         std::fs::create_dir(shop.path("weights")).unwrap();
         std::fs::copy(data("vgg19-thin.npz"), shop.path("weights/vgg19.npz")).unwrap();
         let run = shop.impasto(&format!("weights import {}", data("weights/zip.pth"))).assert().success();
-        run.stderr(contains("note: weights/vgg19.npz will be used before it"));
+        run.stderr(contains("note: weights/vgg19.npz takes precedence over it"));
     }
     let output = shop.impasto(&format!("weights info {}", data("weights/old.pth"))).assert().success().stderr("");
     let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
@@ -135,10 +135,10 @@ fn published_weights_are_recognised_by_their_values() {
             assert!(text.contains(said), "`{said}` is not in\n{text}");
         }
     };
-    info(&shared.display().to_string(), &["by VGG19's authors", "CC BY 4.0", "0..255 less a mean; as the file says"]);
+    info(&shared.display().to_string(), &["by VGG19's authors", "CC BY 4.0", "0..255 minus a mean; as the file says"]);
     known.retain(|name, _| !name.starts_with("input"));
     write_arrays(&shop.path("rgb.npz"), &known);
-    info("rgb.npz", &["by VGG19's authors", "0..255 less a mean; recognised by conv1_1's values"]);
+    info("rgb.npz", &["by VGG19's authors", "0..255 minus a mean; recognised by conv1_1's values"]);
     let mut first = known["conv1_1.weight"].clone();
     first.invert_axis(ndarray::Axis(1));
     known.insert("conv1_1.weight".into(), 0.3 * first);
@@ -147,7 +147,7 @@ fn published_weights_are_recognised_by_their_values() {
     let of_others = "7 of 8 convolutions are known to have the published values";
     info(
         "bgr.npz",
-        &["like VGG19's authors'", of_others, "0..255 less a mean, blue first; recognised by conv1_1's values"],
+        &["like VGG19's authors'", of_others, "0..255 minus a mean, blue first; recognised by conv1_1's values"],
     );
     let features = |name: &str| {
         let words = format!("features content.png --layers conv1_1 -o f.npz --size 0 --weights {name}");
@@ -275,8 +275,8 @@ fn servers_that_give_nothing() {
     for (file, said) in [
         (b"<html>no".to_vec(), "is a web page"),
         (lying, "is not in a known format of weights"),
-        (huge, "its header tells of 10799"),
-        (short, "its header tells of"),
+        (huge, "its header declares 10799"),
+        (short, "its header declares"),
         (std::fs::read(data("vgg19-thin.npz")).unwrap()[..9000].to_vec(), "is damaged or incomplete"),
     ] {
         let shop = Workshop::new();
@@ -284,7 +284,7 @@ fn servers_that_give_nothing() {
         fails_beside(&shop, &format!("weights fetch --url {url} -o out.npz"), &[&url, said]);
     }
     let shop = Workshop::new();
-    fails_beside(&shop, "weights fetch --url nonsense -o out.npz", &["nonsense", "no URL"]);
+    fails_beside(&shop, "weights fetch --url nonsense -o out.npz", &["nonsense", "not a URL"]);
     // Nobody listens at a port that was just given back.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}/file");
