@@ -22,9 +22,7 @@ pub(super) fn masks(error: &MasksError) -> String {
     match error {
         MasksError::Count { .. } => format!("{error}: give --style-mask once for each STYLE, in the same order"),
         MasksError::OfContent(_) | MasksError::OfStyle { .. } => {
-            format!(
-                "{error}; change --content-mask or --style-mask (a region covers at least 0.5 % of the picture)"
-            )
+            format!("{error}; change --content-mask or --style-mask (a region covers at least 0.5 % of the picture)")
         }
         MasksError::Invisible("content") => format!("{error}; give --paint-transparent to paint it anyway"),
         MasksError::Region(_) => format!("{error}; give a larger --size, larger regions, or fewer --style-layers"),

@@ -1,4 +1,4 @@
-//! What a job would take, said before it is one.
+//! Estimates time and memory before a job is started.
 
 use std::path::PathBuf;
 use std::sync::PoisonError;
@@ -24,17 +24,17 @@ use crate::transfer::Sizes;
 /// The longest side of a picture, in pixels.
 const LONGEST: usize = 65_536;
 
-/// A picture that is asked about.
+/// A picture in a request.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum PictureAsked {
     /// Width and height in pixels.
     Size([usize; 2]),
-    /// The address of one that the studio has.
+    /// The address of a picture in the studio.
     Address(String),
 }
 
-/// What is asked: sizes of pictures, width and height in pixels, and settings.
+/// A request: sizes of pictures (width and height in pixels) and settings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
@@ -42,14 +42,14 @@ pub(super) struct Asked {
     content: Option<PictureAsked>,
     #[serde(default)]
     styles: Vec<PictureAsked>,
-    /// The number of the job whose pictures are meant where no sizes are given.
+    /// The job whose pictures to use if no sizes are given.
     #[serde(default)]
     pub(super) like: Option<u64>,
     #[serde(default)]
     settings: Settings,
 }
 
-/// A picture of a job that is planned.
+/// A picture of a job to estimate.
 enum Picture {
     /// It is in a file.
     File(PathBuf),
@@ -66,7 +66,7 @@ impl Picture {
     }
 }
 
-/// A job that is planned.
+/// A job to estimate.
 pub(super) struct Plan {
     content: Picture,
     styles: Vec<Picture>,
@@ -77,7 +77,7 @@ impl Asked {
     /// Reads a request.
     ///
     /// # Errors
-    /// What is wrong with it, in one sentence.
+    /// The error in one sentence.
     pub(super) fn read(body: &[u8]) -> Result<Self, String> {
         let asked: Self = serde_json::from_slice(body)
             .map_err(|why| format!("this is not a JSON object of content, styles, like and settings: {why}"))?;
@@ -100,10 +100,10 @@ impl Asked {
         }
     }
 
-    /// The job that is meant, with the pictures of another where none are given.
+    /// The job to estimate, with the pictures of another job if none are given.
     ///
     /// # Errors
-    /// If there are none at all.
+    /// If there are no pictures.
     pub(super) fn plan(self, queue: &Queue, like: Option<&Record>) -> Result<Plan, Response> {
         let planned = |picture: PictureAsked| -> Result<Picture, Response> {
             let [width, height] = match picture {
@@ -127,17 +127,17 @@ impl Asked {
         }
         let content = content.ok_or_else(|| bad("`content` is missing: width and height of the picture to repaint"))?;
         if styles.is_empty() {
-            return Err(bad("`styles` is missing: width and height of each picture whose style to take"));
+            return Err(bad("`styles` is missing: width and height of each style"));
         }
         Ok(Plan { content, styles, settings: self.settings })
     }
 }
 
 impl Plan {
-    /// What the job will take, as `impasto plan --json` tells it.
+    /// The forecast of the job, as `impasto plan --json` prints it.
     ///
     /// # Errors
-    /// Those of the settings, and if the memory does not do.
+    /// If the settings are invalid, or the memory is too little.
     pub(super) fn forecast(self, queue: &Queue) -> Result<Value, Error> {
         let settings = options::checked(&self.settings)?;
         let styles = (1..=self.styles.len()).map(|number| format!("style-{number}.png"));
@@ -160,7 +160,7 @@ impl Plan {
     }
 }
 
-/// How fast the machine was when it last painted, or else how fast it is, which takes a second to find out.
+/// The speed of the machine when it last painted, or else a measurement, which takes a second.
 fn speed(queue: &Queue, work: &Work) -> Speed {
     // Concurrent requests wait.
     let mut known = queue.speed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
-//! `impasto studio`: a page to paint with, and the interface behind it.
+//! `impasto studio`: a page to paint with, and its HTTP interface.
 //!
-//! One thread serves (axum), one paints ([`worker`]); between them is the [`queue`]. Each job has a folder of its own, see
-//! [`record`] and [`keep`].
+//! One thread serves requests (axum), one paints ([`worker`]); they communicate through the [`queue`]. Each job has a
+//! folder, see [`record`] and [`keep`].
 
 #![allow(
     clippy::result_large_err,
@@ -49,20 +49,20 @@ use super::error::Error;
 use super::interrupt;
 use crate::print::note;
 
-/// The port where none is asked for.
+/// The default port.
 const PORT: u16 = 4700;
 
-/// How soon Ctrl-C is seen.
+/// The time between checks for Ctrl-C.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often the trash is searched for what has been there long enough.
+/// The time between searches of the trash for expired jobs.
 const SWEEP: Duration = Duration::from_secs(3600);
 
 /// Paint on a page in the browser
 ///
-/// Opens a page where you drop pictures, choose settings and watch the painting. Everything stays on this machine: pictures
-/// and settings in FOLDER, the page in impasto itself. Jobs queue, and continue at the next start. Programs can do what the
-/// page does: docs/studio.md.
+/// Opens a page where you drop pictures, choose settings and watch the painting. Everything stays on this machine;
+/// pictures and settings are kept in FOLDER. Jobs are queued, and continue at the next start. Programs can do
+/// everything that the page does: see docs/studio.md.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The folder for pictures and jobs, created if missing
@@ -77,7 +77,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     no_open: bool,
 
-    /// Let other machines connect, at this address of this machine's (0.0.0.0 for all); they need the token that is printed
+    /// Let other machines connect to this address of this machine (0.0.0.0: any); they need the printed token
     #[arg(long, value_name = "ADDR")]
     listen: Option<IpAddr>,
 }
@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let (listener, address) = runtime.block_on(arguments.bind())?;
     let token = arguments.listen.map(|_| format!("{:032x}", rand::rng().random::<u128>()));
     lock.note(&format!("http://{}/", addresses::here(address)));
-    // Ctrl-C may come as soon as the address is printed.
+    // Ctrl-C may be pressed as soon as the address is printed.
     let interrupted = interrupt::watch();
     let page = announce(address, token.as_deref());
     note(format_args!("pictures and jobs are kept in {}; Ctrl-C ends the studio", queue.root.display()));
@@ -126,19 +126,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     })?;
     queue.jobs().ending = true;
     queue.wake();
-    note(format_args!("the iteration is finished; what is not painted yet goes on at the next start"));
+    note(format_args!("the iteration is finished; unfinished jobs continue at the next start"));
     let _ = worker.join();
     drop(lock);
     Ok(ExitCode::from(interrupt::EXIT_CODE))
 }
 
-/// Prints where the page can be opened, and answers with the address for this machine.
+/// Prints the addresses of the page, and returns the one for this machine.
 fn announce(address: SocketAddr, token: Option<&str>) -> String {
     let query = token.map_or_else(String::new, |token| format!("?token={token}"));
     let url = |address: SocketAddr| format!("http://{address}/{query}");
     let here = url(addresses::here(address));
     let elsewhere = addresses::elsewhere(address);
-    // All in one write, and not lost with its reader: a program that starts the studio may read the first line and close the pipe.
+    // A single write that may fail: a program that starts the studio may read the first line and close the pipe.
     let print = |text: String| drop(std::io::stdout().write_all(text.as_bytes()));
     let [first, others @ ..] = elsewhere.as_slice() else {
         print(format!("impasto studio: {here}\n"));
@@ -163,7 +163,7 @@ fn announce(address: SocketAddr, token: Option<&str>) -> String {
     here
 }
 
-/// Deletes for good, again and again, what has been in the trash long enough.
+/// Regularly deletes expired jobs from the trash for good.
 async fn sweep_trash(queue: &Arc<Queue>) {
     loop {
         let queue = Arc::clone(queue);
@@ -176,7 +176,7 @@ async fn sweep_trash(queue: &Arc<Queue>) {
 }
 
 impl Arguments {
-    /// Takes the port asked for; without one the usual, or if that is taken any.
+    /// Binds the requested port, or by default the usual one, or any if that is taken.
     async fn bind(&self) -> Result<(TcpListener, SocketAddr), Error> {
         let ip = self.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let mut bound = TcpListener::bind((ip, self.port.unwrap_or(PORT))).await;
