@@ -1,4 +1,4 @@
-//! What files of pictures are and say, as a user of the command meets it: colours, texts, pages, damage, folders.
+//! Picture files from the view of the command's user: colours, texts, pages, damage, folders.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
@@ -93,7 +93,7 @@ fn more_text_than_a_jpeg_holds_is_left_out_with_a_word() {
         shop.impasto(&transfer("long.png", output)).assert().success().stderr(contains("left out").not());
         assert!(std::fs::read(shop.path(output)).unwrap().windows(70_000).any(|part| part.iter().all(|&b| b == b'c')));
     }
-    // The rest of what is said stays.
+    // The other metadata stay.
     shop.impasto("show out.jpg --as-command").assert().success().stdout(contains("transfer long.png"));
 }
 

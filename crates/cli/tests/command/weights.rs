@@ -1,4 +1,4 @@
-//! `impasto weights`: fetching from a server of every manner, importing each format, showing.
+//! `impasto weights`: downloads from servers with and without faults, imports of each format, and `info`.
 //!
 //! tests/data/weights has one tiny network of VGG19's depth in many formats, written by PyTorch, h5py and numpy.
 
@@ -73,7 +73,7 @@ fn every_format_is_imported_alike() {
     }
     assert_eq!(Weights::from_file(data("weights/keras.h5").as_ref(), None).unwrap().lineage, Lineage::Caffe);
 
-    // What the user says counts for more: Caffe's input, blue first.
+    // `--input` takes precedence: Caffe's input, blue first.
     let words = format!("weights import {} -o out.npz --input caffe --half", data("weights/zip.pth"));
     shop.impasto(&words).assert().success().stderr(contains("0..255 minus a mean, blue first; as told"));
     let told = Weights::from_file(&shop.path("out.npz"), None).unwrap();
@@ -94,7 +94,7 @@ fn imported_weights_are_found_and_shown() {
         shop.impasto(&format!("weights import {}", data("weights/keras.h5"))).assert().success();
         shop.impasto("network").assert().success().stderr("").stdout(contains("512×512×4 "));
         shop.impasto("weights info").assert().success().stdout(contains("found in the user's cache folder"));
-        // Weights in the working folder go first, and this is said.
+        // Weights in the working folder take precedence, and a note says so.
         std::fs::create_dir(shop.path("weights")).unwrap();
         std::fs::copy(data("vgg19-thin.npz"), shop.path("weights/vgg19.npz")).unwrap();
         let run = shop.impasto(&format!("weights import {}", data("weights/zip.pth"))).assert().success();
@@ -265,7 +265,7 @@ fn servers_that_give_nothing() {
         let url = Server::new(safetensors(), manner).url("file");
         fails_beside(&shop, &format!("weights fetch --url {url} -o out.npz"), &["no weights were fetched", &url, said]);
     }
-    // What comes is no weights; headers that lie.
+    // Downloads that are not weights, and false headers.
     let mut lying = safetensors();
     lying[..8].copy_from_slice(&(1u64 << 40).to_le_bytes());
     let json = br#"{"features.0.weight":{"dtype":"F32","shape":[99999999,3,3,3],"data_offsets":[0,10799999892]}}"#;
@@ -392,7 +392,7 @@ fn weights_with_other_values_are_not_called_published() {
             .stdout(contains("like VGG19's authors'"))
             .stdout(contains("0 of 16 conv"));
     }
-    // Told to be Caffe's, they are not Caffe's for that.
+    // `--input caffe` does not change their origin.
     let words = format!("weights import {} -o out.npz --input caffe", data("weights/zip.pth"));
     shop.impasto(&words).assert().success().stderr(contains("unknown")).stderr(contains(published).not());
 }
