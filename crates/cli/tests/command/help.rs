@@ -1,5 +1,5 @@
-//! The help of every subcommand, as a snapshot. After an intended change, run `INSTA_UPDATE=always cargo test --release
-//! --test command help` and read the diff.
+//! The help of every subcommand, as a snapshot. After an intended change, run
+//! `INSTA_UPDATE=always cargo test --release -p impasto-cli --test command help` and read the diff.
 
 use crate::support::Workshop;
 
