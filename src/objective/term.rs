@@ -54,7 +54,7 @@ pub trait Term<T: Real>: Send + Sync {
     /// `weight` times the term, a scalar on the tape of `seen`.
     fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T>;
 
-    /// The term as a [`Distance`] and the moments it takes, if it is one. Distances of several terms are computed in
+    /// The term as a `Distance` and the moments it takes, if it is one. Distances of several terms are computed in
     /// parallel instead of their scores.
     fn distance<'t>(&self, _seen: &Seen<'t, T>) -> Option<(Seen<'t, T>, &dyn Distance)> {
         None
