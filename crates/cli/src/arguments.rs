@@ -261,9 +261,9 @@ const DEFAULT_SIZE: usize = 512;
 /// The size at which images are used.
 #[derive(Args, Clone, Copy)]
 pub(super) struct SizeArguments {
-    /// Longer side in pixels; 0 keeps each image's own [default: 512]
+    /// Longer side in pixels; 0 keeps each picture's size [default: 512]
     ///
-    /// max is as large as memory allows, up to the image's own size; for transfer and invert only.
+    /// max is as large as memory allows, up to the picture's own size; for transfer and invert only.
     #[arg(long, value_name = "N|max")]
     size: Option<Side>,
 }

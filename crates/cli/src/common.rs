@@ -11,7 +11,7 @@ use super::drive::RunArguments;
 /// Options of every job: its output, its run and its network.
 #[derive(Args)]
 pub(super) struct Common {
-    /// The picture to write [default: from the inputs' names]
+    /// The picture to write [default: named after the inputs]
     ///
     /// The extension is .png, .jpg, .webp, .tiff or .bmp. Without this option, the picture is written to the working
     /// folder as CONTENT-in-STYLE.png, EXAMPLE-texture.png or IMAGE-at-LAYER.png; if that exists, as

@@ -76,7 +76,7 @@ pub(super) struct OnTheWayArguments {
 /// Options of a run.
 #[derive(Args)]
 pub(super) struct RunArguments {
-    /// Iterations at the last scale, or at each [default: the preset's]
+    /// Iterations at the last scale, or at each scale [default: the preset's]
     ///
     /// Several numbers are for the scales from small to large.
     #[arg(long, value_name = "N|A,B,C")]

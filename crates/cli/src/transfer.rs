@@ -68,13 +68,13 @@ pub(super) struct Arguments {
     #[arg(long, alias = "colour-map", value_name = "pca|cholesky", value_parser = names::<ColourMap>(), hide_possible_values = true)]
     color_map: Option<ColourMap>,
 
-    /// CONTENT's regions: a picture in a few flat colours
+    /// A picture of CONTENT's regions in a few flat colours
     ///
     /// Regions are matched by colour.
     #[arg(long, value_name = "MASK", requires = "style_mask")]
     content_mask: Option<PathBuf>,
 
-    /// STYLE's regions; for several styles, one mask each in order
+    /// A picture of STYLE's regions; one for each STYLE, in order
     #[arg(long, value_name = "MASK", requires = "content_mask", value_delimiter = ',')]
     style_mask: Vec<PathBuf>,
 
