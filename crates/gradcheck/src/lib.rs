@@ -76,10 +76,8 @@
 //! | [`Wrong`](Verdict::Wrong) | the slopes differ | correct the gradient |
 //! | [`NotDifferentiable`](Verdict::NotDifferentiable) | a kink, with the gradient between the slopes to the left and to the right | move the point, or accept it as below |
 //! | [`Subgradient`](Verdict::Subgradient) | a kink that was accepted | |
-//! | [`Coarse`](Verdict::Coarse) | an f32 inside: right within the rounding of the values | compute in f64, or loosen
-//! [`GradCheck::rtol`] |
-//! | [`Undecided`](Verdict::Undecided) | no step gives a slope precise enough for a verdict | another point,
-//! [`GradCheck::eps`], or a looser tolerance |
+//! | [`Coarse`](Verdict::Coarse) | an f32 inside: right within the rounding of the values | compute in f64, or loosen [`GradCheck::rtol`] |
+//! | [`Undecided`](Verdict::Undecided) | no step gives a slope precise enough for a verdict | another point, [`GradCheck::eps`], or a looser tolerance |
 //!
 //! All but `Agrees` and `Subgradient` make a check fail, so that an undecided gradient does not pass as right.
 //!
