@@ -10,8 +10,8 @@ use crate::kernels::{Real, pyramid};
 /// must change together, move as fast as fine ones.
 ///
 /// A picture x is S·c for the coefficients c of its levels and a linear synthesis S (`kernels::pyramid::synthesis`).
-/// Adam's change Δc depends on the gradient Sᵀg and not on c, so only the picture is kept, not its coefficients: x ← x
-/// + S·Δc.
+/// Adam's change Δc depends on the gradient Sᵀg and not on c, so only the picture is kept, not its coefficients:
+/// x ← x + S·Δc.
 ///
 /// The rate is constant for the first half of the steps and then falls linearly to a tenth, which removes the grain
 /// that changing matches leave.
