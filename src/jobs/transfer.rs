@@ -20,36 +20,36 @@ pub enum Colours {
     Style,
     /// The content's colours with the painting's lightness; see [`coloured_like`].
     Content,
-    /// The content's colours, applied to the style first; see [`Picture::in_colours_of`].
+    /// The content's colours, which the style is given first; see [`Picture::in_colours_of`].
     Match(ColourMap),
 }
 
-/// A term of the caller's own in a transfer: a group of the objective, of one term, at every scale.
+/// A term of the caller's own in a transfer: a group of one term in the objective of every scale.
 #[derive(Clone)]
 pub struct OwnTerm<'a> {
-    /// What the group is called in logs.
+    /// The group's name in logs.
     pub name: &'a str,
     /// The group's weight.
     pub weight: f64,
-    /// Where the term looks, by which it is priced.
+    /// The place that the term observes, for the forecast.
     pub place: Place,
-    /// Makes the term for a scale, of the network and the picture's height and width there.
+    /// Makes the term for a scale from the network and the picture's height and width.
     pub make: &'a (dyn Fn(&Vgg19<f32>, [usize; 2]) -> Result<Box<dyn Term<f32>>, Error> + Sync),
 }
 
-/// A style transfer, described field by field and then [run](Self::run).
+/// The specification of a style transfer: set the fields, then [run](Self::run) it.
 ///
-/// The result has the content's size. Content and style are used at the sizes they have, and at smaller scales as much
-/// smaller; [`Picture::fitted`] changes them.
+/// The result has the content's size. Content and styles are used as large as they are, and reduced in proportion at
+/// smaller scales; resize them with [`Picture::fitted`] first.
 ///
-/// With [`Dimensions`] in place of pictures it is only [priced](Self::work).
+/// With [`Dimensions`] in place of pictures, it can only [estimate its work](Self::work).
 #[derive(Clone)]
 pub struct Transfer<'a, P = &'a Picture> {
-    /// What to show.
+    /// The picture to repaint.
     pub content: P,
-    /// In what manner: one style or several, whose weights are their shares.
+    /// The styles, each with its share.
     pub styles: Vec<(P, f64)>,
-    /// The network whose features measure both.
+    /// The network whose features represent content and style.
     pub network: &'a Vgg19<f32>,
     /// The recipe.
     pub recipe: Recipe,
@@ -59,7 +59,7 @@ pub struct Transfer<'a, P = &'a Picture> {
     pub masks: Option<Masks>,
     /// Whether to paint the content's transparent pixels; otherwise they stay unchanged and do not count.
     pub paint_transparent: bool,
-    /// The start of the pixels.
+    /// The initial picture.
     pub start: Start,
     /// The seed of all random numbers: of [`Start::Noise`] and of the finishing stage's grids.
     pub seed: u64,
@@ -72,7 +72,7 @@ pub struct Transfer<'a, P = &'a Picture> {
 }
 
 impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
-    /// A transfer by a preset's recipe for the network: its pooling is the recipe's, whatever `network` has.
+    /// A transfer by a preset's recipe for the network. The recipe's pooling replaces that of `network`.
     pub fn new(content: P, style: P, network: &'a Vgg19<f32>, preset: Preset) -> Self {
         let recipe = preset.recipe(network.is_trained());
         Self {
@@ -91,11 +91,10 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
         }
     }
 
-    /// What it takes at each of its scales.
+    /// The work of the transfer at each scale, for a forecast.
     ///
     /// # Errors
-    /// If scales, steps and size do not go together, there is not a mask for each style, or a picture is too small for
-    /// the layers at which it is seen.
+    /// If scales and steps do not match, regions do not match, or a picture is too small for a layer.
     pub fn work(&self) -> Result<Work, Error> {
         if let Some(masks) = &self.masks {
             masks.check(self.styles.len())?;
@@ -114,7 +113,7 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
         let side = content.longest();
         let mut scales = self.recipe.scales.schedule(&self.recipe.steps, side)?;
         if matches!(self.recipe.scales, Scales::Auto | Scales::From(_)) {
-            // Narrow pictures start larger, so that the deepest layer has positions.
+            // Narrow pictures start at a larger scale, so that the deepest layer has positions.
             let pictures = styles.iter().chain([&content]);
             let narrowest = pictures.map(|picture| picture.height.min(picture.width)).min().unwrap_or(0);
             let (least, last) = (self.recipe.deepest().stride(), scales.len() - 1);
@@ -133,7 +132,7 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
         let network = (*network).clone().with_pooling(recipe.pooling);
         let scaled =
             |picture: &Dimensions| picture.fitted(longest(picture.longest(), scale.side, content.longest())).size();
-        // What is seen by regions is made of whole maps, as moments are.
+        // Regions need whole maps, as moments do.
         let moments = matches!(recipe.style_loss, StyleLoss::Moments | StyleLoss::Wasserstein);
         let whole = masks.is_some() || content.opacity || moments;
         let style_place = if whole { Place::Moments } else { Place::Gram };
@@ -173,13 +172,13 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
     }
 }
 
-/// A picture's longer side where the content's is `side` and not its `whole` one.
+/// The longer side of a picture at a scale that reduces the content's from `whole` to `side`.
 fn longest(own: usize, side: usize, whole: usize) -> usize {
     ((own * side) as f64 / whole as f64).round().max(1.0) as usize
 }
 
 impl<'a> Transfer<'a> {
-    /// The run of it.
+    /// Starts the run.
     ///
     /// # Errors
     /// If the network lacks a layer of the recipe, a picture is too small, scales and steps do not match, or regions do not match.
@@ -197,7 +196,7 @@ impl<'a> Transfer<'a> {
     }
 }
 
-/// A transfer, and what it takes.
+/// A transfer and its work.
 struct Painted<'a> {
     transfer: Transfer<'a>,
     work: Work,
@@ -218,9 +217,9 @@ impl Job for Painted<'_> {
             let own = picture.height().max(picture.width());
             picture.fitted(longest(own, side, whole))
         };
-        // Filled before they are resized, since nearly transparent pixels have some weight there.
+        // Fill before resizing, since resizing mixes hidden colours into nearly transparent pixels.
         let filled = |picture: &Picture| picture.clone().with_hidden_filled();
-        // Transparent pixels that are to be painted are painted in the colours that they have.
+        // With `paint_transparent`, transparent pixels keep their colours and are painted.
         let content = scaled(if *paint_transparent { (*content).clone() } else { filled(content) });
         let coloured = |style: Picture| match colours {
             Colours::Match(map) => style.in_colours_of(&[(&content, 1.0)], *map),

@@ -10,8 +10,8 @@ use crate::recipe::{Finish, Recipe, StyleLoss};
 use crate::tape::{Real, Tape, Value};
 use crate::vgg::{Execution, Layer, Request, Vgg19};
 
-/// The objective of a recipe's finishing stage: groups `content`, `style` and `tv` as in
-/// [`style_transfer`](super::style_transfer), and `neighbours`. `seed` is that of the grids.
+/// The objective of a recipe's finishing stage: the groups `content`, `style` and `tv` of
+/// [`style_transfer`](super::style_transfer), and `neighbours`. `seed` determines the grids.
 pub(crate) fn finishing<T: Real>(
     (recipe, finish): (&Recipe, &Finish),
     (execution, network): (&Execution, &Vgg19<T>),
@@ -32,7 +32,7 @@ pub(crate) fn finishing<T: Real>(
     }
     let mut neighbours: Vec<(f64, Box<dyn Term<T>>)> = Vec::new();
     for (layer, weight) in finish.layers.iter() {
-        // Only rows of them are kept.
+        // Only some rows of the features are kept.
         let styles = seen.remove(&layer).expect("as asked");
         neighbours.push((weight, Box::new(Neighbours::new(layer, &styles, regions, finish.grid, seed)?)));
     }
@@ -45,7 +45,7 @@ pub(crate) fn finishing<T: Real>(
             other => other,
         },
         style_weight: finish.style_weight,
-        // The finish has one size, whose weights these are.
+        // The weights are those of the finish's only scale.
         reference_side: None,
         ..recipe.clone()
     };

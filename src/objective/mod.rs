@@ -1,4 +1,5 @@
-//! What a picture is optimised for: a sum of terms, each a small function of what is seen at one place.
+//! Objectives: what a picture is optimised for. An objective is a sum of terms; each term is a function of one
+//! observation.
 //!
 //! | file | term | source |
 //! |---|---|---|
@@ -11,7 +12,7 @@
 //! | `region` | `Guided` | Gatys, Ecker, Bethge, Hertzmann & Shechtman 2017, section 4.1 |
 //! | `priors` | `TotalVariation`, `AlphaNorm` | Mahendran & Vedaldi 2014, section 3.1 |
 //!
-//! [`style_transfer`], [`texture`] and [`inversion`] put them together; an [`Objective`] of one's own is put together in the
+//! [`style_transfer`], [`texture`] and [`inversion`] combine them; combine terms of your own with [`Objective`] in the
 //! same way.
 
 mod distribution;
@@ -65,30 +66,30 @@ use ndarray::{Array2, Array3};
 
 use crate::tape::{Real, Tape, Var};
 
-/// A term for gradcheck to look at.
+/// A term for gradcheck.
 pub(crate) struct Example<T: Real> {
     /// The term's name.
     pub(crate) name: &'static str,
-    /// The shape of what it sees.
+    /// The shape of its observation.
     pub(crate) shape: Vec<usize>,
     pub(crate) term: Box<dyn Term<T>>,
 }
 
-/// The moments of a map, as those of one style.
+/// The moments of a map, as if it were the only style.
 fn moments<'t, T: Real>(map: &Var<'t, T>) -> [(f64, Seen<'t, T>); 1] {
     let positions = (map.shape()[0] * map.shape()[1]) as f64;
     [(1.0, Seen { value: crate::ops::moments(map, None), positions })]
 }
 
-/// Every kind of term, a line each: by this list gradcheck knows them.
+/// Every kind of term, one line each; gradcheck checks this list.
 pub(crate) fn registered<T: Real>() -> Vec<Example<T>> {
     let tape = Tape::<T>::new();
     let map = tape.constant(Array3::from_shape_fn((4, 3, 2), |(i, j, c)| T::of((i * 5 + j * 3 + c) as f64 % 7.0)));
     let gram = tape.constant(Array2::from_shape_fn((3, 3), |(a, b)| T::of(10.0 + (a + b) as f64)));
     let layer = crate::vgg::Layer::of_convolution(0).1;
     let gram_error = |norm| GramError::new(layer, &[(1.0, Seen { value: gram.clone(), positions: 6.0 })], norm);
-    // A target of one colour in two channels: its covariance has no rank to speak of.
     let wide = tape.constant(Array3::from_shape_fn((4, 3, 4), |(i, j, c)| T::of((i * 5 + j * 3 + c * c) as f64 % 7.0)));
+    // Two equal channels: the covariance has rank 1.
     let flat = tape.constant(Array3::from_shape_fn((4, 3, 2), |(i, j, _)| T::of((i * 2 + j) as f64)));
     let wasserstein = || Wasserstein::new(layer, &moments(&map), GramNorm::Relative);
     let example = |name, shape: &[usize], term: Box<dyn Term<T>>| Example { name, shape: shape.to_vec(), term };

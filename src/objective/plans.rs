@@ -1,4 +1,4 @@
-//! Evaluations have the same bits under every plan and on any number of ranks, and take the memory that was forecast.
+//! Evaluations are bit-identical under every plan and on any number of ranks, and take the estimated memory.
 
 use std::collections::BTreeSet;
 
@@ -39,11 +39,10 @@ fn evaluated(
     (evaluation.total, evaluation.scaled.backward().take(&x).unwrap().into_array())
 }
 
-/// Makes an objective with targets computed in some way.
+/// Makes an objective whose targets are computed by the given execution.
 type Made<'a> = &'a (dyn Fn(&Execution, &Vgg19<f32>) -> Objective<f32> + Sync);
 
-/// Holds an objective to one evaluation as a whole: under all plans, and on several ranks that compute its targets together
-/// too.
+/// Compares all plans, and several ranks that also share the targets, with one evaluation of whole maps.
 fn check(made: Made<'_>, network: &Vgg19<f32>, size: [usize; 2]) {
     let planned = |plan| Execution::default().with_plan(plan);
     let objective = &made(&Execution::default(), network);
@@ -183,7 +182,7 @@ fn take_the_memory_that_was_forecast() {
             total.unwrap().backward();
             let (most, forecast) =
                 (tape.buffers().most() as f64, network.cost(&plan, size, &request, true).maps as f64);
-            // Never more than forecast but for small things; less where two peaks do not fall together.
+            // Never much more than estimated; less if two peaks do not coincide.
             assert!(
                 (0.75..1.05).contains(&(most / forecast)),
                 "{most} and {forecast} bytes: {plan:?}, {:?}, {grams:?}, {sampled:?}",

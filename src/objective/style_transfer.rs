@@ -40,10 +40,10 @@ pub fn style_transfer<T: Real>(
     })
 }
 
-/// [`style_transfer`] with the caller's way of executing the network, with cached features of whole styles, and for a picture
-/// with regions that have their own styles. Each region is compared with its parts of the styles, and its weight is its share of
-/// the picture. A single region that covers the whole picture gives the same bits as none. Beside the content, the picture that
-/// is painted so far, of the same size, has a part in what hypercolumns are matched with.
+/// [`style_transfer`] with the caller's execution of the network, a cache of whole styles' features, and regions that
+/// have their own styles. Each region is compared with its parts of the styles, and its weight is its share of the
+/// picture. A single region that covers the whole picture gives the same bits as none. What hypercolumns are matched with is
+/// made of the content and the picture so far, of the same size, if there is one.
 ///
 /// # Errors
 /// As [`style_transfer`], or if a region vanishes at a layer.
@@ -135,8 +135,8 @@ fn content_terms<T: Real>(
     Ok(layers.iter().map(term).collect())
 }
 
-/// A term for each layer that compares the picture with the blended examples: images with their shares and their pixels' weights.
-/// Shares are relative to their sum.
+/// A term for each layer that compares the picture with a blend of examples: images with their shares and the weights
+/// of their pixels. Shares are relative to their sum.
 pub(super) fn style_terms<T: Real>(
     layers: &LayerWeights,
     loss: StyleLoss,

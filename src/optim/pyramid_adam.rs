@@ -6,11 +6,12 @@ use ndarray::{Array1, Array3, ArrayD, ArrayView3, Ix3};
 use super::{Adam, Bounds, Optimizer, State, StateError, Step, check_shapes};
 use crate::kernels::{Real, pyramid};
 
-/// [`Adam`] on the coefficients of a picture's Laplacian pyramid in place of its pixels: large forms, which pixels can only
-/// change together, move as fast as fine ones.
+/// [`Adam`] on the coefficients of a picture's Laplacian pyramid instead of its pixels: large forms, which many pixels
+/// must change together, move as fast as fine ones.
 ///
-/// A picture x is S·c for the coefficients c of its levels and a linear synthesis S (`kernels::pyramid::synthesis`). Adam's
-/// change Δc depends on the gradient Sᵀg alone and not on c, so that the picture is all that is kept: x ← x + S·Δc.
+/// A picture x is S·c for the coefficients c of its levels and a linear synthesis S (`kernels::pyramid::synthesis`).
+/// Adam's change Δc depends on the gradient Sᵀg and not on c, so only the picture is kept, not its coefficients:
+/// x ← x + S·Δc.
 ///
 /// The rate is constant unless it [falls](Self::falling).
 #[derive(Debug, Clone)]
@@ -27,20 +28,20 @@ pub struct PyramidAdam<T> {
 }
 
 impl<T: Real> PyramidAdam<T> {
-    /// The optimiser for a picture's pyramid of at most that many levels and the rest, at a `rate` in units of the picture.
+    /// The optimiser for a pyramid of at most `levels` levels and the residual, at a `rate` in units of the picture.
     pub fn new(rate: f64, levels: usize) -> Self {
         Self { adam: Adam::new(rate), levels, falling: None, damping: None, unit: 1.0, bounds: None }
     }
 
-    /// Makes the rate constant for the first half of so many steps and then fall evenly to a tenth, which settles the grain
-    /// that a changing function leaves.
+    /// Makes the rate constant for the first half of so many steps and then fall linearly to a tenth, which removes the
+    /// grain that a changing function leaves.
     pub fn falling(self, steps: usize) -> Self {
         Self { falling: Some(steps), ..self }
     }
 
-    /// Makes Adam's ε as many times as large as the root mean square of the finest level's first gradient. Adam moves every
-    /// coefficient about as far, whether its gradient has a direction or changes it at each step; damped, the latter, which is
-    /// grain in even areas, stay nearly as they are.
+    /// Sets Adam's ε to `damping` times the root mean square of the finest level's first gradient. Without it every
+    /// coefficient moves about as far, whether its gradient keeps its direction or changes it at each step; with it the
+    /// latter, which make grain in even areas, hardly move.
     pub fn damped(self, damping: f64) -> Self {
         Self { adam: self.adam.epsilon(damping), damping: Some(damping), ..self }
     }
@@ -50,7 +51,7 @@ impl<T: Real> PyramidAdam<T> {
         Self { bounds: Some(bounds), ..self }
     }
 
-    /// The share of the rate at the next step.
+    /// The factor of the rate at the next step.
     fn share(&self) -> f64 {
         const LAST: f64 = 0.1;
         let Some(steps) = self.falling else { return 1.0 };
@@ -144,7 +145,7 @@ mod tests {
     fn is_adam_on_the_coefficients() {
         let (x, target): (Array3<f64>, Array3<f64>) = (random((9, 14, 3), 1), random((9, 14, 3), 2));
         let steps = 7;
-        // The coefficients themselves, by the tape's operations; one Adam for each level.
+        // Optimise the coefficients themselves with the tape's operations and one Adam for each level.
         let tape = Tape::new();
         let mut levels: Vec<ArrayD<f64>> =
             laplacian_pyramid(&tape.constant(x.clone()), 2).iter().map(crate::tape::Var::to_array).collect();
@@ -214,7 +215,7 @@ mod tests {
         let mut optimizer = PyramidAdam::<f64>::new(1.0, 1).damped(2.0);
         let mut x = ArrayD::ones(vec![4, 4, 1]);
         assert_eq!(optimizer.step(&mut x, 0.0, &ArrayD::zeros(vec![4, 4, 1])), Step::Moved);
-        assert_eq!(x, ArrayD::ones(vec![4, 4, 1]));
+        assert_eq!(x, ArrayD::<f64>::ones(vec![4, 4, 1]));
     }
 
     #[test]

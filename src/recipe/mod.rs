@@ -1,4 +1,4 @@
-//! Recipes: all settings of a way of painting, under one name.
+//! Recipes: all settings of a transfer under one name.
 
 mod finish;
 mod layer_weights;
@@ -14,8 +14,9 @@ pub use schedule::{Scale, Scales, ScheduleError, Steps};
 use crate::optim::Method;
 use crate::vgg::{Layer, Pooling};
 
-/// How content and style are measured. F are the picture's features and P the content's, G = FᵀF the picture's Gram
-/// matrix and A the style's; N is the number of channels, M of positions, `M_style` of positions in the style image.
+/// The formulas of content and style terms. F are the picture's features and P the content's, G = FᵀF is the picture's
+/// Gram matrix and A the style's; N is the number of channels, M that of positions, and `M_style` that of positions in
+/// the style image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Formula {
@@ -87,7 +88,7 @@ impl Rate {
     }
 }
 
-/// All settings of a way of painting. To change some: `Recipe { tv_weight: 0.1, ..preset.recipe(true) }`.
+/// All settings of a transfer. To change some: `Recipe { tv_weight: 0.1, ..preset.recipe(true) }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// The formula of content and style terms.
@@ -143,12 +144,12 @@ impl Recipe {
         self
     }
 
-    /// By what the weight of Gram matrices is multiplied at a scale of the given longer side.
+    /// The factor of the weight of Gram matrices at a scale of the given longer side.
     pub(crate) fn share_at(&self, side: usize) -> f64 {
         self.reference_side.map_or(1.0, |reference| (side as f64 / reference as f64).min(1.0).powi(2))
     }
 
-    /// The recipe with another style distance, and the layers that it is for: where neighbours are matched, the ten of Kolkin
+    /// The recipe with another style distance and the layers it is meant for: where neighbours are matched, the ten of Kolkin
     /// et al. 2022, relu1_1 to relu4_3, with equal weights.
     pub fn with_style_loss(self, style_loss: StyleLoss) -> Self {
         let columns = |loss| matches!(loss, StyleLoss::Neighbours | StyleLoss::NeighboursCosine);
@@ -160,9 +161,9 @@ impl Recipe {
         Self { style_loss, style_layers, ..self }
     }
 
-    /// The recipe with the style's weight multiplied by 10^(4s−2) for a strength s in 0..1: unchanged at ½, hardly any style at 0,
-    /// a free painting at 1. Equal steps of s look equal.
-    /// The finish holds the content with a weight divided by that factor.
+    /// The recipe with the style weight multiplied by 10^(4s−2) for a strength s in 0..1: unchanged at ½, hardly any
+    /// style at 0, a free painting at 1. Equal steps of s look equal. The finish's content weight is divided by that
+    /// factor.
     pub fn with_strength(mut self, strength: f64) -> Self {
         let factor = 10f64.powf(STRENGTH_RANGE * (strength - 0.5));
         self.style_weight *= factor;
@@ -181,9 +182,9 @@ const NNST_LAYERS: [&str; 10] =
     ["relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu4_1", "relu4_2", "relu4_3"];
 
 impl Preset {
-    /// The preset's settings. Those of `Balanced` were chosen by comparing pictures. They and those of `Quick` differ between networks with `trained`
-    /// weights ([`Vgg19::is_trained`](crate::vgg::Vgg19::is_trained)) and random ones, whose deep layers represent little of the
-    /// content.
+    /// The preset's settings. Those of `Balanced` were chosen by comparing pictures. `Balanced` and `Quick` have other
+    /// settings for networks with `trained` weights ([`Vgg19::is_trained`](crate::vgg::Vgg19::is_trained)) than for
+    /// random ones, whose deep layers represent little of the content.
     pub fn recipe(self, trained: bool) -> Recipe {
         let gatys_layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
         let notebook = Recipe {
@@ -197,7 +198,8 @@ impl Preset {
             tv_weight: 0.0,
             pooling: Pooling::Max,
             method: Method::Adam,
-            // A share, because in a network with input 0..255 a thousand steps of 0.003 would change a pixel by three levels.
+            // Relative to the spread: with an input of 0..255, a thousand steps of 0.003 would change a pixel by three
+            // levels.
             rate: Rate::OfSpread(0.003),
             clamp: false,
             scales: Scales::Count(1),

@@ -15,7 +15,7 @@ pub struct Scale {
     pub side: usize,
     /// The number of iterations.
     pub steps: usize,
-    /// Whether these finish the picture at the size of the scale before; see [`Finish`](super::Finish).
+    /// Whether this is the finish, at the size of the previous scale; see [`Finish`](super::Finish).
     pub finish: bool,
 }
 
@@ -112,7 +112,7 @@ impl Scales {
         let steps: Vec<usize> = match steps {
             Steps::Given(steps) if steps.len() == count => steps.clone(),
             Steps::Given(steps) if steps.len() == 1 => {
-                // Each size before takes more, in the proportion of the automatic numbers.
+                // Smaller scales get more steps, in proportion to the automatic numbers.
                 let share = steps[0] as f64 / Steps::auto(sides[count - 1]);
                 sides.iter().map(|&side| (Steps::auto(side) * share).round().max(1.0) as usize).collect()
             }
@@ -165,7 +165,8 @@ impl FromStr for Scales {
                 Ok(Self::Sides(sides))
             }
             _ => {
-                Err("give auto, how many scales (1 to 16), or growing longer sides in pixels, as in 128,256,512".into())
+                Err("give auto, a number of scales (1 to 16), or increasing longer sides in pixels, as in 128,256,512"
+                    .into())
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Runs that stop, are kept in a file, and go on.
+//! Runs that stop, are saved, and continue.
 
 use std::ops::ControlFlow;
 
@@ -62,7 +62,7 @@ fn run<'a>(kind: usize, content: &'a Picture, style: &'a Picture, network: &'a V
     }
 }
 
-/// What a run came to: its picture, and the total of each iteration from the one given on.
+/// The picture of a finished run, and the total of each iteration.
 fn finished(mut run: Run<'_>) -> (ArrayD<f32>, Vec<f64>) {
     let mut totals = Vec::new();
     let watcher = &mut |progress: &Progress| {
@@ -210,7 +210,7 @@ fn a_checkpoint_with_any_byte_changed_or_missing_is_refused() {
     assert!(matches!(Checkpoint::open(&folder.path().join("none")).unwrap_err(), CheckpointError::Read { .. }));
 }
 
-/// Checkpoints whose checksum is right, but that nobody has written so: an error or a run, no panic.
+/// Edited checkpoints with a valid checksum give an error or a run, never a panic.
 #[test]
 fn made_up_checkpoints_do_no_harm() {
     use rand::{RngExt, SeedableRng};
@@ -258,7 +258,7 @@ fn made_up_checkpoints_do_no_harm() {
     assert!(taken < count, "{taken} of {count}");
 }
 
-/// Where the loss becomes infinite on the way, the picture is the last whose loss is known.
+/// If the loss becomes infinite, the picture is the last one with a finite loss.
 #[test]
 fn a_run_that_becomes_infinite_keeps_the_last_sound_picture_and_names_the_term() {
     let (content, style, network) = (picture(20, 16), picture(18, 18), network());
@@ -271,7 +271,7 @@ fn a_run_that_becomes_infinite_keeps_the_last_sound_picture_and_names_the_term()
         job.recipe.clamp = false;
         job.run().unwrap()
     };
-    /// Looks at the picture that each iteration has evaluated.
+    /// Collects the picture after each iteration.
     struct Pictures(Vec<Picture>);
     impl Watcher for Pictures {
         fn see(&mut self, run: &Run<'_>, _: &Progress) -> ControlFlow<Stop> {
@@ -286,7 +286,7 @@ fn a_run_that_becomes_infinite_keeps_the_last_sound_picture_and_names_the_term()
     assert_eq!(run.iterations(), 2, "steps that long are infinite at once");
     assert_eq!(run.picture(), first, "the one before the first step");
     assert!(run.not_finite().unwrap().starts_with("the term style.relu"), "{:?}", run.not_finite());
-    // One that was stopped in between ends so, too.
+    // So does a run that was stopped and restored.
     let mut one = new();
     one.advance().unwrap();
     let mut other = new();

@@ -1,11 +1,11 @@
-//! Where the page can be opened: on this machine, and on others.
+//! The addresses of the page, for this machine and for others.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
-/// The address that this machine opens, where the server listens at `address`.
+/// The address for this machine of a server that listens at `address`.
 pub(crate) fn here(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
@@ -14,7 +14,7 @@ pub(crate) fn here(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The addresses that other machines open, the likeliest first, where the server listens at `address`. Empty if this machine is
+/// The addresses for other machines of a server that listens at `address`, most likely first. Empty if this machine is
 /// in no network.
 pub(crate) fn elsewhere(address: SocketAddr) -> Vec<SocketAddr> {
     let listening = address.ip();
@@ -24,7 +24,7 @@ pub(crate) fn elsewhere(address: SocketAddr) -> Vec<SocketAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let mut found: Vec<IpAddr> =
         interfaces.iter().map(if_addrs::Interface::ip).filter(|ip| is_reachable(*ip)).collect();
-    // `::` takes IPv4 connections on most systems, `0.0.0.0` takes no others.
+    // `::` accepts IPv4 connections too on most systems; `0.0.0.0` accepts only these.
     found.retain(|ip| ip.is_ipv4() || listening.is_ipv6());
     let route = route();
     found.sort_by_key(|ip| (Some(*ip) != route, ip.is_ipv6(), *ip));
@@ -32,19 +32,19 @@ pub(crate) fn elsewhere(address: SocketAddr) -> Vec<SocketAddr> {
     found.into_iter().map(|ip| (ip, address.port()).into()).collect()
 }
 
-/// Whether other machines of the network can reach an address as it stands.
+/// Whether other machines of the network can open an address.
 fn is_reachable(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => !(ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()),
-        // A link-local address is no use without the name of the interface, which browsers do not take.
+        // A link-local address needs the name of an interface, which browsers do not accept.
         IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified()),
     }
 }
 
-/// The address from which this machine reaches the world.
+/// The address from which this machine reaches other networks.
 fn route() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    // Nothing is sent: the system only chooses the route to an address that is kept for examples (RFC 5737).
+    // Nothing is sent: the system only chooses a route to an address reserved for examples (RFC 5737).
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
 }

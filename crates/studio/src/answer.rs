@@ -1,4 +1,4 @@
-//! Answers: JSON, pictures, and refusals of one sentence.
+//! Responses: JSON, pictures, and errors of one sentence.
 
 use std::io;
 
@@ -9,28 +9,29 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 
-/// What a handler answers.
+/// The result of a handler.
 pub(crate) type Answer = Result<Response, Response>;
 
-/// Why not, in one sentence.
+/// An error response of one sentence.
 pub(crate) fn refusal(status: StatusCode, why: impl Into<String>) -> Response {
     json_answer(status, &json!({"error": why.into()}))
 }
 
-/// What the command would have said.
+/// The command's error as a response.
 pub(crate) fn unprocessable(error: Error) -> Response {
     refusal(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
 }
 
-/// A disk that does not take or give what it should: 507 if it is full.
+/// A failure to read or write files: 507 if the disk is full.
 pub(crate) fn disk(what: &str, why: &io::Error) -> Response {
     let full = matches!(why.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let status = if full { StatusCode::INSUFFICIENT_STORAGE } else { StatusCode::INTERNAL_SERVER_ERROR };
-    let help = if full { "; make room, or empty the trash" } else { "" };
+    let help = if full { "; free some space, or empty the trash" } else { "" };
     refusal(status, format!("{what}: {why}{help}"))
 }
 
-/// Does what may take long, such as all work with files, on a thread of its own: the server's one thread must not wait.
+/// Runs work that may take long, such as all work with files, on another thread, so that the server's single thread
+/// does not wait.
 ///
 /// # Errors
 /// If the work panics.
@@ -38,7 +39,7 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     tokio::task::spawn_blocking(work).await.map_err(failure)
 }
 
-/// A failure of this machine's.
+/// An internal failure.
 pub(crate) fn failure(why: impl std::fmt::Display) -> Response {
     refusal(StatusCode::INTERNAL_SERVER_ERROR, why.to_string())
 }

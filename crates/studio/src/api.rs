@@ -1,4 +1,4 @@
-//! The interface: what openapi.json describes.
+//! The HTTP interface, as described in openapi.json.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -28,13 +28,13 @@ use crate::{bundle, events, forecast, names, trash, votes, worker};
 
 type Shared = State<Arc<Queue>>;
 
-/// All of it.
+/// All routes.
 pub(crate) fn routes(queue: Arc<Queue>) -> Router {
     Router::new()
         .route("/api/openapi.json", get(|| async { bytes("application/json", include_str!("openapi.json")) }))
         .route("/api/options", get(options))
         .route("/api/provenance", post(provenance).layer(DefaultBodyLimit::max(MOST_BYTES)))
-        .route("/api/forecast", post(foresee).layer(DefaultBodyLimit::max(MOST_TEXT)))
+        .route("/api/forecast", post(estimate).layer(DefaultBodyLimit::max(MOST_TEXT)))
         .route("/api/jobs", get(list).post(create))
         .route("/api/jobs/{id}", get(show).patch(change).delete(delete).layer(DefaultBodyLimit::max(MOST_TEXT)))
         .route("/api/trash", get(show_trash).delete(empty_trash))
@@ -85,7 +85,7 @@ async fn show(State(queue): Shared, Path(id): Path<String>) -> Answer {
 
 async fn create(State(queue): Shared, fields: Result<Multipart, MultipartRejection>) -> Answer {
     let fields = fields.map_err(|why| refusal(why.status(), why.body_text()))?;
-    // Even if the client disconnects, this either makes a job or leaves nothing behind.
+    // Even if the client disconnects, this either creates a job or leaves nothing behind.
     let coming = Coming::new(&queue).await?;
     let upload = match Upload::take(fields, coming.path()).await {
         Ok(upload) => upload,
@@ -113,7 +113,7 @@ async fn create(State(queue): Shared, fields: Result<Multipart, MultipartRejecti
 
 /// The record of an upload, without its number.
 fn described(queue: &Queue, folder: &FilePath, mut upload: Upload) -> Result<Record, Response> {
-    // The other job may be taken away meanwhile.
+    // The other job may be deleted meanwhile.
     let lost = |why: std::io::Error| match why.kind() {
         ErrorKind::NotFound => no_job(),
         _ => disk("the pictures cannot be copied", &why),
@@ -151,7 +151,7 @@ fn described(queue: &Queue, folder: &FilePath, mut upload: Upload) -> Result<Rec
     }
     let content = content.ok_or_else(|| bad("`content` is missing: the picture to repaint"))?;
     if styles.is_empty() {
-        return Err(bad("`style` is missing: the picture whose style to take"));
+        return Err(bad("`style` is missing: the picture in whose style to paint"));
     }
     let record = Record {
         id: 0,
@@ -188,13 +188,13 @@ fn check(record: &Record, queue: &Queue) -> Result<(), Response> {
     queue.painter.check(&words).map_err(unprocessable)
 }
 
-/// What a request does with a job.
+/// The effect of a request on a job.
 enum Effect {
-    /// Changes what is kept of it.
+    /// Changes the job's record.
     Save(Box<dyn Fn(&mut Record)>),
-    /// Asks the worker for something.
+    /// Sends a request to the worker.
     Request(Box<dyn FnOnce(&mut Requests)>),
-    /// Nothing: it is so already.
+    /// Nothing: the request is already fulfilled.
     None,
 }
 
@@ -251,7 +251,8 @@ fn is_over() -> Response {
     refusal(StatusCode::CONFLICT, "the job is over; start another one with other settings")
 }
 
-/// Does what `decide` says of a job's record and the settings to continue with, and answers with the job as it is then.
+/// Applies the effect that `decide` returns for a job's record and the settings with which it continues. Responds with
+/// the updated job.
 async fn with_job(
     queue: Arc<Queue>,
     id: &str,
@@ -259,7 +260,7 @@ async fn with_job(
 ) -> Answer {
     let id = number(id)?;
     blocking(move || {
-        // As long as this is held, neither the worker nor another request changes the record.
+        // While this is held, neither the worker nor another request changes the record.
         let files = queue.files();
         let (record, pending) = {
             let jobs = queue.jobs();
@@ -311,7 +312,7 @@ async fn restore(State(queue): Shared, Path(id): Path<String>) -> Answer {
     blocking(move || match queue.restore(id) {
         Ok(true) => Ok(json_answer(StatusCode::OK, &queue.jobs().get(id).ok_or_else(no_job)?.to_json(&queue))),
         Ok(false) => Err(refusal(StatusCode::NOT_FOUND, "there is no such job in the trash")),
-        Err(why) => Err(disk("the job cannot be brought back", &why)),
+        Err(why) => Err(disk("the job cannot be restored", &why)),
     })
     .await?
 }
@@ -321,7 +322,7 @@ async fn follow(State(queue): Shared, Path(id): Path<String>, headers: HeaderMap
     events::of(&queue, number(&id)?, last).ok_or_else(no_job)
 }
 
-/// The picture, or what there is of it.
+/// The finished picture, or the picture so far.
 async fn picture(State(queue): Shared, Path(id): Path<String>) -> Answer {
     let (path, name) = {
         let jobs = queue.jobs();
@@ -338,7 +339,7 @@ async fn picture(State(queue): Shared, Path(id): Path<String>) -> Answer {
     Ok(named(file("image/png", path).await?, &name))
 }
 
-/// Under which name a browser saves it (RFC 6266: plain, and in UTF-8 for names beyond ASCII).
+/// Sets the name under which a browser saves the response (RFC 6266: in ASCII, and in UTF-8 for other names).
 fn named(mut response: Response, name: &str) -> Response {
     let plain: String = name.chars().map(|c| if c.is_ascii_graphic() && c != '"' { c } else { '_' }).collect();
     let encoded: String = name.bytes().fold(String::new(), |text, byte| match byte {
@@ -378,14 +379,14 @@ async fn dislike(State(queue): Shared, Path(id): Path<String>) -> Answer {
 
 /// Several finished pictures in a zip file: `?jobs=1,2,3`.
 async fn pictures(State(queue): Shared, RawQuery(query): RawQuery) -> Answer {
-    let wrong = || bad("say which pictures: /api/pictures.zip?jobs=1,2,3");
+    let wrong = || bad("name the pictures by job, as in /api/pictures.zip?jobs=1,2,3");
     let query = query.ok_or_else(wrong)?;
     let list = query.strip_prefix("jobs=").ok_or_else(wrong)?.replace("%2C", ",");
     let ids: Vec<u64> = list.split(',').map(|id| id.parse().map_err(|_| wrong())).collect::<Result<_, _>>()?;
     let mut chosen: Vec<(std::path::PathBuf, String)> = Vec::new();
     for id in ids {
         let (folder, name) = finished(&queue, id)?;
-        // Jobs of the same pictures have pictures of the same name.
+        // Results of the same inputs have the same name.
         chosen.push((folder.join(&name), format!("{id:04}-{name}")));
     }
     let packed = blocking(move || bundle::pack(&chosen).and_then(|file| Ok((file.metadata()?.len(), file)))).await?;
@@ -440,7 +441,7 @@ async fn vote(State(queue): Shared, Path(question): Path<String>, body: Result<B
     }
 }
 
-/// A picture of a question, without a name.
+/// A picture of a question, anonymously.
 async fn voted_picture(State(queue): Shared, Path((question, side)): Path<(String, String)>) -> Answer {
     let pair = queue.votes.jobs_of(&question).ok_or_else(no_question)?;
     let id = match side.as_str() {
@@ -449,7 +450,7 @@ async fn voted_picture(State(queue): Shared, Path((question, side)): Path<(Strin
         _ => return Err(no_question()),
     };
     let (folder, name) = finished(&queue, id)?;
-    // Metadata would tell how it was made.
+    // Metadata would reveal how it was made.
     let bare = blocking(move || votes::without_metadata(&folder.join(name))).await?;
     bare.map(|bare| bytes("image/png", bare)).map_err(|_| gone())
 }
@@ -481,8 +482,8 @@ async fn file(kind: &'static str, path: std::path::PathBuf) -> Answer {
     read.map(|read| bytes(kind, read)).map_err(|_| gone())
 }
 
-/// What a job would take.
-async fn foresee(State(queue): Shared, body: Result<Bytes, BytesRejection>) -> Answer {
+/// The forecast of a job.
+async fn estimate(State(queue): Shared, body: Result<Bytes, BytesRejection>) -> Answer {
     let body = body.map_err(|why| refusal(why.status(), why.body_text()))?;
     let asked = forecast::Asked::read(&body).map_err(|why| bad(&why))?;
     let like = match asked.like {
@@ -495,7 +496,7 @@ async fn foresee(State(queue): Shared, body: Result<Bytes, BytesRejection>) -> A
     Ok(json_answer(StatusCode::OK, &forecast))
 }
 
-/// How a picture was made, and which of its settings a job may have.
+/// How a picture was made, and those of its settings that a job may have.
 async fn provenance(State(queue): Shared, fields: Result<Multipart, MultipartRejection>) -> Answer {
     let mut fields = fields.map_err(|why| refusal(why.status(), why.body_text()))?;
     let Ok(Some(field)) = fields.next_field().await else { return Err(bad("`picture` is missing")) };

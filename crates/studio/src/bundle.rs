@@ -13,13 +13,14 @@ use tokio::io::AsyncReadExt;
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-/// Bytes that are sent at a time.
+/// The number of bytes sent at a time.
 const CHUNK: usize = 1 << 18;
 
-/// Writes pictures, each under its name, into a temporary zip file. They are compressed already, and stored as they are. Blocks.
+/// Writes pictures with their names into a temporary zip file, uncompressed, since pictures are compressed already.
+/// Blocks.
 ///
 /// # Errors
-/// Those of reading and writing.
+/// If reading or writing fails.
 pub(crate) fn pack(pictures: &[(PathBuf, String)]) -> io::Result<File> {
     let mut zip = ZipWriter::new(tempfile::tempfile()?);
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
@@ -32,7 +33,7 @@ pub(crate) fn pack(pictures: &[(PathBuf, String)]) -> io::Result<File> {
     Ok(file)
 }
 
-/// Answers with a file piece by piece.
+/// Responds with a file, in chunks.
 pub(crate) fn send(file: File, length: u64, name: &str) -> Response {
     let file = tokio::fs::File::from_std(file);
     let pieces = stream::try_unfold(file, |mut file| async move {

@@ -1,4 +1,4 @@
-//! What happens to a job, as server-sent events: `state`, `progress` (one for each iteration, in their order) and `picture`.
+//! The events of a job as server-sent events: `state`, `progress` (one for each iteration, in order) and `picture`.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -13,12 +13,12 @@ use tokio::sync::watch;
 use crate::queue::{Point, Queue};
 use crate::record::State;
 
-/// Somebody who looks on.
+/// A client that watches a job.
 struct JobWatcher {
     queue: Arc<Queue>,
     id: u64,
     changes: watch::Receiver<()>,
-    /// How many iterations and which picture were told.
+    /// The number of iterations and the picture that were sent.
     points: usize,
     frame: u64,
     state: Option<State>,
@@ -26,11 +26,11 @@ struct JobWatcher {
     over: bool,
 }
 
-/// All that happened to a job since the program started, after the event of that name, and all that will; `None` if there is
-/// the job does not exist.
+/// The stream of a job's events: those since the program started, without those up to the event `after`, and all later
+/// ones. `None` if the job does not exist.
 pub(crate) fn of(queue: &Arc<Queue>, id: u64, after: Option<&str>) -> Option<Response> {
     let changes = queue.jobs().get(id)?.subscribe();
-    // Events of another start of the program say nothing of this one's.
+    // Ignore the name of an event from an earlier start of the program.
     let after = after.and_then(|name| name.strip_prefix(queue.session.as_str())?.strip_prefix('-')?.parse().ok());
     let (queue, points, events) = (Arc::clone(queue), after.unwrap_or(0), VecDeque::new());
     let watcher = JobWatcher { queue, id, changes, points, frame: 0, state: None, events, over: false };
@@ -54,7 +54,7 @@ async fn next(mut watcher: JobWatcher) -> Option<(Result<Event, Infallible>, Job
 }
 
 impl JobWatcher {
-    /// Everything that was not told yet.
+    /// Collects the events that were not sent yet.
     fn collect(&mut self) {
         let jobs = self.queue.jobs();
         let Some(job) = jobs.get(self.id) else {

@@ -1,4 +1,4 @@
-//! What a job would take, said before it is one.
+//! Estimates time and memory before a job is started.
 
 use std::sync::PoisonError;
 
@@ -18,17 +18,17 @@ use crate::upload::{MOST_PIXELS, MOST_STYLES, bad};
 /// The longest side of a picture, in pixels.
 const LONGEST: usize = 65_536;
 
-/// A picture that is asked about.
+/// A picture in a request.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum PictureAsked {
     /// Width and height in pixels.
     Size([usize; 2]),
-    /// The address of one that the studio has.
+    /// The address of a picture in the studio.
     Address(String),
 }
 
-/// What is asked: sizes of pictures, width and height in pixels, and settings.
+/// A request: sizes of pictures (width and height in pixels) and settings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
@@ -36,14 +36,14 @@ pub(crate) struct Asked {
     content: Option<PictureAsked>,
     #[serde(default)]
     styles: Vec<PictureAsked>,
-    /// The number of the job whose pictures are meant where no sizes are given.
+    /// The job whose pictures to use if no sizes are given.
     #[serde(default)]
     pub(crate) like: Option<u64>,
     #[serde(default)]
     settings: Settings,
 }
 
-/// A job that is planned.
+/// A job to estimate.
 pub(crate) struct Plan {
     pictures: Pictures,
     settings: Settings,
@@ -53,7 +53,7 @@ impl Asked {
     /// Reads a request.
     ///
     /// # Errors
-    /// What is wrong with it, in one sentence.
+    /// The error in one sentence.
     pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
         let asked: Self = serde_json::from_slice(body)
             .map_err(|why| format!("this is not a JSON object of content, styles, like and settings: {why}"))?;
@@ -76,10 +76,10 @@ impl Asked {
         }
     }
 
-    /// The job that is meant, with the pictures of another where none are given.
+    /// The job to estimate, with the pictures of another job if none are given.
     ///
     /// # Errors
-    /// If there are none at all.
+    /// If there are no pictures.
     pub(crate) fn plan(self, queue: &Queue, like: Option<&Record>) -> Result<Plan, Response> {
         let planned = |picture: PictureAsked| -> Result<PlannedPicture, Response> {
             let [width, height] = match picture {
@@ -103,23 +103,23 @@ impl Asked {
         }
         let content = content.ok_or_else(|| bad("`content` is missing: width and height of the picture to repaint"))?;
         if styles.is_empty() {
-            return Err(bad("`styles` is missing: width and height of each picture whose style to take"));
+            return Err(bad("`styles` is missing: width and height of each style"));
         }
         Ok(Plan { pictures: Pictures { content, styles }, settings: self.settings })
     }
 }
 
 impl Plan {
-    /// What the job will take, as `impasto plan --json` tells it.
+    /// The forecast of the job, as `impasto plan --json` prints it.
     ///
     /// # Errors
-    /// Those of the settings, and if the memory does not do.
+    /// If the settings are invalid, or the memory is too little.
     pub(crate) fn forecast(self, queue: &Queue) -> Result<Value, Error> {
         queue.painter.forecast(&self.settings, self.pictures, &mut |work| speed(queue, work))
     }
 }
 
-/// How fast the machine was when it last painted, or else how fast it is, which takes a second to find out.
+/// The speed of the machine when it last painted, or else a measurement, which takes a second.
 fn speed(queue: &Queue, work: &Work) -> Speed {
     // Concurrent requests wait.
     let mut known = queue.speed.lock().unwrap_or_else(PoisonError::into_inner);

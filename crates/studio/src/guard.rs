@@ -1,4 +1,4 @@
-//! Who may ask: this machine's own pages and programs, or anyone with the token.
+//! Access control: admits this machine's own pages and programs, or anyone with the token.
 
 use std::net::IpAddr;
 
@@ -12,17 +12,17 @@ use subtle::ConstantTimeEq;
 
 use crate::answer::refusal;
 
-/// What is asked of everybody.
+/// The conditions of access.
 #[derive(Clone)]
 pub(crate) struct Guard {
-    /// Where others than this machine can connect, they must know this.
+    /// The token that requests must carry if other machines can connect.
     pub(crate) token: Option<String>,
 }
 
-/// The cookie that a browser has the token in.
+/// The cookie that holds the token.
 const COOKIE_NAME: &str = "impasto-token";
 
-/// What every answer says of itself: nothing from elsewhere may be loaded, and nothing elsewhere may embed it.
+/// Headers of every response: it may load nothing from other sites, and no other site may embed it.
 const HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
@@ -35,7 +35,7 @@ const HEADERS: [(&str, &str); 5] = [
     ("x-content-type-options", "nosniff"),
 ];
 
-/// Lets a request through, or says why not.
+/// Passes a request on, or refuses it.
 pub(crate) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let mut response = match guard.judge(&request) {
         Ok(()) => next.run(request).await,
@@ -53,8 +53,8 @@ impl Guard {
         let host = text(headers, HOST.as_str()).or_else(|| request.uri().authority().map(Authority::as_str));
         let Some(host) = host else { return Err(refusal(StatusCode::BAD_REQUEST, "the request names no host")) };
         if self.token.is_none() && !is_loopback(host) {
-            // A page elsewhere may have given its own name this machine's address (DNS rebinding).
-            let why = "this studio answers to localhost and 127.0.0.1 alone; start it with --listen for other names";
+            // Another site's name may resolve to this machine's address (DNS rebinding).
+            let why = "this studio answers only to localhost and 127.0.0.1; start it with --listen for other names";
             return Err(refusal(StatusCode::FORBIDDEN, why));
         }
         let own = format!("http://{host}");
@@ -63,7 +63,7 @@ impl Guard {
                 && text(headers, "sec-fetch-site") == Some("cross-site")
                 && (request.method() != Method::GET || !matches!(request.uri().path(), "/" | "/vote"));
         if elsewhere {
-            return Err(refusal(StatusCode::FORBIDDEN, "pages of other sites may not ask this studio for anything"));
+            return Err(refusal(StatusCode::FORBIDDEN, "pages of other sites may not send requests to this studio"));
         }
         match &self.token {
             Some(token) => is_known(token, request),
@@ -72,7 +72,7 @@ impl Guard {
     }
 }
 
-/// Whether a request has the token. The page's address may have it once: it goes into a cookie and out of the address.
+/// Checks that a request has the token. If the address has it, it is moved into a cookie.
 fn is_known(token: &str, request: &Request) -> Result<(), Response> {
     let headers = request.headers();
     let bearer = text(headers, AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
@@ -92,7 +92,7 @@ fn is_known(token: &str, request: &Request) -> Result<(), Response> {
     Err(refusal(StatusCode::UNAUTHORIZED, why))
 }
 
-/// Compares in a time that does not depend on how much is right.
+/// Compares in constant time.
 fn same(given: &str, token: &str) -> bool {
     given.as_bytes().ct_eq(token.as_bytes()).into()
 }
@@ -101,7 +101,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Whether a Host is a name that always means this machine.
+/// Whether a host is a name of this machine.
 fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

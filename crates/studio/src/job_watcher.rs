@@ -13,21 +13,21 @@ use crate::painter::Settings;
 use crate::queue::{Point, Queue};
 use crate::record::State;
 
-/// The least time between intermediate pictures.
+/// The shortest time between intermediate pictures.
 const BETWEEN_FRAMES: Duration = Duration::from_millis(500);
 
-/// From this share of a job and this time on, it says how fast the machine is.
+/// The share of a job and the seconds after which its progress measures the speed of the machine.
 const TELLING: (f64, f64) = (0.05, 1.0);
 
-/// Why a run was stopped before its end.
+/// The reason why a run was stopped early.
 pub(crate) enum Break {
-    /// The job was taken away.
+    /// The job was deleted.
     Gone,
-    /// The program ends.
+    /// The program is ending.
     Ending,
     /// Keep the picture so far.
     Stop,
-    /// Other settings are wanted, from the size on whose longer side this is.
+    /// Continue with other settings, from the scale with this longer side on.
     Change(Settings, usize),
 }
 
@@ -37,22 +37,23 @@ pub(crate) struct JobWatcher<'a> {
     id: u64,
     made: Provenance,
     keeper: Keeper,
-    /// The longer side of the first size, 0 for all sizes.
+    /// The longer side of the first scale; 0 for all scales.
     from: usize,
     begin: Instant,
-    /// How long the job was painted before, in seconds.
+    /// The seconds for which the job was painted before.
     before: f64,
-    /// How long the run was held.
+    /// The time for which the run was paused.
     paused: Duration,
     last_frame: Option<Instant>,
-    /// The longer side of the size being painted.
+    /// The longer side of the current scale.
     scale: usize,
-    /// Why the run was stopped.
+    /// The reason why the run was stopped.
     why: Option<Break>,
 }
 
 impl<'a> JobWatcher<'a> {
-    /// Of a job whose picture is `made` so, in sizes `from` a longer side on, for which work began at `begin`.
+    /// A watcher of a job with the provenance `made`, painted at scales from the longer side `from` on; work began at
+    /// `begin`.
     pub(crate) fn new(
         queue: &'a Queue,
         id: u64,
@@ -66,8 +67,8 @@ impl<'a> JobWatcher<'a> {
         Self { queue, id, made, keeper, from, begin, before, paused, last_frame, scale, why }
     }
 
-    /// The job begins, or goes on after so many iterations, at a size: what it was said to have done beyond them, it does
-    /// again.
+    /// Notes that the job begins, or continues after `iterations`, at a scale. Later iterations of the record are
+    /// dropped; they will be repeated.
     pub(crate) fn go_on_after(&mut self, iterations: usize, side: usize) {
         self.scale = side;
         if let Some(job) = self.queue.jobs().get_mut(self.id) {
@@ -80,8 +81,8 @@ impl<'a> JobWatcher<'a> {
         }
     }
 
-    /// Before the first iteration: shows what there is, and handles requests. A job without a picture starts first, unless
-    /// it is paused.
+    /// Before the first iteration, shows the picture so far and handles requests. A new job makes an iteration first,
+    /// unless it is paused.
     pub(crate) fn begin(&mut self, run: &Run<'_>) -> ControlFlow<Stop> {
         let is_something = run.iterations() > 0 || self.from > 0;
         if is_something && let Some(jpeg) = jpeg(run) {
@@ -94,42 +95,43 @@ impl<'a> JobWatcher<'a> {
         if is_something || held { self.obey(run) } else { ControlFlow::Continue(()) }
     }
 
-    /// Why the run was stopped, if it was.
+    /// The reason why the run was stopped, if it was.
     pub(crate) fn into_break(self) -> Option<Break> {
         self.why
     }
 
-    /// The longer side of the size that was painted last.
+    /// The longer side of the scale that was painted last.
     pub(crate) fn side(&self) -> usize {
         self.scale
     }
 
     /// Writes the checkpoint.
     pub(crate) fn keep(&mut self, run: &Run<'_>) {
-        // Before it: what is said to have been done beyond the checkpoint is left out later, what is missing would be missed.
+        // Save the record first: iterations beyond the checkpoint are dropped later, but missing ones could not be
+        // restored.
         self.queue.set(self.id, |_| {});
         let iterations = match self.queue.jobs().get(self.id) {
             Some(job) => job.record.losses.len(),
             None => return,
         };
         if let Err(why) = self.keeper.write(run, &self.made, self.from, iterations, self.paused) {
-            // Of a job that was taken away meanwhile there is no folder.
+            // The folder of a deleted job does not exist.
             if self.queue.jobs().get(self.id).is_some() {
                 note(format_args!("the checkpoint of job {} cannot be written: {why}", self.id));
             }
         }
     }
 
-    /// The checkpoint is of no use.
+    /// Deletes the checkpoint.
     pub(crate) fn forget(&self) {
         self.keeper.forget();
     }
 
-    /// Tells of an iteration.
+    /// Adds an iteration to the job.
     fn tell(&mut self, progress: &Progress, jpeg: Option<Bytes>) {
         let mut jobs = self.queue.jobs();
         let Some(job) = jobs.get_mut(self.id) else { return };
-        // After a change, iterations go on being counted.
+        // Iterations are counted on after a change of settings.
         let before = job.points.last().map_or(job.record.losses.len(), |point| point.iteration);
         let offset = if before >= progress.iteration { before + 1 - progress.iteration } else { 0 };
         let point = point(progress, offset, self.paused);
@@ -144,7 +146,7 @@ impl<'a> JobWatcher<'a> {
         job.tell();
     }
 
-    /// Handles requests: waits while the job is paused, and stops the run where one asks for it.
+    /// Handles requests: waits while the job is paused, and stops the run on request.
     fn obey(&mut self, run: &Run<'_>) -> ControlFlow<Stop> {
         let mut jobs = self.queue.jobs();
         loop {

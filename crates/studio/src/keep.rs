@@ -1,4 +1,4 @@
-//! The checkpoint in a job's folder: from it a job goes on that was interrupted by the program's end, to the same bits.
+//! The checkpoint in a job's folder, from which a job continues after the program's end. The result is bit-identical.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,41 +11,42 @@ use serde_json::{Map, Value, json};
 
 use crate::note::note;
 
-/// The name of the file. Those that are sent do not begin with a dot.
+/// The name of the file. Names of uploads do not begin with a dot.
 const FILE: &str = ".checkpoint";
 
-/// A job's checkpoints come no closer than this.
+/// The shortest time between checkpoints of a job.
 const BETWEEN: Duration = Duration::from_secs(5);
 
-/// How many times as long as the last took to be written.
+/// The shortest time between checkpoints as a multiple of the time that the last one took to write.
 const SPARSE: u32 = 25;
 
-/// Keeps where a job stands.
+/// Writes and reads a job's checkpoint.
 pub(crate) struct Keeper {
     file: PathBuf,
     last: Instant,
-    /// How long the last took to be written.
+    /// The time that the last checkpoint took to write.
     took: Duration,
 }
 
-/// Where a job stood.
+/// A job's checkpoint.
 pub(crate) struct Found {
     pub(crate) state: State<'static>,
-    /// The longer side of the first size that was painted with these settings; 0 for all sizes.
+    /// The longer side of the first scale painted with these settings; 0 for all scales.
     pub(crate) from: usize,
-    /// How many iterations were made in all, those before the last change of settings too.
+    /// The number of iterations in all, including those before the last change of settings.
     pub(crate) iterations: usize,
 }
 
 impl Keeper {
-    /// The keeper of the job in a folder.
+    /// The keeper for the job in a folder.
     pub(crate) fn new(folder: &Path) -> Self {
         Self { file: folder.join(FILE), last: Instant::now(), took: Duration::ZERO }
     }
 
-    /// Where a job that is made so stood; `None` if that is not known. Says on standard error why a checkpoint is of no use.
+    /// The checkpoint of a job with this provenance; `None` if there is none. Reports an unusable checkpoint on
+    /// standard error.
     pub(crate) fn find(&self, made: &Provenance) -> Option<Found> {
-        // A file that is there only half, of a program that was killed.
+        // A temporary file of a killed program.
         let _ = remove_left_behind(&self.file);
         let read = || -> Result<Option<Found>, CheckpointError> {
             let checkpoint = match Checkpoint::open(&self.file) {
@@ -71,12 +72,13 @@ impl Keeper {
         })
     }
 
-    /// Whether it is time for another.
+    /// Whether it is time for another checkpoint.
     pub(crate) fn is_due(&self) -> bool {
         self.last.elapsed() >= BETWEEN.max(self.took * SPARSE)
     }
 
-    /// Writes where a job stands that is painted in sizes `from` a longer side on. `paused` is how long its run was held.
+    /// Writes the state of a job that is painted at scales from the longer side `from` on. `paused` is the time for
+    /// which its run was paused.
     pub(crate) fn write(
         &mut self,
         run: &Run<'_>,
@@ -98,14 +100,14 @@ impl Keeper {
         written
     }
 
-    /// Deletes the checkpoint: the job is over, or starts again.
+    /// Deletes the checkpoint, because the job is over or starts again.
     pub(crate) fn forget(&self) {
-        // If it stays it does no harm.
+        // A leftover checkpoint does no harm.
         let _ = std::fs::remove_file(&self.file);
     }
 }
 
-/// What must be the same for a job to go on.
+/// What must be unchanged for a job to continue.
 fn told(made: &Provenance) -> Value {
     json!({"version": made.version, "settings": made.settings, "weights": made.weights})
 }

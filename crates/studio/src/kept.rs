@@ -1,4 +1,4 @@
-//! Pictures that the studio has already: those of its jobs and the demo's. An upload may name them by their addresses.
+//! Pictures that the studio already has: those of its jobs and the demo's. An upload may refer to them by address.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ impl FromStr for Kept {
             _ => None,
         };
         kept.ok_or_else(|| {
-            format!("`{address}` is not a picture of the studio: send a file, or an address such as jobs/3/styles/1")
+            format!("`{address}` is not a picture of the studio; send a file, or an address such as jobs/3/styles/1")
         })
     }
 }
@@ -69,7 +69,7 @@ impl fmt::Display for Kept {
 }
 
 impl Kept {
-    /// The folder and the name of a job's picture; `None` for the demo's.
+    /// The folder and the file name of a job's picture; `None` for the demo's.
     pub(crate) fn place(self, queue: &Queue) -> Result<Option<(PathBuf, String)>, Response> {
         let (Self::Content(id) | Self::Style(id, _)) = self else { return Ok(None) };
         let jobs = queue.jobs();
@@ -82,7 +82,7 @@ impl Kept {
         Ok(Some((record.folder(&queue.root), name.clone())))
     }
 
-    /// Copies the picture and its preview into a folder, and answers with its name there. Blocks.
+    /// Copies the picture and its preview into a folder, and returns its name there. Blocks.
     pub(crate) fn copy_to(self, queue: &Queue, folder: &Path) -> Result<String, Response> {
         let cannot = |why: std::io::Error| disk(&format!("{self} cannot be copied"), &why);
         if let Some((from, name)) = self.place(queue)? {
@@ -112,7 +112,7 @@ impl Demo {
         }
     }
 
-    /// The picture. It is drawn once.
+    /// The picture, which is drawn once.
     fn picture(self) -> &'static Picture {
         static DRAWN: [OnceLock<Picture>; 2] = [OnceLock::new(), OnceLock::new()];
         DRAWN[self as usize].get_or_init(|| match self {

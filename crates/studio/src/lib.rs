@@ -1,8 +1,8 @@
-//! The studio of impasto: a page to paint with in the browser, and the interface behind it (`openapi.json`).
+//! The studio of impasto: a page to paint with in the browser, and its HTTP interface (`openapi.json`).
 //!
-//! The studio keeps pictures and jobs, shows them, and says when to paint; the program that starts it paints, as a [`Painter`].
-//! One thread serves (axum), one paints ([`worker`]); between them is the [`queue`]. Each job has a folder of its own, see
-//! [`record`] and [`keep`].
+//! The studio keeps pictures and jobs, shows them, and decides when to paint; the program that starts it paints, as a [`Painter`].
+//! One thread serves requests (axum), one paints ([`worker`]); they communicate through the [`queue`]. Each job has a
+//! folder, see [`record`] and [`keep`].
 
 #![allow(
     clippy::result_large_err,
@@ -50,13 +50,13 @@ use crate::note::note;
 pub use crate::painter::{Paint, Painter, Painting, Pictures, PlannedPicture, Prepared, Settings, Start};
 use crate::queue::Queue;
 
-/// The port where none is asked for.
+/// The default port.
 pub const PORT: u16 = 4700;
 
-/// How soon an interruption is seen.
+/// The time between checks for an interruption.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often the trash is searched for what has been there long enough.
+/// The time between searches of the trash for expired jobs.
 const SWEEP: Duration = Duration::from_secs(3600);
 
 /// Where a studio works.
@@ -119,19 +119,19 @@ pub fn serve(place: &Place, painter: Arc<dyn Painter>, interrupted: &AtomicBool)
     })?;
     queue.jobs().ending = true;
     queue.wake();
-    note(format_args!("the iteration is finished; what is not painted yet goes on at the next start"));
+    note(format_args!("the iteration is finished; unfinished jobs continue at the next start"));
     let _ = worker.join();
     drop(lock);
     Ok(())
 }
 
-/// Prints where the page can be opened, and answers with the address for this machine.
+/// Prints the addresses of the page, and returns the one for this machine.
 fn announce(address: SocketAddr, token: Option<&str>) -> String {
     let query = token.map_or_else(String::new, |token| format!("?token={token}"));
     let url = |address: SocketAddr| format!("http://{address}/{query}");
     let here = url(addresses::here(address));
     let elsewhere = addresses::elsewhere(address);
-    // All in one write, and not lost with its reader: a program that starts the studio may read the first line and close the pipe.
+    // A single write that may fail: a program that starts the studio may read the first line and close the pipe.
     let print = |text: String| drop(std::io::stdout().write_all(text.as_bytes()));
     let [first, others @ ..] = elsewhere.as_slice() else {
         print(format!("impasto studio: {here}\n"));
@@ -156,7 +156,7 @@ fn announce(address: SocketAddr, token: Option<&str>) -> String {
     here
 }
 
-/// Deletes for good, again and again, what has been in the trash long enough.
+/// Regularly deletes expired jobs from the trash for good.
 async fn sweep_trash(queue: &Arc<Queue>) {
     loop {
         let queue = Arc::clone(queue);
@@ -169,7 +169,7 @@ async fn sweep_trash(queue: &Arc<Queue>) {
 }
 
 impl Place {
-    /// Takes the port asked for; without one the usual, or if that is taken any.
+    /// Binds the requested port, or by default the usual one, or any if that is taken.
     async fn bind(&self) -> Result<(TcpListener, SocketAddr), Error> {
         let ip = self.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let mut bound = TcpListener::bind((ip, self.port.unwrap_or(PORT))).await;

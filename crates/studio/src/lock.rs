@@ -1,5 +1,5 @@
-//! The lock of a studio's folder: one studio at a time works in it. The system lets go of it when the program ends, however it
-//! ends.
+//! The lock of a studio's folder, which only one studio at a time may use. The system releases it when the program
+//! ends, even after a crash.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -8,17 +8,18 @@ use std::path::Path;
 use crate::error::Error;
 use crate::note::note;
 
-/// The file that is locked. It stays; only the lock counts.
+/// The locked file. It is never deleted; only the lock counts.
 const FILE: &str = ".lock";
 
-/// Held as long as the studio works in its folder.
+/// A lock, held while the studio uses its folder.
 pub(crate) struct Lock(File);
 
 impl Lock {
     /// Takes the lock of a folder.
     ///
     /// # Errors
-    /// If another studio has it: says where that one is, if it can be known. If the folder takes no files.
+    /// If another studio has it (the error gives that studio's address if it is known), or if no file can be created in
+    /// the folder.
     pub(crate) fn take(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(FILE);
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
@@ -35,7 +36,7 @@ impl Lock {
                     folder.display()
                 )))
             }
-            // Some network file systems know no locks.
+            // Some network file systems do not support locks.
             Err(TryLockError::Error(why)) => {
                 note(format_args!(
                     "note: {} cannot be locked ({why}); do not start a second studio in it",
@@ -46,9 +47,9 @@ impl Lock {
         }
     }
 
-    /// Notes where the studio's page is, for those who find the folder locked.
+    /// Writes the address of the page into the file, for the error of a second studio.
     pub(crate) fn note(&mut self, address: &str) {
-        // A message that says less is no reason to stop.
+        // The address only improves an error message; ignore failures.
         let _ = self.0.set_len(0).and_then(|()| self.0.rewind()).and_then(|()| writeln!(self.0, "{address}"));
     }
 }

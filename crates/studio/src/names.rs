@@ -1,4 +1,4 @@
-//! Names of files in a job's folder: made from what a browser sends, and checked when a record is read.
+//! Names of files in a job's folder: derived from names that a browser sends, and checked when a record is read.
 
 use std::fs::File;
 use std::io;
@@ -6,32 +6,33 @@ use std::path::{Component, Path};
 
 use crate::record;
 
-/// The most bytes of a stem. File systems hold names of 255 bytes, and what is made from a name is longer: the picture has two
-/// stems in its name, the preview and the file beside a place some twenty bytes more.
+/// The largest length of a stem in bytes. File systems allow names of 255 bytes, and derived names are longer: the
+/// output's name has two stems; previews and temporary files have some twenty more bytes.
 const LONGEST_STEM: usize = 80;
 
-/// The most letters of an extension.
+/// The largest length of an extension in characters.
 const LONGEST_END: usize = 8;
 
-/// A file's name from what was sent: letters, digits and `-_.` within it, other characters as `_`, the stem of at most 80 bytes.
+/// A safe file name for a name that was sent: keeps letters, digits and `-_.`, replaces others by `_`, and shortens the
+/// stem to 80 bytes.
 pub(crate) fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = last.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
     let plain = plain.trim_start_matches(['.', '-']);
     let (stem, end) = plain.rsplit_once('.').unwrap_or((plain, ""));
     let end: String = end.chars().filter(char::is_ascii_alphanumeric).take(LONGEST_END).collect();
-    // Windows drops dots at a name's end.
+    // Windows drops dots at the end of a name.
     let mut stem = shortened(stem).trim_end_matches('.').to_owned();
     let first = stem.split('.').next().unwrap_or_default().to_ascii_lowercase();
     if stem.is_empty() || is_device(&first) {
         stem.insert_str(0, "picture");
     }
     let name = if end.is_empty() { stem } else { format!("{stem}.{end}") };
-    // The record's own name is taken, in capitals too: some file systems do not tell them apart.
+    // The record's own name is reserved in any case: some file systems ignore case.
     if name.eq_ignore_ascii_case(record::FILE) { format!("picture-{name}") } else { name }
 }
 
-/// The longest beginning of at most [`LONGEST_STEM`] bytes that is whole letters.
+/// The longest prefix of whole characters with at most [`LONGEST_STEM`] bytes.
 fn shortened(stem: &str) -> &str {
     let mut length = stem.len().min(LONGEST_STEM);
     while !stem.is_char_boundary(length) {
@@ -40,29 +41,29 @@ fn shortened(stem: &str) -> &str {
     &stem[..length]
 }
 
-/// Whether the name before its first dot is a device on Windows.
+/// Whether a name up to its first dot is a device on Windows.
 fn is_device(name: &str) -> bool {
     let numbered = |kind: &str| name.strip_prefix(kind).is_some_and(|rest| rest.len() == 1 && rest != "0");
     ["con", "prn", "aux", "nul", "conin_", "conout_"].contains(&name) || numbered("com") || numbered("lpt")
 }
 
-/// Whether a name is that of a file in a folder, and leads nowhere else.
+/// Whether a name is a plain file name, which cannot lead out of a folder.
 pub(crate) fn is_plain(name: &str) -> bool {
     let mut components = Path::new(name).components();
     matches!((components.next(), components.next()), (Some(Component::Normal(_)), None))
         && !name.contains(['/', '\\', ':', '\0'])
 }
 
-/// The name of the picture of a content and a style, which none of the job's files has.
+/// A free name for the picture of a content and a style in a job's folder.
 pub(crate) fn of_picture(folder: &Path, content: &str, style: &str) -> String {
     let stem = |name| Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let (stem, end) = (format!("{}-{}", stem(content), stem(style)), ".png");
     let mut names = candidates(&stem, end);
-    // The file system decides: it may take names for the same that are spelt differently.
+    // Ask the file system, which may treat differently spelt names as equal.
     names.find(|name| folder.join(name).symlink_metadata().is_err()).expect("names without end")
 }
 
-/// A file that was not there, under the name wanted or one like it.
+/// Creates a new file under the wanted name or a similar one.
 pub(crate) fn create_free(folder: &Path, wanted: &str) -> io::Result<(String, File)> {
     let (stem, end) = wanted.rsplit_once('.').map_or((wanted, String::new()), |(stem, end)| (stem, format!(".{end}")));
     for name in candidates(stem, &end) {

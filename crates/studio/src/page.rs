@@ -1,4 +1,4 @@
-//! The page: files that are within the program.
+//! The page's files, which are compiled into the program.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -8,7 +8,7 @@ use impasto::picture::Format;
 
 use crate::answer::{bytes, refusal};
 
-/// Path, kind and text of each file.
+/// Path, content type and text of each file.
 const FILES: [(&str, &str, &str); 22] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
     ("/vote", "text/html; charset=utf-8", include_str!("page/vote.html")),
@@ -45,7 +45,7 @@ pub(crate) fn routes() -> Router {
     routes
 }
 
-/// A page whose choosers of files offer all formats that are read.
+/// The page with file inputs that accept all readable formats.
 fn with_formats(page: &str) -> String {
     let extensions = Format::ALL.iter().flat_map(|format| format.extensions()).map(|end| format!(".{end}"));
     let accepted = format!("accept=\"image/*,{}\"", extensions.collect::<Vec<_>>().join(","));
@@ -54,9 +54,9 @@ fn with_formats(page: &str) -> String {
     parts.fold(first, |page, part| page + &accepted + part.split_once('"').map_or("", |(_, rest)| rest))
 }
 
-/// What is answered where there is nothing.
+/// Adds the responses for unknown paths and methods.
 pub(crate) fn with_fallbacks(routes: Router) -> Router {
-    let nothing = || async { refusal(StatusCode::NOT_FOUND, "no such page") };
-    let otherwise = || async { refusal(StatusCode::METHOD_NOT_ALLOWED, "this page does not accept this method") };
+    let nothing = || async { refusal(StatusCode::NOT_FOUND, "page not found") };
+    let otherwise = || async { refusal(StatusCode::METHOD_NOT_ALLOWED, "this address does not support this method") };
     routes.fallback(nothing).method_not_allowed_fallback(otherwise)
 }

@@ -1,4 +1,4 @@
-//! The jobs: what the server shows of them and the worker does with them.
+//! The queue of jobs, shared by the server and the worker.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -30,38 +30,38 @@ pub(crate) struct Queue {
     news: Condvar,
     /// What paints.
     pub(crate) painter: Arc<dyn Painter>,
-    /// How fast this machine was last, once that is known.
+    /// The last known speed of this machine.
     pub(crate) speed: Mutex<Option<Speed>>,
-    /// Of this start of the program alone: events have it in their names.
+    /// Identifies this start of the program; names of events contain it.
     pub(crate) session: String,
-    /// What is wrong with jobs that could not be read.
+    /// Errors of jobs that could not be read.
     pub(crate) unreadable: Vec<String>,
     pub(crate) training: Training,
     pub(crate) votes: Votes,
 }
 
-/// How the folders begin that are not, or no longer, jobs.
+/// Prefixes of folders that are not yet, or no longer, jobs.
 const COMING: &str = ".coming-";
 pub(crate) const GOING: &str = ".going-";
 
-/// The jobs by their numbers.
+/// The jobs by number.
 pub(crate) struct Jobs {
     pub(crate) by_id: BTreeMap<u64, Job>,
-    /// Those that were deleted, and can come back.
+    /// Deleted jobs that can be restored.
     pub(crate) trash: BTreeMap<u64, Job>,
     last_id: u64,
     /// Whether the program is ending.
     pub(crate) ending: bool,
 }
 
-/// A job and what is told of it while it is painted.
+/// A job and its progress.
 pub(crate) struct Job {
     pub(crate) record: Record,
     /// One for each iteration since the program started.
     pub(crate) points: Vec<Point>,
-    /// The latest picture on the way.
+    /// The latest intermediate picture.
     pub(crate) frame: Option<Frame>,
-    /// What was asked of it while it is painted.
+    /// Requests to the job while it is painted.
     pub(crate) requests: Requests,
     /// Notifies the event streams.
     changed: watch::Sender<()>,
@@ -74,7 +74,7 @@ pub(crate) struct Point {
     pub(crate) iterations: usize,
     /// Longer side in pixels.
     pub(crate) scale: usize,
-    /// The share of the work that is done.
+    /// The share of work done.
     pub(crate) done: f64,
     /// Seconds.
     pub(crate) elapsed: f64,
@@ -85,24 +85,24 @@ pub(crate) struct Point {
     pub(crate) terms: Vec<(String, f64)>,
 }
 
-/// A picture on the way.
+/// An intermediate picture.
 #[derive(Clone)]
 pub(crate) struct Frame {
-    /// Which one, from 1.
+    /// Its number, from 1.
     pub(crate) number: u64,
     /// The iteration that it shows.
     pub(crate) iteration: usize,
     pub(crate) jpeg: Bytes,
 }
 
-/// What is asked of a job that is being painted, until the worker has done it. They are independent of each other.
+/// Pending requests to a job that is being painted, independent of each other.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    /// Hold before the next iteration.
+    /// Pause before the next iteration.
     pub(crate) pause: bool,
-    /// Keep the picture so far, and be done.
+    /// Stop and keep the picture so far.
     pub(crate) stop: bool,
-    /// Go on from the picture so far with other settings.
+    /// Continue from the picture so far with other settings.
     pub(crate) change: Option<Settings>,
 }
 
@@ -126,7 +126,7 @@ impl Job {
         Self { record, points: Vec::new(), frame: None, requests: Requests::default(), changed: watch::Sender::new(()) }
     }
 
-    /// For the event streams.
+    /// Subscribes an event stream.
     pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
@@ -136,7 +136,7 @@ impl Job {
         self.changed.send_replace(());
     }
 
-    /// Shows a picture on the way, after so many iterations.
+    /// Shows an intermediate picture after `iteration` iterations.
     pub(crate) fn show(&mut self, iteration: usize, jpeg: Bytes) {
         let number = self.frame.as_ref().map_or(0, |frame| frame.number) + 1;
         self.frame = Some(Frame { number, iteration, jpeg });
@@ -173,7 +173,7 @@ impl Job {
 }
 
 impl Queue {
-    /// The queue of a folder. Jobs that cannot be read are left where they are, and told of in `unreadable`.
+    /// The queue of a folder. Jobs that cannot be read stay where they are and are reported in `unreadable`.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -190,14 +190,14 @@ impl Queue {
         Ok(Self { root, jobs, files, news: Condvar::new(), painter, speed, session, unreadable, training, votes })
     }
 
-    /// The jobs. The server's thread waits for this lock: hold it for moments, and do no file work meanwhile.
+    /// The jobs. The server's thread waits for this lock, so hold it only briefly and never during file operations.
     pub(crate) fn jobs(&self) -> MutexGuard<'_, Jobs> {
-        // Nobody leaves them half changed.
+        // A panic cannot leave them half changed.
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The right to write and move files of jobs, and to change what is kept of them. It is taken before [`Queue::jobs`], and
-    /// never on the server's thread.
+    /// The lock for writing and moving files of jobs and for changing their records. Take it before [`Queue::jobs`],
+    /// and never on the server's thread.
     pub(crate) fn files(&self) -> MutexGuard<'_, ()> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -207,16 +207,16 @@ impl Queue {
         self.news.notify_all();
     }
 
-    /// Lets go of the jobs until somebody wakes the worker.
+    /// Releases the jobs until the worker is woken.
     pub(crate) fn wait<'a>(&self, jobs: MutexGuard<'a, Jobs>) -> MutexGuard<'a, Jobs> {
         self.news.wait(jobs).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what is kept of a job on disk, then in memory: what is shown outlives the program. If it cannot be written it
-    /// is changed in memory all the same when `anyway`. `_files` is [`Queue::files`].
+    /// Changes a job's record on disk, then in memory, so that what is shown outlives the program. With `anyway`,
+    /// changes it in memory even if writing fails. `_files` is [`Queue::files`].
     ///
     /// # Errors
-    /// Those of writing the record.
+    /// If writing the record fails.
     pub(crate) fn save(
         &self,
         _files: &MutexGuard<'_, ()>,
@@ -230,14 +230,14 @@ impl Queue {
         if (anyway || saved.is_ok())
             && let Some(job) = self.jobs().get_mut(id)
         {
-            // Losses may have been added meanwhile, so the record as a whole is not put back.
+            // Losses may have been added meanwhile, so change the current record instead of replacing it.
             change(&mut job.record);
             job.tell();
         }
         saved
     }
 
-    /// The worker changes what is kept of a job. The work goes on if it cannot be written.
+    /// Changes a job's record for the worker. If writing fails, the work continues.
     pub(crate) fn set(&self, id: u64, change: impl Fn(&mut Record)) {
         self.set_with(&self.files(), id, change);
     }
@@ -248,7 +248,7 @@ impl Queue {
         }
     }
 
-    /// A job is paused, if that is still asked.
+    /// Marks a job as paused, if that is still requested.
     pub(crate) fn set_paused(&self, id: u64) {
         let files = self.files();
         if self.jobs().get(id).is_some_and(|job| job.requests.pause) {
@@ -271,13 +271,13 @@ impl Queue {
         }
         self.set_with(&files, id, end);
         if let Some(job) = self.jobs().get_mut(id).filter(|job| job.record.size.is_some()) {
-            // The file is there.
+            // The finished file replaces it.
             job.frame = None;
         }
         None
     }
 
-    /// The job that the worker paints next: it is running from now on. `None` when the program ends.
+    /// Waits for the next job and marks it as running; `None` when the program ends.
     pub(crate) fn next(&self) -> Option<u64> {
         loop {
             let id = {
@@ -306,40 +306,40 @@ impl Queue {
         }
     }
 
-    /// Notes how fast the machine is, if that is known.
+    /// Records the speed of the machine, if known.
     pub(crate) fn learn(&self, speed: Option<Speed>) {
-        // A measurement under way need not be waited for.
+        // Do not wait for a measurement in progress.
         if let Ok(mut known) = self.speed.try_lock() {
             *known = speed.or(*known);
         }
     }
 
-    /// A folder for the files of a job that is not there yet. It goes when it is dropped.
+    /// A folder for the files of a new job. It is deleted when dropped.
     ///
     /// # Errors
-    /// Those of making it.
+    /// If it cannot be created.
     pub(crate) fn coming_folder(&self) -> io::Result<TempDir> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(COMING);
         #[cfg(unix)]
         {
-            // As any other new folder: readable by whom the user's umask allows.
+            // Readable as the user's umask allows, like any other new folder.
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o777));
         }
         builder.tempdir_in(&self.root)
     }
 
-    /// Adds a job whose files are in the folder, and gives it a number. If that fails the folder stays as it was.
+    /// Adds a job whose files are in the folder, and gives it a number. If that fails, the folder stays unchanged.
     ///
     /// # Errors
-    /// Those of writing its record.
+    /// If writing its record fails.
     pub(crate) fn add(&self, mut record: Record, folder: &Path) -> io::Result<u64> {
         let _files = self.files();
         let is_free =
             |id: &u64| !Record::folder_of(&self.root, *id).exists() && !trash::folder_of(&self.root, *id).exists();
         let last = self.jobs().last_id;
-        // Folders of these names may be somebody else's.
+        // Other programs may have created folders with such names.
         let id = (last + 1..u64::MAX).find(is_free).expect("no folder has all numbers");
         record.id = id;
         record.save_in(folder)?;
@@ -366,7 +366,7 @@ impl Jobs {
         self.by_id.values()
     }
 
-    /// The next job: one that the program's end had interrupted, or the one that waits longest.
+    /// The next job: one that was interrupted by the program's end, or the one that has waited longest.
     fn next(&self) -> Option<u64> {
         let interrupted = self.all().find(|job| job.record.state.is_under_way());
         let next = interrupted.or_else(|| self.all().find(|job| job.record.state == State::Waiting));
@@ -374,13 +374,13 @@ impl Jobs {
     }
 }
 
-/// Deletes what a killed program has left of jobs that were coming or going.
+/// Deletes folders that a killed program left while creating or deleting jobs.
 fn sweep(root: &Path) {
     for entry in root.read_dir().into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if [COMING, GOING].iter().any(|start| name.starts_with(start)) {
-            // What cannot be deleted is in nobody's way.
+            // A leftover folder does no harm.
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }

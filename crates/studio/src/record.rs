@@ -1,4 +1,4 @@
-//! What is kept of a job: a folder with its pictures and `job.json`.
+//! The record of a job: a folder with its pictures and `job.json`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::painter::{Painter, Settings};
 /// The name of the file.
 pub(crate) const FILE: &str = "job.json";
 
-/// Where a job stands.
+/// The state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum State {
@@ -25,43 +25,43 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// Whether nothing will change any more.
+    /// Whether the state is final.
     pub(crate) fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Stopped)
     }
 
-    /// Whether the worker is at it, or will go on with it next.
+    /// Whether the worker paints the job, or will continue it next.
     pub(crate) fn is_under_way(self) -> bool {
         matches!(self, Self::Running | Self::Paused)
     }
 }
 
-/// What is kept of a job. Names are those of files in its folder.
+/// The record of a job. Names refer to files in its folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) id: u64,
     pub(crate) state: State,
     pub(crate) content: String,
     pub(crate) styles: Vec<String>,
-    /// A picture of the content's regions, if it is painted by regions.
+    /// The mask of the content, if the job has regions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) content_mask: Option<String>,
-    /// The same of each style.
+    /// The masks of the styles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) style_masks: Vec<String>,
-    /// The picture that is, or will be, painted.
+    /// The output.
     pub(crate) picture: String,
     /// Options by the command's names.
     pub(crate) settings: Settings,
     /// Seconds since 1970.
     pub(crate) created: u64,
-    /// How long it was painted, in seconds, pauses left out.
+    /// Seconds of painting, without pauses.
     #[serde(default)]
     pub(crate) seconds: f64,
-    /// Width and height of the picture, when it is there.
+    /// Width and height of the finished picture.
     #[serde(default)]
     pub(crate) size: Option<[usize; 2]>,
-    /// Why it failed.
+    /// The error, if it failed.
     #[serde(default)]
     pub(crate) error: Option<String>,
     /// Whether settings were changed while it was painted: its command then makes a similar picture, not the same.
@@ -70,13 +70,13 @@ pub(crate) struct Record {
     /// The objective's value at each iteration so far.
     #[serde(default)]
     pub(crate) losses: Vec<f64>,
-    /// When it was moved to the trash, in seconds since 1970.
+    /// The time when it was moved to the trash, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) deleted: Option<u64>,
-    /// Whether the user likes it best.
+    /// Whether it is marked as a favourite.
     #[serde(default)]
     pub(crate) favourite: bool,
-    /// The sweep that it belongs to.
+    /// The sweep to which it belongs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) group: Option<String>,
 }
@@ -103,7 +103,7 @@ impl Record {
         Ok(pictures.chain(output).chain(masks).chain(painter.words(&self.settings)?).collect())
     }
 
-    /// The names of the pictures that it is painted from.
+    /// The names of its input pictures.
     pub(crate) fn files(&self) -> impl Iterator<Item = &String> {
         std::iter::once(&self.content).chain(&self.styles).chain(&self.content_mask).chain(&self.style_masks)
     }
@@ -113,12 +113,12 @@ impl Record {
         self.save_in(&self.folder(root))
     }
 
-    /// Writes the record into a folder that will be its own.
+    /// Writes the record into a folder that will become its own.
     pub(crate) fn save_in(&self, folder: &Path) -> std::io::Result<()> {
         write_atomically(&folder.join(FILE), |file| Ok(serde_json::to_writer_pretty(file, self)?))
     }
 
-    /// The records in a folder in the order of their numbers, and what is wrong with those that cannot be read.
+    /// The records in a folder, by number, and the errors of those that cannot be read.
     ///
     /// # Errors
     /// If the folder itself cannot be read.
@@ -126,7 +126,7 @@ impl Record {
         let (mut records, mut wrong) = (Vec::new(), Vec::new());
         for entry in root.read_dir()? {
             let folder = entry?.path();
-            // What else lies there is somebody else's.
+            // Ignore other files and folders.
             if number_of(&folder).is_none() {
                 continue;
             }
@@ -142,12 +142,12 @@ impl Record {
 
     fn load(root: &Path, folder: &Path) -> Result<Self, String> {
         let file = folder.join(FILE);
-        // What a program that was killed while it saved has left.
+        // A temporary file of a program that was killed while saving.
         let _ = remove_left_behind(&file);
         let text = std::fs::read(&file).map_err(|why| why.to_string())?;
         let record: Self = serde_json::from_slice(&text).map_err(|why| why.to_string())?;
         if folder != record.folder(root) {
-            return Err(format!("it is the record of job {}, of another folder", record.id));
+            return Err(format!("it is the record of job {}, which has another folder", record.id));
         }
         if let Some(name) = record.files().chain([&record.picture]).find(|name| !is_plain(name)) {
             return Err(format!("it names a file outside its folder: {name:?}"));

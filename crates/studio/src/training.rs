@@ -1,4 +1,4 @@
-//! Trained weights: whether there are any, and fetching them.
+//! Trained weights: their availability, and downloading them.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use crate::error::Error;
 use crate::painter::Painter;
 
-/// The state of fetching.
+/// The state of the download.
 #[derive(Clone, Default)]
 enum State {
     #[default]
     Idle,
-    /// From a source, so many bytes, of so many if that is known.
+    /// The source, the bytes received, and the total if known.
     Fetching {
         source: String,
         bytes: u64,
@@ -23,7 +23,7 @@ enum State {
     Failed(String),
 }
 
-/// Fetches trained weights, once at a time.
+/// Downloads trained weights, one download at a time.
 #[derive(Clone, Default)]
 pub(crate) struct Training(Arc<Mutex<State>>);
 
@@ -32,7 +32,7 @@ impl Training {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there are trained weights, and the state of fetching them. Blocks.
+    /// Whether there are trained weights, and the state of the download. Blocks.
     pub(crate) fn to_json(&self) -> Value {
         let found = FoundWeights::find(None);
         let problem = found.as_ref().err().map(ToString::to_string);
@@ -51,7 +51,7 @@ impl Training {
         })
     }
 
-    /// Begins to fetch on a thread of its own, unless that is under way.
+    /// Starts a download on another thread, unless one is in progress.
     pub(crate) fn begin(&self, painter: Arc<dyn Painter>) {
         {
             let mut state = self.state();

@@ -1,4 +1,4 @@
-//! The trash: deleted jobs are kept in the folder `trash` for a while, and can come back.
+//! The trash: deleted jobs stay in the folder `trash` for a while and can be restored.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,20 +18,20 @@ pub(crate) fn folder_of(root: &Path, id: u64) -> PathBuf {
     Record::folder_of(&root.join(FOLDER), id)
 }
 
-/// The deleted jobs, and what is wrong with those that cannot be read.
+/// The deleted jobs, and the errors of those that cannot be read.
 pub(crate) fn load(root: &Path) -> io::Result<(Vec<Record>, Vec<String>)> {
     let (mut records, wrong) = match Record::load_all(&root.join(FOLDER)) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => (Vec::new(), Vec::new()),
         loaded => loaded?,
     };
     for record in &mut records {
-        // One whose date could not be written is kept from now on.
+        // If its date could not be written, its time in the trash begins now.
         record.deleted.get_or_insert_with(now);
     }
     Ok((records, wrong))
 }
 
-/// The largest number that a job has or had, readable or not; 0 if there was none.
+/// The largest number of any job, readable or not; 0 if there is none.
 pub(crate) fn last_number(root: &Path) -> io::Result<u64> {
     let mut last = 0;
     for folder in [root.to_owned(), root.join(FOLDER)] {
@@ -52,11 +52,11 @@ pub(crate) fn now() -> u64 {
 }
 
 impl Queue {
-    /// Moves a job with its files to the trash, even while it is painted: the worker then stops, and event streams
-    /// end. Answers whether there was such a job.
+    /// Moves a job with its files to the trash, even while it is painted: the worker then stops, and event streams end.
+    /// Returns whether the job existed.
     ///
     /// # Errors
-    /// Those of moving its folder; the job then stays.
+    /// If its folder cannot be moved; the job then stays.
     pub(crate) fn remove(&self, id: u64) -> io::Result<bool> {
         let files = self.files();
         if self.jobs().get(id).is_none() {
@@ -88,10 +88,10 @@ impl Queue {
         Ok(true)
     }
 
-    /// Brings a job back from the trash, as it was. Answers whether it was there.
+    /// Restores a job from the trash. Returns whether it was there.
     ///
     /// # Errors
-    /// Those of moving its folder.
+    /// If its folder cannot be moved.
     pub(crate) fn restore(&self, id: u64) -> io::Result<bool> {
         let files = self.files();
         if !self.jobs().trash.contains_key(&id) {
@@ -108,16 +108,16 @@ impl Queue {
             jobs.by_id.insert(id, job);
         }
         drop(jobs);
-        // The folder counts: a date that stays in the file does no harm.
+        // The folder's place decides: a date left in the file does no harm.
         let _ = self.save(&files, id, true, |record| record.deleted = None);
         self.wake();
         Ok(true)
     }
 
-    /// Deletes the jobs in the trash for good: all of them, or those that have been there long enough.
+    /// Deletes jobs in the trash for good: all of them, or only the expired ones.
     ///
     /// # Errors
-    /// Those of deleting; jobs that were not reached stay.
+    /// If deleting fails; the remaining jobs stay.
     pub(crate) fn empty_trash(&self, all: bool) -> io::Result<usize> {
         let _files = self.files();
         let last = now().saturating_sub(KEPT.as_secs());
@@ -127,7 +127,7 @@ impl Queue {
             due.map(|(id, _)| *id).collect()
         };
         for &id in &due {
-            // In one move, so that no half of a job is left if the program ends meanwhile.
+            // Rename first, so that the job does not remain half deleted if the program ends meanwhile.
             let going = self.root.join(format!("{GOING}{id}-{}", self.session));
             match std::fs::rename(folder_of(&self.root, id), &going) {
                 Err(why) if why.kind() == io::ErrorKind::NotFound => {}

@@ -21,7 +21,7 @@ use crate::trash::now;
 /// The file of answers, in the studio's folder.
 const FILE: &str = "votes.csv";
 
-/// How many questions may be open; older ones are forgotten.
+/// The largest number of open questions; older ones are forgotten.
 const MOST_OPEN: usize = 1000;
 
 /// The columns of the file.
@@ -47,7 +47,7 @@ impl Better {
     }
 }
 
-/// The questions that were asked and not answered, and what is known of pictures.
+/// The open questions, and data about pictures.
 #[derive(Default)]
 pub(crate) struct Votes {
     inner: Mutex<Inner>,
@@ -55,12 +55,12 @@ pub(crate) struct Votes {
 
 #[derive(Default)]
 struct Inner {
-    /// Left and right by the question's name, and in which order they were asked.
+    /// For each open question by name: the left and the right job; and the order of questions.
     open: BTreeMap<u64, (String, [u64; 2])>,
     last: u64,
-    /// The digest of the pictures that a job repaints.
+    /// The digest of each job's input pictures.
     digests: BTreeMap<u64, String>,
-    /// How often two jobs, the smaller number first, were judged since the start.
+    /// How often each pair of jobs, the smaller number first, was judged since the start.
     judged: BTreeMap<[u64; 2], usize>,
 }
 
@@ -69,8 +69,8 @@ impl Votes {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks a question: a pair of results of the same pictures that was judged least, in random order. `None` if there are no
-    /// two such results. Blocks.
+    /// Asks a question: the least judged pair of results of the same pictures, in random order. `None` if there is no
+    /// such pair. Blocks.
     ///
     /// # Errors
     /// If pictures cannot be read.
@@ -100,7 +100,7 @@ impl Votes {
         if random.random() {
             pair.reverse();
         }
-        // A name that tells nothing of the jobs.
+        // A name that does not reveal the jobs.
         let name = format!("{:016x}", random.random::<u64>());
         inner.last += 1;
         let number = inner.last;
@@ -116,10 +116,10 @@ impl Votes {
         self.inner().open.values().find(|(name, _)| name == question).map(|(_, pair)| *pair)
     }
 
-    /// Writes an answer down. Answers whether there was such a question. Blocks.
+    /// Saves an answer. Returns whether the question was open. Blocks.
     ///
     /// # Errors
-    /// Those of writing; the question then stays open.
+    /// If writing fails; the question then stays open.
     pub(crate) fn answer(&self, queue: &Queue, question: &str, better: Better) -> io::Result<bool> {
         let Some(pair) = self.jobs_of(question) else { return Ok(false) };
         let records = {
@@ -139,7 +139,7 @@ impl Votes {
             left.styles.join(" "),
         ];
         {
-            // Two answers are not written into each other.
+            // Do not interleave two answers.
             let _files = queue.files();
             append(&queue.root.join(FILE), &row)?;
         }
@@ -151,7 +151,7 @@ impl Votes {
         Ok(true)
     }
 
-    /// A digest of the pictures that a job repaints, computed once.
+    /// A digest of a job's input pictures, computed once.
     fn digest(&self, queue: &Queue, record: &Record) -> io::Result<String> {
         if let Some(known) = self.inner().digests.get(&record.id) {
             return Ok(known.clone());
@@ -169,12 +169,12 @@ impl Votes {
     }
 }
 
-/// Whether two results of the same pictures can be judged against each other: they differ in how they were made, not in shape.
+/// Whether two results of the same pictures can be compared: they differ in their settings but not in shape.
 fn is_comparable(one: &Record, other: &Record) -> bool {
     one.settings != other.settings && one.size == other.size
 }
 
-/// Settings as the command has them, for the eye and for spreadsheets.
+/// Settings as words of the command, for people and spreadsheets.
 fn settings(record: &Record) -> String {
     let settings = record.settings.iter().map(|(name, value)| match value.as_str() {
         Some(text) => format!("{name}={text}"),
@@ -189,7 +189,7 @@ pub(crate) fn without_metadata(path: &Path) -> io::Result<Vec<u8>> {
     picture.encoded(Format::Png, &SaveOptions::default())
 }
 
-/// Appends a row, after the names of columns if the file is new.
+/// Appends a row, preceded by the column names if the file is new.
 fn append(path: &Path, row: &[String]) -> io::Result<()> {
     let file = OpenOptions::new().append(true).create(true).open(path)?;
     let is_new = file.metadata()?.len() == 0;
@@ -199,7 +199,7 @@ fn append(path: &Path, row: &[String]) -> io::Result<()> {
     }
     bytes.write_record(row)?;
     let bytes = bytes.into_inner().map_err(|why| io::Error::other(why.to_string()))?;
-    // In one write, so that no other row gets between.
+    // In one write, so that rows do not interleave.
     io::Write::write_all(&mut &file, &bytes)?;
     file.sync_all()
 }

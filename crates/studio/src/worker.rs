@@ -1,4 +1,4 @@
-//! The one thread that paints: job after job, in the order of their numbers.
+//! The thread that paints the jobs, in the order of their numbers.
 
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,13 +32,12 @@ pub(crate) fn work(queue: &Queue) {
     }
 }
 
-/// Loads the network that jobs have where their settings name no other, before there is one. What is wrong with it, the first
-/// job will say.
+/// Loads the default network in advance. The first job will report errors.
 fn load_meanwhile(queue: &Queue) {
     let _ = without_panics(|| queue.painter.load());
 }
 
-/// A panic is a job's failure, and no other job's.
+/// Turns a panic into a failure of this job only.
 pub(crate) fn without_panics<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let why = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
@@ -46,30 +45,30 @@ pub(crate) fn without_panics<T>(work: impl FnOnce() -> Result<T, Error>) -> Resu
     })
 }
 
-/// From where a segment of a job begins.
+/// The beginning of a segment of a job.
 #[expect(clippy::large_enum_variant, reason = "a job has one of it")]
 enum Beginning {
-    /// Where the job stood when the program ended, if it did.
+    /// The checkpoint from the last start of the program, if any.
     Kept,
     /// The photograph.
     Restart,
-    /// A picture, at a size.
+    /// A picture, at a scale.
     From(Picture, usize),
 }
 
-/// How a segment of a job with the same settings ended, without failures.
+/// The outcome of a segment of a job, which has constant settings.
 enum Segment {
-    /// The picture is written, whole or (stopped) as far as it is; the size at which it was painted last.
+    /// The picture was written, finished or stopped early; `side` is the scale at which it was painted last.
     Painted { picture: Picture, side: usize, state: State },
-    /// Other settings are wanted, and go on from the picture at a size.
+    /// Continue with other settings from the picture at a scale.
     Changed(Settings, Picture, usize),
     /// The checkpoint does not fit.
     Misfit,
-    /// The job was taken away, or the program ends and it goes on at the next start.
+    /// The job was deleted, or continues at the next start of the program.
     Left,
 }
 
-/// Paints a job. It goes on from where it stood when the program ended, and a change of its settings from the picture so far.
+/// Paints a job. Continues from its checkpoint, and after a change of settings from the picture so far.
 fn paint(queue: &Queue, id: u64) -> Result<(), Error> {
     let mut beginning = Beginning::Kept;
     loop {
@@ -104,7 +103,7 @@ fn paint_segment(queue: &Queue, id: u64, beginning: Beginning) -> Result<Segment
         settings.insert("changed-while-painted".into(), true.into());
     }
     let output = record.folder(&queue.root).join(&record.picture);
-    // What a program that was killed has left half written.
+    // A temporary file of a killed program.
     let _ = remove_left_behind(&output);
     let prepared = queue.painter.prepare(words, settings)?;
     let (made, saving) = (prepared.made, prepared.saving);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes a case of this folder: PyTorch's answer, in float64, for one operation and its gradient.
+"""Makes a case in this folder: PyTorch's result, in float64, for one operation and its gradient.
 
     python make_case.py max_pool2d_4 '{"op": "max_pool2d", "kernel": 3, "stride": 1, "padding": 0, "ceil_mode": false}' 9,8,5
     python make_case.py matmul_5 '{"op": "matmul", "other": [4, 3]}' 5,4

@@ -1,4 +1,4 @@
-//! The gradient that a program gives.
+//! Checks the gradient that a program computes.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -21,17 +21,17 @@ use super::{Arguments, Outcome, ProgramArguments, as_json, printed, verdict, wra
 /// The exit code for a program that broke.
 const BROKEN: u8 = 4;
 
-/// What a check may take before elements are sampled.
+/// The longest time of a check before elements are sampled.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Entries of a Jacobian up to which each is compared if it does not take long.
+/// The largest Jacobian of which every entry is compared if that does not take long.
 const LARGE: usize = 20_000;
 
 pub(super) fn run(command: &str, arguments: &Arguments) -> Result<ExitCode, Error> {
     let options = &arguments.program;
     if let Some(path) = &options.picture {
         Format::of(path)?;
-        // The program and what its command line names are read.
+        // All words of the command may name files that the program reads.
         ensure_distinct(&[Written::picture("--picture", path)], &shlex::split(command).unwrap_or_default())?;
     }
     let met = Program::start(command, Duration::from_secs_f64(options.timeout))
@@ -75,7 +75,7 @@ pub(super) fn run(command: &str, arguments: &Arguments) -> Result<ExitCode, Erro
     printed(print(command, &subject, sampled, [Some(&result), hessian.as_ref()], arguments))
 }
 
-/// The check that the options ask for, and how many elements it samples where it would take too long otherwise.
+/// The check for the options, and the number of elements that it samples if a full check would take too long.
 fn check(options: &ProgramArguments, seed: u64, subject: &Subject) -> (GradCheck, Option<usize>) {
     let mut check = GradCheck::new().seed(seed).subgradients(options.subgradients);
     if let Some(rtol) = options.rtol {
@@ -109,7 +109,7 @@ fn check(options: &ProgramArguments, seed: u64, subject: &Subject) -> (GradCheck
     (check, None)
 }
 
-/// Says what is left out.
+/// Reports what is left out.
 fn tell(subject: &Subject, sampled: Option<usize>) {
     for (name, why) in subject.fixed() {
         note(format_args!("{name} is not differentiated: {why}"));
@@ -176,13 +176,13 @@ fn print(
     Ok(outcome)
 }
 
-/// What the library says in its own words, in the command's options.
+/// The options of the command that help with a result.
 fn advice(result: &Result<Report, Failure>, arguments: &Arguments) -> String {
     let options = &arguments.program;
     let said = match result {
         Err(Failure::Slopes { entries, .. }) => {
             let noise = entries.iter().map(|entry| entry.noise).fold(0.0, f64::max);
-            // Some roundings of f32, and not those of a solver or of half precision.
+            // The size of rounding in f32, unlike that of a solver's tolerance or of half precision.
             let like_f32 = (3e-9..3e-6).contains(&noise);
             if like_f32 && !options.f32 {
                 "\nIf the program computes in f32, give --f32."
@@ -204,9 +204,9 @@ fn draw(errors: &[ArrayD<f64>], path: &Path) -> Result<(), Error> {
     Ok(impasto_drawing::heat_map("error of the gradient, relative to its element", errors).save(path)?)
 }
 
-/// How wrong each element of the gradient is, relative to its own size; 0 where no error can be seen.
+/// The relative error of each element of the gradient; 0 if no error can be detected.
 fn errors<T: Float>(subject: &Subject, check: &GradCheck) -> Vec<ArrayD<f64>> {
-    // A function that gives an array is looked at with a cotangent that is different everywhere.
+    // For an array, use a cotangent whose elements all differ.
     let mut number = 0.0;
     let cotangent = subject.output().mapv(|_| {
         number += 1.0;

@@ -10,47 +10,48 @@ use serde_json::{Map, Value, json};
 
 use super::program::{Program, Trouble, array, array_of_shape, nested};
 
-/// Numbers in one question for many values, at most.
+/// The largest number of numbers in one question for many values.
 const NUMBERS: usize = 1 << 19;
 
-/// Points in one question for many values, at most.
+/// The largest number of points in one question for many values.
 const POINTS: usize = 64;
 
-/// The questions that a program offers to answer.
+/// The optional questions that a program answers.
 #[derive(Clone, Copy)]
 struct Offers {
     /// For the values at several points.
     values: bool,
-    /// The same, of which only what differs from the first point is sent.
+    /// For the values at several points, sent as changes from the first point.
     changes: bool,
     hessian_vector: bool,
 }
 
-/// Elements by which a point may differ from the first one to be sent as changes.
+/// The largest number of changed elements with which a point is sent as changes.
 const CHANGES: usize = 8;
 
-/// A program's function at the point that it gave. When the program breaks, all that follows is NaN, and why is kept.
+/// A program's function at the program's point. Once the program breaks, all further results are NaN, and the reason is
+/// kept.
 pub(super) struct Subject {
     program: RefCell<Program>,
     /// All inputs, at the point.
     inputs: Vec<ArrayD<f64>>,
-    /// What the program calls the inputs, if it does.
+    /// The program's names of the inputs, if any.
     names: Option<Vec<String>>,
     /// Which inputs have no gradient.
     fixed: Vec<bool>,
-    /// What the program answers besides the three questions.
+    /// The optional questions that the program answers.
     offers: Offers,
     value: ArrayD<f64>,
     /// Whether the program computes in f32.
     single: bool,
-    /// How long it takes for one value.
+    /// The time for one value.
     pub(super) time: Duration,
     broken: RefCell<Option<String>>,
     bar: ProgressBar,
 }
 
 impl Subject {
-    /// Asks for the point to look at, and for the value there.
+    /// Asks for the point at which to check, and for the value there.
     pub(super) fn meet(mut program: Program, seed: u64, single: bool) -> Result<Self, String> {
         let answer =
             program.answer(&json!({ "ask": "inputs", "seed": seed }), "inputs").map_err(Trouble::into_message)?;
@@ -83,7 +84,7 @@ impl Subject {
             let by_name = || names.as_ref()?.iter().position(|name| Some(&name[..]) == which.as_str());
             match by_number.or_else(by_name).filter(|input| *input < inputs.len()) {
                 Some(input) => fixed[input] = true,
-                None => return Err(format!("the program says that {which} is fixed, which is none of its inputs")),
+                None => return Err(format!("the program declares {which} as fixed, but has no such input")),
             }
         }
         let offers = |what: &str| {
@@ -94,7 +95,7 @@ impl Subject {
             program: RefCell::new(program),
             offers: Offers {
                 values: offers("values"),
-                // The program keeps the numbers of its first answer, which no f32 may be.
+                // Changes refer to the program's first answer, whose numbers need not be exact in f32.
                 changes: offers("changes") && !single,
                 hessian_vector: offers("hessian_vector"),
             },
@@ -113,7 +114,7 @@ impl Subject {
             array(&value).map_err(|why| format!("the program's value {why}"))
         };
         subject.value = ask(&subject)?;
-        // The first call may load or compile something.
+        // Do not time the first call, which may load or compile something.
         let start = Instant::now();
         ask(&subject)?;
         subject.time = start.elapsed();
@@ -154,13 +155,13 @@ impl Subject {
         all.filter(|(_, fixed)| !**fixed).map(|(x, _)| x.clone()).collect()
     }
 
-    /// What the inputs that have a gradient are called in reports.
+    /// The names in reports of the inputs that have a gradient.
     pub(super) fn names(&self) -> Vec<String> {
         let all = (0..self.inputs.len()).filter(|input| !self.fixed[*input]);
         all.map(|input| self.name(input)).collect()
     }
 
-    /// What the inputs without a gradient are called, and why they have none.
+    /// The names of the inputs without a gradient, and the reasons.
     pub(super) fn fixed(&self) -> Vec<(String, &'static str)> {
         let all = (0..self.inputs.len()).filter(|input| self.fixed[*input]);
         let why =
@@ -185,12 +186,12 @@ impl Subject {
         self.offers.hessian_vector
     }
 
-    /// Why the program broke, if it did.
+    /// The reason why the program broke, if it did.
     pub(super) fn why_broken(&self) -> Option<String> {
         self.broken.borrow().clone()
     }
 
-    /// Inputs as the program has them: a list, or an object with their names.
+    /// Inputs in the form of the program's first answer: a list, or an object with names.
     fn named(&self, arrays: &[ArrayD<f64>]) -> Value {
         match &self.names {
             None => arrays.iter().map(nested).collect(),
@@ -198,14 +199,14 @@ impl Subject {
         }
     }
 
-    /// All inputs, those that have a gradient replaced.
+    /// All inputs, with new values for those that have a gradient.
     fn all(&self, free: &[ArrayD<f64>]) -> Vec<ArrayD<f64>> {
         let mut free = free.iter();
         let all = self.inputs.iter().zip(&self.fixed);
         all.map(|(x, fixed)| if *fixed { x } else { free.next().expect("as many") }.clone()).collect()
     }
 
-    /// One value for each input out of a list, or an object with their names.
+    /// The values of the inputs, from a list or from an object with names.
     fn listed(&self, answer: &Value, key: &str) -> Result<Vec<Value>, String> {
         let found = match (answer, &self.names) {
             (Value::Array(list), _) => (list.len() == self.inputs.len()).then(|| list.clone()),
@@ -232,7 +233,7 @@ impl Subject {
 
     fn gradient_question(&self, inputs: &[ArrayD<f64>], cotangent: &ArrayD<f64>) -> Value {
         let mut question = json!({ "ask": "gradient", "inputs": self.named(inputs) });
-        // The gradient of a number needs none.
+        // The gradient of a scalar needs no cotangent.
         if self.value.ndim() > 0 {
             question["cotangent"] = nested(cotangent);
         }
@@ -260,8 +261,8 @@ impl Subject {
         )
     }
 
-    /// What `ask` gives. Where the program says that it cannot answer, and it is not asked about the point itself, its function
-    /// is not defined; all other trouble ends the check.
+    /// The result of `ask`. If the program reports an error away from the point, its function is not defined there; any
+    /// other failure ends the check.
     fn unless_broken<T>(
         &self,
         free: &[ArrayD<f64>],
@@ -279,8 +280,8 @@ impl Subject {
         })
     }
 
-    /// For each point what differs from the first one, as [input, element, number]; `None` if that is much, or the program
-    /// does not offer it.
+    /// The changes of each point from the first one, as [input, element, number]; `None` if there are too many, or the
+    /// program does not offer it.
     fn changes(&self, points: &[Vec<ArrayD<f64>>]) -> Option<Vec<Vec<Value>>> {
         if !self.offers.changes {
             return None;
@@ -304,7 +305,7 @@ impl Subject {
         points.iter().map(of_point).collect()
     }
 
-    /// A value in the shape that it has at the point. null alone stands for all its elements.
+    /// A value in its shape at the point. A single null stands for all elements.
     fn shaped(&self, value: &Value) -> Result<ArrayD<f64>, Trouble> {
         if value.is_null() || value.get("error").is_some() {
             return Ok(&self.value * f64::NAN);
@@ -367,7 +368,7 @@ impl Function for Subject {
             return nowhere();
         }
         ask().unwrap_or_else(|trouble| match trouble {
-            // At one of the points; at which, each by itself tells.
+            // At one of the points: ask for each separately to find out which.
             Trouble::Said(_) => points.iter().map(|point| self.value(point)).collect(),
             Trouble::Broken(why) => {
                 *self.broken.borrow_mut() = Some(why);

@@ -17,9 +17,9 @@ use super::interrupt;
 
 /// Paint on a page in the browser
 ///
-/// Opens a page where you drop pictures, choose settings and watch the painting. Everything stays on this machine: pictures
-/// and settings in FOLDER, the page in impasto itself. Jobs queue, and continue at the next start. Programs can do what the
-/// page does: docs/studio.md.
+/// Opens a page where you drop pictures, choose settings and watch the painting. Everything stays on this machine;
+/// pictures and settings are kept in FOLDER. Jobs are queued, and continue at the next start. Programs can do
+/// everything that the page does: see docs/studio.md.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The folder for pictures and jobs, created if missing
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     no_open: bool,
 
-    /// Let other machines connect, at this address of this machine's (0.0.0.0 for all); they need the token that is printed
+    /// Let other machines connect to this address of this machine (0.0.0.0: any); they need the printed token
     #[arg(long, value_name = "ADDR")]
     listen: Option<IpAddr>,
 }

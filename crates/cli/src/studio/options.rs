@@ -12,7 +12,7 @@ use crate::settings::{self, Settings};
 /// Names that stand for pictures where only options are read.
 pub(super) const PICTURES: [&str; 4] = ["content.png", "style.png", "-o", "picture.png"];
 
-/// The starts that are no file.
+/// The values of `--init` that are not files.
 const STARTS: [&str; 3] = ["content", "noise", "style"];
 
 fn offered() -> impl Iterator<Item = &'static Arg> {
@@ -28,7 +28,8 @@ fn values(arg: &Arg) -> Vec<String> {
     }
 }
 
-/// Name, label, group, sentence, widget, values and default of each option, from the command's help and the table of options.
+/// Name, label, group, help, widget, values and default of each option, from the command's help and the table of
+/// options.
 pub(super) fn described() -> Value {
     let describe = |arg: &Arg| {
         let name = arg.get_long().unwrap_or_default();
@@ -54,7 +55,7 @@ pub(super) fn described() -> Value {
     offered().map(describe).collect()
 }
 
-/// A sentence of the help, and what it says of the default where that depends on other options.
+/// A sentence of the help without its default, and the default as text if it depends on other options.
 fn without_default(help: &str) -> (String, Option<String>) {
     match help.rsplit_once(" [default: ").and_then(|(help, rest)| Some((help, rest.strip_suffix(']')?))) {
         Some((help, default)) => (help.to_owned(), Some(default.to_owned())),
@@ -62,10 +63,10 @@ fn without_default(help: &str) -> (String, Option<String>) {
     }
 }
 
-/// Settings as the command's parser gives them back.
+/// Settings, normalised by the command's parser.
 ///
 /// # Errors
-/// In the command's words: if the option does not exist, its value is invalid, or a job may not have it.
+/// The command's error, if an option does not exist, its value is invalid, or a job may not have it.
 pub(super) fn checked(given: &Settings) -> Result<Settings, Error> {
     let words = settings::words(given)?;
     let refused = |name: &&String| options::widget(name).is_none() && !given[name.as_str()].is_null();
@@ -87,7 +88,7 @@ pub(super) fn checked(given: &Settings) -> Result<Settings, Error> {
     Ok(settings)
 }
 
-/// The settings of a picture that impasto made, as far as a job may have them.
+/// The settings of a picture made by impasto, as far as a job may have them.
 pub(super) fn of_picture(words: &[String]) -> Result<Settings, Error> {
     let mut settings = settings::of_words(words)?;
     settings.retain(|name, _| options::widget(name).is_some());
@@ -117,7 +118,7 @@ mod tests {
         assert_eq!(preset["default"], "balanced");
     }
 
-    /// Each widget can say all that the parser takes.
+    /// Each widget can express every value that the parser accepts.
     #[test]
     fn widgets_fit_their_options() {
         for arg in offered() {
@@ -131,7 +132,7 @@ mod tests {
                 Widget::Choice => {
                     assert!(values(arg).iter().all(|value| takes(value)), "{name}");
                 }
-                // A number of some size, and never anything else.
+                // Whole numbers, and nothing else.
                 Widget::Integer => assert!(takes("64") && !takes("0.5") && !takes("auto"), "{name}"),
                 Widget::Number => assert!(takes("0.5") && !takes("auto"), "{name}"),
                 Widget::Text => {}

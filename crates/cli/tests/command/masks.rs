@@ -78,7 +78,7 @@ fn transparent_pixels_of_a_style_take_no_part_and_of_a_content_stay() {
     assert!(levels_apart(&hidden([250, 10, 5]), &red) <= 12, "but for what its convolutions see of the edge");
     RgbaImage::from_pixel(28, 28, Rgba([1, 2, 3, 0])).save(shop.path("style.png")).unwrap();
     let rest = format!("--weights {} --size 0 -o out2.png", data("vgg19-thin.npz"));
-    fails(&shop, &format!("transfer content.png style.png {rest}"), 1, &["style is transparent"]);
+    fails(&shop, &format!("transfer content.png style.png {rest}"), 1, &["style is completely transparent"]);
 
     style().save(shop.path("style.png")).unwrap();
     let opaque = shop.picture("--lr 0.1");
@@ -97,7 +97,7 @@ fn transparent_pixels_of_a_style_take_no_part_and_of_a_content_stay() {
     assert_eq!(shop.picture("--lr 0.1 --paint-transparent"), opaque);
     RgbaImage::from_pixel(32, 24, Rgba([1, 2, 3, 0])).save(shop.path("content.png")).unwrap();
     let words = format!("transfer content.png style.png {rest}");
-    fails(&shop, &words, 1, &["content is transparent", "--paint-transparent"]);
+    fails(&shop, &words, 1, &["content is completely transparent", "--paint-transparent"]);
     shop.impasto(&format!("{words} --paint-transparent --steps 1 --quiet")).assert().success();
 }
 

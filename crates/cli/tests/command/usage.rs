@@ -1,5 +1,5 @@
-//! What is wrong is said in one paragraph that names the file or option and what would be right. Exit code 2 for wrong
-//! usage, 1 for the rest.
+//! Errors are one paragraph that names the file or option and what would be right. Exit code 2 for wrong usage, 1 for
+//! other errors.
 
 use std::collections::BTreeMap;
 

@@ -1,15 +1,15 @@
-// What the page asks of the program: see /api/openapi.json.
+// The page's requests to the program: see /api/openapi.json.
 
 async function ask(path, options) {
   let response;
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Error("The studio does not answer. It was ended, or the connection is lost.");
+    throw new Error("The studio does not respond. It has ended, or the connection is lost.");
   }
   const kind = response.headers.get("content-type") ?? "";
   const body = kind.includes("json") ? await response.json() : null;
-  if (!response.ok) throw new Error(body?.error ?? `The studio answers ${response.status}.`);
+  if (!response.ok) throw new Error(body?.error ?? `The studio responds with status ${response.status}.`);
   return body;
 }
 
@@ -32,7 +32,7 @@ export const weights = () => ask("api/weights");
 export const fetchWeights = () => post("api/weights");
 export const question = () => post("api/votes");
 export const answer = (question, better) => json("POST", `api/votes/${question}`, { better });
-// What a job would take: for each picture its width and height, or its address.
+// The forecast of a job: for each picture its width and height, or its address.
 export const forecast = (asked) => json("POST", "api/forecast", asked);
 
 export const pictureOf = (id, version = "") => `api/jobs/${id}/picture?${version}`;
@@ -42,7 +42,7 @@ export const styleOf = (id, index) => `api/jobs/${id}/styles/${index}`;
 export const zipOf = (ids) => `api/pictures.zip?jobs=${ids.join(",")}`;
 export const votedOf = (question, side) => `api/votes/${question}/${side}`;
 
-// Starts a job. A picture is a file or the address of one that the studio has; `like` is a job whose pictures and masks to take.
+// Starts a job. A picture is a file or the address of a picture in the studio; `like` is a job whose pictures and masks to use.
 export function create({ content, styles, like, masks, group, settings }) {
   const form = new FormData();
   const add = (field, picture) => (picture.file ? form.append(field, picture.file, picture.name) : form.append(field, picture.address));
@@ -72,7 +72,7 @@ export async function provenance(file) {
   }
 }
 
-// Follows a job until it is over, also over a restart of the studio. Answers with a function that ends it.
+// Follows a job until it is over, even across a restart of the studio. Returns a function that stops following.
 export function follow(id, { progress, picture, state, again }) {
   const source = new EventSource(`api/jobs/${id}/events`);
   const on = (name, tell) => source.addEventListener(name, (event) => tell(JSON.parse(event.data)));

@@ -1,4 +1,4 @@
-// The loss over the iterations, on a logarithmic axis; a dotted line where a larger size begins.
+// The loss over the iterations, on a logarithmic axis, with a dotted line where a scale begins.
 
 const WIDTH = 300;
 const HEIGHT = 60;
@@ -16,13 +16,13 @@ export class Curve {
     this.draw();
   }
 
-  // The losses of iterations that are over.
+  // The losses of past iterations.
   set(losses) {
     this.points = losses.map((total) => ({ total }));
     this.draw();
   }
 
-  // An iteration; those after it are not known yet.
+  // Adds an iteration; later ones are dropped.
   add({ iteration, total, scale, iterations }) {
     this.points.length = Math.min(this.points.length, iteration - 1);
     this.points.push({ total, scale, iterations });

@@ -10,14 +10,14 @@ export function element(name, { attributes = {}, ...properties } = {}, ...childr
   return node;
 }
 
-// A button that acts.
+// A button with an action.
 export function button(words, act, properties = {}) {
   const node = element("button", { type: "button", textContent: words, ...properties });
   node.addEventListener("click", act);
   return node;
 }
 
-// Fills a list, and leaves items that did not change, with the focus in them.
+// Fills a list; unchanged items stay, and keep the focus.
 export function fill(list, items, keyOf, make, otherwise) {
   const old = new Map([...list.children].map((item) => [item.dataset.key, item]));
   const nodes = items.map((item) => {

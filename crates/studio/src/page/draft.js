@@ -1,4 +1,4 @@
-// The form's pictures and settings, kept in the browser: they survive a reload, and another tab begins with them.
+// The form's pictures and settings, kept in the browser: they survive a reload, and a new tab begins with them.
 
 const NAME = "impasto-studio";
 const STORE = "draft";
@@ -31,7 +31,7 @@ let latest;
 const now = () => {
   clearTimeout(due);
   due = undefined;
-  // A browser that keeps nothing (a private window) is no reason to complain.
+  // Ignore browsers that store nothing, such as private windows.
   return within("readwrite", (store) => store.put(latest, KEY)).catch(() => {});
 };
 

@@ -1,4 +1,4 @@
-// What the job in the form would take: asked for when the form has not changed for a moment.
+// The estimate for the job in the form, requested when the form has not changed for a moment.
 
 import * as api from "./api.js";
 import { amount, duration, rounded } from "./words.js";
@@ -11,7 +11,7 @@ export class Forecast {
     this.key = "";
   }
 
-  // `content` and `styles` are pictures, or `like` is a job whose pictures are meant; null if there is nothing to estimate.
+  // `content` and `styles` are pictures, or `like` is a job whose pictures to use; null if there is nothing to estimate.
   ask(asked) {
     const key = asked ? JSON.stringify([asked.content?.url, asked.styles?.map(({ url }) => url), asked.like, asked.settings]) : "";
     if (key === this.key) return;
@@ -26,7 +26,7 @@ export class Forecast {
     try {
       if (like) return say(told(await api.forecast({ like, settings })));
       const pictures = await Promise.all([content, ...styles].map((picture) => picture.address ?? sizeOf(picture)));
-      if (pictures.includes(null)) return say("This browser cannot read one of the files, so the time it takes is not known yet.");
+      if (pictures.includes(null)) return say("This browser cannot read one of the files, so time and memory are not known yet.");
       say(told(await api.forecast({ content: pictures[0], styles: pictures.slice(1), settings })));
     } catch (error) {
       say(error.message);
@@ -36,7 +36,7 @@ export class Forecast {
 
 // "Takes about 2 min and at most 480 MB of memory; painted at 128, 256 and 512 pixels."
 function told({ seconds, peak_memory_bytes: bytes, scales }) {
-  if (!scales.length) return "Takes a moment: nothing is painted, only colours are changed.";
+  if (!scales.length) return "Takes a moment: only colours are changed.";
   const sides = scales.map(({ width, height }) => Math.max(width, height));
   const last = sides.pop();
   const painted = sides.length ? `painted at ${sides.join(", ")} and ${last} pixels` : `painted at ${last} pixels`;

@@ -1,4 +1,4 @@
-// The form: pictures, knobs, and the settings that come of them.
+// The form: pictures, knobs, and the resulting settings.
 
 import * as api from "./api.js";
 import * as draft from "./draft.js";
@@ -69,7 +69,7 @@ export class Form {
     this.tell();
   }
 
-  // Adds files; says so if one is no picture.
+  // Adds files; complains if one is not a picture.
   add(kind, files) {
     const pictures = files.filter(isPicture);
     const others = files.filter((file) => !isPicture(file));
@@ -85,7 +85,7 @@ export class Form {
     this.tell();
   }
 
-  // A picture from nowhere in particular is the photograph first, then a style.
+  // A picture dropped elsewhere or pasted becomes the photograph, or if there is one, a style.
   addAnywhere(files) {
     if (files.length > 1 && !this.pictures.content.length) {
       this.add("content", files.slice(0, 1));
@@ -112,7 +112,7 @@ export class Form {
     this.masks = null;
   }
 
-  // Takes a job's pictures, and with them its regions.
+  // Uses a job's pictures and regions.
   setLike(job) {
     this.like = job.id;
     this.masks = null;
@@ -135,7 +135,7 @@ export class Form {
     return Boolean(this.loaded && this.pictures.content.length && this.pictures.style.length);
   }
 
-  // What a job is made of, and what a forecast is asked for; null if a picture is missing.
+  // The data for a job or a forecast; null if a picture is missing.
   asked() {
     if (!this.isReady()) return null;
     const { content: [content], style: styles } = this.pictures;
@@ -172,7 +172,7 @@ export class Form {
       const { name, url } = picture;
       const image = element("img", { src: url, alt: `${kind === "content" ? "Photograph" : "Style"}: ${name}` });
       image.addEventListener("error", async () => {
-        // A draft may remember a picture of a job that is gone, and browsers do not show every format.
+        // A draft may refer to a picture of a deleted job, and browsers do not show every format.
         if (picture.address && !(await fetch(url).catch(() => null))?.ok) this.removePicture(kind, pictures.indexOf(picture));
       }, { once: true });
       const remove = button("×", () => this.removePicture(kind, pictures.indexOf(picture)), { className: "round", ariaLabel: `Remove ${name}` });
@@ -210,7 +210,7 @@ export class Form {
     return $("colours").querySelector("input:checked").value;
   }
 
-  // Settings by the command's names, without those that have their defaults.
+  // Settings by the command's names, without defaults.
   settings() {
     const settings = {};
     const [size, stroke, strength] = ["size", "stroke", "strength"].map((id) => Number($(id).value));
@@ -224,12 +224,12 @@ export class Form {
     return { ...settings, ...this.options.settings() };
   }
 
-  // Shows settings; what is not among them has its default.
+  // Shows settings; all others get their defaults.
   setSettings(settings) {
     const [strength, stroke, size] = ["strength", "stroke", "size"].map($);
     $("own-size").checked = Number(settings.size ?? SIZE) === 0;
     const pixels = Number(settings.size ?? SIZE) || SIZE;
-    // A value beyond or between the slider's is kept.
+    // Keep a value that the slider cannot show.
     size.max = Math.max(2048, pixels);
     size.step = pixels % 64 ? 1 : 64;
     size.value = pixels;

@@ -24,7 +24,7 @@ export class Lists {
     this.drawGallery();
   }
 
-  // The finished pictures, newest first, as the search leaves them.
+  // The finished pictures that match the search, newest first.
   finished() {
     const words = $("search").value.trim().toLowerCase().split(/\s+/);
     const text = (job) => [nameOf(job), job.content, ...job.styles, job.name, summary(job.settings)].join(" ").toLowerCase();
@@ -38,7 +38,7 @@ export class Lists {
   drawGallery() {
     const jobs = this.finished();
     $("gallery-section").hidden = !this.jobs.some(isOver);
-    // A sweep is one card, where its latest picture stands.
+    // A sweep is one card, in the place of its latest picture.
     const cards = [];
     const groups = new Map();
     for (const job of jobs) {
@@ -48,7 +48,7 @@ export class Lists {
     }
     const any = this.jobs.some(isOver);
     fill($("gallery"), cards, (card) => JSON.stringify(card.job ? without(card.job) : card.jobs.map(without)), (card) => (card.job ? this.card(card.job) : this.sheet(card.jobs)),
-      any ? "No picture has this in its name or settings." : "Finished pictures come here.");
+      any ? "No name or settings match." : "Finished pictures appear here.");
     this.choose();
   }
 
@@ -95,7 +95,7 @@ export class Lists {
     return item;
   }
 
-  // A sweep: all its pictures in one card.
+  // A sweep: all its pictures on one card.
   sheet(jobs) {
     const name = nameOf(jobs[0]);
     const open = button("", () => this.actions.sweep(jobs[0].group), { className: "picture sheet", ariaLabel: `Show the variants: ${name}` });

@@ -1,4 +1,4 @@
-// All other options of the command, grouped as in its help: each with a sentence, the right widget, and its default.
+// All other options of the command, grouped as in its help: each with a sentence of help, a widget, and its default.
 
 import { element } from "./dom.js";
 
@@ -12,7 +12,7 @@ export class Options {
     });
   }
 
-  // `described` as the studio tells it, without options that have a knob of their own.
+  // `described` lists the studio's options, without those that have a knob of their own.
   load(described) {
     this.described = described;
     const groups = Map.groupBy(described, ({ group }) => group);
@@ -25,7 +25,7 @@ export class Options {
     return this.box.querySelector(`[name="${name}"]`);
   }
 
-  // What is set and differs from the default.
+  // The settings that differ from the default.
   settings() {
     const settings = {};
     for (const { name, kind, default: usual } of this.described) {
@@ -36,7 +36,7 @@ export class Options {
     return settings;
   }
 
-  // Shows settings; what is not among them has its default.
+  // Shows settings; all others get their defaults.
   setSettings(settings) {
     for (const { name, kind, default: usual } of this.described) {
       const input = this.input(name);

@@ -1,7 +1,7 @@
-// The choice of colours as four small drawings in the colours of the pictures chosen.
+// The choice of colours as four small drawings in the colours of the chosen pictures.
 
 const SIDE = 24;
-// Where no picture is chosen: a harbour by day, and a warm painting.
+// Without chosen pictures: a harbour by day, and a warm painting.
 const PHOTOGRAPH = ["#2b3f52", "#5f7f93", "#9fb6c0", "#e6e2d6"];
 const STYLE = ["#3a2a5c", "#a23b2d", "#e08e2f", "#f5dd8a"];
 
@@ -21,7 +21,7 @@ export async function coloursOf(url) {
     pixels.sort((one, other) => light(one) - light(other));
     const part = pixels.length / 4;
     return [0, 1, 2, 3].map((index) => {
-      // The most colourful of them: a mean of all is grey.
+      // The most colourful pixels: a mean of all is grey.
       const some = pixels.slice(index * part, (index + 1) * part).sort((one, other) => chroma(other) - chroma(one)).slice(0, part / 5);
       const mean = (channel) => Math.round(some.reduce((sum, pixel) => sum + pixel[channel], 0) / some.length);
       return `rgb(${mean(0)}, ${mean(1)}, ${mean(2)})`;
@@ -31,13 +31,13 @@ export async function coloursOf(url) {
   }
 }
 
-// Draws what each choice does: shapes of a photograph, with strokes where something is painted, in these colours.
+// Draws the effect of each choice: shapes of a photograph in these colours, with strokes if something is painted.
 export function drawChoices(canvases, photograph, style) {
   const photo = photograph ?? PHOTOGRAPH;
   const paint = style ?? STYLE;
   draw(canvases.style, paint, true);
   draw(canvases.content, photo, true);
-  // The style, recoloured first: its strokes are stronger than those that keep only the photograph's hues.
+  // The recoloured style has stronger strokes than a picture that keeps only the photograph's hues.
   draw(canvases.match, [photo[0], paint[1], photo[2], photo[3]].map((colour, index) => (index === 1 ? photo[1] : colour)), true, 2.2);
   draw(canvases.only, paint, false);
 }

@@ -2,18 +2,18 @@
 
 import { $, element } from "./dom.js";
 
-// Far apart for the eye and for the program, which takes colours within 24 levels for one.
+// Far apart for the eye and for the program, which treats colours within 24 levels as equal.
 export const COLOURS = ["#e6550d", "#3182bd", "#31a354", "#c51b8a", "#fdd835", "#6a51a3", "#00bcd4", "#795548"];
 const LONGEST = 1024;
 const MOST_UNDO = 30;
-// A region below half a percent of the picture is none.
+// The program ignores regions below half a percent of the picture.
 const LEAST = 0.006;
 
 export class Regions {
   constructor(dialog) {
     this.dialog = dialog;
     this.canvas = $("mask");
-    // Edges must be hard: a blend of two colours is a colour of neither.
+    // Edges must be hard: a blend of two colours matches neither.
     this.pen = this.canvas.getContext("2d", { willReadFrequently: true });
     this.canvas.addEventListener("pointerdown", (event) => this.begin(event));
     this.canvas.addEventListener("pointermove", (event) => this.draw(event));
@@ -33,7 +33,7 @@ export class Regions {
     });
   }
 
-  // Lets the user paint; answers with masks, null for none, or undefined if nothing is to change.
+  // Lets the user paint; returns masks, null for no regions, or undefined to change nothing.
   async paint(content, styles) {
     const image = $("mask-photograph");
     image.src = content.url;
@@ -106,7 +106,7 @@ export class Regions {
     }
   }
 
-  // Without a pointer: arrows move the spot, space paints there.
+  // With the keyboard: arrows move the spot, space paints there.
   key(event) {
     const step = Math.max(this.canvas.width, this.canvas.height) / 40;
     const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
@@ -145,7 +145,7 @@ export class Regions {
     $("mask-spot").textContent = `${Math.round((100 * x) / this.canvas.width)} % across, ${Math.round((100 * y) / this.canvas.height)} % down`;
   }
 
-  // How much of the picture each style has.
+  // The share of the picture of each style.
   shares() {
     const { data } = this.pen.getImageData(0, 0, this.canvas.width, this.canvas.height);
     const counts = new Map();
@@ -159,7 +159,7 @@ export class Regions {
   async finish() {
     const missing = this.shares().findIndex((share) => share < LEAST);
     if (missing >= 0) {
-      $("mask-problem").textContent = `${this.styles[missing].name} goes nowhere yet: choose its colour and paint where it should go, or remove that style.`;
+      $("mask-problem").textContent = `${this.styles[missing].name} has no region yet: choose it and paint where it should go, or remove that style.`;
       return;
     }
     const blob = (canvas) => new Promise((resolve) => canvas.toBlob(resolve, "image/png"));

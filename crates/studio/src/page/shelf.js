@@ -1,4 +1,4 @@
-// The shelf: the demo's pair, and the styles that were used so far, to click on.
+// The shelf: the demo's pair and the styles used so far, to click on.
 
 import * as api from "./api.js";
 import { button, element } from "./dom.js";
@@ -11,7 +11,7 @@ export const DEMO = {
 };
 
 export class Shelf {
-  // `choose` is called with a style, `demo` for the demo's pair.
+  // `choose` is called with a style, `demo` when the demo's pair is chosen.
   constructor(list, { choose, demo }) {
     Object.assign(this, { list, choose, demo });
   }

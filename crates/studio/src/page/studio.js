@@ -1,4 +1,4 @@
-// The page as a whole: which job is shown, and what happens to it.
+// The page as a whole: the job on the easel, and the actions on it.
 
 import * as api from "./api.js";
 import { Curve } from "./curve.js";
@@ -38,7 +38,7 @@ function drawActions() {
   $("start").disabled = $("sweep").disabled = !form.isReady();
   const settings = form.loaded ? JSON.stringify(form.settings()) : "";
   $("apply").hidden = !isUnderWay(shown) || settings === applied;
-  // Before the first picture the page is all invitation.
+  // Before the first picture, the page shows only the form.
   document.body.classList.toggle("fresh", !shown);
 }
 
@@ -57,7 +57,7 @@ async function start() {
   $("easel").scrollIntoView({ block: "nearest" });
 }
 
-// Puts a job on the easel, and follows it.
+// Shows a job on the easel, and follows it.
 async function open({ id }) {
   unfollow();
   const job = await attempt(() => api.job(id));
@@ -115,7 +115,7 @@ function draw() {
     $("download").href = api.pictureOf(shown.id, "whole");
     $("download").download = shown.name;
     $("command").textContent = shown.command;
-    $("command-note").textContent = shown.changed ? "Settings were changed while it was painted, so the command makes a similar picture, not the same." : "";
+    $("command-note").textContent = shown.changed ? "Settings were changed while it was painted, so the command makes a similar picture, not the same one." : "";
   }
   drawProgress();
   drawActions();
@@ -134,7 +134,7 @@ function drawProgress() {
   document.title = under && progress ? `${[percent, left].filter(Boolean).join(", ")} – ${TITLE}` : TITLE;
 }
 
-// What the picture on the easel can be compared with.
+// The choice of pictures to compare with the one on the easel.
 function drawCompare() {
   const select = $("compare");
   const before = select.value;
@@ -152,7 +152,7 @@ function drawCompare() {
   $("side-row").hidden = !select.value;
 }
 
-// Shows the picture before or after the one on the easel.
+// Shows the previous or the next picture of the gallery.
 function walk(step) {
   const jobs = lists.finished().filter(({ picture }) => picture);
   const index = jobs.findIndex(({ id }) => id === shown?.id);
@@ -160,7 +160,7 @@ function walk(step) {
   if (next) open(next);
 }
 
-// Takes a job's settings and pictures into the form.
+// Puts a job's settings and pictures into the form.
 function again(job) {
   form.setLike(job);
   form.setSettings(job.settings);
@@ -183,7 +183,7 @@ async function restore(...jobs) {
   for (const job of jobs) await attempt(() => api.restore(job.id));
   await refresh();
   if (jobs.length === 1) await open(jobs[0]);
-  say(jobs.length === 1 ? `${nameOf(jobs[0])} is back.` : `${jobs.length} pictures are back.`);
+  say(jobs.length === 1 ? `${nameOf(jobs[0])} is restored.` : `${jobs.length} pictures are restored.`);
 }
 
 async function star(job) {
@@ -248,7 +248,7 @@ function drawCompareIfNew() {
   drawCompare();
 }
 
-// A picture that impasto made brings its settings back; any other is the photograph or a style.
+// A picture made by impasto restores its settings; any other becomes the photograph or a style.
 async function take(files) {
   const [file] = files;
   if (!file) return;
@@ -279,7 +279,7 @@ $("reset").addEventListener("click", () => {
 });
 $("apply").addEventListener("click", async () => {
   const settings = form.settings();
-  // What is not set any more has its default again.
+  // Options that are no longer set return to their defaults.
   const unset = Object.keys(shown.settings).filter((name) => !(name in settings)).map((name) => [name, null]);
   const changed = await attempt(() => api.change(shown.id, { ...Object.fromEntries(unset), ...settings }));
   if (!changed) return;

@@ -19,14 +19,14 @@ export class Sweep {
     $("sweep-close").addEventListener("click", () => this.close());
   }
 
-  // Starts the jobs; answers with the sweep's name.
+  // Starts the jobs; returns the sweep's name.
   async start({ content, styles, like, masks, settings }) {
     const group = `variants ${new Date().toISOString().slice(0, 19).replace("T", " ")}`;
     let first = like;
     for (const { strength, stroke } of cells()) {
       const given = { ...settings, size: SIZE, strength, "style-size": Math.max(LEAST_STYLE, Math.round((SIZE * stroke) / 100)) };
       const created = await api.create({ content, styles, like: first, masks, group, settings: given });
-      // The pictures are sent once.
+      // Send the pictures once only.
       first ??= created.id;
     }
     return group;

@@ -1,11 +1,11 @@
-// Messages at the bottom of the window, where they are seen wherever the page stands.
+// Messages at the bottom of the window, visible at any scroll position.
 
 import { $, button, element } from "./dom.js";
 
 const LONG = 12_000;
 const SHORT = 5_000;
 
-// Says something for a moment; with `action`, a button that does something about it, for longer.
+// Shows a message for a moment; with `action`, which adds a button, for longer.
 export function say(words, action) {
   const note = element("p", { className: "toast", textContent: words });
   const close = () => note.remove();
@@ -19,7 +19,7 @@ export function say(words, action) {
   setTimeout(close, action ? LONG : SHORT);
 }
 
-// Says what went wrong; it stays until it is closed or something else is tried.
+// Shows an error, until it is closed or the next action begins.
 export function complain(words) {
   if (!words) return $("problem").replaceChildren();
   const note = element("p", { className: "toast problem", textContent: words });
@@ -27,7 +27,7 @@ export function complain(words) {
   $("problem").replaceChildren(note);
 }
 
-// Does what may fail, and says why it did.
+// Runs an action that may fail, and shows its error.
 export async function attempt(work) {
   complain("");
   try {

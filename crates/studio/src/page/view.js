@@ -1,4 +1,4 @@
-// The picture: another one beside or beneath it, zoom and pan, and pictures on the way in their order.
+// The picture: another one beside or beneath it, zoom and pan, and intermediate pictures in order.
 
 import { $ } from "./dom.js";
 
@@ -8,7 +8,7 @@ const STEP = 40;
 const TAP = 300;
 
 export class View {
-  // `walk` is called with -1 or 1 to show the picture before or after this one.
+  // `walk` is called with -1 or 1 to show the previous or the next picture.
   constructor({ walk }) {
     this.walk = walk;
     this.stage = $("stage");
@@ -31,7 +31,7 @@ export class View {
     this.divider.addEventListener("keydown", (event) => this.dividerKey(event));
   }
 
-  // Shows a job: until there is a picture of it, its photograph.
+  // Shows a job: its photograph until it has a picture.
   open(photograph) {
     this.generation = (this.generation ?? 0) + 1;
     [this.shown, this.wanted, this.loading] = [0, null, false];
@@ -41,10 +41,10 @@ export class View {
     this.fit();
   }
 
-  // The pictures on the way are counted from 1 again.
+  // Intermediate pictures are numbered from 1 again.
   countFromOne() { this.shown = 0; }
 
-  // Shows a picture unless a later one is there. One is loaded at a time, and those that are late are left out.
+  // Shows a picture unless a later one is shown. Loads one at a time and skips outdated ones.
   show(url, number) {
     if (number <= this.shown) return;
     this.wanted = { url, number };
@@ -66,7 +66,7 @@ export class View {
       this.after.src = image.src;
       this.after.dataset.frame = number === Infinity ? "final" : number;
     } catch {
-      // The next one will do.
+      // The next one will replace it.
     }
     if (generation === this.generation) {
       this.loading = false;
@@ -74,7 +74,7 @@ export class View {
     }
   }
 
-  // Compares with a picture, or with none (null); `side` puts them side by side.
+  // Compares with a picture, or with none (null); `side` shows them side by side.
   compare(url, side) {
     this.side = Boolean(url && side);
     this.stage.classList.toggle("side", this.side);
@@ -115,7 +115,7 @@ export class View {
 
   layOut() {
     if (!this.shape) return;
-    // The stage is as high as the picture needs, within what the window has.
+    // The stage is as high as the picture needs and the window allows.
     this.stage.style.setProperty("--needed", `${this.pane()[0] / this.shape}px`);
     const [paneWidth, paneHeight] = this.pane();
     this.width = Math.min(paneWidth, paneHeight * this.shape);
@@ -131,7 +131,7 @@ export class View {
     this.place();
   }
 
-  // One pixel of the picture is one of the screen.
+  // One pixel of the picture is one pixel of the screen.
   actualSize() {
     if (!this.width) return;
     this.zoomTo(this.natural / this.width / devicePixelRatio);
@@ -139,7 +139,7 @@ export class View {
 
   zoomTo(wanted, [x, y] = [0, 0]) {
     const zoom = Math.min(Math.max(LARGEST, this.natural / this.width || 0), Math.max(1, wanted));
-    // What is under the pointer stays there.
+    // The point under the pointer stays in place.
     this.x = x - ((x - this.x) * zoom) / this.zoom;
     this.y = y - ((y - this.y) * zoom) / this.zoom;
     this.zoom = zoom;
@@ -171,7 +171,7 @@ export class View {
     for (const image of [this.after, this.before]) image.style.transform = `translate(${this.x}px, ${this.y}px) scale(${this.zoom})`;
   }
 
-  // A point of the window from the middle of its pane.
+  // A point of the window relative to the middle of its pane.
   from({ clientX, clientY }) {
     const box = this.stage.getBoundingClientRect();
     const [paneWidth, paneHeight] = this.pane();

@@ -6,7 +6,7 @@ import { $ } from "./dom.js";
 let question = null;
 let answered = 0;
 
-// Answers count once both pictures are there.
+// Answers count once both pictures are loaded.
 function setQuestion(name) {
   question = name;
   for (const side of ["left", "neither", "right"]) $(`answer-${side}`).disabled = !name;

@@ -1,4 +1,4 @@
-// The banner about trained weights: says when they are missing, and fetches them.
+// The banner about trained weights: offers to download them if they are missing.
 
 import * as api from "./api.js";
 import { button, element } from "./dom.js";
@@ -37,13 +37,13 @@ export class Weights {
       if (total) this.bar.value = bytes / total;
       else this.bar.removeAttribute("value");
       this.of.textContent = total ? `${amount(bytes)} of ${amount(total)}` : amount(bytes);
-      if (!this.bar.isConnected) banner.replaceChildren(element("p", { textContent: "Fetching trained weights…" }), this.bar, this.of);
+      if (!this.bar.isConnected) banner.replaceChildren(element("p", { textContent: "Downloading trained weights…" }), this.bar, this.of);
       return;
     }
     const why = error ? ` That failed: ${error}.` : "";
     const words = element("p", {}, element("strong", { textContent: "No trained weights yet. " }),
-      `Pictures are painted with random ones, which see textures but hardly what a picture shows.${why}`);
-    banner.replaceChildren(words, button(error ? "Try again" : "Fetch them (18 MB)", () => this.fetch(), { className: "main" }));
+      `Pictures are painted with random ones, which represent textures but little of what a picture shows.${why}`);
+    banner.replaceChildren(words, button(error ? "Try again" : "Download them (18 MB)", () => this.fetch(), { className: "main" }));
   }
 
   async fetch() {

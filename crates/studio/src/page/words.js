@@ -1,4 +1,4 @@
-// Names, numbers and times as the page writes them.
+// Formats names, numbers and times.
 
 const stem = (name) => name.replace(/\.[^.]*$/, "").replace(/[-_]+/g, " ");
 
@@ -21,7 +21,7 @@ export function duration(seconds) {
   return whole < 3600 ? both(Math.floor(whole / 60), "min", whole % 60, "s") : both(Math.floor(whole / 3600), "h", Math.floor((whole % 3600) / 60), "min");
 }
 
-// Estimates are no better than this.
+// Rounded to the precision of estimates.
 export const rounded = (seconds) => (seconds < 20 ? seconds : seconds < 90 ? Math.round(seconds / 5) * 5 : seconds < 600 ? Math.round(seconds / 30) * 30 : Math.round(seconds / 60) * 60);
 
 export function amount(bytes) {
