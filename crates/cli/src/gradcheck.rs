@@ -5,6 +5,7 @@ mod exec;
 mod explain;
 mod list;
 mod program;
+mod structure;
 mod subject;
 
 use std::io::{self, Write};

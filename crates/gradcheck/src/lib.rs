@@ -180,7 +180,7 @@ pub use slope::{Fate, Row};
 pub mod parts {
     pub use crate::linear::{COMBINATIONS, NONLINEAR, nonlinearity, rounding};
     pub use crate::noise::COARSE;
-    pub use crate::slope::{Found, Precision, Slope, Steps, careful};
+    pub use crate::slope::{Found, Precision, Slope, Steps, careful, quick};
     pub use crate::{direction, dot, same_bits};
 }
 

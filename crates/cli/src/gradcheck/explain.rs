@@ -30,7 +30,9 @@ pub(super) fn slope(text: &str) -> Result<Slope, String> {
     let (place, output) = text.split_once("->").or_else(|| text.split_once('→')).unwrap_or((text, "[]"));
     let place = place.trim();
     let (input, element) = place.split_at(place.find('[').unwrap_or(place.len()));
-    let input = input.trim().strip_prefix("input ").unwrap_or(input.trim()).to_owned();
+    let input = input.trim();
+    let input = input.strip_prefix("basis of ").or(input.strip_prefix("angles of ")).unwrap_or(input);
+    let input = input.strip_prefix("input ").unwrap_or(input).to_owned();
     let element = if element.is_empty() { Some(Vec::new()) } else { list(element) };
     match (element, list(output)) {
         (Some(element), Some(output)) if !input.is_empty() => Ok(Slope { input, element, output }),
@@ -42,7 +44,10 @@ pub(super) fn slope(text: &str) -> Result<Slope, String> {
 pub(super) fn print(slope: &Slope, subject: &Subject, check: &GradCheck) -> Result<ExitCode, Error> {
     let (point, names) = (subject.point(), subject.names());
     let known = || format!("there are {}", names.join(", "));
-    let is = |name: &String| *name == slope.input || *name == format!("input {}", slope.input);
+    let is = |name: &String| {
+        let name = name.strip_prefix("basis of ").or(name.strip_prefix("angles of ")).unwrap_or(name);
+        *name == slope.input || *name == format!("input {}", slope.input)
+    };
     let input = names.iter().position(is).ok_or_else(|| {
         Error::Usage(format!("--explain: `{}` is not an input with a gradient; {}", slope.input, known()))
     })?;
