@@ -239,7 +239,7 @@ fn what_a_bmp_declares_is_applied() {
         (b"MBED", b"junk", 128, "ICC"),
         (b"MBED", &linear, 128, "for grey"),
         (b"LINK", b"C:\\a.icc\0", 128, "another file"),
-        (b"ABCD", b"", 128, "not known"),
+        (b"ABCD", b"", 128, "unknown"),
     ] {
         let picture = read(&bmp(124, *kind, zeros, 0.0, profile)).unwrap();
         assert_eq!((levels(&picture, 0, 0), picture.notes.is_empty()), ([level; 3], said.is_empty()), "{kind:?}");

@@ -100,8 +100,11 @@ impl Program {
     pub(super) fn answer(&mut self, question: &Value, key: &str) -> Result<Value, Trouble> {
         let name = self.name();
         let asked = &question["ask"];
+        let Some(questions) = &self.questions else {
+            return Err(Trouble::Broken(format!("{name} ended before it was asked {asked}")));
+        };
         // If the program has ended, reading its answer will show it.
-        let _ = self.questions.as_ref().expect("not parted").send(format!("{question}\n"));
+        let _ = questions.send(format!("{question}\n"));
         let answer = self.answers.recv_timeout(self.timeout);
         while INTERRUPTED.load(Ordering::Relaxed) {
             // The handler is about to end this process; do not report a missing answer.
