@@ -19,7 +19,9 @@ fn network() -> Vgg19<f32> {
 }
 
 fn picture([height, width]: [usize; 2], seed: usize) -> Picture {
-    let value = |(i, j, c): (usize, usize, usize)| ((i * (3 + seed) + j * (7 - seed) + c * 5 * seed + i * j / 3) % 17) as f32 / 16.0;
+    let value = |(i, j, c): (usize, usize, usize)| {
+        ((i * (3 + seed) + j * (7 - seed) + c * 5 * seed + i * j / 3) % 17) as f32 / 16.0
+    };
     Picture::new(Array3::from_shape_fn((height, width, 3), value))
 }
 

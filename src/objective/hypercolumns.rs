@@ -85,7 +85,8 @@ impl<T: Real> MatchedColumns<T> {
                 let guide = guide(part, "of the style")?;
                 let columns = columns(style)?;
                 let [height, width] = quarter([style.dim().0, style.dim().1]);
-                let map = ArrayView3::from_shape((height, width, columns.ncols()), columns.as_slice().expect("row-major"));
+                let map =
+                    ArrayView3::from_shape((height, width, columns.ncols()), columns.as_slice().expect("row-major"));
                 let map = map.expect("a row for each position");
                 parts.push(candidates(&map, guide.as_ref(), usize::MAX, share / largest));
             }
@@ -144,9 +145,8 @@ fn on_grid() -> Layer {
 /// The weight of each column, where the largest is 1; `None` if all are.
 fn factors<T: Real>(layers: &LayerWeights, network: &Vgg19<T>) -> Option<Array1<T>> {
     let largest = layers.iter().map(|(_, weight)| weight).fold(f64::MIN_POSITIVE, f64::max);
-    let factors = layers.iter().flat_map(|(layer, weight)| {
-        std::iter::repeat_n(T::of(weight / largest), network.channels(layer))
-    });
+    let factors =
+        layers.iter().flat_map(|(layer, weight)| std::iter::repeat_n(T::of(weight / largest), network.channels(layer)));
     let factors: Array1<T> = factors.collect();
     factors.iter().any(|&factor| factor != T::one()).then_some(factors)
 }
@@ -285,7 +285,8 @@ mod tests {
             };
             layers().iter().flat_map(one).collect()
         };
-        let rows: Vec<f64> = (0..height / 4).flat_map(|i| (0..width / 4).map(move |j| (i, j))).flat_map(columns).collect();
+        let rows: Vec<f64> =
+            (0..height / 4).flat_map(|i| (0..width / 4).map(move |j| (i, j))).flat_map(columns).collect();
         let positions = (height / 4) * (width / 4);
         Array2::from_shape_vec((positions, rows.len() / positions), rows).unwrap()
     }
@@ -354,7 +355,8 @@ mod tests {
         let (query, picture) = (image(16, 32, 1), image(16, 32, 3));
         let styles = [(image(16, 16, 2), 1.0), (image(12, 20, 4), 0.1)];
         let half = |left: bool| Array2::from_shape_fn((16, 32), |(_, j)| f32::from(u8::from((j < 16) == left)));
-        let region = |left, style| Region { name: String::new(), picture: Some(half(left)), styles: vec![(style, None)] };
+        let region =
+            |left, style| Region { name: String::new(), picture: Some(half(left)), styles: vec![(style, None)] };
         let part = |rows: &Array2<f64>, left: bool| {
             let of = |p: &usize| (p % 8 < 4) == left;
             rows.select(Axis(0), &(0..rows.nrows()).filter(of).collect::<Vec<_>>())
@@ -433,9 +435,8 @@ mod tests {
     fn hold<T: Real>(folder: &Path, weights: &Path, tolerance: f64) {
         let weights = Weights::load(&WeightSource::File(weights.into()), Some("relu4_3".parse().unwrap())).unwrap();
         let network = Vgg19::<T>::new(weights);
-        let input = |name: &str| -> Array3<T> {
-            network.normalise(&Picture::open(folder.join(name)).unwrap().rgb.view())
-        };
+        let input =
+            |name: &str| -> Array3<T> { network.normalise(&Picture::open(folder.join(name)).unwrap().rgb.view()) };
         let (content, so_far, style) = (input("content.png"), input("so_far.png"), input("style.png"));
         let expected = |name: &str| -> Vec<f64> {
             let mut archive = zip::ZipArchive::new(std::fs::File::open(folder.join("expected.npz")).unwrap()).unwrap();
@@ -500,7 +501,9 @@ mod tests {
     fn the_published_recipe_agrees_with_pytorch_on_trained_weights() {
         let [folder, weights] = ["IMPASTO_NNST_CASE", "IMPASTO_WEIGHTS"].map(std::env::var);
         let (Ok(folder), Ok(weights)) = (folder, weights) else {
-            println!("skipped: no folder in IMPASTO_NNST_CASE, made by tests/data/nnst.py with the weights of IMPASTO_WEIGHTS");
+            println!(
+                "skipped: no folder in IMPASTO_NNST_CASE, made by tests/data/nnst.py with the weights of IMPASTO_WEIGHTS"
+            );
             return;
         };
         hold::<f32>(Path::new(&folder), Path::new(&weights), 1e-3);

@@ -37,8 +37,8 @@ mod texture;
 mod wasserstein;
 
 pub(crate) use distribution::{Derived, Distance, Moments};
-pub(crate) use evaluate::{quarter, request};
 pub use evaluate::{Evaluation, GroupValue, Objective};
+pub(crate) use evaluate::{quarter, request};
 pub use features_error::Selection;
 pub(crate) use features_error::{Divisor, FeaturesError};
 pub(crate) use finish::finishing;

@@ -80,7 +80,9 @@ impl<T: Real> Guide<T> {
         let value = match place {
             Place::Gram(_) => gram_matrix(&guided),
             Place::Moments(_) => moments(&guided, Some(&self.roots)),
-            Place::Pixels | Place::Features(_) | Place::Hypercolumns(_) => unreachable!("only sums over positions are guided"),
+            Place::Pixels | Place::Features(_) | Place::Hypercolumns(_) => {
+                unreachable!("only sums over positions are guided")
+            }
         };
         Seen { value, positions: self.positions }
     }

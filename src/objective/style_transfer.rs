@@ -8,8 +8,8 @@ use ndarray::{Array2, Array3};
 use super::hypercolumns::query;
 use super::region::Guide;
 use super::{
-    ColumnDistance, Divisor, FeaturesError, GramError, GramNorm, Guided, MatchedColumns, MomentsError, Objective, Place,
-    Region, RegionError, Seen, Selection, Targets, Term, TotalVariation, Wasserstein,
+    ColumnDistance, Divisor, FeaturesError, GramError, GramNorm, Guided, MatchedColumns, MomentsError, Objective,
+    Place, Region, RegionError, Seen, Selection, Targets, Term, TotalVariation, Wasserstein,
 };
 use crate::recipe::{Formula, LayerWeights, Recipe, StyleLoss};
 use crate::tape::{Real, Tape};

@@ -177,9 +177,8 @@ impl Recipe {
 const STRENGTH_RANGE: f64 = 4.0;
 
 /// The layers of Kolkin et al. 2022.
-const NNST_LAYERS: [&str; 10] = [
-    "relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu4_1", "relu4_2", "relu4_3",
-];
+const NNST_LAYERS: [&str; 10] =
+    ["relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu4_1", "relu4_2", "relu4_3"];
 
 impl Preset {
     /// The preset's settings. Those of `Balanced` were chosen by comparing pictures. They and those of `Quick` differ between networks with `trained`

@@ -120,7 +120,11 @@ impl Run<'_> {
             };
             let stage = self.job.stage(scale, Some(&so_far))?;
             if stage.follows && !kept && ended.is_none() {
-                return Err(StateError::Values { found: Vec::new(), expected: self.shape(scale.saturating_sub(1)).to_vec() }.into());
+                return Err(StateError::Values {
+                    found: Vec::new(),
+                    expected: self.shape(scale.saturating_sub(1)).to_vec(),
+                }
+                .into());
             }
             self.before_stage = stage.follows.then_some(so_far);
             let mut stage = stage.planned(&self.forecast.scales[scale]);

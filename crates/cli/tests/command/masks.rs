@@ -50,8 +50,9 @@ fn each_region_is_painted_after_its_own() {
     let thin = data("vgg19-thin.npz");
     for how in ["", "--finish 3", "--style-loss neighbours", "--style-loss neighbours-cosine"] {
         let two = |styles: &str, masks: &str| {
-            let words =
-                format!("transfer content.png {styles} --content-mask c.png --style-mask {masks} --weights {thin} {how}");
+            let words = format!(
+                "transfer content.png {styles} --content-mask c.png --style-mask {masks} --weights {thin} {how}"
+            );
             shop.impasto(&format!("{words} --size 0 --steps 3 -o out.png --quiet")).assert().success().stderr("");
             shop.rgb("out.png")
         };
