@@ -70,7 +70,6 @@ impl<T: Real> MatchedColumns<T> {
             Ok(columns)
         };
         let query = columns(query)?;
-        let largest = styles.iter().map(|(_, share)| *share).fold(0.0, f64::max);
         let mut target = Array2::zeros(query.dim());
         let mut sums = vec![0.0; query.nrows()];
         let mut area = 0.0;
@@ -79,6 +78,7 @@ impl<T: Real> MatchedColumns<T> {
                 None => Ok(None),
                 Some(part) => Guide::new(part, on_grid()).map(Some).ok_or_else(|| region.empty(place, on_grid())),
             };
+            let largest = region.styles.iter().map(|(index, _)| styles[*index].1).fold(0.0, f64::max);
             let mut parts: Vec<Array2<T>> = Vec::new();
             for (index, part) in &region.styles {
                 let (style, share) = &styles[*index];

@@ -53,8 +53,9 @@ impl<T: Real> Neighbours<T> {
         grid: usize,
         seed: u64,
     ) -> Result<Self, RegionError> {
-        let largest = styles.iter().map(|(_, share)| *share).fold(0.0, f64::max);
         let matched = |region: &Region| {
+            // Of those that the region has: one alone offers all.
+            let largest = region.styles.iter().map(|(index, _)| styles[*index].1).fold(0.0, f64::max);
             let guide = |part: &Option<Array2<f32>>, place| match part {
                 None => Ok(None),
                 Some(part) => Guide::new(part, layer).map(Some).ok_or_else(|| region.empty(place, layer)),
@@ -271,5 +272,8 @@ mod tests {
             [(random::<f64, Ix3, _>((10, 10, 3), 1).into(), 0.8), (random::<f64, Ix3, _>((10, 10, 3), 2).into(), 0.2)];
         let term = Neighbours::new(layer(), &styles, &[Region::whole(2)], 64, 1).unwrap();
         assert_eq!(term.regions[0].candidates.nrows(), 125);
+        let alone = Region { styles: vec![(1, None)], ..Region::whole(2) };
+        let term = Neighbours::new(layer(), &styles, &[alone], 64, 1).unwrap();
+        assert_eq!(term.regions[0].candidates.nrows(), 100, "its share is of a region without others");
     }
 }

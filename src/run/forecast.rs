@@ -275,8 +275,8 @@ impl Load {
         let fixed = BASE + self.network.bytes() + held;
         let (matched, search) = self.matching();
         let own_columns = self.column_bytes(self.size);
-        // The picture's, their gradient and their matches, and what they are by the positions' weights.
-        let columns = if self.weighed { 5 } else { 3 } * own_columns;
+        // The picture's, whose place their gradient takes, their matches, and what they are by the positions' weights.
+        let columns = if self.weighed { 3 } else { 2 } * own_columns;
         let always = fixed + (2 + vectors) * picture + window + targets + moments + matched + columns;
         let usable = (memory as f64 / (1.0 + HOLES)) as usize;
         let (plan, cost) = self.network.plan_within(self.size, &request, self.ranks, usable.saturating_sub(always));

@@ -242,6 +242,8 @@ fn a_job_takes_the_memory_that_was_forecast() {
         format!("{transfer} --finish 2"),
         format!("{transfer} --finish 2 --style-size 500"),
         format!("{transfer} --preset notebook"),
+        format!("{transfer} --style-loss neighbours"),
+        format!("{transfer} --preset nnst --style-size 200"),
         "texture style.png --size 320 --example-size 320 --scales 1 --steps 2".into(),
         "invert content.png --layer relu3_1 --size 320 --steps 2".into(),
     ];
