@@ -32,7 +32,7 @@ fn json_has_an_object_for_each_case() {
     let cases: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
     let cases = cases.as_array().unwrap();
     assert!(cases.iter().any(|case| case["operation"] == "scale"));
-    assert_eq!(cases.iter().filter(|case| case["operation"] == "style_transfer").count(), 12);
+    assert_eq!(cases.iter().filter(|case| case["operation"] == "style_transfer").count(), 25);
     for case in cases {
         assert_eq!(case["right"], true, "{case}");
         assert!(case["compared"].as_u64().unwrap() > 0, "{case}");
