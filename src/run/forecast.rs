@@ -291,9 +291,11 @@ impl Load {
             way = way.max(cost.bytes);
             once += cost.work + self.moments_work(size);
         }
-        // Hypercolumns while they are matched: themselves, centred, and in a copy.
+        // While hypercolumns are matched, after the network has seen the pictures: the styles', as they are and centred, and the
+        // picture's with their matches.
         let styles_columns: usize = self.examples.iter().skip(1).map(|size| self.column_bytes(*size)).sum();
-        let before = fixed + picture + 2 * examples + 2 * targets + way + 3 * (styles_columns + own_columns);
+        let matched = 2 * styles_columns + 3 * own_columns;
+        let before = fixed + picture + 2 * examples + 2 * targets + (way + own_columns).max(matched);
         // After the last: the picture while it is written.
         let behind = fixed + (5 + vectors) * picture;
         let needed = (evaluation.max(before).max(behind) as f64 * (1.0 + HOLES)) as usize;
