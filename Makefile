@@ -54,7 +54,7 @@ memcheck: setup
 
 # A folder of its own: the other builds link OpenBLAS.
 DIST = $(CURDIR)/target/dist
-# Options of maturin, as `--zig` for a wheel of manylinux.
+# Options of maturin: `make wheel WHEEL='--zig --compatibility manylinux2014'` for a wheel that older systems take.
 WHEEL =
 
 wheel:
@@ -62,12 +62,12 @@ wheel:
 	mkdir -p crates/python/impasto.data/scripts
 	cp $(DIST)/release/impasto crates/python/impasto.data/scripts/
 	python3 -m venv $(DIST)/tools
-	$(DIST)/tools/bin/pip install --quiet --disable-pip-version-check 'maturin[zig]>=1.9,<2'
+	$(DIST)/tools/bin/pip install --quiet --disable-pip-version-check 'maturin>=1.9,<2' $(if $(findstring --zig,$(WHEEL)),ziglang)
 	rm -f $(DIST)/impasto-*.whl
-	cd crates/python && CARGO_TARGET_DIR=$(DIST) $(DIST)/tools/bin/maturin build --release --locked $(WHEEL) --out $(DIST)
+	cd crates/python && PATH="$(DIST)/tools/bin:$$PATH" CARGO_TARGET_DIR=$(DIST) maturin build --release --locked $(WHEEL) --out $(DIST)
 
 dist-test: wheel
-	cd crates/python && cargo clippy --release --locked --target-dir $(DIST) -- -D warnings
+	cd crates/python && cargo fmt --check && cargo clippy --release --locked --target-dir $(DIST) -- -D warnings
 	python3 -m venv --clear $(DIST)/fresh
 	$(DIST)/fresh/bin/pip install --quiet --disable-pip-version-check $(DIST)/impasto-*.whl
 	$(DIST)/fresh/bin/python -c 'import impasto; impasto.testing.assert_gradient(lambda x: x**3, lambda x: 3 * x**2, 2.0)'

@@ -8,68 +8,7 @@ use pyo3::types::PyTuple;
 
 use crate::callable::{Callable, Pull};
 use crate::report::{Estimate, Report, Taylor};
-
-/// The functions of a check as they were given, to check them once more.
-pub(crate) struct Subject {
-    f: Py<PyAny>,
-    pull: Derivative,
-    inputs: Vec<Py<PyAny>>,
-}
-
-/// What was given beside the function.
-enum Derivative {
-    Gradient(Py<PyAny>),
-    Vjp(Py<PyAny>),
-    /// A product with the Hessian, of which the function is the gradient.
-    Product,
-}
-
-impl Subject {
-    fn new(
-        f: &Bound<'_, PyAny>,
-        grad: Option<&Bound<'_, PyAny>>,
-        inputs: &Bound<'_, PyTuple>,
-        vjp: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
-        let mut all: Vec<_> = inputs.iter().map(Bound::unbind).collect();
-        let pull = match (grad, vjp) {
-            (Some(grad), None) => Derivative::Gradient(grad.clone().unbind()),
-            (Some(grad), Some(_)) if grad.is_callable() => {
-                return Err(PyTypeError::new_err("give grad or vjp, not both"));
-            }
-            // Without grad its place is that of the first input.
-            (first, Some(vjp)) => {
-                if let Some(first) = first {
-                    all.insert(0, first.clone().unbind());
-                }
-                Derivative::Vjp(vjp.clone().unbind())
-            }
-            (None, None) => {
-                return Err(PyTypeError::new_err("give the gradient, as in gradcheck(f, grad, x), or vjp=…"));
-            }
-        };
-        Ok(Self { f: f.clone().unbind(), pull, inputs: all })
-    }
-
-    fn callable<'py>(&self, py: Python<'py>) -> PyResult<Callable<'py>> {
-        let pull = match &self.pull {
-            Derivative::Gradient(gradient) => Pull::Gradient(gradient.bind(py).clone()),
-            Derivative::Vjp(vjp) => Pull::Vjp(vjp.bind(py).clone()),
-            Derivative::Product => Pull::None,
-        };
-        let inputs: Vec<_> = self.inputs.iter().map(|input| input.bind(py).clone()).collect();
-        Callable::new(self.f.bind(py), pull, &inputs)
-    }
-
-    pub(crate) fn taylor(&self, py: Python<'_>, check: &GradCheck, names: Vec<String>) -> PyResult<Taylor> {
-        if let Derivative::Product = self.pull {
-            return Err(PyTypeError::new_err("taylor is of gradients and vector-Jacobian products, not of Hessians"));
-        }
-        let callable = self.callable(py)?;
-        let result = callable.run(|callable| check.taylor(callable, &callable.point))?;
-        Ok(Taylor { result, names })
-    }
-}
+use crate::subject::Subject;
 
 /// Options as numbers, of which the checker takes no wrong ones.
 fn at_least_0(name: &str, value: f64) -> PyResult<f64> {
@@ -204,8 +143,8 @@ pub(crate) fn taylor(
     let nondeterminism = at_least_0("nondeterminism", nondeterminism)?;
     let check = GradCheck::new().seed(seed).subgradients(subgradients).nondeterminism(nondeterminism);
     let subject = Subject::new(f, grad, inputs, vjp)?;
-    let names = names_for(names, subject.inputs.len())?;
-    subject.taylor(f.py(), &check, names)
+    let names = names_for(names, subject.inputs())?;
+    Taylor::of(f.py(), &subject, &check, names)
 }
 
 /// Check a product with the Hessian: that it is linear in v, symmetric, and the slope of the gradient.
@@ -232,8 +171,7 @@ pub(crate) fn check_hessian_vector(
     if !product.is_callable() {
         return Err(PyTypeError::new_err("product is a function: product(*inputs, *vectors)"));
     }
-    let inputs_given = inputs.iter().map(Bound::unbind).collect();
-    let subject = Subject { f: grad.clone().unbind(), pull: Derivative::Product, inputs: inputs_given };
+    let subject = Subject::of_gradient(grad, inputs);
     // Of several inputs the gradient is a tuple, so it is the value of each by itself that is looked at.
     let all: Vec<_> = inputs.iter().collect();
     let callable = Callable::at_gradient(grad, &all)?;
@@ -263,9 +201,9 @@ fn hessian<'py, T: Float>(
     )
 }
 
-/// The gradient of f at the inputs by central differences, extrapolated; some ten digits for smooth functions in f64.
+/// The gradient of f at the inputs by central differences, extrapolated.
 ///
-/// f(*inputs) gives a number. `eps` is the first step, by default 1 % of the root mean square of the input.
+/// Smooth functions in f64 get some ten digits. f(*inputs) gives a number. `eps` is the first step, by default 1 % of the root mean square of the input.
 ///
 /// Returns
 /// -------

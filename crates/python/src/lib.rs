@@ -5,6 +5,7 @@
 //! | `numbers` | numbers, arrays and tensors of Python as arrays in f64, and back |
 //! | `callable` | Python functions as [`impasto_gradcheck::Function`]s |
 //! | `gradcheck` | the functions `gradcheck`, `taylor`, `check_hessian_vector`, `numeric_gradient`, `numeric_jacobian` |
+//! | `subject` | what is checked, as it was given |
 //! | `report` | what they return |
 //! | `jobs` | the functions `transfer`, `texture`, `invert` |
 //! | `options`, `settings` | keywords with the names and values of the command's options |
@@ -30,6 +31,7 @@ mod report;
 mod running;
 #[cfg(feature = "transfer")]
 mod settings;
+mod subject;
 
 use pyo3::prelude::*;
 

@@ -32,7 +32,7 @@ impl Network {
     #[new]
     #[pyo3(signature = (weights=None, **options))]
     fn new(py: Python<'_>, weights: Option<Bound<'_, PyAny>>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let all = options.map_or_else(|| Ok(PyDict::new(py)), |options| options.copy())?;
+        let all = options.map_or_else(|| Ok(PyDict::new(py)), PyDictMethods::copy)?;
         if let Some(weights) = weights {
             all.set_item("weights", weights)?;
         }
@@ -140,7 +140,7 @@ impl Network {
         let objective =
             py.detach(|| in_threads(None, || style_transfer(&recipe, &network, normalised(&content.rgb), seen)))?;
         let objective = objective.map_err(|error| to_python(error.into()))?;
-        Ok(Objective { objective, network, start: content.rgb })
+        Ok(Objective { loss: objective, network, start: content.rgb })
     }
 
     /// The deepest layer that the weights reach.
@@ -166,7 +166,7 @@ impl Network {
 /// Pictures are sRGB from 0 to 1, height x width x 3, flat or not.
 #[pyclass(frozen, module = "impasto")]
 pub(crate) struct Objective {
-    objective: objective::Objective<f32>,
+    loss: objective::Objective<f32>,
     network: Vgg19<f32>,
     start: Array3<f32>,
 }
@@ -210,7 +210,7 @@ impl Objective {
     fn value_and_gradient<'py>(&self, x: &Bound<'py, PyAny>) -> PyResult<(f64, Bound<'py, PyAny>)> {
         let py = x.py();
         let rgb = self.rgb(x)?;
-        let (objective, network) = (&self.objective, &self.network);
+        let (objective, network) = (&self.loss, &self.network);
         let evaluated = py.detach(|| {
             in_threads(None, || {
                 let tape = Tape::new();
@@ -237,7 +237,7 @@ impl Objective {
     fn terms<'py>(&self, x: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
         let py = x.py();
         let rgb = self.rgb(x)?;
-        let (objective, network) = (&self.objective, &self.network);
+        let (objective, network) = (&self.loss, &self.network);
         let groups = py.detach(|| {
             in_threads(None, || {
                 let tape = Tape::new();

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::callable::Callable;
-use crate::gradcheck::Subject;
+use crate::subject::Subject;
 
 /// A verdict in the words of `impasto gradcheck --json`.
 pub(crate) fn word(verdict: Verdict) -> &'static str {
@@ -199,7 +199,7 @@ impl Report {
     ///
     /// Returns a `Taylor`; see `impasto.taylor`.
     fn taylor(&self, py: Python<'_>) -> PyResult<Taylor> {
-        self.subject.taylor(py, &self.check, self.names.clone())
+        Taylor::of(py, &self.subject, &self.check, self.names.clone())
     }
 
     fn __bool__(&self) -> bool {
@@ -229,11 +229,18 @@ impl Report {
 /// It is true if the gradient is right, and prints the tables of remainders.
 #[pyclass(frozen, module = "impasto")]
 pub(crate) struct Taylor {
-    pub(crate) result: Result<TaylorTest, Failure>,
-    pub(crate) names: Vec<String>,
+    result: Result<TaylorTest, Failure>,
+    names: Vec<String>,
 }
 
 impl Taylor {
+    /// Tests a function at its point.
+    pub(crate) fn of(py: Python<'_>, subject: &Subject, check: &GradCheck, names: Vec<String>) -> PyResult<Self> {
+        let callable = subject.callable(py)?;
+        let result = callable.run(|callable| check.taylor(callable, &callable.point))?;
+        Ok(Self { result, names })
+    }
+
     fn worst(&self) -> Verdict {
         self.result.as_ref().map_or_else(Failure::verdict, TaylorTest::verdict)
     }
