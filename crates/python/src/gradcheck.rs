@@ -203,7 +203,8 @@ fn hessian<'py, T: Float>(
 
 /// The gradient of f at the inputs by central differences, extrapolated.
 ///
-/// Smooth functions in f64 get some ten digits. f(*inputs) gives a number. `eps` is the first step, by default 1 % of the root mean square of the input.
+/// Smooth functions in f64 get some ten digits. f(*inputs) gives a number. `eps` is the first step, by default 1 % of the root
+/// mean square of the input.
 ///
 /// Returns
 /// -------
