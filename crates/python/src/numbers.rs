@@ -1,7 +1,7 @@
 //! Numbers, arrays and tensors of Python as arrays in f64, and back.
 
 use ndarray::{ArrayD, IxDyn};
-use numpy::{PyArrayDyn, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -44,12 +44,18 @@ impl Numbers {
             return Ok(numbers);
         }
         let dtype = array.cast::<PyUntypedArray>()?.dtype();
-        match dtype.getattr(intern!(py, "kind"))?.extract::<char>()? {
-            'b' | 'i' | 'u' => {
-                let array = array.call_method1(intern!(py, "astype"), (intern!(py, "float64"),))?;
+        // Whole numbers, and floats in the other byte order.
+        let native = match (dtype.kind(), dtype.itemsize()) {
+            (b'b' | b'i' | b'u', _) | (b'f', 8) => Some("float64"),
+            (b'f', 4) => Some("float32"),
+            _ => None,
+        };
+        match native {
+            Some(native) => {
+                let array = array.call_method1(intern!(py, "astype"), (native,))?;
                 Ok(Self::of_array(&array)?.expect("floats now"))
             }
-            _ => Err(PyTypeError::new_err(format!(
+            None => Err(PyTypeError::new_err(format!(
                 "{what} has dtype {dtype}; gradients are checked in float64 or float32"
             ))),
         }
