@@ -1,5 +1,5 @@
-//! Each kernel at VGG19's shapes for a picture of 512×512 pixels, by every algorithm. Throughput is in multiplications
-//! of the definition a second, so that algorithms with fewer can be compared.
+//! Each kernel at VGG19's shapes for a picture of 512×512 pixels, by every algorithm. Throughput counts the
+//! multiplications of the definition per second, so that algorithms with fewer multiplications can be compared.
 #![allow(missing_docs, reason = "criterion's macros")]
 
 mod common;
@@ -19,11 +19,11 @@ fn convolutions(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("{name}: {inputs}→{outputs} at {side}²"));
         group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
         for algorithm in ConvAlgorithm::ALL {
-            // But for the first layer, which has a way of its own, that is Winograd's.
+            // Winograd, except for the first layer, which has its own kernel.
             if algorithm == ConvAlgorithm::Auto && inputs > 3 {
                 continue;
             }
-            // The definition is slow: a few rows tell its rate.
+            // The definition is slow: measure a few rows only.
             let rows = if algorithm == ConvAlgorithm::Direct {
                 side.min(1 + (1 << 25) / (side * inputs * outputs * 9))
             } else {

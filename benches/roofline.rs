@@ -1,5 +1,5 @@
-//! How near a step comes to what the machine can do: the measured peak of matrix products, the time that a step's
-//! multiplications would take at that peak with F(4×4, 3×3)'s four times fewer, and the time that it takes.
+//! How close a step comes to the machine's peak: the measured peak of matrix products, the time of a step's
+//! multiplications at that peak with F(4×4, 3×3), which needs four times fewer, and the measured time.
 #![allow(missing_docs, reason = "a program, not a library")]
 
 mod common;
@@ -12,7 +12,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 fn main() {
-    // `cargo test --benches` asks only whether it runs.
+    // `cargo test --benches` only checks that it runs.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
@@ -36,7 +36,7 @@ fn main() {
     }
 }
 
-/// Operations a second of as many independent products as there are threads.
+/// Operations per second of as many independent products as there are threads.
 fn peak(threads: usize) -> f64 {
     const SIDE: usize = 768;
     let a: Array2<f32> = common::random((SIDE, SIDE));

@@ -1,5 +1,5 @@
-//! Lesson 1: a tape. Operations are written down while they are computed; the gradient is the way back through the
-//! list.
+//! Lesson 1: a tape. Operations are recorded while they are computed; the backward pass through the list gives the
+//! gradient.
 //!
 //! ```text
 //! cargo run --release --example 01_a_tape
@@ -11,7 +11,7 @@ use impasto::tape::Tape;
 use ndarray::{Array3, array};
 
 fn main() {
-    // y = Σ (x² · c), whose gradient everybody knows: dy/dx = 2·x·c.
+    // y = Σ (x² · c), whose gradient is dy/dx = 2·x·c.
     let tape = Tape::<f64>::new();
     let x = tape.variable(array![[1.0, 2.0], [3.0, 4.0]]);
     let c = tape.constant(array![[1.0, 0.5], [0.0, -1.0]]);
@@ -22,8 +22,8 @@ fn main() {
     let gradients = y.backward();
     println!("y = {}, and its gradient, which is 2·x·c:\n{}\n", y.scalar(), gradients.get(&x).expect("y depends on x"));
 
-    // A Gram matrix tells which channels of a feature map are large in the same places, and not where: it is what style
-    // transfer calls style. An optimiser walks down the gradient until these features have the Gram matrix we want.
+    // A Gram matrix says which channels of a feature map are large at the same positions, but not where: style transfer
+    // uses it to represent style. An optimiser follows the gradient until these features have the desired Gram matrix.
     let style = array![[4.0, -2.0], [-2.0, 3.0]];
     let mut features =
         Array3::from_shape_fn((2, 3, 2), |(i, j, c)| ((5 * i + 3 * j + 7 * c) % 6) as f64 / 6.0).into_dyn();

@@ -1,8 +1,8 @@
-//! Lesson 3: an operation of your own, and how to know that its gradient is right.
+//! Lesson 3: an operation of your own, and the check of its gradient.
 //!
 //! Run it with `cargo run --release --example 03_your_own_operation`.
 //!
-//! An operation is a function that computes a value and hands it to [`Tape::record`] together with its vector-Jacobian
+//! An operation is a function that computes a value and passes it to [`Tape::record`] together with its vector-Jacobian
 //! product (VJP): a closure that receives the gradient with respect to the output and adds, for each input, its product
 //! with the operation's Jacobian. Nothing else needs to be registered.
 
@@ -16,13 +16,13 @@ fn softplus_first_attempt<'t, T: Real>(x: &Var<'t, T>) -> Var<'t, T> {
     let y = x.value().mapv(|x| x.exp().ln_1p());
     let kept = x.value().clone();
     x.tape().record("softplus", &[x], y, x.kept_bytes(), move |dy, inputs| {
-        // dx = dy/(1 + e⁻ˣ); but a minus got lost.
+        // dx = dy/(1 + e⁻ˣ), but here a minus sign is missing.
         let dx: ArrayD<T> = Zip::from(&*dy).and(&*kept).map_collect(|&dy, &x| dy / (T::one() + x.exp()));
         inputs.add(0, dx);
     })
 }
 
-/// The same, right. It also survives large x, where eˣ overflows: log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|).
+/// The corrected operation. It also handles large x, where eˣ overflows: log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|).
 fn softplus<'t, T: Real>(x: &Var<'t, T>) -> Var<'t, T> {
     let y = x.value().mapv(|x| x.max(T::zero()) + (-x.abs()).exp().ln_1p());
     let kept = x.value().clone();
@@ -54,7 +54,7 @@ fn main() -> Result<(), Failure> {
     let failure = GradCheck::new().check(wrong::<f64>, &inputs).expect_err("the gradient is wrong");
     println!("{failure}\n");
 
-    // Of four operations it is ours that is at fault, and the checker knows.
+    // The checker names the one of four operations that is at fault.
     assert_eq!(failure.operations(), ["softplus"]);
 
     println!("With the minus sign:\n");

@@ -1,4 +1,5 @@
-//! A picture's way in and out: any that can be read, at another size if one is given, as any that can be written.
+//! Lesson 5: reads a picture in any readable format, resizes it if a size is given, and writes it in any writable
+//! format.
 //!
 //! ```sh
 //! cargo run --release --example 05_convert -- photo.heic small.png 512
@@ -14,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [from, to, longest] => (from, to, Some(longest.parse()?)),
         _ => return Err("give the picture to read, the one to write, and its longer side in pixels if you like".into()),
     };
-    // Made smaller while it is decoded: a large photograph needs little memory.
+    // Resized while it is decoded, so a large photograph needs little memory.
     let picture = match longest {
         Some(longest) => Picture::open_fitted(from, longest)?,
         None => Picture::open(from)?,

@@ -2,9 +2,9 @@
 //!
 //! Run it with `cargo run --release --example 07_a_term_of_your_own -- photo.jpg painting.jpg out.png`.
 //!
-//! A [`Term`] is a scalar function of what is seen at one place: the pixels, or the features of a layer. Its gradient comes
-//! from the tape. The transfer keeps all that it has: scales, masks, the finishing stage, and the forecast, which prices the
-//! term by its place.
+//! A [`Term`] is a scalar function of one observation: the pixels, or the features of a layer. Its gradient comes from
+//! the tape. Everything else works as before: scales, masks, the finishing stage, and the forecast, which estimates the
+//! term's cost from its place.
 
 use std::ops::ControlFlow;
 
@@ -13,8 +13,7 @@ use impasto::objective::{Place, Seen, Term};
 use impasto::tape::{Real, Var};
 use impasto::{Error, Picture, Preset, Progress, Transfer, Vgg19, Weights, ops};
 
-/// −Σf²/M over the features f of a layer at M positions: whatever the layer responds to, it is to respond to more strongly,
-/// as in `DeepDream`.
+/// −Σf²/M over the features f of a layer at M positions, which amplifies the layer's responses, as in `DeepDream`.
 struct Dream {
     place: Place,
 }

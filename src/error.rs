@@ -7,7 +7,7 @@ use crate::recipe::{LayerWeightsError, ScheduleError};
 use crate::run::{CheckpointError, MemoryError, StateError};
 use crate::vgg::{InvalidEnvironment, InvalidSource, NetworkError, UnknownLayer, WeightsError};
 
-/// Why something cannot be done. Each kind says in one paragraph what was wrong and what would be right.
+/// An error of the library. Each message is one paragraph that says what was wrong and what would be right.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -17,16 +17,16 @@ pub enum Error {
     /// Weights cannot be read.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// Words that name no weights.
+    /// An invalid source of weights.
     #[error(transparent)]
     Source(#[from] InvalidSource),
-    /// The environment names no weights.
+    /// The environment variable `IMPASTO_WEIGHTS` is invalid.
     #[error(transparent)]
     Environment(#[from] InvalidEnvironment),
     /// An unknown layer.
     #[error(transparent)]
     Layer(#[from] UnknownLayer),
-    /// A list of layers that cannot be used.
+    /// An invalid list of layers.
     #[error(transparent)]
     LayerWeights(#[from] LayerWeightsError),
     /// The network cannot compute a layer for an image.
@@ -38,22 +38,22 @@ pub enum Error {
     /// A texture cannot be made.
     #[error(transparent)]
     Texture(#[from] TextureError),
-    /// Regions of pictures that do not go together.
+    /// Masks do not match.
     #[error(transparent)]
     Masks(#[from] MasksError),
-    /// Sizes and steps that do not go together.
+    /// Scales and steps do not match.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
     /// A checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A state that is none of the run.
+    /// A state does not belong to the run.
     #[error(transparent)]
     State(#[from] StateError),
-    /// There is not memory enough.
+    /// There is not enough memory.
     #[error(transparent)]
     Memory(#[from] MemoryError),
-    /// Somebody who watches a run failed, as in writing a log.
+    /// A watcher of a run failed, for example to write a log.
     #[error("{0}")]
     Watcher(Box<dyn std::error::Error + Send + Sync>),
 }

@@ -1,8 +1,8 @@
-//! Text from strangers, such as names of files and what pictures say of themselves, made harmless for a terminal.
+//! Escapes untrusted text, such as file names and metadata of pictures, for terminals.
 
-/// Whether a character does something else than to be seen: line ends and other control characters, which may command a
-/// terminal; marks, embeddings, overrides and isolates of direction (Unicode Standard Annex 9), which may show a text in
-/// another order; and what cannot be seen at all.
+/// Whether a character is dangerous in a terminal: line ends and other control characters, which may contain commands;
+/// marks, embeddings, overrides and isolates of direction (Unicode Standard Annex 9), which may reorder text; and
+/// invisible characters.
 pub fn is_hostile(c: char) -> bool {
     matches!(
         c,
@@ -11,7 +11,7 @@ pub fn is_hostile(c: char) -> bool {
     ) || c.is_control()
 }
 
-/// Text in one line in which every [hostile](is_hostile) character is written as in Rust, such as `\n` and `\u{1b}`.
+/// Text on one line, with every [hostile](is_hostile) character escaped as in Rust, such as `\n` and `\u{1b}`.
 pub fn escaped(text: &str) -> String {
     let escape = |c: char| if is_hostile(c) { c.escape_default().to_string() } else { c.to_string() };
     if text.contains(is_hostile) { text.chars().map(escape).collect() } else { text.to_owned() }

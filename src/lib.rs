@@ -36,16 +36,16 @@
 //! | [`ops`] | differentiable operations, one file each |
 //! | [`tape`] | reverse-mode automatic differentiation |
 //! | [`comm`] | communicators: processes that compute one picture together |
-//! | [`files`] | files that are written whole or not at all |
-//! | [`escape`] | text from strangers, made harmless for a terminal |
-//! | `kernels` | arrays in, arrays out: convolution, products, pooling; not public |
+//! | [`files`] | atomic writes |
+//! | [`escape`] | escaping of untrusted text for terminals |
+//! | `kernels` | convolution, products, pooling, on plain arrays; not public |
 //!
 //! # What it does to the process
 //!
 //! - Work runs on the threads of [rayon](https://docs.rs/rayon)'s current pool; results have the same bits on any number of them.
 //! - With the feature `openblas`, the first matrix product sets the number of OpenBLAS's threads to 1, for the whole process.
-//! - It prints nothing and installs no panic hook. A decoder's panic is caught and becomes an error; the process's own hook may
-//!   print it, unless it asks [`picture::is_decoding`].
+//! - It prints nothing and installs no panic hook. A decoder's panic is caught and becomes an error; the process's own
+//!   panic hook prints it, unless it checks [`picture::is_decoding`].
 
 pub mod comm;
 mod error;

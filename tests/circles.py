@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Circles of files: sets of a crate's files that use each other, by their `use` lines and paths. circles.py SRC..."""
+"""Lists circular dependencies: sets of a crate's files that use each other, by `use` lines and paths. circles.py SRC..."""
 import re, sys, pathlib
 def modules(root):
     out = {}

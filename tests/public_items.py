@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts the public items of each package, by module: what `pub use` and `pub` items a module's `mod.rs` or `lib.rs` names,
+"""Counts the public items of each package, by module: the `pub use` and `pub` items of a module's `mod.rs` or `lib.rs`,
 without what is hidden from the documentation. Methods, fields and variants are not counted. public_items.py [ROOT]"""
 import pathlib
 import re

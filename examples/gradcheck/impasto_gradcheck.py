@@ -10,6 +10,10 @@ a vector-Jacobian product: `gradient(w, b, cotangent)`. Inputs may be a list ins
 seed that gives one. Integer arrays are passed as they are and not differentiated; their gradient is left out or None. With
 `hessian_vector=f`, `f(w, b, vector)` gives the Hessian times `vector`, a list with one array for each input.
 
+An input with a structure moves only as that allows: `basis={"S": "symmetric", "R": "rotation", "v": [d1, d2]}`, where d1 and d2
+are directions in the shape of v. If inputs are a list, so is the basis, with None for an input that moves freely. If all
+floating-point inputs are float32, impasto is told that the functions compute in f32.
+
 Numpy is needed if the inputs are arrays, and not if they are numbers and lists. What the functions print goes to standard
 error. An exception means "not defined here": impasto asks for values around the point too.
 """
@@ -26,6 +30,11 @@ def _tolist(value):
     if isinstance(value, (list, tuple)):
         return [_tolist(item) for item in value]
     return None if value is None else float(value)
+
+
+def _basis(directions):
+    """A word, or directions."""
+    return directions if isinstance(directions, str) else _tolist(directions)
 
 
 def _is_integer(value):
@@ -57,7 +66,7 @@ def _count(value):
     return sum(_count(item) for item in value) if isinstance(value, (list, tuple)) else 1
 
 
-def serve(function, gradient, inputs, hessian_vector=None):
+def serve(function, gradient, inputs, hessian_vector=None, basis=None):
     """Answers until impasto asks no more."""
     # Whatever writes to standard output from here on, also from C, does not get between the answers.
     answers = os.fdopen(os.dup(1), "w")
@@ -107,6 +116,10 @@ def serve(function, gradient, inputs, hessian_vector=None):
                 fixed = [i for i, value in enumerate(point) if _is_integer(value)]
                 fixed = fixed if len(fixed) < len(point) else []
                 answer["fixed"] = fixed
+                free = [value for i, value in enumerate(point) if i not in fixed]
+                answer["f32"] = all(str(getattr(value, "dtype", "")) == "float32" for value in free)
+                if basis is not None:
+                    answer["basis"] = {name: _basis(way) for name, way in basis.items()} if names else [_basis(way) for way in basis]
                 answer["answers"] = ["values", "changes"] + (["hessian_vector"] if hessian_vector else [])
             elif asked == "value":
                 value = _tolist(function(*read(question["inputs"])))

@@ -1,7 +1,7 @@
-//! Communicators: the processes that compute one picture together, each some rows of every feature map.
+//! Communicators: the processes (ranks) that compute one picture together, each some rows of every feature map.
 //!
-//! All ranks make the same calls in the same order with the same numbers, but for the rows that they compute, and hold the
-//! same picture, the same objective and the same optimiser. So each knows, without asking, what the others need.
+//! All ranks hold the same picture, objective and optimiser, and make the same calls in the same order; only the rows
+//! that they compute differ. Each rank therefore knows what the others need without asking.
 
 #[cfg(test)]
 pub(crate) mod threads;
@@ -10,19 +10,19 @@ use std::ops::Range;
 
 use crate::kernels::Real;
 
-/// The ranks of a computation, as one of them sees them.
+/// The ranks of a computation, seen from one of them.
 pub trait Communicator: Send + Sync {
-    /// Which of them this is, from 0.
+    /// The number of this rank, from 0.
     fn rank(&self) -> usize;
 
-    /// How many there are.
+    /// The number of ranks.
     fn size(&self) -> usize;
 
-    /// Sends bytes to other ranks and receives bytes from them. Every piece that is sent has a receiver that expects as many
-    /// bytes; pieces from one rank to another arrive in order.
+    /// Sends bytes to other ranks and receives bytes from them. The receiver of a piece must expect exactly its length;
+    /// pieces from one rank to another arrive in order.
     fn exchange(&self, sent: &[(usize, &[u8])], received: &mut [(usize, &mut [u8])]);
 
-    /// Gives all ranks the bytes of the rank `from`.
+    /// Sends the bytes of the rank `from` to all ranks.
     fn broadcast(&self, from: usize, bytes: &mut [u8]) {
         if self.rank() == from {
             let others = (0..self.size()).filter(|&rank| rank != from);
@@ -51,7 +51,7 @@ impl Communicator for Alone {
     }
 }
 
-/// One number of each rank, in their order.
+/// Gathers one number of each rank, in the order of ranks.
 pub fn all_gather(comm: &dyn Communicator, own: u64) -> Vec<u64> {
     let own = own.to_le_bytes();
     let mut all = vec![own; comm.size()];
@@ -63,11 +63,12 @@ pub fn all_gather(comm: &dyn Communicator, own: u64) -> Vec<u64> {
     all.into_iter().map(u64::from_le_bytes).collect()
 }
 
-/// Fetches rows that other ranks have. `buffer` holds rows of `line` bytes from row `first` on, this rank's `own` among them
-/// and all that it `needs`; `own` and `needs` are those of all ranks, in their order, and no row is two ranks' own.
+/// Fetches rows from other ranks. `own` and `needs` list, by rank, the rows that it has and those that it needs; no row
+/// has two owners. `buffer` holds rows of `line` bytes, beginning with row `first`; it has room for all rows that this
+/// rank owns or needs.
 ///
 /// # Panics
-/// If the buffer does not hold them.
+/// If the buffer has no room for them.
 pub(crate) fn exchange_rows(
     comm: &dyn Communicator,
     line: usize,
@@ -76,7 +77,7 @@ pub(crate) fn exchange_rows(
 ) {
     let rank = comm.rank();
     let mine = &own[rank];
-    // Rows of others lie before or behind those that are sent.
+    // Rows of others lie before or after those that are sent.
     let end = if mine.is_empty() { 0 } else { (mine.end - first) * line };
     let (before, behind) = buffer.split_at_mut(end);
     let (before, sent_rows) = before.split_at_mut(end - mine.len() * line);
@@ -105,7 +106,7 @@ pub(crate) fn exchange_rows(
     comm.exchange(&sent, &mut received);
 }
 
-/// The rows that are in both.
+/// The rows in both ranges.
 pub(crate) fn intersection(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
     let start = a.start.max(b.start);
     start..a.end.min(b.end).max(start)
@@ -125,7 +126,7 @@ pub(crate) fn bytes<T: Real>(numbers: &[T]) -> &[u8] {
     bytemuck::cast_slice(numbers)
 }
 
-/// The bytes of numbers, to be written.
+/// The bytes of numbers, mutable.
 pub(crate) fn bytes_mut<T: Real>(numbers: &mut [T]) -> &mut [u8] {
     bytemuck::cast_slice_mut(numbers)
 }
@@ -137,7 +138,7 @@ mod tests {
     #[test]
     fn every_rank_gets_the_rows_that_it_needs() {
         let own = [0..3, 3..3, 3..4, 4..9];
-        // Rows of a few neighbours, all of them, none, and those of one.
+        // Rows of a few neighbours, all rows, none, and those of one rank.
         for needs in
             [[0..5, 2..9, 3..4, 1..9], [0..9, 0..9, 0..9, 0..9], [0..0, 0..0, 3..4, 4..9], [4..6, 0..1, 0..4, 3..9]]
         {

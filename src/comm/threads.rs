@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::Communicator;
 
-/// A thread among several, and a channel from and to each.
+/// One of several threads, with channels from and to each other one.
 struct Thread {
     rank: usize,
     to: Vec<Sender<Vec<u8>>>,

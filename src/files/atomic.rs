@@ -1,4 +1,4 @@
-//! Files that are either wholly there or not at all.
+//! Atomic writes: a file is complete or unchanged.
 
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
@@ -7,30 +7,29 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-/// The most symbolic links that are followed one after the other, as Linux has it.
+/// The largest number of symbolic links followed in a row, as in Linux.
 const LINKS: usize = 40;
 
-/// Random letters at the end of the name of a file beside its place.
+/// The number of random letters at the end of a temporary file's name.
 const RANDOM: usize = 8;
 
-/// File systems hold 255 bytes.
+/// File systems allow 255 bytes.
 const LONGEST_NAME: usize = 200;
 
-/// Writes a file beside its place and renames it when it is complete: whatever goes wrong, the place holds what it
-/// held before, or the whole new file. A symbolic link stays, and what it points to is written.
+/// Writes a temporary file beside `path` and renames it when it is complete: whatever goes wrong, `path` holds either
+/// the old file or the complete new one. A symbolic link stays, and its target is written.
 ///
-/// A file that cannot be replaced so, as one that is a mount of its own or lies in a folder that takes no new files, is
-/// complete elsewhere first and then written in place. What is no plain file (a device, a pipe, an open descriptor as
-/// `/dev/stdout`) is written to as it is.
+/// A file that cannot be replaced this way, such as a mount point or a file in a protected folder, is first completed
+/// elsewhere and then written in place. Devices, pipes and open descriptors such as `/dev/stdout` are written directly.
 ///
 /// # Errors
-/// Those of `write` and of the file system. None names the file beside the place.
+/// Errors of `write` and of the file system. None of them names the temporary file.
 pub fn write_atomically<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), E>,
 ) -> Result<(), E> {
     if is_stream(path) {
-        // What a descriptor's file already holds stays.
+        // Keep what the descriptor's file already contains.
         let file = OpenOptions::new().append(true).open(path)?;
         let mut writer = BufWriter::new(&file);
         write(&mut writer)?;
@@ -61,7 +60,7 @@ pub fn write_atomically<E: From<io::Error>>(
     }
 }
 
-/// Gives a file that is there the bytes of another. If that fails, it gets back those that it had.
+/// Copies the bytes of `complete` into an existing file. If that fails, restores the old bytes.
 fn write_in_place(path: &Path, complete: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).open(path)?;
     let old = fs::read(path);
@@ -78,18 +77,18 @@ fn write_in_place(path: &Path, complete: &Path) -> io::Result<()> {
     })
 }
 
-/// Finds out whether [`write_atomically`] can write a file, before a long computation: its folder is there and takes
-/// new files, or the file is there and can be written to; and it is no folder and not protected. Nothing is left behind,
-/// and the file is not touched.
+/// Checks before a long computation whether [`write_atomically`] can write a file: its folder accepts new files, or the
+/// file exists and can be written. Folders and protected files are refused. Leaves nothing behind and does not touch
+/// the file.
 ///
 /// # Errors
-/// What the system says, or why not.
+/// The system's error, or the reason.
 pub fn check_writable(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder; give the name of a file"));
     }
     if is_stream(path) {
-        // A pipe is not opened: its reader might take that for the end.
+        // Do not open a pipe: its reader might see the end of the data.
         return Ok(());
     }
     let path = &followed(path)?;
@@ -99,9 +98,9 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
     }
     let Ok(old) = path.metadata() else { return beside(path).map(drop) };
     if old.permissions().readonly() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is there and protected against writing"));
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it exists and is write-protected"));
     }
-    // Opened, it can at least be written in place.
+    // If it can be opened, it can at least be written in place.
     let Err(why) = OpenOptions::new().write(true).open(path) else { return Ok(()) };
     let replaceable = why.kind() == io::ErrorKind::PermissionDenied && !is_restricted(folder) && !is_immutable(&why);
     if replaceable || why.kind() == io::ErrorKind::ExecutableFileBusy { beside(path).map(drop) } else { Err(why) }
@@ -122,16 +121,17 @@ fn is_restricted(folder: &Path) -> bool {
     }
 }
 
-/// Whether a file was refused for what it is and not for whose it is: nobody can replace it.
+/// Whether a file is immutable, so that even its owner cannot replace it.
 fn is_immutable(why: &io::Error) -> bool {
     const EPERM: i32 = 1;
     cfg!(unix) && why.raw_os_error() == Some(EPERM)
 }
 
-/// Removes what [`write_atomically`] left beside a place when its process was killed. Nobody else must be writing the file.
+/// Removes temporary files that a killed [`write_atomically`] left beside `path`. No other process may be writing the
+/// file.
 ///
 /// # Errors
-/// Those of the file system.
+/// If the file system reports an error.
 pub fn remove_left_behind(path: &Path) -> io::Result<()> {
     if is_stream(path) {
         return Ok(());
@@ -151,13 +151,13 @@ pub fn remove_left_behind(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What the name of the file beside a place begins with; `None` if the place's own name is too long to be in it.
+/// The prefix of the temporary file's name; `None` if the file's own name is too long to be part of it.
 fn prefix(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str().filter(|name| name.len() <= LONGEST_NAME)?;
     Some(format!(".impasto-{name}-"))
 }
 
-/// Where symbolic links lead to, which need not be there.
+/// The target of symbolic links, which need not exist.
 pub(super) fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
@@ -166,15 +166,15 @@ pub(super) fn followed(path: &Path) -> io::Result<PathBuf> {
             Err(_) => return Ok(path),
         }
     }
-    Err(io::Error::other("its symbolic links lead in a circle"))
+    Err(io::Error::other("its symbolic links form a circle"))
 }
 
-/// Whether a path is written to as it is: a device, a pipe, or an open descriptor, whatever it leads to.
+/// Whether a path is written directly: a device, a pipe, or an open descriptor of any kind.
 fn is_stream(path: &Path) -> bool {
     is_special(path) || path.exists() && is_descriptor(path)
 }
 
-/// Whether a path goes through the links of `/proc` that stand for a process's open files.
+/// Whether a path uses the links in `/proc` to a process's open files.
 fn is_descriptor(path: &Path) -> bool {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
@@ -189,7 +189,7 @@ fn is_descriptor(path: &Path) -> bool {
     false
 }
 
-/// Whether something is there that is neither a file nor a folder.
+/// Whether a path exists but is neither a file nor a folder.
 pub(super) fn is_special(path: &Path) -> bool {
     path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir())
 }
@@ -198,19 +198,19 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A new file beside the place, which goes when it is dropped.
+/// A new temporary file beside `path`, deleted when dropped.
 fn beside(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     let prefix = prefix(path);
     builder.prefix(prefix.as_deref().unwrap_or(".impasto-")).rand_bytes(RANDOM);
     #[cfg(unix)]
     {
-        // As any other new file: readable by whom the user's umask allows.
+        // Readable as the user's umask allows, like any other new file.
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(folder(path)).map_err(|error| {
-        // The file's own error names it; what the system says is within.
+        // The outer error names the temporary file; use the system's error inside.
         let system = error.get_ref().and_then(Error::source).and_then(|inner| inner.downcast_ref::<io::Error>());
         match system.and_then(io::Error::raw_os_error) {
             Some(code) => io::Error::from_raw_os_error(code),
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(at("elsewhere").read_dir().unwrap().count(), 1);
         symlink("circle", at("circle")).unwrap();
         let error = check_writable(&at("circle")).unwrap_err().to_string();
-        assert!(error.contains("in a circle"), "{error}");
+        assert!(error.contains("form a circle"), "{error}");
     }
 
     #[test]

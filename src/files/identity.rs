@@ -1,7 +1,7 @@
-//! Which file a path leads to, so that no file that is read is written.
+//! The identity of files, which reveals whether a file to write is one that is read.
 //!
-//! Two spellings of one file are equal here: relative and absolute, through links of either kind, and in other capitals
-//! or another Unicode normal form where the file system takes those for the same.
+//! All spellings of a file are equal: relative and absolute, through hard or symbolic links, and in another case or
+//! Unicode normal form if the file system treats those as the same.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -10,44 +10,43 @@ use std::path::{Component, Path, PathBuf};
 
 use super::atomic::{followed, is_special};
 
-/// A file that is there, as the system tells it from all others.
+/// The system's identity of an existing file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
 
 /// The file that a path leads to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Identity {
-    /// It is there.
+    /// An existing file.
     Existing(Key),
-    /// It is still to be made: the innermost folder that is there, and the names from there on.
+    /// A new file: the innermost existing folder, and the names below it.
     New(Key, PathBuf),
 }
 
-/// A file that would be overwritten, by its place in the lists given to [`first_clash`].
+/// A file that would be overwritten, by its index in the lists given to [`first_clash`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clash {
-    /// A file that is written is one that is read.
+    /// A file to write is one that is read.
     Read {
-        /// Which of the written.
+        /// The index of the file to write.
         written: usize,
-        /// Which of the read.
+        /// The index of the file that is read.
         read: usize,
     },
     /// A file would be written twice.
     Written {
-        /// Which of the written.
+        /// The index of the file to write.
         written: usize,
-        /// An earlier one.
+        /// The index of an earlier file to write.
         earlier: usize,
     },
 }
 
 /// The first of the `written` paths that leads to the same file as an earlier one, or as one of those `read`.
 ///
-/// Files that are there are compared by device and inode (elsewhere than on Unix, by canonical path); files still to be
-/// made by their folder and name. Whether a folder takes two names for one, as without regard to capitals, is found out by
-/// making files of these names in a temporary folder within it. Devices, pipes and `-` are never the same: nothing in them
-/// is lost.
+/// Existing files are compared by device and inode (on other systems than Unix, by canonical path), new files by folder
+/// and name. To find out whether a folder treats two names as the same, for example in another case, files of these
+/// names are created in a temporary folder within it. Devices, pipes and `-` never clash: nothing in them is lost.
 pub fn first_clash(written: &[&Path], read: &[&Path]) -> Option<Clash> {
     let known: HashMap<Identity, usize> =
         read.iter().enumerate().rev().filter_map(|(index, path)| Some((identity(path)?, index))).collect();
@@ -67,13 +66,13 @@ pub fn first_clash(written: &[&Path], read: &[&Path]) -> Option<Clash> {
     None
 }
 
-/// Whether two paths lead to the same file, be it there or still to be made; see [`first_clash`].
+/// Whether two paths lead to the same existing or new file; see [`first_clash`].
 #[cfg(test)]
 fn same_file(one: &Path, other: &Path) -> bool {
     first_clash(&[one, other], &[]).is_some()
 }
 
-/// The file that a path leads to; `None` for what is no file or folder, and where the path leads nowhere.
+/// The file that a path leads to; `None` if it is neither a file nor a folder, or if the path is invalid.
 fn identity(path: &Path) -> Option<Identity> {
     if path == Path::new("-") || is_special(path) {
         return None;
@@ -81,9 +80,9 @@ fn identity(path: &Path) -> Option<Identity> {
     if let Ok(there) = path.metadata() {
         return Some(Identity::Existing(key(path, &there)?));
     }
-    // A link may lead to what is not there yet.
+    // A link may lead to a file that does not exist yet.
     let path = std::path::absolute(followed(path).ok()?).ok()?;
-    // What is not there has no links: `..` takes the name before it away.
+    // Folders that do not exist contain no links, so `..` removes the name before it.
     let (folder, there) = path.ancestors().skip(1).find_map(|folder| Some((folder, folder.metadata().ok()?)))?;
     let names = path.strip_prefix(folder).ok()?;
     if !names.components().any(|name| name == Component::ParentDir) {
@@ -112,7 +111,7 @@ fn key(path: &Path, _: &Metadata) -> Option<Key> {
     path.canonicalize().ok().map(Key)
 }
 
-/// The identities of files to be made, where names that the file system takes for one are made one.
+/// Unifies the identities of new files whose names the file system treats as the same.
 fn unified(paths: &[&Path], mut identities: Vec<Option<Identity>>) -> Vec<Option<Identity>> {
     let mut alike: HashMap<(Key, OsString), Vec<usize>> = HashMap::new();
     for (index, identity) in identities.iter().enumerate() {
@@ -143,14 +142,14 @@ fn unified(paths: &[&Path], mut identities: Vec<Option<Identity>>) -> Vec<Option
     identities
 }
 
-/// The innermost folder of a path that is there.
+/// The innermost existing folder of a path.
 fn folder_of(path: &Path) -> Option<PathBuf> {
     let path = std::path::absolute(followed(path).ok()?).ok()?;
     path.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_owned)
 }
 
-/// For each of some names within a folder, the first that the file system takes for the same; `None` if that cannot be
-/// found out, because nothing can be made in the folder.
+/// For each name within a folder, the first one that the file system treats as the same; `None` if no files can be
+/// created in the folder to find out.
 fn as_one(folder: &Path, names: &[&PathBuf]) -> Option<Vec<PathBuf>> {
     let place = tempfile::Builder::new().prefix(".impasto-").tempdir_in(folder).ok()?;
     let mut made: Vec<(Identity, &PathBuf)> = Vec::new();
@@ -167,7 +166,8 @@ fn as_one(folder: &Path, names: &[&PathBuf]) -> Option<Vec<PathBuf>> {
     Some(first)
 }
 
-/// What names that a file system might take for one have in common: their ASCII letters and digits, whatever the capitals.
+/// A key that is equal for names that a file system might treat as the same: their ASCII letters and digits in lower
+/// case.
 fn folded(name: &OsStr) -> OsString {
     let name = name.to_string_lossy().to_lowercase();
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().into()

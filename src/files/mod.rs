@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all, and never over one that is read.
+//! Atomic writes, and checks that no file that is read is overwritten.
 
 mod atomic;
 mod identity;

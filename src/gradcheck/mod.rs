@@ -28,7 +28,9 @@
 //!
 //! Beside all that is checked of plain functions, every operation's VJP by itself: gradients have their inputs' shapes, a
 //! second call gives the same bits, a cotangent of zero gives zero, a sum of cotangents the sum of the gradients, and
-//! contributions are added to those of others.
+//! contributions are added to those of others. If the gradient as a whole is right, each VJP is also compared with its own
+//! operation's slope along two random directions: one that is wrong is named ([`Failure::Hidden`]) even if its result is
+//! multiplied by 0, dropped, or behind a rectifier that is off.
 
 mod nodes;
 mod on_tape;

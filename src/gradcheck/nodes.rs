@@ -5,10 +5,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use impasto_gradcheck::parts::{
-    COARSE, COMBINATIONS, NONLINEAR, Precision, Slope, Steps, careful, direction, dot, nonlinearity, rounding,
+    COARSE, COMBINATIONS, NONLINEAR, Precision, Slope, Steps, careful, direction, dot, nonlinearity, quick, rounding,
     same_bits,
 };
-use impasto_gradcheck::{Culprit, Failure, Fault, Rule};
+use impasto_gradcheck::{Culprit, Failure, Fault, GradCheck, Rule};
 
 use super::on_tape::OfVariables;
 use crate::tape::{Operation, Tape, Tensor};
@@ -207,10 +207,6 @@ fn traced(f: OfVariables<'_, f64>, inputs: &[ArrayD<f64>]) -> Result<(Tape<f64>,
 }
 
 /// The operations that contradict their values when the inputs move along `line(s)`.
-///
-/// For each operation with a random cotangent c, d/ds ⟨c, output⟩ = Σ ⟨VJP(c), d/ds input⟩ must hold at s = 0. Both
-/// sides are slopes of numbers, ⟨c, output(s)⟩ and Σ ⟨VJP(c), input(s)⟩ with the VJP taken once at s = 0, so no
-/// tangent of a whole array is needed.
 pub(super) fn culprits(
     f: OfVariables<'_, f64>,
     line: impl Fn(f64) -> Vec<ArrayD<f64>>,
@@ -218,58 +214,12 @@ pub(super) fn culprits(
     precision: Precision,
     seed: u64,
 ) -> Vec<Culprit> {
-    let Ok((gradients, operations)) = pulled(f, &line(0.0), |node, operation| Start::cotangent(seed, node, operation))
-    else {
-        return Vec::new();
-    };
-    let probes: Vec<Option<Probe>> = operations
-        .iter()
-        .enumerate()
-        .map(|(node, operation)| {
-            let operation = operation.as_ref()?;
-            let mut rng = of_node(!seed, node);
-            let of_inputs = operation.inputs.iter().enumerate().map(|(input, value)| {
-                match (&gradients[node][input], operation.parents[input]) {
-                    (Some(gradient), _) => ArrayD::clone(gradient),
-                    (None, Some(_)) => ArrayD::zeros(value.shape()),
-                    (None, None) => direction(value.shape(), &mut rng),
-                }
-            });
-            Some(Probe { output: Start::cotangent(seed, node, operation).cotangent, inputs: of_inputs.collect() })
-        })
-        .collect();
-    let components: usize = probes.iter().flatten().map(|probe| 2 + probe.inputs.len()).sum();
-    let numbers = |s: f64| -> Vec<f64> {
-        let Ok((_, moved)) = traced(f, &line(s)) else { return vec![f64::NAN; components] };
-        let mut numbers = Vec::with_capacity(components);
-        for (probe, operation) in probes.iter().zip(&moved) {
-            let (Some(probe), Some(operation)) = (probe, operation) else { continue };
-            numbers.push(dot(&probe.output, &operation.output));
-            let products = probe.inputs.iter().zip(&operation.inputs).map(|(probe, input)| dot(probe, input));
-            let products: Vec<f64> = products.collect();
-            let total = products.iter().zip(&operation.parents).filter(|(_, parent)| parent.is_some());
-            numbers.push(total.map(|(product, _)| product).sum());
-            numbers.extend(products);
-        }
-        // A function that records something else elsewhere cannot be followed.
-        if numbers.len() == components { numbers } else { vec![f64::NAN; components] }
-    };
-    let at_zero = numbers(0.0);
-    let slopes = careful(&mut |steps| steps.iter().map(|&s| numbers(s)).collect(), &at_zero, steps).slopes;
+    let Some(probed) = Probed::at(f, &line, seed) else { return Vec::new() };
+    let slopes = careful(&mut |steps| probed.at_steps(steps), &probed.numbers(0.0), steps).slopes;
 
     let mut culprits = Vec::new();
-    let mut at = 0;
-    for (node, operation) in operations.iter().enumerate() {
-        let Some(operation) = operation else { continue };
-        let (output, total) = (slopes[at], slopes[at + 1]);
-        let of_inputs = &slopes[at + 2..at + 2 + operation.inputs.len()];
-        at += 2 + operation.inputs.len();
-        // An output of an operation with several hands its gradient to the operation, not to an array.
-        if operation.inputs.iter().all(|input| input.is_empty()) {
-            continue;
-        }
-        let scale = output.value.abs().max(total.value.abs());
-        let tolerance = 4.0 * (precision.absolute + precision.relative * scale);
+    for OfNode { node, operation, output, total, inputs: of_inputs } in probed.by_node(&slopes) {
+        let tolerance = tolerance(output, total, precision);
         let accuse = |input, fault| Culprit { operation: operation.name, node, input, fault };
         let moves = |input: &usize| of_inputs[*input].value.abs() > tolerance + 4.0 * of_inputs[*input].error;
         if let Some(input) = (0..of_inputs.len()).find(|input| operation.parents[*input].is_none() && moves(input)) {
@@ -285,6 +235,170 @@ pub(super) fn culprits(
         }
     }
     culprits
+}
+
+/// Lines along which an operation must contradict its values before that is said of it.
+const LINES: u64 = 2;
+
+/// A slope is known if its error is smaller than this share of it.
+const KNOWN: f64 = 1e-3;
+
+/// The operations that contradict their values although the function's gradient is right here, as where their results are
+/// multiplied by 0, dropped, or cut off. Kinks, coarse values and constants do no harm there, and are no faults.
+pub(super) fn hidden(check: &GradCheck, f: OfVariables<'_, f64>, inputs: &[ArrayD<f64>]) -> Vec<Culprit> {
+    let precision = check.precision(f64::EPSILON);
+    let mut found: Option<Vec<Culprit>> = None;
+    for number in 1..=LINES {
+        let seed = check.random_seed() ^ (number << 40);
+        let (ways, steps) = together(check, inputs, seed);
+        let line = |s: f64| inputs.iter().zip(&ways).map(|(x, u)| x + u * s).collect::<Vec<_>>();
+        let Some(probed) = Probed::at(f, &line, seed) else { return Vec::new() };
+        let at_zero = probed.numbers(0.0);
+        let first = quick(&mut |steps| probed.at_steps(steps), &at_zero, steps, precision);
+        let is_right = |of: OfNode| agree(of.output, of.total, tolerance(of.output, of.total, precision));
+        if first.swift && probed.by_node(&first.slopes).all(is_right) {
+            return Vec::new();
+        }
+        let slopes = careful(&mut |steps| probed.at_steps(steps), &at_zero, steps).slopes;
+        let contradicts = |of: &OfNode| {
+            let OfNode { output, total, .. } = of;
+            let size = output.value.abs().max(total.value.abs());
+            let tolerance = tolerance(*output, *total, precision);
+            let error = output.error + total.error;
+            error <= KNOWN * size
+                && (output.value - total.value).abs() > tolerance + 10.0 * error
+                && output.noise <= COARSE
+                && !output.is_kink(tolerance)
+                && !total.is_kink(tolerance)
+                && !output.is_supported(total.value)
+        };
+        let accused = probed.by_node(&slopes).filter(|of| contradicts(of) && !moves_constant(of));
+        let now: Vec<Culprit> = accused
+            .map(|of| {
+                let fault = Fault::Slope { analytic: of.total.value, numeric: of.output.value };
+                let varying = varying_inputs(of.operation, &line, steps.first, f, of.node);
+                let input = if let [only] = varying[..] { Some(only) } else { None };
+                Culprit { operation: of.operation.name, node: of.node, input, fault }
+            })
+            .collect();
+        let both = match found {
+            Some(before) => now.into_iter().filter(|now| before.iter().any(|before| before.node == now.node)).collect(),
+            None => now,
+        };
+        if both.is_empty() {
+            return both;
+        }
+        found = Some(both);
+    }
+    found.unwrap_or_default()
+}
+
+/// Whether a constant among an operation's inputs changes along the line, so that its slope is none of the VJP's.
+fn moves_constant(of: &OfNode<'_>) -> bool {
+    let inputs = of.inputs.iter().zip(&of.operation.parents);
+    inputs.filter(|(_, parent)| parent.is_none()).any(|(slope, _)| slope.value.abs() > 4.0 * slope.error)
+}
+
+/// A random direction for each input, in proportion to its size, and the steps along all of them.
+fn together(check: &GradCheck, inputs: &[ArrayD<f64>], seed: u64) -> (Vec<ArrayD<f64>>, Steps) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let ways: Vec<_> = inputs
+        .iter()
+        .map(|x| {
+            let size = (dot(x, x) / x.len().max(1) as f64).sqrt();
+            direction(x.shape(), &mut rng) * if size > 0.0 { size } else { 1.0 }
+        })
+        .collect();
+    let steps = check.steps_together(f64::EPSILON, inputs, &ways);
+    (ways, steps)
+}
+
+/// What is followed of each operation along a line.
+///
+/// For each operation with a random cotangent c, d/ds ⟨c, output⟩ = Σ ⟨VJP(c), d/ds input⟩ must hold at s = 0. Both
+/// sides are slopes of numbers, ⟨c, output(s)⟩ and Σ ⟨VJP(c), input(s)⟩ with the VJP taken once at s = 0, so no
+/// tangent of a whole array is needed.
+struct Probed<'a> {
+    f: OfVariables<'a, f64>,
+    line: &'a dyn Fn(f64) -> Vec<ArrayD<f64>>,
+    operations: Operations,
+    probes: Vec<Option<Probe>>,
+}
+
+/// The slopes of one operation.
+struct OfNode<'a> {
+    node: usize,
+    operation: &'a Operation<f64>,
+    /// Of ⟨c, output⟩.
+    output: Slope,
+    /// Of Σ ⟨VJP(c), input⟩.
+    total: Slope,
+    /// Of each ⟨VJP(c), input⟩; of a constant's product with a random array.
+    inputs: &'a [Slope],
+}
+
+impl<'a> Probed<'a> {
+    /// `None` where a VJP gives no gradient of its input's shape.
+    fn at(f: OfVariables<'a, f64>, line: &'a dyn Fn(f64) -> Vec<ArrayD<f64>>, seed: u64) -> Option<Self> {
+        let pulled = pulled(f, &line(0.0), |node, operation| Start::cotangent(seed, node, operation));
+        let (gradients, operations) = pulled.ok()?;
+        let probe = |(node, operation): (usize, &Option<Operation<f64>>)| {
+            let operation = operation.as_ref()?;
+            let mut rng = of_node(!seed, node);
+            let of_inputs = operation.inputs.iter().enumerate().map(|(input, value)| {
+                match (&gradients[node][input], operation.parents[input]) {
+                    (Some(gradient), _) => ArrayD::clone(gradient),
+                    (None, Some(_)) => ArrayD::zeros(value.shape()),
+                    (None, None) => direction(value.shape(), &mut rng),
+                }
+            });
+            Some(Probe { output: Start::cotangent(seed, node, operation).cotangent, inputs: of_inputs.collect() })
+        };
+        let probes = operations.iter().enumerate().map(probe).collect();
+        Some(Self { f, line, operations, probes })
+    }
+
+    fn at_steps(&self, steps: &[f64]) -> Vec<Vec<f64>> {
+        steps.iter().map(|&s| self.numbers(s)).collect()
+    }
+
+    /// For each operation ⟨c, output⟩, Σ ⟨VJP(c), input⟩ and its terms.
+    fn numbers(&self, s: f64) -> Vec<f64> {
+        let components = self.probes.iter().flatten().map(|probe| 2 + probe.inputs.len()).sum();
+        let Ok((_, moved)) = traced(self.f, &(self.line)(s)) else { return vec![f64::NAN; components] };
+        let mut numbers = Vec::with_capacity(components);
+        for (probe, operation) in self.probes.iter().zip(&moved) {
+            let (Some(probe), Some(operation)) = (probe, operation) else { continue };
+            numbers.push(dot(&probe.output, &operation.output));
+            let products = probe.inputs.iter().zip(&operation.inputs).map(|(probe, input)| dot(probe, input));
+            let products: Vec<f64> = products.collect();
+            let total = products.iter().zip(&operation.parents).filter(|(_, parent)| parent.is_some());
+            numbers.push(total.map(|(product, _)| product).sum());
+            numbers.extend(products);
+        }
+        // A function that records something else elsewhere cannot be followed.
+        if numbers.len() == components { numbers } else { vec![f64::NAN; components] }
+    }
+
+    /// The slopes of all operations that have arrays, by operation.
+    fn by_node<'b>(&'b self, slopes: &'b [Slope]) -> impl Iterator<Item = OfNode<'b>> {
+        let mut at = 0;
+        let nodes =
+            self.operations.iter().enumerate().filter_map(|(node, operation)| Some((node, operation.as_ref()?)));
+        let of_nodes = nodes.map(move |(node, operation)| {
+            let inputs = &slopes[at + 2..at + 2 + operation.inputs.len()];
+            let (output, total) = (slopes[at], slopes[at + 1]);
+            at += 2 + operation.inputs.len();
+            OfNode { node, operation, output, total, inputs }
+        });
+        // An output of an operation with several hands its gradient to the operation, not to an array.
+        of_nodes.filter(|of| !of.operation.inputs.iter().all(|input| input.is_empty()))
+    }
+}
+
+/// How far the two slopes of an operation may be apart besides their own errors.
+fn tolerance(output: Slope, total: Slope, precision: Precision) -> f64 {
+    4.0 * (precision.absolute + precision.relative * output.value.abs().max(total.value.abs()))
 }
 
 /// What an operation's arrays are multiplied by, to make a number of each.

@@ -83,7 +83,10 @@ impl TapeCheck for GradCheck {
 fn check(check: &GradCheck, f: OfVariables<'_, f64>, inputs: &[ArrayD<f64>]) -> Result<Report, Failure> {
     let operations = nodes::check_rules(f, inputs, check.random_seed())?;
     match check.check_function(&OnTape(f), inputs) {
-        Ok(report) => Ok(Report { operations, ..report }),
+        Ok(report) => match nodes::hidden(check, f, inputs) {
+            culprits if culprits.is_empty() => Ok(Report { operations, ..report }),
+            culprits => Err(Failure::Hidden { culprits }),
+        },
         Err(Failure::Slopes { entries, compared, hints, .. }) => {
             let culprits = culprits(check, f, inputs, &entries[0]);
             Err(Failure::Slopes { entries, compared, culprits, hints })

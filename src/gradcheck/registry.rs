@@ -280,6 +280,21 @@ impl Cases {
                 ops::centred_cosine(&x[0], &targets.mapv(Real::of).into(), &weights)
             });
         }
+        for (description, shape) in [("more positions", [7, 4]), ("more channels", [3, 6]), ("one position", [1, 2])] {
+            let targets = self.random(&shape, 1);
+            case!(self, check(), "cosine", description, [self.random(&shape, 0)], |x| {
+                let weights: Vec<_> = (0..shape[0]).map(|p| Real::of(0.2 + p as f64)).collect();
+                ops::cosine(&x[0], &targets.mapv(Real::of).into(), &weights)
+            });
+        }
+        for (description, maps, to) in [
+            ("smaller and larger", [[5, 7, 3], [2, 3, 2]], [3, 4]),
+            ("one as it is", [[4, 5, 1], [1, 2, 4]], [4, 5]),
+            ("to one position", [[3, 2, 2], [1, 1, 3]], [1, 1]),
+        ] {
+            let maps = [self.random(&maps[0], 0), self.random(&maps[1], 1)];
+            case!(self, check(), "hypercolumns", description, maps, |x| ops::hypercolumns(x, to));
+        }
         for corners in [Corners::Centres, Corners::Edges] {
             for (from, to) in [([5, 7, 3], [8, 4]), ([1, 6, 2], [3, 1]), ([4, 5, 1], [4, 5])] {
                 let description = format!("{from:?} to {to:?}, {corners:?}");
@@ -483,6 +498,7 @@ impl Cases {
                     Place::Features(layer) => format!("of {layer}"),
                     Place::Gram(layer) => format!("of the Gram matrix of {layer}"),
                     Place::Moments(layer) => format!("of the moments of {layer}"),
+                    Place::Hypercolumns(layers) => format!("of the hypercolumns of {} layers", layers.layers().count()),
                 },
                 shapes: vec![example.shape],
                 check: Box::new(move || {
@@ -496,7 +512,7 @@ impl Cases {
     fn style_transfers(&mut self) {
         let seed = self.seed;
         for &preset in <Preset as VariantArray>::VARIANTS {
-            for loss in [StyleLoss::Gram, StyleLoss::Moments, StyleLoss::Wasserstein] {
+            for loss in <StyleLoss as VariantArray>::VARIANTS.iter().copied() {
                 self.objective("style_transfer", format!("{preset:?}, {loss}"), ([19, 17, 3], 1.0), move || {
                     (style_transfer::<f64>(preset, loss, seed), style_transfer::<f32>(preset, loss, seed))
                 });

@@ -685,3 +685,69 @@ fn functions_of_any_size_are_held_to_the_same_standard() {
         }
     }
 }
+
+/// Doubles its input, with a VJP that is off by a factor.
+fn double<'t>(x: &Var<'t, f64>, factor: f64) -> Var<'t, f64> {
+    map("double", x, |x| 2.0 * x, move |_, dy, inputs| inputs.add(0, dy.mapv(|dy| 2.0 * factor * dy)))
+}
+
+#[test]
+fn a_wrong_vjp_is_named_although_it_has_no_effect() {
+    type Hides = for<'t> fn(&Var<'t, f64>, &Var<'t, f64>) -> Var<'t, f64>;
+    let hides: [(&str, Hides); 5] = [
+        ("multiplied by 0", |x, y| ops::add(&ops::square(x), &ops::scale(y, 0.0))),
+        ("behind a relu that is off", |x, y| {
+            let below = ops::sub(y, &y.tape().constant(arr0(100.0)));
+            ops::add(&ops::square(x), &ops::relu(&below))
+        }),
+        ("dropped", |x, _| ops::square(x)),
+        ("dropped by a slice", |x, y| {
+            let kept = |x: &ArrayD<f64>| x.slice(ndarray::s![..1]).to_owned().into_dyn();
+            let shape = y.shape().to_vec();
+            let first = y.tape().record("slice", &[y], kept(y.value()), 0, move |dy, inputs| {
+                let mut dx = ArrayD::zeros(shape.clone());
+                dx.slice_mut(ndarray::s![..1]).assign(&*dy);
+                inputs.add(0, dx);
+            });
+            // What is kept is subtracted again.
+            ops::add(&ops::square(x), &ops::sub(&first, &first))
+        }),
+        ("behind a minimum that takes the other", |x, y| {
+            let far = ops::sub(&y.tape().constant(arr0(-100.0)), y);
+            ops::add(&ops::square(x), &ops::relu(&far))
+        }),
+    ];
+    for (name, hide) in hides {
+        for check in [GradCheck::new(), GradCheck::new().directions(3), GradCheck::new().subgradients(true)] {
+            let with = |factor: f64| check.check(|_, x| hide(&x[0], &double(&x[0], factor)), &input());
+            assert!(with(1.0).is_ok(), "{name}: {:?}", with(1.0));
+            for factor in [-1.0, 0.0, 1.0001] {
+                let failure = with(factor).expect_err(name);
+                assert_eq!((failure.operations(), failure.verdict()), (vec!["double"], Verdict::Wrong), "{name}");
+                let Failure::Hidden { culprits } = &failure else { panic!("{name}: {failure:?}") };
+                assert_eq!((culprits[0].node, culprits[0].input), (1, Some(0)), "{name}");
+                assert!(failure.to_string().contains("has no effect here"), "{failure}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_fault_stays_unsaid_where_it_has_no_effect() {
+    let x = [array![0.0, -1.0, 0.0, 2.0].into_dyn()];
+    let without_effect = |hidden: &dyn for<'t> Fn(&Var<'t, f64>) -> Var<'t, f64>| {
+        GradCheck::new().check(|_, x| ops::add(&ops::square(&x[0]), &ops::scale(&hidden(&x[0]), 0.0)), &x)
+    };
+    // A kink; a constant that changes; values in f32; a slope that is rounding.
+    without_effect(&|x| ops::relu(x)).unwrap();
+    without_effect(&|x| ops::mul(x, &ops::square(x).detached())).unwrap();
+    without_effect(&|x| {
+        map("f32", x, |x| f64::from((x as f32).sin()), |x, dy, inputs| inputs.add(0, &*dy * &x.mapv(f64::cos)))
+    })
+    .unwrap();
+    without_effect(&|x| {
+        let far = ops::add(x, &x.tape().constant(arr0(1e15)));
+        ops::square(&far)
+    })
+    .unwrap();
+}

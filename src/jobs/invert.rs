@@ -12,7 +12,7 @@ use crate::vgg::{Execution, Layer, Vgg19};
 ///
 /// What is optimised is the paper's x: the picture on 0..255 with the network's mean subtracted.
 ///
-/// With [`Dimensions`] in place of the image it can only be [priced](Self::work).
+/// With [`Dimensions`] in place of the image, it can only [estimate its work](Self::work).
 #[derive(Clone)]
 pub struct Invert<'a, P = &'a Picture> {
     /// The picture whose features are sought.
@@ -21,7 +21,7 @@ pub struct Invert<'a, P = &'a Picture> {
     pub network: &'a Vgg19<f32>,
     /// The layer to invert.
     pub layer: Layer,
-    /// The features of the layer.
+    /// The features of the layer to invert.
     pub selection: Selection,
     /// The image priors.
     pub priors: Priors,
@@ -47,7 +47,7 @@ pub struct Invert<'a, P = &'a Picture> {
 }
 
 impl Invert<'_> {
-    /// The rate that the published procedure begins with, before it is multiplied by σ².
+    /// The first rate of the published procedure, before multiplication by σ².
     pub const PUBLISHED_RATE: f64 = 4e-3;
     /// Adam's default learning rate, in levels of 0..255.
     pub const ADAM_RATE: f64 = 4.0;
@@ -81,10 +81,10 @@ impl<'a, P: Copy + Into<Dimensions>> Invert<'a, P> {
         Self { method: Method::Momentum, rate: Invert::PUBLISHED_RATE, priors, ..Self::new(image, network, layer) }
     }
 
-    /// What it takes.
+    /// The work of the inversion, for a forecast.
     ///
     /// # Errors
-    /// If the network has not the layer, the image is too small for it, or the selection does not fit its features.
+    /// If the network lacks the layer, the image is too small for it, or the selection does not fit its features.
     pub fn work(&self) -> Result<Work, Error> {
         let Self { image, network, layer, method, jitter, execution, .. } = self;
         let image = (*image).into();
@@ -99,6 +99,7 @@ impl<'a, P: Copy + Into<Dimensions>> Invert<'a, P> {
         }
         let load = Load {
             matched: None,
+            weighed: false,
             size,
             margin: *jitter,
             examples: vec![size],
@@ -114,7 +115,8 @@ impl<'a, P: Copy + Into<Dimensions>> Invert<'a, P> {
 }
 
 impl<'a> Invert<'a> {
-    /// The run of it. Groups of terms are `error`, the normalised representation error ‖Φ(x)−Φ₀‖²/‖Φ₀‖², `tv` and `alpha`.
+    /// Starts the run. Its groups of terms are `error`, the normalised representation error ‖Φ(x)−Φ₀‖²/‖Φ₀‖², `tv` and
+    /// `alpha`.
     ///
     /// # Errors
     /// If the network lacks the layer, the picture is too small for it, or the selection does not fit its features.
@@ -131,7 +133,7 @@ impl<'a> Invert<'a> {
         Run::within(Inverted { invert: self, work }, memory)
     }
 
-    /// The start of x.
+    /// The initial x.
     fn canvas(&self) -> Canvas {
         let size = [self.image.height(), self.image.width()];
         match &self.start {
@@ -144,7 +146,7 @@ impl<'a> Invert<'a> {
     }
 }
 
-/// An inversion, and what it takes.
+/// An inversion and its work.
 struct Inverted<'a> {
     invert: Invert<'a>,
     work: Work,

@@ -5,8 +5,8 @@ use ndarray::Array2;
 use crate::objective::{Region, RegionError};
 use crate::picture::{Picture, RegionColour, Regions};
 
-/// The regions of a content and of its styles: each region of the content takes the style of the regions with about the same
-/// colour.
+/// The regions of the content and of the styles. Each region of the content is painted in the style of the regions with
+/// about the same colour.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Masks {
     /// The content's regions.
@@ -15,7 +15,7 @@ pub struct Masks {
     pub styles: Vec<Regions>,
 }
 
-/// Regions that cannot be painted.
+/// Masks do not match, or nothing is left to paint.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[non_exhaustive]
 pub enum MasksError {
@@ -23,10 +23,12 @@ pub enum MasksError {
     #[error(transparent)]
     Region(#[from] RegionError),
     /// No style has a region of the content.
-    #[error("the content's mask has a region that no style's mask has: {0}; regions pair by colour")]
+    #[error("the content's mask has a region that no style's mask has: {0}; regions are matched by colour")]
     OfContent(RegionColour),
     /// The content lacks a region of a style.
-    #[error("the mask of style {style} has a region that the content's mask has not: {colour}; regions pair by colour")]
+    #[error(
+        "the mask of style {style} has a region that the content's mask lacks: {colour}; regions are matched by colour"
+    )]
     OfStyle {
         /// The style's number, from 1.
         style: usize,
@@ -34,7 +36,7 @@ pub enum MasksError {
         colour: RegionColour,
     },
     /// The numbers of masks and styles differ.
-    #[error("there are {masks} masks of styles for {styles} styles; each style needs one")]
+    #[error("there are {masks} masks for {styles} styles; each style needs one")]
     Count {
         /// The number of masks.
         masks: usize,
@@ -42,7 +44,7 @@ pub enum MasksError {
         styles: usize,
     },
     /// A picture is wholly transparent.
-    #[error("all of the {0} is transparent")]
+    #[error("the {0} is completely transparent")]
     Invisible(&'static str),
 }
 
@@ -66,8 +68,8 @@ impl Masks {
     }
 }
 
-/// The regions of pictures at the size of their use. Transparent pixels of the styles are ignored; so are those of the content,
-/// unless the caller paints them.
+/// The regions at the sizes of the pictures. Transparent pixels of the styles are ignored; so are those of the content,
+/// unless `paint_transparent`.
 pub(super) fn regions(
     masks: Option<&Masks>,
     content: &Picture,
@@ -99,7 +101,7 @@ pub(super) fn regions(
     Ok(masks.content.colours().iter().map(region).collect())
 }
 
-/// The visible pixels of a region; `None` if that is all.
+/// The visible pixels of a region; `None` if all pixels are visible and in it.
 fn together(part: Array2<f32>, alpha: Option<&Array2<f32>>) -> Option<Array2<f32>> {
     let weights = alpha.map_or_else(|| part.clone(), |alpha| &part * alpha);
     // Averages of ones may differ from 1 by rounding.

@@ -8,12 +8,12 @@ use crate::recipe::{LayerWeights, Rate, Scale, Scales, Steps};
 use crate::run::{Canvas, Job, Load, Run, Stage, Work};
 use crate::vgg::{Execution, Layer, Vgg19};
 
-/// A texture synthesis, described field by field and then [run](Self::run).
+/// The specification of a texture synthesis: set the fields, then [run](Self::run) it.
 ///
-/// With [`Dimensions`] in place of the example it can only be [priced](Self::work).
+/// With [`Dimensions`] in place of the example, it can only [estimate its work](Self::work).
 #[derive(Clone)]
 pub struct Texture<'a, P = &'a Picture> {
-    /// What to look like.
+    /// The picture that the texture resembles.
     pub example: P,
     /// The network; the paper's has average pooling.
     pub network: &'a Vgg19<f32>,
@@ -82,11 +82,11 @@ impl<'a, P: Copy + Into<Dimensions>> Texture<'a, P> {
         }
     }
 
-    /// What it takes at each of its scales.
+    /// The work of the synthesis at each scale, for a forecast.
     ///
     /// # Errors
-    /// If scales, steps and size do not go together, the example is too small for the layers, or a seamless texture has a
-    /// size that is no multiple of their stride.
+    /// If scales and steps do not match, the example is too small for the layers, or the size of a seamless texture is
+    /// not a multiple of their stride.
     pub fn work(&self) -> Result<Work, Error> {
         let example = self.example.into();
         let scales = self.scales.schedule(&self.steps, self.size[0].max(self.size[1]))?;
@@ -103,6 +103,7 @@ impl<'a, P: Copy + Into<Dimensions>> Texture<'a, P> {
         let network = (*network).clone();
         Ok(Load {
             matched: None,
+            weighed: false,
             size,
             margin: 0,
             examples: vec![example],
@@ -113,12 +114,12 @@ impl<'a, P: Copy + Into<Dimensions>> Texture<'a, P> {
         })
     }
 
-    /// A scale's size as a share of the last.
+    /// The size of a scale relative to the last.
     fn share(&self, side: usize) -> f64 {
         side as f64 / self.size[0].max(self.size[1]) as f64
     }
 
-    /// The longer side of the example at a scale, where its own is `whole`.
+    /// The longer side at a scale of an example whose own longer side is `whole`.
     fn example_side(&self, side: usize, whole: usize) -> usize {
         (whole as f64 * self.share(side)).round().max(1.0) as usize
     }
@@ -139,7 +140,7 @@ impl<'a, P: Copy + Into<Dimensions>> Texture<'a, P> {
 }
 
 impl<'a> Texture<'a> {
-    /// The run of it. There is one group of terms, `gram`, which is the total.
+    /// Starts the run. Its only group of terms is `gram`.
     ///
     /// # Errors
     /// If the network lacks a layer, an image is too small, or the size of a seamless texture is not a multiple of the stride.
@@ -157,7 +158,7 @@ impl<'a> Texture<'a> {
     }
 }
 
-/// A texture, and what it takes.
+/// A texture and its work.
 struct Synthesised<'a> {
     texture: Texture<'a>,
     work: Work,

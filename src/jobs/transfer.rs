@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::objective::{Place, Targets, Term, finishing, style_transfer_by};
 use crate::optim::{Method, Optimizer, PyramidAdam};
 use crate::picture::{ColourMap, Dimensions, Picture, coloured_like};
-use crate::recipe::{Preset, Recipe, Scale, Scales, Steps, StyleLoss};
+use crate::recipe::{LayerWeights, Preset, Recipe, Scale, Scales, Steps, StyleLoss};
 use crate::run::{Canvas, Job, Load, Run, Stage, Start, Units, Work};
 use crate::vgg::{Execution, NetworkError, Vgg19};
 
@@ -20,36 +20,36 @@ pub enum Colours {
     Style,
     /// The content's colours with the painting's lightness; see [`coloured_like`].
     Content,
-    /// The content's colours, applied to the style first; see [`Picture::in_colours_of`].
+    /// The content's colours, which the style is given first; see [`Picture::in_colours_of`].
     Match(ColourMap),
 }
 
-/// A term of the caller's own in a transfer: a group of the objective, of one term, at every scale.
+/// A term of the caller's own in a transfer: a group of one term in the objective of every scale.
 #[derive(Clone)]
 pub struct OwnTerm<'a> {
-    /// What the group is called in logs.
+    /// The group's name in logs.
     pub name: &'a str,
     /// The group's weight.
     pub weight: f64,
-    /// Where the term looks, by which it is priced.
+    /// The place that the term observes, for the forecast.
     pub place: Place,
-    /// Makes the term for a scale, of the network and the picture's height and width there.
+    /// Makes the term for a scale from the network and the picture's height and width.
     pub make: &'a (dyn Fn(&Vgg19<f32>, [usize; 2]) -> Result<Box<dyn Term<f32>>, Error> + Sync),
 }
 
-/// A style transfer, described field by field and then [run](Self::run).
+/// The specification of a style transfer: set the fields, then [run](Self::run) it.
 ///
-/// The result has the content's size. Content and style are used at the sizes they have, and at smaller scales as much
-/// smaller; [`Picture::fitted`] changes them.
+/// The result has the content's size. Content and styles are used as large as they are, and reduced in proportion at
+/// smaller scales; resize them with [`Picture::fitted`] first.
 ///
-/// With [`Dimensions`] in place of pictures it is only [priced](Self::work).
+/// With [`Dimensions`] in place of pictures, it can only [estimate its work](Self::work).
 #[derive(Clone)]
 pub struct Transfer<'a, P = &'a Picture> {
-    /// What to show.
+    /// The picture to repaint.
     pub content: P,
-    /// In what manner: one style or several, whose weights are their shares.
+    /// The styles, each with its share.
     pub styles: Vec<(P, f64)>,
-    /// The network whose features measure both.
+    /// The network whose features represent content and style.
     pub network: &'a Vgg19<f32>,
     /// The recipe.
     pub recipe: Recipe,
@@ -59,7 +59,7 @@ pub struct Transfer<'a, P = &'a Picture> {
     pub masks: Option<Masks>,
     /// Whether to paint the content's transparent pixels; otherwise they stay unchanged and do not count.
     pub paint_transparent: bool,
-    /// The start of the pixels.
+    /// The initial picture.
     pub start: Start,
     /// The seed of all random numbers: of [`Start::Noise`] and of the finishing stage's grids.
     pub seed: u64,
@@ -72,7 +72,7 @@ pub struct Transfer<'a, P = &'a Picture> {
 }
 
 impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
-    /// A transfer by a preset's recipe for the network: its pooling is the recipe's, whatever `network` has.
+    /// A transfer by a preset's recipe for the network. The recipe's pooling replaces that of `network`.
     pub fn new(content: P, style: P, network: &'a Vgg19<f32>, preset: Preset) -> Self {
         let recipe = preset.recipe(network.is_trained());
         Self {
@@ -91,11 +91,10 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
         }
     }
 
-    /// What it takes at each of its scales.
+    /// The work of the transfer at each scale, for a forecast.
     ///
     /// # Errors
-    /// If scales, steps and size do not go together, there is not a mask for each style, or a picture is too small for
-    /// the layers at which it is seen.
+    /// If scales and steps do not match, regions do not match, or a picture is too small for a layer.
     pub fn work(&self) -> Result<Work, Error> {
         if let Some(masks) = &self.masks {
             masks.check(self.styles.len())?;
@@ -113,8 +112,8 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
     fn scales(&self, content: Dimensions, styles: &[Dimensions]) -> Result<Vec<Scale>, Error> {
         let side = content.longest();
         let mut scales = self.recipe.scales.schedule(&self.recipe.steps, side)?;
-        if self.recipe.scales == Scales::Auto {
-            // Narrow pictures start larger, so that the deepest layer has positions.
+        if matches!(self.recipe.scales, Scales::Auto | Scales::From(_)) {
+            // Narrow pictures start at a larger scale, so that the deepest layer has positions.
             let pictures = styles.iter().chain([&content]);
             let narrowest = pictures.map(|picture| picture.height.min(picture.width)).min().unwrap_or(0);
             let (least, last) = (self.recipe.deepest().stride(), scales.len() - 1);
@@ -133,8 +132,9 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
         let network = (*network).clone().with_pooling(recipe.pooling);
         let scaled =
             |picture: &Dimensions| picture.fitted(longest(picture.longest(), scale.side, content.longest())).size();
-        // What is seen by regions is made of whole maps, as moments are.
-        let whole = masks.is_some() || content.opacity || recipe.style_loss != StyleLoss::Gram;
+        // Regions need whole maps, as moments do.
+        let moments = matches!(recipe.style_loss, StyleLoss::Moments | StyleLoss::Wasserstein);
+        let whole = masks.is_some() || content.opacity || moments;
         let style_place = if whole { Place::Moments } else { Place::Gram };
         let size = scaled(&content);
         let styles: Vec<_> = styles.iter().map(scaled).collect();
@@ -142,7 +142,11 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
             recipe.style_layers.layers().max().map_or(Ok(()), |layer| network.check(*style, layer))?;
         }
         let finish = recipe.finish.as_ref().filter(|_| scale.finish);
-        let style_layers = finish.map_or(&recipe.style_layers, |finish| &finish.style_layers);
+        let matched = recipe.matched().filter(|_| finish.is_none());
+        let compared = match finish {
+            Some(finish) => Some(finish.style_layers.clone()),
+            None => recipe.compared(scale.side).map(|(layers, _)| layers),
+        };
         let own: Vec<Place> = self.own_terms.iter().map(|term| term.place).collect();
         for layer in own.iter().filter_map(|place| place.layer()) {
             network.check(size, layer)?;
@@ -155,10 +159,12 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
                 .content_layers
                 .layers()
                 .map(Place::Features)
-                .chain(style_layers.layers().map(style_place))
+                .chain(compared.iter().flat_map(LayerWeights::layers).map(style_place))
+                .chain(matched.map(|(layers, _)| Place::Hypercolumns(layers.layers().collect())))
                 .chain(own)
                 .collect(),
             matched: finish.map(|finish| (finish.layers.layers().collect(), finish.grid)),
+            weighed: masks.is_some() || content.opacity,
             method: if finish.is_some() { Method::Adam } else { recipe.method },
             network,
             ranks: execution.ranks(),
@@ -166,13 +172,13 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
     }
 }
 
-/// A picture's longer side where the content's is `side` and not its `whole` one.
+/// The longer side of a picture at a scale that reduces the content's from `whole` to `side`.
 fn longest(own: usize, side: usize, whole: usize) -> usize {
     ((own * side) as f64 / whole as f64).round().max(1.0) as usize
 }
 
 impl<'a> Transfer<'a> {
-    /// The run of it.
+    /// Starts the run.
     ///
     /// # Errors
     /// If the network lacks a layer of the recipe, a picture is too small, scales and steps do not match, or regions do not match.
@@ -190,10 +196,7 @@ impl<'a> Transfer<'a> {
     }
 }
 
-/// The most levels of the pyramid whose coefficients the finishing stage moves.
-const LEVELS: usize = 8;
-
-/// A transfer, and what it takes.
+/// A transfer and its work.
 struct Painted<'a> {
     transfer: Transfer<'a>,
     work: Work,
@@ -214,9 +217,9 @@ impl Job for Painted<'_> {
             let own = picture.height().max(picture.width());
             picture.fitted(longest(own, side, whole))
         };
-        // Filled before they are resized, since nearly transparent pixels have some weight there.
+        // Fill before resizing, since resizing mixes hidden colours into nearly transparent pixels.
         let filled = |picture: &Picture| picture.clone().with_hidden_filled();
-        // Transparent pixels that are to be painted are painted in the colours that they have.
+        // With `paint_transparent`, transparent pixels keep their colours and are painted.
         let content = scaled(if *paint_transparent { (*content).clone() } else { filled(content) });
         let coloured = |style: Picture| match colours {
             Colours::Match(map) => style.in_colours_of(&[(&content, 1.0)], *map),
@@ -242,7 +245,12 @@ impl Job for Painted<'_> {
         let finish = recipe.finish.as_ref().filter(|_| finish);
         let objective = match finish {
             Some(finish) => finishing((recipe, finish), seen_by, content, styles, &regions, targets, *seed),
-            None => style_transfer_by(recipe, seen_by, content, styles, &regions, targets),
+            None => {
+                // At the first size there is no picture yet.
+                let painted = so_far.filter(|_| recipe.matched().is_some()).map(|_| canvas.values().clone());
+                let painted = painted.map(|values| values.into_dimensionality().expect("height, width, 3"));
+                style_transfer_by(recipe, seen_by, (content, painted), styles, &regions, targets)
+            }
         };
         let mut objective = objective.map_err(MasksError::from)?;
         for own in &self.transfer.own_terms {
@@ -252,7 +260,9 @@ impl Job for Painted<'_> {
         let bounds = recipe.clamp.then(|| canvas.bounds());
         let optimizer: Box<dyn Optimizer<f32>> = match finish {
             Some(finish) => {
-                let adam = PyramidAdam::new(finish.rate.for_spread(network.spread()), LEVELS, steps);
+                let adam = PyramidAdam::new(finish.rate.for_spread(network.spread()), Method::LEVELS);
+                let adam = if finish.rate_falls { adam.falling(steps) } else { adam };
+                let adam = if let Some(damping) = finish.damping { adam.damped(damping) } else { adam };
                 Box::new(match bounds {
                     Some(bounds) => adam.bounds(bounds),
                     None => adam,
@@ -261,7 +271,8 @@ impl Job for Painted<'_> {
             None => recipe.method.optimizer(recipe.rate.for_spread(network.spread()), steps, bounds),
         };
         let (carries, execution) = (finish.is_none(), execution.clone());
-        Ok(Stage { execution, optimizer, carries, ..Stage::new(canvas, objective, network, steps) })
+        let follows = finish.is_none() && recipe.matched().is_some();
+        Ok(Stage { execution, optimizer, carries, follows, ..Stage::new(canvas, objective, network, steps) })
     }
 
     fn finished(&self, picture: Picture) -> Picture {

@@ -1,21 +1,23 @@
-//! Bilinear interpolation of feature maps, and its transpose, as two passes of sparse matrices: along columns, then rows.
+//! Bilinear interpolation of feature maps, and its transpose, as products with two sparse matrices: along columns, then
+//! rows.
 
 use ndarray::{Array3, ArrayView3, ArrayViewMut3, Axis};
 use rayon::prelude::*;
 
 use super::Real;
 
-/// Which points of two grids lie on each other.
+/// The alignment of two grids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Corners {
-    /// The centres of the corner pixels: `align_corners=True` of `PyTorch`. Output i of n lies at i·(m−1)/(n−1).
+    /// Aligned at the centres of the corner pixels: `align_corners=True` of `PyTorch`. Output i of n lies at
+    /// i·(m−1)/(n−1).
     Centres,
-    /// The outer edges of the pictures: `align_corners=False` of `PyTorch`. Output i of n lies at (i+½)·m/n − ½, and not
-    /// outside of the first and last pixels' centres.
+    /// Aligned at the outer edges of the pictures: `align_corners=False` of `PyTorch`. Output i of n lies at (i+½)·m/n
+    /// − ½, clamped to the centres of the first and the last pixel.
     Edges,
 }
 
-/// The weights of one axis, by output: of which inputs, how much.
+/// The weights along one axis: for each output, the inputs and their weights.
 struct Weights<T> {
     by_output: Vec<Vec<(usize, T)>>,
 }
@@ -48,7 +50,7 @@ impl<T: Real> Weights<T> {
     }
 }
 
-/// A feature map (height, width, channels) at another size, written into `y`, whose shape says which.
+/// Resizes a feature map (height, width, channels) to the shape of `y`.
 ///
 /// # Panics
 /// If a side is 0, or the channels differ.
@@ -57,8 +59,7 @@ pub fn resize<T: Real>(x: &ArrayView3<'_, T>, corners: Corners, y: &mut ArrayVie
     apply(x, [&Weights::new(from.0, to.0, corners), &Weights::new(from.1, to.1, corners)], y);
 }
 
-/// The transpose of [`resize`] from a map of the size of `dx` to one of that of `dy`: the gradient of a function of the
-/// result, carried back.
+/// The transpose of [`resize`] from the size of `dx` to that of `dy`, which carries a gradient back.
 ///
 /// # Panics
 /// If a side is 0, or the channels differ.

@@ -48,7 +48,7 @@ impl<T: Real> Buffers<T> {
         vec![T::zero(); len]
     }
 
-    /// Limits lent and unused memory together to that many bytes: unused buffers and masks are freed to make room.
+    /// Limits the sum of lent and unused memory, in bytes: unused buffers and masks are freed to make room.
     pub fn limit(&self, bytes: usize) {
         self.limit.store(bytes, Relaxed);
     }
@@ -110,7 +110,7 @@ impl<T: Real> Buffers<T> {
     pub fn take_mask(&self, height: usize, width: usize, channels: usize) -> BitMask {
         let bytes = height * width * channels.div_ceil(8);
         let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
-        // The smallest that is large enough; otherwise the largest, which grows.
+        // The smallest mask that is large enough; otherwise the largest, which grows.
         let smallest = (0..masks.len()).filter(|&i| masks[i].bytes() >= bytes).min_by_key(|&i| masks[i].bytes());
         let found = smallest.or_else(|| (0..masks.len()).max_by_key(|&i| masks[i].bytes()));
         let mut mask = found.map(|i| masks.swap_remove(i)).unwrap_or_default();
@@ -198,7 +198,7 @@ mod tests {
         buffers.put(a);
         buffers.put(b);
         assert_eq!((buffers.bytes(), buffers.most()), (4 * 90_000, 4 * 90_000));
-        // The larger makes room, the smaller stays.
+        // The larger buffer is freed, the smaller one stays.
         let c = buffers.take(70_000);
         assert_eq!(buffers.bytes(), 4 * 30_000);
         buffers.put(c);
@@ -216,7 +216,7 @@ mod tests {
         let a = buffers.take(20_000);
         assert_eq!(buffers.take_mask(100, 100, 64).bytes(), 80_000, "both are there");
         buffers.put_mask(BitMask::new(100, 100, 64));
-        // The larger mask goes first.
+        // The larger mask is freed first.
         let b = buffers.take(20_000);
         assert_eq!(buffers.masks.lock().unwrap().iter().map(BitMask::bytes).collect::<Vec<_>>(), [80_000]);
         let c = buffers.take(20_000);

@@ -1,4 +1,4 @@
-//! Functions that are compiled once, in this crate.
+//! Kernels that are compiled once, in this crate.
 
 use super::simd::{InstructionSet, SimdReal};
 use super::{narrow, winograd};

@@ -1,4 +1,4 @@
-//! What a two-dimensional convolution is: its geometry, and the choice among the algorithms that compute it.
+//! Two-dimensional convolution: its geometry, and the choice of an algorithm.
 
 use ndarray::{ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 
@@ -8,7 +8,7 @@ use super::simd::InstructionSet;
 pub(crate) use super::winograd::Shape;
 use super::{Buffers, Gradient, Output, Real, direct, im2col, narrow, winograd};
 
-/// How a convolution's result is computed. All agree to rounding.
+/// The algorithm of a convolution. All agree to rounding.
 #[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, Hash, PartialEq, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
@@ -16,16 +16,17 @@ pub enum ConvAlgorithm {
     /// The fastest for the shape, as measured.
     #[default]
     Auto,
-    /// The definition in plain loops: the lesson, and the judge of the others.
+    /// The definition in plain loops, with which the others are compared.
     Direct,
     /// Patches copied into the rows of a matrix, tile by tile, and multiplied by BLAS.
     Im2col,
-    /// Winograd's minimal filtering F(4×4, 3×3) for 3×3 kernels with stride 1 and without dilation; others as `Im2col`.
+    /// Winograd's minimal filtering F(4×4, 3×3) for 3×3 kernels with stride 1 and without dilation; `Im2col` for all
+    /// others.
     Winograd,
 }
 
 impl ConvAlgorithm {
-    /// All of them.
+    /// All algorithms.
     pub const ALL: [Self; 4] = [Self::Auto, Self::Direct, Self::Im2col, Self::Winograd];
 
     /// Whether a convolution of this geometry with a weight (out, in, kernel height, kernel width) can be computed
@@ -53,7 +54,7 @@ impl ConvAlgorithm {
     }
 }
 
-/// What is really done for a geometry and a weight.
+/// The algorithm chosen for a geometry and a weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
     Direct,
@@ -76,17 +77,17 @@ pub struct Padding {
 }
 
 impl Padding {
-    /// The same on all four sides.
+    /// The same padding on all four sides.
     pub const fn same(pixels: usize) -> Self {
         Self { top: pixels, left: pixels, bottom: pixels, right: pixels }
     }
 
-    /// Before and behind the image along an axis: 0, from above to below; 1, from left to right.
+    /// The padding before and after the image along an axis: 0 is vertical, 1 horizontal.
     pub(super) fn along(self, axis: usize) -> [usize; 2] {
         [[self.top, self.bottom], [self.left, self.right]][axis]
     }
 
-    /// The most on any side.
+    /// The largest padding of any side.
     fn most(self) -> usize {
         self.top.max(self.left).max(self.bottom).max(self.right)
     }
@@ -125,7 +126,7 @@ impl ConvGeometry {
     }
 
     /// Height and width of the output for an input and a kernel of the given (height, width):
-    /// ⌊(n + padding − dilation·(k−1) − 1)/stride⌋ + 1, or `None` where the kernel does not fit.
+    /// ⌊(n + padding − dilation·(k−1) − 1)/stride⌋ + 1, or `None` if the kernel does not fit.
     pub fn output_size(&self, input: [usize; 2], kernel: [usize; 2]) -> Option<[usize; 2]> {
         let along = |axis: usize| {
             let room = input[axis] + self.padding.along(axis).iter().sum::<usize>();
@@ -135,17 +136,17 @@ impl ConvGeometry {
         Some([along(0)?, along(1)?])
     }
 
-    /// The input position that kernel element `k` sees for output position `o` along `axis`, if it is no padding.
+    /// The input position that kernel element `k` reads for output position `o` along `axis`; `None` in the padding.
     pub(super) fn source(&self, axis: usize, o: usize, k: usize, input: usize) -> Option<usize> {
         let padded = o * self.stride[axis] + k * self.dilation[axis];
         padded.checked_sub(self.padding.along(axis)[0]).filter(|&i| i < input)
     }
 }
 
-/// y(i,j,o) = b(o) + Σ x(i·s+u·d−p, j·s+v·d−p, c)·w(o,c,u,v): cross-correlation, as in all of deep learning.
+/// y(i,j,o) = b(o) + Σ x(i·s+u·d−p, j·s+v·d−p, c)·w(o,c,u,v): cross-correlation, as usual in deep learning.
 ///
-/// `x` is (height, width, in), `weight` (out, in, kernel height, kernel width) in any memory order (fastest where it
-/// is height, width, in, out), `y` (height, width, out).
+/// `x` is (height, width, in), `weight` (out, in, kernel height, kernel width) in any memory order (fastest if it is
+/// height, width, in, out), `y` (height, width, out).
 ///
 /// # Panics
 /// If the shapes do not fit.
@@ -168,7 +169,7 @@ pub fn forward<T: Real>(
     }
 }
 
-/// [`forward`] and what is done with its result, in one; only what the algorithm [fuses](ConvAlgorithm::fuses).
+/// [`forward`] fused with the operation on its result; only for what the algorithm [fuses](ConvAlgorithm::fuses).
 ///
 /// # Panics
 /// If the algorithm does not fuse that, if the shapes do not fit, or if the output is not in standard layout.
@@ -199,7 +200,8 @@ pub fn forward_fused<T: Real>(
     }
 }
 
-/// The gradient with respect to the input: dx ← or += Σ dy·w, the transposed convolution. `accumulate` says which.
+/// The gradient with respect to the input, Σ dy·w, the transposed convolution: written to `dx`, or added to it if
+/// `accumulate`.
 ///
 /// # Panics
 /// If the shapes do not fit.
@@ -223,8 +225,8 @@ pub fn backward_data<T: Real>(
     }
 }
 
-/// [`backward_data`] of a gradient that comes back through what [`forward_fused`] did with its result; only what the
-/// algorithm [fuses](ConvAlgorithm::fuses).
+/// [`backward_data`] of a gradient with respect to the result of [`forward_fused`]; only for what the algorithm
+/// [fuses](ConvAlgorithm::fuses).
 ///
 /// # Panics
 /// If the algorithm does not fuse that, if the shapes do not fit, or if `dx` is not in standard layout.
@@ -276,7 +278,7 @@ pub fn backward_weight<T: Real>(
     }
 }
 
-/// Bytes of scratch memory that 3×3 convolutions of these shapes take one after the other on so many threads, by the
+/// Bytes of scratch memory for 3×3 convolutions of these shapes, one after the other, on `threads` threads, by the
 /// fastest algorithm; see [`winograd::scratch_bytes`].
 pub(crate) fn scratch_bytes<T: Real>(shapes: impl IntoIterator<Item = Shape>, threads: usize) -> usize {
     winograd::scratch_bytes::<T>(InstructionSet::best(), shapes, threads)
@@ -432,7 +434,7 @@ mod tests {
 
     #[test]
     fn each_algorithm_is_really_used() {
-        // Only rounding tells one from another.
+        // Only rounding distinguishes them.
         let case = Case { geometry: ConvGeometry::padded(1), input: (9, 11, 8), weight: (5, 8, 3, 3), seed: 3 };
         let by = |algorithm| results::<f32>(algorithm, &case);
         let (direct, im2col, winograd) =
@@ -444,7 +446,7 @@ mod tests {
         let (b, mut y): (Array1<f32>, _) = (random(5, 3 ^ 2), Array3::zeros((9, 11, 5)));
         direct::forward(&case.geometry, &x.view(), &w.view(), Some(&b.view()), &mut y.view_mut());
         assert_eq!(direct.0, y);
-        // Winograd's writes maps in standard layout only; others are im2col's.
+        // Winograd writes maps in standard layout only; other layouts use im2col.
         let mut other = Array3::<f32>::zeros((5, 9, 11)).permuted_axes([1, 2, 0]);
         let buffers = Buffers::new();
         let (algorithm, bias) = (ConvAlgorithm::Winograd, b.view());

@@ -1,8 +1,9 @@
-//! Decompositions of small symmetric matrices: by LAPACK, or by the crate faer where the feature `pure` stands in for it.
+//! Decompositions of small symmetric matrices: by LAPACK, or with the feature `pure` by the crate faer.
 
 use ndarray::{Array1, Array2};
 
-/// Λ, from small to large, and Q with A = QΛQᵀ, whose columns are orthonormal, for a symmetric matrix A of finite numbers.
+/// Λ, in increasing order, and Q with orthonormal columns such that A = QΛQᵀ, for a symmetric matrix A of finite
+/// numbers.
 ///
 /// # Panics
 /// If A is not square or has numbers that are not finite.
@@ -28,7 +29,7 @@ fn eigen(a: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
     use faer::{Mat, Side};
 
     let n = a.nrows();
-    // On the calling thread alone: its results would depend on the number of threads.
+    // On the calling thread only: otherwise results would depend on the number of threads.
     faer::set_global_parallelism(faer::Par::Seq);
     let matrix = Mat::from_fn(n, n, |i, j| a[[i, j]]);
     let found = matrix.self_adjoint_eigen(Side::Lower).expect("faer finds the eigenvalues of finite matrices");

@@ -7,8 +7,8 @@ use super::{MaskView, MaskViewMut, Pooling};
 /// The operation applied to a convolution's result before it is written.
 ///
 /// The arrays are (height, width, channels) in standard layout. The masks are rows of a mask, of the shape
-/// of the convolution's result, (H, W, C). Pooling is 2×2 with stride 2; of an odd height or width
-/// the last row or column is dropped.
+/// of the convolution's result, (H, W, C). Pooling is 2×2 with stride 2; the last row or column of an odd height or
+/// width is dropped.
 pub enum Output<'a, T> {
     /// y = conv(x) + bias
     Plain(ArrayViewMut3<'a, T>),

@@ -1,4 +1,4 @@
-//! Gram matrices: FᵀF for a (positions × channels) matrix F, and the product that is their gradient.
+//! Gram matrices, FᵀF for a (positions × channels) matrix F, and the product that computes their gradient.
 
 use std::ops::Range;
 
@@ -8,18 +8,17 @@ use rayon::prelude::*;
 use super::product::matrix_product;
 use super::{Buffers, Real};
 
-/// The most positions whose products are summed by BLAS in one go.
+/// The largest number of positions that one BLAS product sums over.
 const RUN: usize = 4096;
 
 /// Channels in a block of the matrix: blocks below the diagonal are copied from those above.
 const BLOCK: usize = 128;
 
-/// Elements of the products that are held at one time before they are added to the sum.
+/// Elements of products held at one time before they are added to the sum.
 const PENDING: usize = 1 << 22;
 
-/// Positions of a cell of a map: some rows, as many as a power of two. A sum over the map is that of its cells in their
-/// order, so that it has the same bits whether the map is there as a whole or comes in bands, as long as these begin at
-/// cells.
+/// A cell is a number of rows of a map, a power of two. Sums over a map add its cells in order, so they have the same
+/// bits for a whole map and for bands that begin at cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cells {
     rows: usize,
@@ -27,7 +26,7 @@ pub struct Cells {
 }
 
 impl Cells {
-    /// The cells of a map of that height and width: smaller where there are few positions, so that all cores have some.
+    /// The cells of a map of this height and width; smaller if there are few positions, so that all cores get some.
     pub fn of(height: usize, width: usize) -> Self {
         let positions = (height * width).div_ceil(4).clamp(512, RUN);
         let rows = (positions / width.max(1)).max(1);
@@ -50,19 +49,20 @@ impl Cells {
     }
 }
 
-/// G = FᵀF (channels × channels) for F (positions × channels), summed as F comes. The symmetric half is computed once.
+/// G = FᵀF (channels × channels) for F (positions × channels), summed as F arrives. The symmetric half is computed
+/// once.
 pub struct GramSum<T> {
     cells: Cells,
     sum: Array2<T>,
 }
 
 impl<T: Real> GramSum<T> {
-    /// Of nothing yet.
+    /// An empty sum.
     pub fn new(channels: usize, cells: Cells) -> Self {
         Self { cells, sum: Array2::zeros((channels, channels)) }
     }
 
-    /// Adds positions, whole cells but for a last one.
+    /// Adds positions: whole cells, except that the last one may be incomplete.
     pub fn add(&mut self, f: &ArrayView2<'_, T>) {
         let blocks: Vec<_> = blocks(f.ncols()).collect();
         products(f, self.cells, |products| {
@@ -91,7 +91,7 @@ impl<T: Real> GramSum<T> {
     }
 }
 
-/// The products of some cells, for a sum of which others have the cells before and behind.
+/// The products of some cells of a sum whose other cells belong to other ranks.
 pub struct GramCells<T> {
     cells: Cells,
     channels: usize,
@@ -99,15 +99,15 @@ pub struct GramCells<T> {
 }
 
 impl<T: Real> GramCells<T> {
-    /// Those of positions, whole cells but for a last one; there may be none.
+    /// The products of positions: whole cells, except that the last one may be incomplete; there may be none.
     pub fn of(f: &ArrayView2<'_, T>, cells: Cells) -> Self {
         let mut all = Vec::new();
         products(f, cells, |products| all.extend(products));
         Self { cells, channels: f.ncols(), products: all }
     }
 
-    /// The matrix as far as it is known here: block by block `receive` puts in the sum of the cells before, these are
-    /// added, and `send` gets what it has come to. Where there are no cells behind, it has the bits of a [`GramSum`].
+    /// The sum up to these cells. Block by block, `receive` fills in the sum of the previous cells, these are added,
+    /// and `send` gets the result. At the last cells, the matrix has the bits of a [`GramSum`].
     pub fn sum(self, mut receive: impl FnMut(&mut [T]), mut send: impl FnMut(&[T])) -> Array2<T> {
         let mut gram = GramSum::new(self.channels, self.cells);
         let blocks: Vec<_> = blocks(self.channels).collect();
@@ -124,7 +124,8 @@ impl<T: Real> GramCells<T> {
     }
 }
 
-/// Hands the products of cells to `take`, some cells at a time: of each cell in order all blocks.
+/// Passes the products of cells to `take`, a few cells at a time, in order: all blocks of one cell, then those of the
+/// next.
 fn products<T: Real>(f: &ArrayView2<'_, T>, cells: Cells, mut take: impl FnMut(Vec<Array2<T>>)) {
     let channels = f.ncols();
     let blocks: Vec<_> = blocks(channels).collect();
@@ -141,7 +142,7 @@ fn products<T: Real>(f: &ArrayView2<'_, T>, cells: Cells, mut take: impl FnMut(V
     }
 }
 
-/// F·S for F (positions × channels), S (channels × channels): added to `out` or written over it. Both begin at a cell.
+/// F·S for F (positions × channels) and S (channels × channels), written to `out` or added to it. Both begin at a cell.
 ///
 /// # Panics
 /// If the shapes do not fit.
@@ -159,7 +160,7 @@ pub fn times<T: Real>(f: &[T], s: &ArrayView2<'_, T>, out: &mut [T], cells: Cell
     });
 }
 
-/// F ← F·S where F lies: for when F is needed no more. The same bits as [`times`].
+/// F ← F·S in place, for when F is no longer needed. The same bits as [`times`].
 ///
 /// # Panics
 /// If the shapes do not fit.
@@ -182,7 +183,7 @@ pub fn times_in_place<T: Real>(f: &mut [T], s: &ArrayView2<'_, T>, cells: Cells,
     });
 }
 
-/// Bytes of scratch memory that [`times_in_place`] takes on so many threads.
+/// Bytes of scratch memory for [`times_in_place`] on `threads` threads.
 pub fn scratch_bytes<T>(channels: usize, cells: Cells, threads: usize) -> usize {
     threads * cells.part() * channels * size_of::<T>()
 }

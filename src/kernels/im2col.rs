@@ -90,7 +90,7 @@ pub fn backward_data<T: Real>(
 ) {
     let kernel = [weight.dim().2, weight.dim().3];
     let dy = dy.as_standard_layout();
-    // Rows to be added back are as long as the image has channels, patches of dy as long as dy has.
+    // Compare the lengths of contiguous runs: the image's channels when adding rows back, dy's channels in patches.
     let short = 4 * weight.dim().1 <= weight.dim().0;
     let Some(transposed) = transposed_geometry(geometry, kernel).filter(|_| !short) else {
         return col2im(geometry, &dy.view(), weight, dx, accumulate, buffers);
@@ -178,8 +178,8 @@ enum Finish<'m> {
     Relu(Option<MaskViewMut<'m>>),
 }
 
-/// The convolution itself: `begin` prepares a tile of the output and says by what to multiply it before the product
-/// is added.
+/// The convolution itself: `begin` prepares a tile of the output and returns the factor by which to multiply it before
+/// the product is added.
 fn convolve<T: Real>(
     geometry: &ConvGeometry,
     x: &ArrayView3<'_, T>,
@@ -226,7 +226,7 @@ fn rectify<T: Real>(y: &mut [T], channels: usize, bits: &mut [u8]) {
     for y in y.iter_mut().filter(|y| **y <= T::zero()) {
         *y = T::zero();
     }
-    /// Eight bytes of 0 or 1 times this have the bits of these bytes, the first lowest, in the highest byte.
+    /// Eight bytes of 0 or 1, multiplied by this, give these bits in the highest byte, the first byte's lowest.
     const GATHER: u64 = 0x0102_0408_1020_4080;
     for (y, bits) in y.chunks_exact(channels).zip(bits.chunks_exact_mut(channels.div_ceil(8))) {
         for (y, byte) in y.chunks(8).zip(bits) {
@@ -301,7 +301,7 @@ fn col2im<T: Real>(
     let (height, width, _) = dx.dim();
     let (dy_width, run) = (dy.dim().1, kernel_width * channels);
     let matrix = patch_by_output(weight);
-    // Rows at the border of two tasks are multiplied by both.
+    // Both tasks multiply the rows at their border.
     let owned = (16 * geometry.stride[0] + kernel_height).min(height).max(1);
     with_row_major(dx, buffers, |dx| {
         let dx = dx.as_slice_mut().expect("row-major");

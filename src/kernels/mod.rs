@@ -1,4 +1,4 @@
-//! Arrays in, arrays out, no tape: the arithmetic under the operations.
+//! The arithmetic of the operations, on arrays and without the tape.
 //!
 //! Feature maps are (height, width, channels) with the channels contiguous. Work is split by the size of the problem
 //! and sums are taken in a fixed order, so that results are the same bits on any number of threads.

@@ -1,11 +1,11 @@
 //! Convolution 3×3 with stride 1 of images with few channels: a network's first layer.
 //!
-//! Three channels are too few for Winograd's transforms to pay. Their patches are 27 numbers, and the patches of
-//! neighbouring positions overlap, so the matrix product of `im2col` can read them where they lie: a register tile of
-//! positions × output channels is summed over the three runs of memory that a position's patch consists of.
+//! Three channels are too few for Winograd's transforms to pay. A patch has 27 numbers, and the patches of neighbouring
+//! positions overlap, so the matrix product of `im2col` can read them in place: a register tile of positions × output
+//! channels is summed over the three runs of memory that a position's patch consists of.
 //!
-//! The gradient with respect to the image is the transposed product: from the gradient at a position its 27 shares,
-//! again by a register tile, which are then added to the patch where they belong.
+//! The gradient with respect to the image is the transposed product: a register tile computes the 27 contributions of
+//! each position, which are then added to its patch.
 
 use ndarray::{ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3};
 use rayon::prelude::*;
@@ -18,13 +18,13 @@ use super::{Gradient, Output, Padding, Real, Workspace};
 /// Side of the filters.
 const SIDE: usize = 3;
 
-/// Input channels up to which this is the way: a patch has at most 63 numbers.
+/// The largest number of input channels: a patch then has at most 63 numbers.
 pub const MOST_CHANNELS: usize = 7;
 
 /// Vectors of output channels in a register tile.
 const VECTORS: usize = 2;
 
-/// A matrix whose columns are cut into panels as wide as a register tile, filled up with zeros: panel, row, column.
+/// A matrix in panels of columns as wide as a register tile, padded with zeros: panel, row, column.
 struct Panels<T> {
     data: Vec<T>,
     rows: usize,
@@ -81,7 +81,7 @@ unsafe fn accumulate<T: Real, S: Simd<T>>(
     }
 }
 
-/// y = conv(x) + bias, then what `output` says, which must not be pooling. As `winograd::forward`.
+/// y = conv(x) + bias, followed by the operation of `output`, which must not pool. Otherwise as `winograd::forward`.
 ///
 /// # Panics
 /// If the shapes do not fit together, or the output is not in standard layout.
@@ -119,7 +119,7 @@ pub fn forward<T: Real>(
     (0..y_height).into_par_iter().for_each(|y| T::narrow_forward(set, unsafe { Row::new(&rows, y) }));
 }
 
-/// What all rows of a result need.
+/// The parameters common to all rows of a result.
 pub struct Forward<'a, T> {
     x: &'a [T],
     size: (usize, usize, usize),
@@ -152,7 +152,7 @@ impl<T: Real> Kernel<T> for Row<'_, T> {
     fn run<S: Simd<T>>(self, s: S) {
         let Forward { x, size: (height, width, channels), weights, bias, padding, sink, workspace } = self.of;
         let (width, channels) = (*width, *channels);
-        // The three rows of the image with their padding, and behind them what the last register tile reaches over.
+        // The three rows of the image with their padding, followed by space that the last register tile may read.
         let len = (sink.width.next_multiple_of(S::ROWS) + SIDE) * channels;
         let mut strip = workspace.take::<T>(SIDE * len);
         strip.fill(T::zero());
@@ -240,7 +240,7 @@ pub struct Rows<'a, T> {
     /// Width and channels of the image.
     size: (usize, usize),
     padding: Padding,
-    /// The first row and the one behind the last.
+    /// The first row and the one after the last.
     own: (usize, usize),
     to: &'a mut [T],
     accumulate: bool,
@@ -252,7 +252,7 @@ impl<T: Real> Kernel<T> for Rows<'_, T> {
     fn run<S: Simd<T>>(self, s: S) {
         let (x_width, channels) = self.size;
         let (dy, run) = (self.dy, SIDE * channels);
-        // The owned rows with the padding beside them, and room for what the last register tile reaches over.
+        // The owned rows with their padding, and room for the overhang of the last register tile.
         let len = (dy.width.next_multiple_of(S::ROWS) + SIDE) * channels;
         let mut sums = self.workspace.take::<T>((self.own.1 - self.own.0) * len);
         sums.fill(T::zero());

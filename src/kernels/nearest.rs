@@ -1,4 +1,4 @@
-//! Nearest neighbours by inner product: for each row of one matrix the row of another that it is most like.
+//! Nearest neighbours by inner product: for each row of one matrix, the most similar row of another.
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
@@ -13,10 +13,10 @@ const QUERIES: usize = 128;
 const CANDIDATES: usize = 512;
 
 /// For each row q of `queries` (n, channels) the number j of the row s of `candidates` (m, channels) with the largest inner
-/// product ⟨q, s⟩; of equal ones the first. Where the candidates are unit vectors this is the neighbour by cosine, whatever
-/// the length of q.
+/// product ⟨q, s⟩; of equal ones the first. If the candidates are unit vectors, this is the nearest neighbour by cosine
+/// for any length of q.
 ///
-/// A blocked matrix product with a running maximum: no more than [`QUERIES`]·[`CANDIDATES`] products are held by a thread.
+/// A blocked matrix product with a running maximum: a thread holds at most [`QUERIES`]·[`CANDIDATES`] products.
 ///
 /// # Panics
 /// If there are no candidates, or the channels differ.
@@ -46,7 +46,8 @@ pub fn nearest_rows<T: Real>(queries: &ArrayView2<'_, T>, candidates: &ArrayView
     nearest
 }
 
-/// Subtracts from each row the mean of all rows, and divides it by its length, which is at least `floor`. Gives the lengths.
+/// Subtracts the mean of all rows from each row and divides it by its length, or by `floor` if that is larger. Returns
+/// the lengths.
 pub fn centre_and_normalise<T: Real>(rows: &mut ArrayViewMut2<'_, T>, floor: T) -> Vec<T> {
     let mean = mean_row(&rows.view());
     let mut lengths = vec![T::zero(); rows.nrows()];
@@ -76,10 +77,10 @@ pub fn mean_row<T: Real>(rows: &ArrayView2<'_, T>) -> ndarray::Array1<T> {
     (0..rows.ncols()).map(|c| T::of(blocks.iter().map(|block| block[c]).sum::<f64>() / count)).collect()
 }
 
-/// The rows of those numbers, in their order: (numbers, channels).
+/// Copies the rows with these numbers, in this order, to `gathered` (numbers, channels).
 ///
 /// # Panics
-/// If there is no row of some number.
+/// If there is no row with one of the numbers.
 pub fn gather_rows<T: Real>(rows: &ArrayView2<'_, T>, numbers: &[usize], gathered: &mut ArrayViewMut2<'_, T>) {
     gathered
         .axis_iter_mut(Axis(0))
@@ -114,7 +115,7 @@ mod tests {
         for (n, m, channels, seed) in
             [(1, 1, 1, 1), (3, 7, 2, 2), (130, 513, 5, 3), (257, 1030, 16, 4), (5, 2000, 3, 5)]
         {
-            // Whole numbers: products are exact, in whatever order they are summed, and many are equal.
+            // Whole numbers: products are exact in any order of summation, and many are equal.
             let whole = |shape, seed| random::<f64, Ix2, (usize, usize)>(shape, seed).mapv(|v| (v * 3.0).round());
             let (queries, candidates) = (whole((n, channels), seed), whole((m, channels), seed + 100));
             let expected = plain(&queries, &candidates);
@@ -163,7 +164,7 @@ mod tests {
 
     #[test]
     fn same_bits_on_any_number_of_threads() {
-        // In f64, where sums in another order show.
+        // In f64, where another order of summation would show.
         let (queries, candidates) = (random::<f64, Ix2, _>((700, 33), 1), random::<f64, Ix2, _>((900, 33), 2));
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -1,4 +1,4 @@
-//! Maximum and average over windows of a feature map, each channel by itself.
+//! Maximum and average over windows of a feature map, for each channel.
 
 use std::ops::Range;
 
@@ -29,15 +29,15 @@ pub struct PoolGeometry {
     pub kernel: [usize; 2],
     /// Distance between neighbouring windows.
     pub stride: [usize; 2],
-    /// Rows and columns around the input, the same on opposite sides; at most half the kernel. A maximum never falls
-    /// on them; an average counts them as zeros.
+    /// Rows and columns around the input, the same on opposite sides; at most half the kernel. Ignored by maxima,
+    /// counted as zeros by averages.
     pub padding: [usize; 2],
     /// Whether a last window that reaches beyond the input is kept (as long as it begins inside), as in `PyTorch`.
     pub ceil_mode: bool,
 }
 
 impl PoolGeometry {
-    /// Windows of `size`×`size` side by side; those that do not fit are left out. VGG's poolings have size 2.
+    /// Adjacent windows of `size`×`size`; those that do not fit are left out. VGG's poolings have size 2.
     pub fn square(size: usize) -> Self {
         Self { kernel: [size; 2], stride: [size; 2], padding: [0; 2], ceil_mode: false }
     }
@@ -48,7 +48,7 @@ impl PoolGeometry {
             let (n, k, s, p) = (input[axis], self.kernel[axis], self.stride[axis], self.padding[axis]);
             let room = (n + 2 * p).checked_sub(k)?;
             let windows = if self.ceil_mode { room.div_ceil(s) } else { room / s } + 1;
-            // A last window that would begin in the padding is none.
+            // A last window must not begin in the padding.
             Some(if self.ceil_mode && (windows - 1) * s >= n + p { windows - 1 } else { windows })
         };
         Some([along(0)?, along(1)?])
@@ -63,8 +63,8 @@ impl PoolGeometry {
         (first - self.padding[axis]..end.max(first) - self.padding[axis], first - begin)
     }
 
-    /// How many elements an average over window (i, j) divides by: its own and those of the padding, but not what
-    /// `ceil_mode` adds beyond.
+    /// The divisor of an average over window (i, j): the number of its elements including padding, but without those
+    /// that `ceil_mode` adds.
     fn divisor(&self, [i, j]: [usize; 2], input: [usize; 2]) -> usize {
         let along = |axis: usize, o: usize| {
             let begin = o * self.stride[axis];
@@ -101,7 +101,7 @@ pub fn max_forward<T: Real>(geometry: &PoolGeometry, x: &ArrayView3<'_, T>, y: &
                         places.fill(place);
                         continue;
                     }
-                    // Two loops over arrays of one width each are compiled to vectors, one over both is not.
+                    // Two loops over arrays of one width each are vectorised, one over both is not.
                     let larger = |x: T, y: T| x > y || x.is_nan();
                     for ((at, &y), &x) in places.iter_mut().zip(&*y).zip(x) {
                         *at = if larger(x, y) { place } else { *at };
@@ -273,7 +273,7 @@ mod tests {
             let (mut max, mut mean) = (Array3::zeros(dy.dim()), Array3::zeros(dy.dim()));
             let (mut max_dx, mut mean_dx) = (zeros(), zeros());
             for ((i, j, c), &dy) in dy.indexed_iter() {
-                // In the padded input; what `ceil_mode` adds lies beyond.
+                // In the padded input, without what `ceil_mode` adds.
                 let along = |axis: usize, o: usize, n: usize| {
                     let begin = o * geometry.stride[axis];
                     begin..(begin + geometry.kernel[axis]).min(n + 2 * geometry.padding[axis])

@@ -1,4 +1,4 @@
-//! Matrix products by BLAS, on the calling thread: rayon parallelises one level above.
+//! Matrix products by BLAS on the calling thread; rayon parallelises one level above.
 
 use std::sync::Once;
 
@@ -22,7 +22,8 @@ pub fn matrix_product<T: Real>(
     general_mat_mul(alpha, a, b, beta, c);
 }
 
-/// Otherwise `OpenBLAS` starts its own threads within each of rayon's, and results depend on their number.
+/// Limits `OpenBLAS` to one thread. Otherwise it starts its own threads within each of rayon's, and results depend on
+/// their number.
 pub(super) fn one_blas_thread() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

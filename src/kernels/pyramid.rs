@@ -1,19 +1,19 @@
-//! Laplacian pyramids (Burt & Adelson 1983) with bilinear interpolation, as Kolkin et al. 2022 have them: each level is what
-//! a picture loses when it is brought to half its size and back, and the last is what is left.
+//! Laplacian pyramids (Burt & Adelson 1983) with bilinear interpolation, as in Kolkin et al. 2022: each level is what a
+//! picture loses when it is halved and resized back, and the residual is the last halved picture.
 
 use ndarray::{Array3, ArrayView3};
 
 use super::Real;
 use super::bilinear::{Corners, resize, resize_transposed};
 
-/// Height and width of each level of a pyramid, and of the rest: each the half of the one before, rounded down, while both
-/// sides are at least 2; at most `levels` and the rest.
+/// Height and width of each level of a pyramid and of the residual: each half of the previous one, rounded down, while
+/// both sides are at least 2; at most `levels` levels.
 pub fn sizes([height, width]: [usize; 2], levels: usize) -> Vec<[usize; 2]> {
     let halves = |size: &[usize; 2]| (size[0] >= 2 && size[1] >= 2).then(|| size.map(|side| side / 2));
     std::iter::successors(Some([height, width]), halves).take(levels + 1).collect()
 }
 
-/// The picture of a pyramid: from the rest on, what is there is brought to the next size and the level is added.
+/// The picture of a pyramid: starting from the residual, repeatedly resizes the sum to the next level and adds it.
 ///
 /// # Panics
 /// If there are no levels, or they differ in channels.
@@ -27,7 +27,7 @@ pub fn synthesis<T: Real>(levels: &[ArrayView3<'_, T>]) -> Array3<T> {
     })
 }
 
-/// The transpose of [`synthesis`]: from the gradient of a function of the picture that of each level, for levels of `sizes`.
+/// The transpose of [`synthesis`]: the gradient of each level of these `sizes` from the gradient of the picture.
 ///
 /// # Panics
 /// If the first size is not the gradient's.

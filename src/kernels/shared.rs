@@ -1,9 +1,9 @@
-//! A slice that tasks write disjoint parts of.
+//! A slice whose disjoint parts are written by parallel tasks.
 
 use std::marker::PhantomData;
 
-/// A slice for tasks that write parts of it in parallel. Whoever reads or writes through its pointers makes sure that the
-/// parts are disjoint.
+/// A slice whose parts are written by parallel tasks. Code that reads or writes through its pointers must ensure that
+/// the parts are disjoint.
 pub struct Shared<'a, T> {
     data: *mut T,
     len: usize,
@@ -18,18 +18,18 @@ impl<T> Clone for Shared<'_, T> {
 
 impl<T> Copy for Shared<'_, T> {}
 
-// SAFETY: a pointer is only read or written through in unsafe code, which says why its parts are disjoint.
+// SAFETY: only unsafe code reads or writes through the pointer, and states why its parts are disjoint.
 unsafe impl<T: Send> Send for Shared<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Shared<'_, T> {}
 
 impl<'a, T> Shared<'a, T> {
-    /// Of a slice, which is borrowed as long.
+    /// Borrows a slice.
     pub fn new(data: &'a mut [T]) -> Self {
         Self { len: data.len(), data: data.as_mut_ptr(), borrow: PhantomData }
     }
 
-    /// The values in all.
+    /// The number of values.
     pub fn len(self) -> usize {
         self.len
     }

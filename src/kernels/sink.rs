@@ -1,14 +1,14 @@
-//! Where a convolution's results go: bias, ReLU and its mask, pooling, and the write.
+//! The output side of a convolution: bias, ReLU and its mask, pooling, and the write.
 
 use std::marker::PhantomData;
 
 use super::simd::{Simd, first_lanes};
 use super::{Output, Real};
 
-/// Side of the square of results that a Winograd tile has.
+/// Side of a Winograd tile's square of results.
 const OUT: usize = 4;
 
-/// What is done with a result before it is written.
+/// The operation on a result before it is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     Plain,
@@ -18,7 +18,7 @@ pub enum Stage {
     ReluAveragePool,
 }
 
-/// Where results go.
+/// The destination of results.
 pub struct Sink<'a, T> {
     stage: Stage,
     data: *mut T,
@@ -26,19 +26,19 @@ pub struct Sink<'a, T> {
     mask: *mut u8,
     /// One per channel; null for none.
     bias: *const T,
-    /// Of the convolution's result.
+    /// Height of the convolution's result.
     pub height: usize,
     pub width: usize,
     pub channels: usize,
     borrow: PhantomData<(&'a mut [T], &'a [T])>,
 }
 
-// SAFETY: it is written by unsafe functions alone, whose callers see to it that no two threads write the same place; the bias is
-// only read from.
+// SAFETY: only unsafe functions write to it, and their callers ensure that no two threads write the same place; the
+// bias is only read.
 unsafe impl<T: Send + Sync> Sync for Sink<'_, T> {}
 
 impl<'a, T: Real> Sink<'a, T> {
-    /// Where the result of a convolution, of this shape, goes.
+    /// The destination of a convolution's result of this shape.
     pub fn new<'o: 'a>(
         output: Output<'o, T>,
         bias: Option<&'a [T]>,
@@ -65,7 +65,7 @@ impl<'a, T: Real> Sink<'a, T> {
         Self { stage, data: data.as_mut_ptr(), mask, bias, height, width, channels, borrow: PhantomData }
     }
 
-    /// Brings near where a tile's channels `channel..channel + count` will be written.
+    /// Prefetches the destination of a tile's channels `channel..channel + count`.
     #[inline(always)]
     pub fn prefetch_tile<S: Simd<T>>(&self, s: S, (y, x): (usize, usize), channel: usize, count: usize) {
         let pooled = matches!(self.stage, Stage::ReluMaxPool | Stage::ReluAveragePool);
@@ -80,7 +80,7 @@ impl<'a, T: Real> Sink<'a, T> {
         }
     }
 
-    /// Writes `LANES` channels from `channel` on, or as many as there are, of a tile that may hang over the edge.
+    /// Writes `LANES` channels from `channel` on, or as many as there are, of a tile that may extend beyond the edge.
     ///
     /// # Safety
     /// The tile's first position and the first channel must lie inside, and no other thread may access these channels of the
@@ -210,7 +210,7 @@ impl<'a, T: Real> Sink<'a, T> {
             let mut bits = [0; 4];
             let mut taken = 0;
             for i in 0..4 {
-                // The first of equals takes the gradient, as in PyTorch.
+                // Of equal values the first receives the gradient, as in PyTorch.
                 bits[i] = s.equal(window[i], value) & positive[i] & !taken;
                 taken |= bits[i];
             }

@@ -1,4 +1,4 @@
-//! What a convolution's gradient, or the convolution itself, reads: an image, perhaps behind a mask, perhaps pooled.
+//! The input side of a convolution or its gradient: an image, optionally masked, optionally pooled.
 
 use std::marker::PhantomData;
 
@@ -7,7 +7,7 @@ use ndarray::ArrayView3;
 use super::simd::{Simd, first_lanes};
 use super::{Gradient, Real};
 
-/// An image to be convolved, (height, width, channels), perhaps behind a mask, perhaps to be un-pooled.
+/// An image to be convolved, (height, width, channels), optionally masked and un-pooled.
 ///
 /// Its element (y, x, c) is `data[y >> shift, x >> shift, c]` where the mask has a one or there is no mask, else 0.
 pub struct Source<'a, T> {
@@ -22,11 +22,11 @@ pub struct Source<'a, T> {
     borrow: PhantomData<&'a [T]>,
 }
 
-// SAFETY: what it borrows is only read from.
+// SAFETY: the borrowed data are only read.
 unsafe impl<T: Sync> Sync for Source<'_, T> {}
 
 impl<'a, T: Real> Source<'a, T> {
-    /// An image as it is, which must be in standard layout.
+    /// An unmasked image, which must be in standard layout.
     pub fn new(x: &'a ArrayView3<'_, T>) -> Self {
         assert!(x.is_standard_layout(), "an image that is not in standard layout");
         let (height, width, channels) = x.dim();
@@ -39,7 +39,7 @@ impl<'a, T: Real> Source<'a, T> {
         !self.mask.is_null()
     }
 
-    /// Where the channels of pixel (y, x) lie, and their mask bits; `None` in the padding.
+    /// The addresses of the channels of pixel (y, x) and of their mask bits; `None` in the padding.
     #[inline(always)]
     pub fn pixel(&self, y: isize, x: isize) -> Option<(*const T, *const u8)> {
         let inside = y >= 0 && x >= 0 && (y as usize) < self.height && (x as usize) < self.width;
@@ -47,7 +47,8 @@ impl<'a, T: Real> Source<'a, T> {
             return None;
         }
         let (y, x) = (y as usize, x as usize);
-        // A last odd row or column that pooling dropped has no data; its mask bits are zero, so none is looked at.
+        // A last odd row or column, which pooling dropped, has no data; its mask bits are zero, so its data are never
+        // read.
         let (data_y, data_x, data_width) = (y >> self.shift, x >> self.shift, self.width >> self.shift);
         let data = self.data.wrapping_add((data_y * data_width + data_x) * self.channels);
         let mask = if self.mask.is_null() {
@@ -59,7 +60,7 @@ impl<'a, T: Real> Source<'a, T> {
     }
 }
 
-/// Calls `read` with a gradient as a source, and the factor of everything that it reads.
+/// Calls `read` with a gradient as a source and the factor of all its values.
 pub fn with_gradient<T: Real>(gradient: Gradient<'_, T>, read: impl FnOnce(Source<'_, T>, T)) {
     let (height, width, channels) = gradient.dim();
     let quarter = T::of(0.25);
@@ -81,7 +82,7 @@ pub fn with_gradient<T: Real>(gradient: Gradient<'_, T>, read: impl FnOnce(Sourc
 /// `mask` points to the bits of a position that has so many channels.
 #[inline(always)]
 pub unsafe fn read_bits<T, S: Simd<T>>(mask: *const u8, c: usize, count: usize) -> u32 {
-    // SAFETY: the bytes read hold bits of the channels asked for.
+    // SAFETY: the bytes read hold bits of the requested channels.
     unsafe {
         let low = u32::from(mask.add(c / 8).read());
         match S::LANES {

@@ -13,7 +13,7 @@ pub(crate) fn random<T: Real, D: Dimension, S: ShapeBuilder<Dim = D>>(shape: S, 
     Array::from_shape_simple_fn(shape, || T::of(rng.random_range(-1.0..1.0)))
 }
 
-/// The instruction sets that there is code for: all that this processor has, but for `f64` one stands for all.
+/// The instruction sets with code of their own: all of this processor's for `f32`, one for `f64`.
 pub(crate) fn instruction_sets<T: Real>() -> Vec<InstructionSet> {
     if T::NAME == f64::NAME { vec![InstructionSet::best()] } else { InstructionSet::all() }
 }

@@ -1,4 +1,4 @@
-//! Holds docs/unsafe.md to the code.
+//! Compares docs/unsafe.md with the code.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 fn every_file_with_unsafe_code_or_raw_pointers_is_listed_with_its_reason() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let begins = ["{", "fn ", "impl", "extern"].map(|what| ["unsafe", what].join(" "));
-    // Raw pointers are made in safe code too; those of tests are only looked at.
+    // Safe code can also make raw pointers; those in tests do not count.
     let raw =
         ["as_ptr()", "as_mut_ptr()", "null()", "null_mut()"].map(|what| [".", "ptr::"].map(|of| format!("{of}{what}")));
     let raw = raw.as_flattened();

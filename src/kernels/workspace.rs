@@ -11,7 +11,7 @@ use super::Real;
 #[repr(C, align(64))]
 struct CacheLine([u8; 64]);
 
-/// Guard lines behind lent values. In tests they must stay unchanged, which detects writes out of bounds.
+/// Guard lines after lent values. In tests they must stay unchanged, which detects writes out of bounds.
 const GUARD: usize = if cfg!(test) { 1 } else { 0 };
 
 /// The fill of buffers and guards in tests: NaN, which detects reads of values that the kernel did not write.
@@ -40,7 +40,7 @@ impl Workspace {
     pub(crate) fn take<T: Real>(&self, len: usize) -> Scratch<'_, T> {
         let lines = lines::<T>(len);
         let mut free = self.lock();
-        // The smallest that is large enough; otherwise replace the largest by a new one.
+        // The smallest buffer that is large enough; otherwise replace the largest by a new one.
         let smallest = (0..free.len()).filter(|&i| free[i].len() >= lines).min_by_key(|&i| free[i].len());
         let found = smallest.or_else(|| (0..free.len()).max_by_key(|&i| free[i].len())).map(|i| free.swap_remove(i));
         drop(free);

@@ -50,7 +50,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// The moments observed at [`Place::Moments`](super::Place::Moments).
+    /// The moments of an observation at [`Place::Moments`](super::Place::Moments).
     pub(super) fn of<T: Real>(seen: &Seen<'_, T>) -> Self {
         let sums = seen.value.value().mapv(|v| Real::to_f64(v) / seen.positions);
         let sums: Array2<f64> = sums.into_dimensionality().expect("a matrix");
@@ -81,7 +81,7 @@ impl Moments {
         &self.second - &column.dot(&column.t())
     }
 
-    /// The share of a channel's second moment that may be rounding of numbers of type `T`.
+    /// The share of a channel's second moment that may be rounding, for numbers of type `T`.
     pub(super) fn rounding<T: Real>() -> f64 {
         4.0 * Real::to_f64(T::epsilon())
     }

@@ -1,4 +1,4 @@
-//! An objective is a sum of terms, evaluated by one function.
+//! Objectives as sums of terms, and their evaluation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,18 +6,18 @@ use ndarray::arr0;
 use rayon::prelude::*;
 
 use super::{Derived, Distance, Moments, Place, Seen, Term};
-use crate::ops::moments;
+use crate::ops::{hypercolumns, moments};
 use crate::tape::{Real, Var};
 use crate::vgg::execute::error_of_shards;
 use crate::vgg::{Execution, Layer, NetworkError, Observation, Request, Vgg19};
 
-/// Weights outside of 2^±`ORDINARY` are brought near to 1 while the objective is computed, so that neither the loss nor
-/// its gradient leaves the range of f32.
+/// If the largest weight is outside 2^±`ORDINARY`, all are scaled to bring it near 1 while the objective is computed,
+/// so that neither the loss nor its gradient leaves the range of f32.
 const ORDINARY: f64 = 20.0;
 
 /// What is minimised: L = Σ over groups of w·Σ over the group's terms of v·term, with the weights w and v.
 ///
-/// A group is what people give one weight and watch as one number: the content, the style, a prior.
+/// A group has one weight and is logged as one number: the content, the style, a prior.
 pub struct Objective<T: Real> {
     groups: Vec<Group<T>>,
 }
@@ -32,11 +32,11 @@ struct Group<T: Real> {
 pub struct Evaluation<'t, T: Real> {
     /// The value in the tape's precision, which carries the gradient: `total` times `factor`.
     pub scaled: Var<'t, T>,
-    /// By what `scaled` was multiplied: a power of two, and 1 unless the objective's weights are extreme.
+    /// The factor in `scaled`: a power of two, 1 unless the objective's weights are extreme.
     pub factor: f64,
     /// The value.
     pub total: f64,
-    /// Each group's value, in the objective's order.
+    /// The values of the groups, in the objective's order.
     pub groups: Vec<GroupValue>,
 }
 
@@ -47,7 +47,7 @@ pub struct GroupValue {
     pub name: String,
     /// The sum of its terms, without the group's weight.
     pub value: f64,
-    /// Each term by name, with the term's own weight.
+    /// Each term by name, multiplied by its own weight.
     pub terms: Vec<(String, f64)>,
 }
 
@@ -57,13 +57,13 @@ impl<T: Real> Objective<T> {
         Self { groups: Vec::new() }
     }
 
-    /// The same with a further group of weighted terms. A group without terms has the value 0.
+    /// Adds a group of weighted terms. A group without terms has the value 0.
     pub fn group(mut self, name: &str, weight: f64, terms: Vec<(f64, Box<dyn Term<T>>)>) -> Self {
         self.groups.push(Group { name: name.into(), weight, terms });
         self
     }
 
-    /// The same with a further group of one term.
+    /// Adds a group of one term.
     pub fn term(self, name: &str, weight: f64, term: impl Term<T> + 'static) -> Self {
         self.group(name, weight, vec![(1.0, Box::new(term))])
     }
@@ -74,12 +74,12 @@ impl<T: Real> Objective<T> {
         self.groups.iter().map(move |group| (group.name.as_str(), group.weight, terms(group)))
     }
 
-    /// The places that terms look at.
+    /// The places that terms observe.
     pub fn places(&self) -> BTreeSet<Place> {
         self.groups.iter().flat_map(|group| &group.terms).map(|(_, term)| term.place()).collect()
     }
 
-    /// The deepest layer that a term looks at; `None` if all look at pixels.
+    /// The deepest layer that a term observes; `None` if all terms observe pixels.
     pub fn deepest(&self) -> Option<Layer> {
         self.places().into_iter().filter_map(Place::layer).max()
     }
@@ -89,17 +89,16 @@ impl<T: Real> Objective<T> {
         self.groups.iter_mut().flat_map(|group| &mut group.terms).for_each(|(_, term)| term.turn(turn));
     }
 
-    /// The objective at a picture: `pixels` as terms see them, and the `input` (height, width, 3) that the network sees,
-    /// which is `pixels` itself or was computed from them.
+    /// The objective at a picture. Terms observe `pixels`; the network observes `input` (height, width, 3), which is
+    /// `pixels` itself or was computed from them.
     ///
-    /// Gram matrices are the last on the tape before the scores, so that their gradients can take the place of the features
-    /// kept for them.
+    /// Records Gram matrices last before the scores, so that their gradients can overwrite the features kept for them.
     ///
     /// # Errors
-    /// If the network has not a layer, or the input is too small for it.
+    /// If the network lacks a layer, or the input is too small for it.
     ///
     /// # Panics
-    /// If the objective has no terms, or a target's shape is not that of what is seen.
+    /// If the objective has no terms, or the shape of a target is not that of the observation.
     pub fn evaluate<'t>(
         &self,
         network: &Vgg19<T>,
@@ -109,7 +108,7 @@ impl<T: Real> Objective<T> {
         self.evaluate_by(&Execution::default(), network, pixels, input)
     }
 
-    /// The same, to the bit, with the network executed in a way of the caller's.
+    /// [`evaluate`](Self::evaluate) with the caller's execution of the network; the result is bit-identical.
     ///
     /// # Errors
     /// As [`evaluate`](Self::evaluate).
@@ -161,19 +160,18 @@ impl<T: Real> Objective<T> {
         Ok(Evaluation { total: Real::to_f64(scaled.scalar()) / factor, factor, scaled, groups })
     }
 
-    /// The layers whose features only terms see that can be summed over rows of them.
+    /// The layers whose features are observed only by terms that can be summed over rows.
     fn summed_by_rows(&self) -> BTreeSet<Layer> {
         let terms = || self.groups.iter().flat_map(|group| &group.terms).map(|(_, term)| term);
         let sums = |layer: Layer| {
-            let mut seers =
-                terms().filter(|term| [Place::Features(layer), Place::Moments(layer)].contains(&term.place()));
+            let mut seers = terms().filter(|term| term.place().maps().contains(layer));
             seers.all(|term| term.squared_error().is_some())
         };
         let features = |place: Place| if let Place::Features(layer) = place { Some(layer) } else { None };
         self.places().into_iter().filter_map(features).filter(|layer| sums(*layer)).collect()
     }
 
-    /// The terms that are [distances](Distance), each with what it sees and its derivatives, in the order of all terms.
+    /// For each term in order: its observation and derivatives if it is a [`Distance`], else `None`.
     fn distances<'t>(&self, seen: &BTreeMap<Place, Seen<'t, T>>) -> Vec<Option<(Seen<'t, T>, &dyn Distance, Derived)>> {
         let terms = self.groups.iter().flat_map(|group| &group.terms);
         let distances: Vec<_> = terms.map(|(_, term)| term.distance(&seen[&term.place()])).collect();
@@ -181,7 +179,7 @@ impl<T: Real> Objective<T> {
         for (seen, distance) in distances.iter().flatten() {
             parts.push((*distance, Moments::of(seen), seen.value.needs_gradient()));
         }
-        // A decomposition of a matrix has one thread; layers are computed beside each other.
+        // Matrix decompositions use one thread each; compute the layers in parallel.
         let derived = parts.into_par_iter().with_max_len(1);
         let derived = derived.map(|(distance, moments, wanted)| distance.derived(&moments, wanted));
         let mut derived = derived.collect::<Vec<_>>().into_iter();
@@ -197,13 +195,13 @@ impl<T: Real> Default for Objective<T> {
 }
 
 impl<T: Real> Group<T> {
-    /// By what the terms' weights are multiplied while they are computed.
+    /// The factor of all weights during the evaluation.
     fn factor(&self) -> f64 {
         normalising(self.terms.iter().map(|(weight, _)| *weight))
     }
 }
 
-/// A power of two that brings the largest of the weights near to 1 if it is far from it, and otherwise 1.
+/// A power of two that brings the largest weight near 1 if it is far from 1; otherwise 1.
 fn normalising(weights: impl Iterator<Item = f64>) -> f64 {
     let exponent = weights.fold(0.0, f64::max).log2().floor();
     if exponent.is_finite() && exponent.abs() > ORDINARY { (-exponent).exp2() } else { 1.0 }
@@ -221,31 +219,43 @@ pub(super) fn see<'t, T: Real>(
     let Observation { mut features, mut grams } = execution.observe(network, input, &request)?;
     let positions = |map: &Var<'t, T>| (map.shape()[0] * map.shape()[1]) as f64;
     let whole = |value: Var<'t, T>| Seen { positions: positions(&value), value };
-    // Features that others are made of go as soon as these are, so that a gradient can take their place.
+    // Drop features with the last place that is made of them, so that a gradient can overwrite them.
+    let last = |layer, place| places.iter().rfind(|place| place.maps().contains(layer)) == Some(&place);
+    let mut map = |layer: Layer, place: Place| {
+        if last(layer, place) { features.remove(&layer).expect("as asked") } else { features[&layer].clone() }
+    };
     let mut look = |place: Place| match place {
         Place::Pixels => whole(pixels.clone()),
-        Place::Features(layer) if places.contains(&Place::Moments(layer)) => whole(features[&layer].clone()),
-        Place::Features(layer) => whole(features.remove(&layer).expect("as asked")),
+        Place::Features(layer) => whole(map(layer, place)),
         Place::Gram(layer) => {
             let gram = grams.remove(&layer).expect("as asked");
             Seen { value: gram.value, positions: gram.positions as f64 }
         }
         Place::Moments(layer) => {
-            let map = features.remove(&layer).expect("as asked");
+            let map = map(layer, place);
             Seen { positions: positions(&map), value: moments(&map, None) }
+        }
+        Place::Hypercolumns(layers) => {
+            let maps: Vec<_> = layers.layers().map(|layer| map(layer, place)).collect();
+            let grid = quarter([input.shape()[0], input.shape()[1]]);
+            Seen { positions: grid.iter().product::<usize>() as f64, value: hypercolumns(&maps, grid) }
         }
     };
     Ok(places.iter().map(|place| (*place, look(*place))).collect())
 }
 
-/// What the network must observe for these places.
+/// Height and width of the grid of hypercolumns of a picture of that size.
+pub(crate) fn quarter(size: [usize; 2]) -> [usize; 2] {
+    size.map(|side| (side / 4).max(1))
+}
+
+/// The request to the network for these places.
 pub(crate) fn request(places: &BTreeSet<Place>) -> Request {
     let mut request = Request::default();
     for place in places {
         match *place {
-            Place::Pixels => {}
-            Place::Features(layer) | Place::Moments(layer) => drop(request.features.insert(layer)),
             Place::Gram(layer) => drop(request.grams.insert(layer)),
+            _ => request.features.extend(place.maps().layers()),
         }
     }
     request

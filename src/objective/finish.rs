@@ -6,12 +6,12 @@ use ndarray::Array3;
 
 use super::style_transfer::style_transfer_by;
 use super::{Neighbours, Objective, Region, RegionError, Targets, Term};
-use crate::recipe::{Finish, Recipe};
+use crate::recipe::{Finish, Recipe, StyleLoss};
 use crate::tape::{Real, Tape, Value};
 use crate::vgg::{Execution, Layer, Request, Vgg19};
 
-/// The objective of a recipe's finishing stage: groups `content`, `style` and `tv` as in
-/// [`style_transfer`](super::style_transfer), and `neighbours`. `seed` is that of the grids.
+/// The objective of a recipe's finishing stage: the groups `content`, `style` and `tv` of
+/// [`style_transfer`](super::style_transfer), and `neighbours`. `seed` determines the grids.
 pub(crate) fn finishing<T: Real>(
     (recipe, finish): (&Recipe, &Finish),
     (execution, network): (&Execution, &Vgg19<T>),
@@ -32,18 +32,23 @@ pub(crate) fn finishing<T: Real>(
     }
     let mut neighbours: Vec<(f64, Box<dyn Term<T>>)> = Vec::new();
     for (layer, weight) in finish.layers.iter() {
-        // Only rows of them are kept.
+        // Only some rows of the features are kept.
         let styles = seen.remove(&layer).expect("as asked");
         neighbours.push((weight, Box::new(Neighbours::new(layer, &styles, regions, finish.grid, seed)?)));
     }
     let tethers = Recipe {
         content_weight: finish.content_weight,
         style_layers: finish.style_layers.clone(),
+        style_loss: match recipe.style_loss {
+            // Neighbours are matched anew in each iteration.
+            StyleLoss::Neighbours | StyleLoss::NeighboursCosine => StyleLoss::Gram,
+            other => other,
+        },
         style_weight: finish.style_weight,
-        // The finish has one size, whose weights these are.
+        // The weights are those of the finish's only scale.
         reference_side: None,
         ..recipe.clone()
     };
-    let tethers = style_transfer_by(&tethers, (execution, network), content, styles, regions, targets)?;
+    let tethers = style_transfer_by(&tethers, (execution, network), (content, None), styles, regions, targets)?;
     Ok(tethers.group("neighbours", 1.0, neighbours))
 }

@@ -33,8 +33,8 @@ impl Priors {
         Self { alpha: 6.0, beta: 2.0, lambda_alpha: 8e-10, lambda_tv }
     }
 
-    /// The published priors with 0.3 times their total variation, for use with L-BFGS. Errors are about a third of those of the
-    /// published procedure, and pictures are sharper; 0.1 times leaves speckles at relu3_4 (docs/inversion-and-textures.md).
+    /// The published priors with 0.3 times their total variation, for use with L-BFGS. Errors are about a third of
+    /// those of the published procedure, and pictures are sharper (docs/inversion-and-textures.md).
     pub fn light(layer: Layer) -> Self {
         let published = Self::published(layer);
         Self { lambda_tv: 0.3 * published.lambda_tv, ..published }
@@ -78,7 +78,7 @@ pub fn inversion<T: Real>(
     inversion_by(&Execution::default(), network, image, layer, selection, priors)
 }
 
-/// [`inversion`] with the caller's way of executing the network.
+/// [`inversion`] with the caller's execution of the network.
 pub(crate) fn inversion_by<T: Real>(
     execution: &Execution,
     network: &Vgg19<T>,
@@ -132,7 +132,7 @@ mod tests {
         Array3::from_shape_fn((height, width, 3), |(i, j, c)| ((i * 7 + j * 3 + c * 5) % 11) as f64 / 5.0 - 1.0)
     }
 
-    /// The objective at a canvas of which 8×6 pixels from `corner` on are shown to the network.
+    /// The objective at a canvas of which the network sees the 8×6 pixels from `corner` on.
     fn evaluated<'t>(
         objective: &Objective<f64>,
         network: &Vgg19<f64>,

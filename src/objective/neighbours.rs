@@ -1,5 +1,5 @@
-//! Feature splitting: each place is drawn towards the style's place that is most like it (Kolkin et al. 2022, "Neural
-//! Neighbor Style Transfer", section 3.3).
+//! Feature splitting: draws the features at each position towards the most similar features of the style (Kolkin et al.
+//! 2022, "Neural Neighbor Style Transfer", section 3.3).
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::ops::{LEAST_LENGTH, centred_cosine, gather};
 use crate::tape::{Real, Value, Var};
 use crate::vgg::Layer;
 
-/// 1 − the mean cosine of the features at a grid of positions with those of the style that are nearest to each: both are
-/// centred, the style's by the mean of its candidates and the picture's by that of the grid. Matches are found at every
-/// evaluation. Where a layer has more positions than the grid, every n-th row and column is taken, from a corner that is
-/// drawn for each [`turn`](Term::turn).
+/// 1 − the mean cosine between the features at a grid of positions and the nearest features of the style. Both are
+/// centred, the style's by the mean of its candidates and the picture's by the mean of the grid. Matches are found
+/// again at every evaluation. If a layer has more positions than the grid, every n-th row and column is taken, from a
+/// corner that is drawn for each [`turn`](Term::turn).
 ///
-/// In regions of a picture matches are sought in the styles' same regions, and a position counts by its weight.
+/// A region of the picture is matched within the styles' parts for it, and a position counts by its weight.
 pub struct Neighbours<T: Real> {
     layer: Layer,
     grid: usize,
@@ -28,23 +28,24 @@ pub struct Neighbours<T: Real> {
     regions: Vec<Matched<T>>,
 }
 
-/// A region of the picture, and what is to be found there.
+/// A region of the picture, and the candidates for its matches.
 struct Matched<T: Real> {
-    /// How much of each position is in it; all of each where there is none.
+    /// The weight of each position in the region; `None` if the region is the whole picture.
     guide: Option<Guide<T>>,
     /// The styles' features, centred and of length 1, (candidates, channels).
     candidates: Array2<T>,
 }
 
 impl<T: Real> Neighbours<T> {
-    /// The term for a layer after the features (height, width, channels) of styles there, each with its share: of a style with
-    /// half the share of another, half as many positions are candidates. `grid` is the most positions of a side.
+    /// The term for a layer from the features (height, width, channels) of styles, each with its share: a style with
+    /// half the share of another offers half as many candidates. `grid` is the largest number of positions along a
+    /// side.
     ///
     /// # Errors
-    /// If nothing of a region is left at the layer.
+    /// If a region vanishes at the layer.
     ///
     /// # Panics
-    /// If there is no style for a region, or its number is none of the styles'.
+    /// If there is no style for a region, or the number of a style is out of range.
     pub(super) fn new(
         layer: Layer,
         styles: &[(Value<T>, f64)],
@@ -52,8 +53,9 @@ impl<T: Real> Neighbours<T> {
         grid: usize,
         seed: u64,
     ) -> Result<Self, RegionError> {
-        let largest = styles.iter().map(|(_, share)| *share).fold(0.0, f64::max);
         let matched = |region: &Region| {
+            // Of those that the region has: one alone offers all.
+            let largest = region.styles.iter().map(|(index, _)| styles[*index].1).fold(0.0, f64::max);
             let guide = |part: &Option<Array2<f32>>, place| match part {
                 None => Ok(None),
                 Some(part) => Guide::new(part, layer).map(Some).ok_or_else(|| region.empty(place, layer)),
@@ -76,7 +78,7 @@ impl<T: Real> Neighbours<T> {
         Ok(Self { layer, grid, seed, turn: 0, regions })
     }
 
-    /// The positions that are looked at in this turn, row by row.
+    /// The positions observed in this turn, row by row.
     fn positions(&self, [height, width]: [usize; 2]) -> Vec<usize> {
         let stride = stride([height, width], self.grid);
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
@@ -86,7 +88,7 @@ impl<T: Real> Neighbours<T> {
     }
 }
 
-/// Every how many positions one is taken, of a map of that size.
+/// The distance between positions of the grid in a map of this size.
 fn stride(size: [usize; 2], grid: usize) -> usize {
     (size[0].max(size[1]) / grid).max(1)
 }
@@ -97,9 +99,9 @@ fn grid([height, width]: [usize; 2], stride: usize, [top, left]: [usize; 2]) -> 
     (top..height).step_by(stride).flat_map(row).collect()
 }
 
-/// Features of a style at a grid of positions in its region, or of all positions there if the grid misses it; of these a
-/// share, evenly.
-fn candidates<T: Real>(
+/// Features of a style at a grid of positions in its region (or at all positions there if the grid misses it), thinned
+/// evenly to the style's share.
+pub(super) fn candidates<T: Real>(
     features: &ndarray::ArrayView3<'_, T>,
     guide: Option<&Guide<T>>,
     side: usize,
@@ -161,7 +163,7 @@ impl<T: Real> Term<T> for Neighbours<T> {
     }
 }
 
-/// The candidate that is nearest to each of some features (positions, channels).
+/// The nearest candidate for each row of features (positions, channels).
 fn matches<T: Real>(features: &Var<'_, T>, candidates: &ArrayView2<'_, T>) -> Value<T> {
     let mut centred = features.of_rank::<ndarray::Ix2>("neighbours").to_owned();
     centre_and_normalise(&mut centred.view_mut(), T::of(LEAST_LENGTH));
@@ -172,7 +174,7 @@ fn matches<T: Real>(features: &Var<'_, T>, candidates: &ArrayView2<'_, T>) -> Va
     gathered.into()
 }
 
-/// A term for gradcheck: two styles, of one a third, in two regions.
+/// A term for gradcheck with two regions and two styles, one with a share of a third.
 pub(super) fn example<T: Real>([height, width]: [usize; 2]) -> Neighbours<T> {
     let style = |seed: u64| {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -270,5 +272,8 @@ mod tests {
             [(random::<f64, Ix3, _>((10, 10, 3), 1).into(), 0.8), (random::<f64, Ix3, _>((10, 10, 3), 2).into(), 0.2)];
         let term = Neighbours::new(layer(), &styles, &[Region::whole(2)], 64, 1).unwrap();
         assert_eq!(term.regions[0].candidates.nrows(), 125);
+        let alone = Region { styles: vec![(1, None)], ..Region::whole(2) };
+        let term = Neighbours::new(layer(), &styles, &[alone], 64, 1).unwrap();
+        assert_eq!(term.regions[0].candidates.nrows(), 100, "its share is of a region without others");
     }
 }

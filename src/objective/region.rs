@@ -8,19 +8,19 @@ use crate::ops::{gram_matrix, moments, mul};
 use crate::tape::{Real, Value, Var};
 use crate::vgg::{Layer, NetworkError};
 
-/// A part of the picture, and the parts of the styles that it is painted after.
+/// A part of the picture, and the parts of the styles in which it is painted.
 #[derive(Clone, Debug, Default)]
 pub struct Region {
-    /// What it is called in the names of its terms; empty where there is one region alone.
+    /// Its name in the names of terms; empty if it is the only region.
     pub name: String,
     /// How much of each pixel of the picture (height, width) is in the region, 0 to 1; `None` for all of the picture.
     pub picture: Option<Array2<f32>>,
-    /// Which styles, by their place in the list, and how much of each of their pixels.
+    /// Its styles by index, each with the share of every pixel that belongs to the region; `None` for the whole style.
     pub styles: Vec<(usize, Option<Array2<f32>>)>,
 }
 
 impl Region {
-    /// All of the picture after all of that many styles.
+    /// The whole picture in this number of whole styles.
     pub fn whole(styles: usize) -> Self {
         Self { styles: (0..styles).map(|style| (style, None)).collect(), ..Self::default() }
     }
@@ -30,14 +30,14 @@ impl Region {
     }
 }
 
-/// Why an objective by regions cannot be made.
+/// An objective with regions cannot be made.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[non_exhaustive]
 pub enum RegionError {
     /// The network cannot compute a layer.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// Nothing of a region is left at a layer.
+    /// A region vanishes at a layer.
     #[error("the region {region} {place} is empty at {layer}: it is too small, or transparent")]
     Empty {
         /// The region.
@@ -49,16 +49,17 @@ pub enum RegionError {
     },
 }
 
-/// How much of each position of a layer is in a region.
+/// The weight of each position of a layer in a region.
 pub(super) struct Guide<T: Real> {
-    /// The roots of these weights (height, width).
+    /// The square roots of the weights (height, width).
     roots: Value<T>,
     /// The sum of the weights.
     positions: f64,
 }
 
 impl<T: Real> Guide<T> {
-    /// Weights of an image's pixels, carried to a layer by averages over the windows of its poolings. `None` if nothing is left.
+    /// The weights of an image's pixels averaged over the windows of the poolings before a layer. `None` if nothing is
+    /// left.
     pub(super) fn new(weights: &Array2<f32>, layer: Layer) -> Option<Self> {
         let poolings = layer.stride().trailing_zeros();
         let weights = (0..poolings).fold(weights.mapv(f64::from), |weights, _| pooled(&weights));
@@ -72,15 +73,17 @@ impl<T: Real> Guide<T> {
         Real::to_f64(roots[[position / roots.ncols(), position % roots.ncols()]]).powi(2)
     }
 
-    /// What is seen of features at a place of sums, each position counted by its weight: the features times the roots T of the
-    /// weights make Σ w·f·fᵀ.
+    /// The observation of weighted features at a place of sums: features multiplied by the roots of the weights give Σ
+    /// w·f·fᵀ.
     pub(super) fn seen<'t>(&self, features: &Var<'t, T>, place: Place) -> Seen<'t, T> {
         let roots = self.roots.of_rank::<ndarray::Ix2>("guide").insert_axis(Axis(2)).to_owned();
         let guided = mul(features, &features.tape().constant(roots));
         let value = match place {
             Place::Gram(_) => gram_matrix(&guided),
             Place::Moments(_) => moments(&guided, Some(&self.roots)),
-            Place::Pixels | Place::Features(_) => unreachable!("only sums over positions are guided"),
+            Place::Pixels | Place::Features(_) | Place::Hypercolumns(_) => {
+                unreachable!("only sums over positions are guided")
+            }
         };
         Seen { value, positions: self.positions }
     }
@@ -93,7 +96,7 @@ fn pooled(weights: &Array2<f64>) -> Array2<f64> {
     (&part(0, 0) + &part(0, 1) + part(1, 0) + part(1, 1)) * 0.25
 }
 
-/// A term of sums over positions that sees a region of its layer.
+/// A term of sums over positions, restricted to a region of its layer.
 pub struct Guided<T: Real> {
     region: String,
     term: Box<dyn Term<T>>,
@@ -129,7 +132,7 @@ impl<T: Real> Term<T> for Guided<T> {
     }
 }
 
-/// Guided terms for gradcheck: half of a map, and little of each position.
+/// A guided term for gradcheck, of half a map with small weights.
 pub(super) fn example<T: Real>(term: Box<dyn Term<T>>, [height, width]: [usize; 2]) -> Guided<T> {
     let weights = Array2::from_shape_fn((height, width), |(i, j)| if j < 2 { (i + 1) as f32 / 8.0 } else { 0.0 });
     let layer = Layer::of_convolution(0).1;

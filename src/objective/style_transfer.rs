@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array2, Array3};
 
+use super::hypercolumns::query;
 use super::region::Guide;
 use super::{
-    Divisor, FeaturesError, GramError, GramNorm, Guided, MomentsError, Objective, Place, Region, RegionError, Seen,
-    Selection, Targets, Term, TotalVariation, Wasserstein,
+    ColumnDistance, Divisor, FeaturesError, GramError, GramNorm, Guided, MatchedColumns, MomentsError, Objective,
+    Place, Region, RegionError, Seen, Selection, Targets, Term, TotalVariation, Wasserstein,
 };
 use crate::recipe::{Formula, LayerWeights, Recipe, StyleLoss};
 use crate::tape::{Real, Tape};
@@ -33,15 +34,16 @@ pub fn style_transfer<T: Real>(
 ) -> Result<Objective<T>, NetworkError> {
     let (whole, none) = ([Region::whole(styles.len())], Targets::default());
     let network = (&Execution::default(), network);
-    style_transfer_by(recipe, network, content, styles, &whole, &none).map_err(|error| match error {
+    style_transfer_by(recipe, network, (content, None), styles, &whole, &none).map_err(|error| match error {
         RegionError::Network(error) => error,
         RegionError::Empty { .. } => unreachable!("all of a picture is not empty"),
     })
 }
 
-/// [`style_transfer`] with the caller's way of executing the network, with cached features of whole styles, and for a picture
-/// with regions that have their own styles. Each region is compared with its parts of the styles, and its weight is its share of
-/// the picture. A single region that covers the whole picture gives the same bits as none.
+/// [`style_transfer`] with the caller's execution of the network, a cache of whole styles' features, and regions that
+/// have their own styles. Each region is compared with its parts of the styles, and its weight is its share of the
+/// picture. A single region that covers the whole picture gives the same bits as none. What hypercolumns are matched with is
+/// made of the content and the picture so far, of the same size, if there is one.
 ///
 /// # Errors
 /// As [`style_transfer`], or if a region vanishes at a layer.
@@ -51,24 +53,56 @@ pub fn style_transfer<T: Real>(
 pub(crate) fn style_transfer_by<T: Real>(
     recipe: &Recipe,
     (execution, network): (&Execution, &Vgg19<T>),
-    content: Array3<T>,
+    (content, so_far): (Array3<T>, Option<Array3<T>>),
     styles: Vec<(Array3<T>, f64)>,
     regions: &[Region],
     targets: &Targets<T>,
 ) -> Result<Objective<T>, RegionError> {
     let elements = content.len() as f64;
-    let recipe = &recipe.clone().at_side(content.dim().0.max(content.dim().1));
-    let content = content_terms(recipe, (execution, network), content)?;
-    let size = elements / 3.0;
+    let side = content.dim().0.max(content.dim().1);
+    let seen_by = (execution, network);
+    let mut style: Terms<T> = Vec::new();
+    if let Some((layers, distance)) = recipe.matched() {
+        let mixed = so_far.map(|so_far| query(&content, &so_far));
+        let query = mixed.as_ref().unwrap_or(&content);
+        style.push((1.0, Box::new(MatchedColumns::new(layers, distance, seen_by, query, &styles, regions)?)));
+    }
+    if let Some((layers, weight)) = recipe.compared(side) {
+        let terms = statistics((recipe, &layers), seen_by, content.dim(), &styles, regions, targets)?;
+        style.extend(terms.into_iter().map(|(own, term)| (own * weight, term)));
+    }
+    let recipe = &recipe.clone().at_side(side);
+    let content = content_terms(recipe, seen_by, content)?;
+    let tv: Terms<T> = if recipe.tv_weight > 0.0 {
+        vec![(recipe.tv_weight, Box::new(TotalVariation { beta: 2.0, divisor: elements }))]
+    } else {
+        Vec::new()
+    };
+    Ok(Objective::new()
+        .group("content", recipe.content_weight, content)
+        .group("style", recipe.style_weight, style)
+        .group("tv", 1.0, tv))
+}
+
+/// Terms of sums over positions for each layer and region of a picture of that shape, weighed by the region's area.
+fn statistics<T: Real>(
+    (recipe, layers): (&Recipe, &LayerWeights),
+    (execution, network): (&Execution, &Vgg19<T>),
+    (height, width, _): (usize, usize, usize),
+    styles: &[(Array3<T>, f64)],
+    regions: &[Region],
+    targets: &Targets<T>,
+) -> Result<Terms<T>, RegionError> {
+    let size = (height * width) as f64;
     let area = |region: &Region| region.picture.as_ref().map_or(size, |part| part.iter().map(|&w| f64::from(w)).sum());
     let areas: f64 = regions.iter().map(area).sum();
     let (loss, norm) = (recipe.style_loss, recipe.formula.gram_norm());
-    let mut style = Vec::new();
+    let mut style: Terms<T> = Vec::new();
     for region in regions {
         let parts: Vec<_> =
             region.styles.iter().map(|(index, part)| (&styles[*index].0, styles[*index].1, part)).collect();
-        let terms = style_terms(&recipe.style_layers, loss, norm, (execution, network), &parts, &region.name, targets)?;
-        for ((weight, term), layer) in terms.into_iter().zip(recipe.style_layers.layers()) {
+        let terms = style_terms(layers, loss, norm, (execution, network), &parts, &region.name, targets)?;
+        for ((weight, term), layer) in terms.into_iter().zip(layers.layers()) {
             let term = match &region.picture {
                 None => term,
                 Some(part) => {
@@ -79,15 +113,7 @@ pub(crate) fn style_transfer_by<T: Real>(
             style.push((weight * (area(region) / areas), term));
         }
     }
-    let tv: Terms<T> = if recipe.tv_weight > 0.0 {
-        vec![(recipe.tv_weight, Box::new(TotalVariation { beta: 2.0, divisor: elements }))]
-    } else {
-        Vec::new()
-    };
-    Ok(Objective::new()
-        .group("content", recipe.content_weight, content)
-        .group("style", recipe.style_weight, style)
-        .group("tv", 1.0, tv))
+    Ok(style)
 }
 
 type Terms<T> = Vec<(f64, Box<dyn Term<T>>)>;
@@ -109,8 +135,8 @@ fn content_terms<T: Real>(
     Ok(layers.iter().map(term).collect())
 }
 
-/// A term for each layer that compares the picture with the blended examples: images with their shares and their pixels' weights.
-/// Shares are relative to their sum.
+/// A term for each layer that compares the picture with a blend of examples: images with their shares and the weights
+/// of their pixels. Shares are relative to their sum.
 pub(super) fn style_terms<T: Real>(
     layers: &LayerWeights,
     loss: StyleLoss,
@@ -152,12 +178,42 @@ pub(super) fn style_terms<T: Real>(
     Ok(layers.iter().map(term).collect())
 }
 
+impl Recipe {
+    /// Layers whose hypercolumns are matched, and how they are compared; `None` if the style loss matches none.
+    pub(crate) fn matched(&self) -> Option<(&LayerWeights, ColumnDistance)> {
+        match self.style_loss {
+            StyleLoss::Neighbours => Some((&self.style_layers, ColumnDistance::SquaredError)),
+            StyleLoss::NeighboursCosine => Some((&self.style_layers, ColumnDistance::Cosine)),
+            StyleLoss::Gram | StyleLoss::Moments | StyleLoss::Wasserstein => None,
+        }
+    }
+
+    /// Layers whose sums over positions are compared, and the weight of their terms among the style's, at a scale of that longer
+    /// side; `None` if there are none. Beside matched hypercolumns these are shallow Gram matrices, with twice their weight at
+    /// the reference side and less below, where one covers more of the picture.
+    pub(crate) fn compared(&self, side: usize) -> Option<(LayerWeights, f64)> {
+        const BESIDE: f64 = 2.0;
+        match self.style_loss {
+            StyleLoss::Gram | StyleLoss::Moments | StyleLoss::Wasserstein => Some((self.style_layers.clone(), 1.0)),
+            StyleLoss::NeighboursCosine => None,
+            StyleLoss::Neighbours => {
+                let deepest = self.style_layers.layers().max();
+                let falling = LayerWeights::falling();
+                // None if all that is matched is shallower.
+                let layers = LayerWeights::new(falling.iter().filter(|(layer, _)| Some(*layer) <= deepest)).ok()?;
+                Some((layers, BESIDE * self.share_at(side)))
+            }
+        }
+    }
+}
+
 impl StyleLoss {
     /// The place that a term observes.
     fn place(self, layer: Layer) -> Place {
         match self {
-            Self::Gram => Place::Gram(layer),
             Self::Moments | Self::Wasserstein => Place::Moments(layer),
+            // Beside matched hypercolumns there are Gram matrices, or nothing.
+            Self::Gram | Self::Neighbours | Self::NeighboursCosine => Place::Gram(layer),
         }
     }
 
@@ -165,6 +221,7 @@ impl StyleLoss {
     fn term<T: Real>(self, layer: Layer, styles: &[(f64, Seen<'_, T>)], norm: GramNorm) -> Box<dyn Term<T>> {
         match self {
             Self::Gram => Box::new(GramError::new(layer, styles, norm)),
+            Self::Neighbours | Self::NeighboursCosine => Box::new(GramError::new(layer, styles, GramNorm::Relative)),
             Self::Moments => Box::new(MomentsError::new(layer, styles, norm)),
             Self::Wasserstein => Box::new(Wasserstein::new(layer, styles, norm)),
         }

@@ -14,8 +14,8 @@ use crate::vgg::{Execution, NetworkError, Vgg19};
 /// The default size of the cache in bytes: about a hundred styles at one size.
 const MOST: usize = 256 << 20;
 
-/// A cache of sums over styles' features, such as Gram matrices, for the styles used last. The same picture at the same size need
-/// not be observed again; cached and computed results are bit-identical.
+/// A cache of sums over styles' features, such as Gram matrices, for the styles used last. A picture is observed once
+/// at each size; cached and computed results are bit-identical.
 pub struct Targets<T: Real>(Mutex<Kept<T>>);
 
 struct Kept<T: Real> {
@@ -63,7 +63,7 @@ impl<T: Real> Targets<T> {
         self.len() == 0
     }
 
-    /// The observations of a normalised image (height, width, 3) at places that are sums, from the cache or computed.
+    /// The sums over the features of a normalised image (height, width, 3) at these places, from the cache or computed.
     pub(super) fn see<'t>(
         &self,
         (execution, network): (&Execution, &Vgg19<T>),
@@ -97,7 +97,7 @@ impl<T: Real> Targets<T> {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept<T>> {
-        // No panic leaves it half changed.
+        // A panic cannot leave it half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

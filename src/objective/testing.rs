@@ -1,4 +1,4 @@
-//! What the objectives' tests compare with: features and Gram matrices by plain matrix products.
+//! References for the objectives' tests: features and Gram matrices by plain matrix products.
 
 use ndarray::{Array2, Array3};
 

@@ -26,7 +26,7 @@ pub fn texture<T: Real>(
     texture_by(&Execution::default(), network, example, layers)
 }
 
-/// [`texture`] with the caller's way of executing the network.
+/// [`texture`] with the caller's execution of the network.
 pub(crate) fn texture_by<T: Real>(
     execution: &Execution,
     network: &Vgg19<T>,
@@ -55,8 +55,8 @@ pub fn texture_layers() -> LayerWeights {
     LayerWeights::equal(&["relu1_1", "pool1", "pool2", "pool3", "pool4"])
 }
 
-/// The paper's cumulative sets: those of [`texture_layers`] that are no deeper than `deepest`, and `deepest` itself. Its
-/// `conv1_1` is taken for relu1_1.
+/// The paper's cumulative sets: those of [`texture_layers`] that are no deeper than `deepest`, and `deepest` itself.
+/// `conv1_1` stands for relu1_1, as in the paper.
 ///
 /// # Panics
 /// Never: `deepest` is always among them.

@@ -122,7 +122,7 @@ mod tests {
     use crate::objective::Term;
     use crate::tape::Tape;
 
-    /// Moments as they are seen, of a given mean and covariance.
+    /// The observation of a given mean and covariance.
     fn seen<'t>(tape: &'t Tape<f64>, mean: &Array1<f64>, covariance: &Array2<f64>) -> Seen<'t, f64> {
         let column = mean.view().insert_axis(Axis(1));
         let second = covariance + &column.dot(&column.t());
@@ -190,7 +190,7 @@ mod tests {
     fn equal_and_zero_eigenvalues_have_a_gradient() {
         let (tape, zero) = (Tape::<f64>::new(), Array1::zeros(3));
         let diagonal = |v: [f64; 3]| Array2::from_diag(&arr1(&v));
-        // 1 − T, where T takes what there is to what is wanted; nothing can be made of nothing.
+        // 1 − T, where T maps one Gaussian to the other; a direction without variance is left out.
         for (from, to, expected) in [
             ([2.0, 2.0, 2.0], [3.0, 3.0, 3.0], [1.0 - 1.5f64.sqrt(); 3]),
             ([2.0, 2.0, 1.0], [2.0, 2.0, 1.0], [0.0; 3]),

@@ -1,5 +1,5 @@
-//! The cosine of centred features with chosen targets: how near each place is to its match (Kolkin et al. 2022, "Neural
-//! Neighbor Style Transfer", section 3.2).
+//! The cosine of centred features with given targets: how similar each position is to its match (Kolkin et al. 2022,
+//! "Neural Neighbor Style Transfer", section 3.2).
 
 use ndarray::{Array1, Array2, ArrayViewMut2, Axis, Ix2, arr0};
 use rayon::prelude::*;
@@ -7,17 +7,17 @@ use rayon::prelude::*;
 use crate::kernels::nearest::{centre_and_normalise, mean_row};
 use crate::tape::{Real, Tensor, Value, Var};
 
-/// The least length that features are divided by.
+/// The smallest length by which features are divided.
 pub(crate) const LEAST_LENGTH: f64 = 1e-4;
 
 /// y = Σₚ wₚ·⟨tₚ, zₚ/max(‖zₚ‖, 1e-4)⟩ with zₚ = xₚ − x̄, a scalar: the weighted sum of the cosines of centred features x
 /// (positions, channels) with targets t of the same shape, whose rows are unit vectors; x̄ is the mean of all rows of x.
 ///
-/// VJP: dxₚ = gₚ − ḡ with gₚ = dy·wₚ·(tₚ − ⟨tₚ, ẑₚ⟩ẑₚ)/‖zₚ‖, without the second term where ‖zₚ‖ was too small. Keeps ẑ and
+/// VJP: dxₚ = gₚ − ḡ with gₚ = dy·wₚ·(tₚ − ⟨tₚ, ẑₚ⟩ẑₚ)/‖zₚ‖, without the second term where ‖zₚ‖ < 1e-4. Keeps ẑ and
 /// the lengths.
 ///
 /// # Panics
-/// If the shapes differ, or there are not as many weights as positions.
+/// If the shapes differ, or the number of weights is not that of positions.
 pub fn centred_cosine<'t, T: Real>(x: &Var<'t, T>, targets: &Value<T>, weights: &[T]) -> Var<'t, T> {
     assert!(
         x.shape() == targets.shape() && x.shape().first() == Some(&weights.len()),

@@ -12,7 +12,7 @@ use crate::tape::{Real, Var};
 /// VJP: each dx is the sum of the dy of its copies. Keeps nothing.
 ///
 /// # Panics
-/// If the array has not three axes.
+/// If the array does not have three axes.
 pub fn circular_pad<'t, T: Real>(x: &Var<'t, T>, pixels: usize) -> Var<'t, T> {
     let map = x.of_rank::<Ix3>("circular_pad");
     let (height, width, channels) = map.dim();
@@ -60,7 +60,7 @@ mod tests {
             [3.0, 1.0, 2.0, 3.0, 1.0],
         ];
         assert_eq!(y.of_rank::<Ix3>("test").index_axis(ndarray::Axis(2), 0), expected);
-        // Every element counts as often as it has copies.
+        // Every element counts once for each of its copies.
         let gradients = y.backward_from(Array3::ones((4, 5, 1)));
         assert_eq!(gradients.get(&x).unwrap(), &array![[[4.0], [2.0], [4.0]], [[4.0], [2.0], [4.0]]].into_dyn());
     }

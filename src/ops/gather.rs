@@ -10,10 +10,10 @@ use crate::tape::{Real, Var};
 /// y(p) = x(`positions`\[p\]): the features (positions, channels) at those positions of a map (height, width, channels),
 /// counted from 0 row by row.
 ///
-/// VJP: each position gets the sum of the dy of its copies, others 0. Keeps nothing of x.
+/// VJP: dx is the sum of the dy of each position's copies, 0 elsewhere. Keeps nothing of x.
 ///
 /// # Panics
-/// If the array has not three axes, or there is no such position.
+/// If the array does not have three axes, or a position is outside the map.
 pub fn gather<'t, T: Real>(x: &Var<'t, T>, positions: &Arc<[usize]>) -> Var<'t, T> {
     let (height, width, channels) = x.of_rank::<Ix3>("gather").dim();
     assert!(

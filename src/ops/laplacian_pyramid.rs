@@ -5,14 +5,14 @@ use crate::kernels::bilinear::Corners;
 use crate::kernels::pyramid::sizes;
 use crate::tape::{Real, Var};
 
-/// The levels of a feature map (height, width, channels), from fine to coarse, and the rest: level = x − up(down(x)), where
-/// down halves both sides, rounded down, and up brings them back; the next level is that of down(x). At most `levels` and the
-/// rest, down to a side of one pixel.
+/// The levels of a feature map (height, width, channels), from fine to coarse, and the residual. A level is x −
+/// up(down(x)), where down halves both sides, rounded down, and up resizes back; the next level is that of down(x).
+/// Stops after `levels` levels or at a side of one pixel.
 ///
-/// VJP: that of its parts.
+/// VJP: those of the operations it records.
 ///
 /// # Panics
-/// If the array has not three axes, or a side is 0.
+/// If the array does not have three axes, or a side is 0.
 pub fn laplacian_pyramid<'t, T: Real>(x: &Var<'t, T>, levels: usize) -> Vec<Var<'t, T>> {
     let mut pyramid = Vec::new();
     let mut rest = x.clone();
@@ -25,9 +25,10 @@ pub fn laplacian_pyramid<'t, T: Real>(x: &Var<'t, T>, levels: usize) -> Vec<Var<
     pyramid
 }
 
-/// The feature map of a pyramid, from which [`laplacian_pyramid`] makes it: levels from fine to coarse, and the rest.
+/// The feature map of a pyramid, the inverse of [`laplacian_pyramid`]. The pyramid holds the levels from fine to
+/// coarse, and the residual.
 ///
-/// VJP: that of its parts.
+/// VJP: those of the operations it records.
 ///
 /// # Panics
 /// If the pyramid is empty, or its levels differ in channels.

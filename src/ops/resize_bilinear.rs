@@ -1,4 +1,4 @@
-//! Bilinear interpolation of a feature map at another size.
+//! Resizing of a feature map by bilinear interpolation.
 
 use ndarray::{ArrayViewMut3, Ix3};
 
@@ -6,13 +6,14 @@ use super::{feature_map, feature_map_mut};
 use crate::kernels::bilinear::{self, Corners};
 use crate::tape::{Real, Var};
 
-/// y(i,j,c) = x at the point of the grid (height, width) that `corners` says, between the four positions around it: a feature
-/// map (height, width, channels) at another size, as `PyTorch`'s `interpolate` in its mode `bilinear` computes it.
+/// A feature map (height, width, channels), resized to `height`×`width`: each y(i,j,c) is interpolated between the four
+/// positions of x around its point, as by `PyTorch`'s `interpolate` in its mode `bilinear`. `corners` says how the two
+/// grids are aligned.
 ///
 /// VJP: the transpose. Keeps nothing.
 ///
 /// # Panics
-/// If the array has not three axes, or a side is 0.
+/// If the array does not have three axes, or a side is 0.
 pub fn resize_bilinear<'t, T: Real>(x: &Var<'t, T>, [height, width]: [usize; 2], corners: Corners) -> Var<'t, T> {
     let map = x.of_rank::<Ix3>("resize_bilinear");
     let mut y = x.tape().tensor(&[height, width, map.dim().2]);

@@ -5,7 +5,8 @@ use crate::tape::{Real, Value, Var};
 
 /// y = √x, element by element, for x ≥ 0; the root of a negative number is NaN.
 ///
-/// VJP: dx = dy/(2y). Keeps y. At x = 0 the gradient is infinite, as in `PyTorch`: add a small number to x where it can be 0.
+/// VJP: dx = dy/(2y). Keeps y. At x = 0 the gradient is infinite, as in `PyTorch`; add a small number to x if it can be
+/// 0.
 pub fn sqrt<'t, T: Real>(x: &Var<'t, T>) -> Var<'t, T> {
     let y = Value::from(map(x.value(), x.tape().tensor(x.shape()), T::sqrt));
     let kept = y.clone();

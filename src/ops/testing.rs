@@ -1,4 +1,4 @@
-//! `PyTorch`'s answers for single operations (tests/data/ops), and the comparison with ours.
+//! `PyTorch`'s results for single operations (tests/data/ops), and the comparison with ours.
 
 use std::collections::HashMap;
 use std::fs::File;

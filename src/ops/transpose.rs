@@ -4,8 +4,8 @@ use ndarray::{ArrayD, Zip};
 
 use crate::tape::{Real, Tensor, Var};
 
-/// y = xᵀ: the axes in reversed order, as `ndarray`'s `t` and `NumPy`'s `T` have it. Rows and columns of a matrix change
-/// places; (height, width, channels) becomes (channels, width, height); a vector and a number stay as they are.
+/// y = xᵀ: the axes in reversed order, as `ndarray`'s `t` and `NumPy`'s `T` have it. Rows and columns of a matrix are
+/// exchanged; (height, width, channels) becomes (channels, width, height); vectors and scalars stay as they are.
 ///
 /// VJP: dx = dyᵀ. Keeps nothing.
 pub fn transpose<'t, T: Real>(x: &Var<'t, T>) -> Var<'t, T> {

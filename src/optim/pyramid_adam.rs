@@ -6,27 +6,44 @@ use ndarray::{Array1, Array3, ArrayD, ArrayView3, Ix3};
 use super::{Adam, Bounds, Optimizer, State, StateError, Step, check_shapes};
 use crate::kernels::{Real, pyramid};
 
-/// [`Adam`] on the coefficients of a picture's Laplacian pyramid in place of its pixels: large forms, which pixels can only
-/// change together, move as fast as fine ones.
+/// [`Adam`] on the coefficients of a picture's Laplacian pyramid instead of its pixels: large forms, which many pixels
+/// must change together, move as fast as fine ones.
 ///
-/// A picture x is S·c for the coefficients c of its levels and a linear synthesis S (`kernels::pyramid::synthesis`). Adam's
-/// change Δc depends on the gradient Sᵀg alone and not on c, so that the picture is all that is kept: x ← x + S·Δc.
+/// A picture x is S·c for the coefficients c of its levels and a linear synthesis S (`kernels::pyramid::synthesis`).
+/// Adam's change Δc depends on the gradient Sᵀg and not on c, so only the picture is kept, not its coefficients:
+/// x ← x + S·Δc.
 ///
-/// The rate is constant for the first half of the steps and then falls evenly to a tenth, which settles the grain that
-/// changing matches leave.
+/// The rate is constant unless it [falls](Self::falling).
 #[derive(Debug, Clone)]
 pub struct PyramidAdam<T> {
     adam: Adam<T>,
     levels: usize,
-    steps: usize,
+    /// How many steps there are, if the rate falls in their second half.
+    falling: Option<usize>,
+    /// ε in units of `unit`, if steps are damped.
+    damping: Option<f64>,
+    /// The root mean square of the finest level's first gradient: 1 before the first step, and without damping.
+    unit: f64,
     bounds: Option<Bounds>,
 }
 
 impl<T: Real> PyramidAdam<T> {
-    /// The optimiser for a picture's pyramid of at most that many levels and the rest, at a `rate` in units of the picture, for
-    /// so many `steps`.
-    pub fn new(rate: f64, levels: usize, steps: usize) -> Self {
-        Self { adam: Adam::new(rate), levels, steps, bounds: None }
+    /// The optimiser for a pyramid of at most `levels` levels and the residual, at a `rate` in units of the picture.
+    pub fn new(rate: f64, levels: usize) -> Self {
+        Self { adam: Adam::new(rate), levels, falling: None, damping: None, unit: 1.0, bounds: None }
+    }
+
+    /// Makes the rate constant for the first half of so many steps and then fall linearly to a tenth, which removes the
+    /// grain that a changing function leaves.
+    pub fn falling(self, steps: usize) -> Self {
+        Self { falling: Some(steps), ..self }
+    }
+
+    /// Sets Adam's ε to `damping` times the root mean square of the finest level's first gradient. Without it every
+    /// coefficient moves about as far, whether its gradient keeps its direction or changes it at each step; with it the
+    /// latter, which make grain in even areas, hardly move.
+    pub fn damped(self, damping: f64) -> Self {
+        Self { adam: self.adam.epsilon(damping), damping: Some(damping), ..self }
     }
 
     /// Keeps the picture inside a box by projection after each update.
@@ -34,10 +51,11 @@ impl<T: Real> PyramidAdam<T> {
         Self { bounds: Some(bounds), ..self }
     }
 
-    /// The share of the rate at the next step.
+    /// The factor of the rate at the next step.
     fn share(&self) -> f64 {
         const LAST: f64 = 0.1;
-        let done = f64::from(self.adam.steps) / self.steps.saturating_sub(1).max(1) as f64;
+        let Some(steps) = self.falling else { return 1.0 };
+        let done = f64::from(self.adam.steps) / steps.saturating_sub(1).max(1) as f64;
         1.0 - (1.0 - LAST) * (2.0 * done - 1.0).clamp(0.0, 1.0)
     }
 
@@ -57,7 +75,12 @@ impl<T: Real> Optimizer<T> for PyramidAdam<T> {
         let gradient = gradient.view().into_dimensionality::<Ix3>().expect("PyramidAdam: a picture has three axes");
         let (sizes, share) = (self.sizes(x.shape()), self.share());
         let levels = pyramid::synthesis_transposed(gradient.as_standard_layout().into_owned(), &sizes);
-        let gradient: Array1<T> = levels.iter().flat_map(|level| level.iter().copied()).collect();
+        if self.damping.is_some() && self.adam.steps == 0 {
+            self.unit = root_mean_square(&levels[0]);
+        }
+        // Adam's steps depend on the gradient's scale by ε alone.
+        let unit = T::of(self.unit);
+        let gradient: Array1<T> = levels.iter().flat_map(|level| level.iter().map(|&g| g / unit)).collect();
         let shapes: Vec<_> = levels.iter().map(Array3::dim).collect();
         drop(levels);
         let mut change = ArrayD::zeros(vec![gradient.len()]);
@@ -84,14 +107,26 @@ impl<T: Real> Optimizer<T> for PyramidAdam<T> {
     }
 
     fn state(&self) -> State<'_, T> {
-        self.adam.state()
+        let state = self.adam.state();
+        if self.damping.is_some() && self.adam.steps > 0 { state.with_numbers("unit", [self.unit]) } else { state }
     }
 
-    fn restore(&mut self, state: State<'_, T>, shape: &[usize]) -> Result<(), StateError> {
+    fn restore(&mut self, mut state: State<'_, T>, shape: &[usize]) -> Result<(), StateError> {
+        self.unit = match self.damping {
+            Some(_) => state.optional_numbers("unit")?.map_or(1.0, |[unit]| unit),
+            None => 1.0,
+        };
         let channels: usize = shape[2..].iter().product();
         let coefficients = self.sizes(shape).iter().map(|size| size[0] * size[1] * channels).sum();
         self.adam.restore(state, &[coefficients])
     }
+}
+
+/// The root mean square of a level; 1 if it is 0, or not finite, which Adam notices.
+fn root_mean_square<T: Real>(level: &Array3<T>) -> f64 {
+    let squares: f64 = level.iter().map(|&g| Real::to_f64(g).powi(2)).sum();
+    let root = (squares / level.len() as f64).sqrt();
+    if root.is_normal() { root } else { 1.0 }
 }
 
 #[cfg(test)]
@@ -110,12 +145,12 @@ mod tests {
     fn is_adam_on_the_coefficients() {
         let (x, target): (Array3<f64>, Array3<f64>) = (random((9, 14, 3), 1), random((9, 14, 3), 2));
         let steps = 7;
-        // The coefficients themselves, by the tape's operations; one Adam for each level.
+        // Optimise the coefficients themselves with the tape's operations and one Adam for each level.
         let tape = Tape::new();
         let mut levels: Vec<ArrayD<f64>> =
             laplacian_pyramid(&tape.constant(x.clone()), 2).iter().map(crate::tape::Var::to_array).collect();
         let mut adams = vec![Adam::new(0.01); 3];
-        let mut own = PyramidAdam::new(0.01, 2, steps * 100);
+        let mut own = PyramidAdam::new(0.01, 2);
         let (mut x, target) = (x.into_dyn(), target.into_dyn());
         for _ in 0..steps {
             let tape = Tape::new();
@@ -136,7 +171,7 @@ mod tests {
     #[test]
     fn goes_on_from_its_state_within_its_bounds() {
         let target = random::<f64, Ix3, _>((8, 6, 3), 2).into_dyn() * 3.0;
-        let new = || PyramidAdam::new(0.05, 8, 10).bounds(Bounds::new(vec![-0.9; 3], vec![1.1; 3]));
+        let new = || PyramidAdam::new(0.05, 8).falling(10).damped(2.0).bounds(Bounds::new(vec![-0.9; 3], vec![1.1; 3]));
         let (mut whole, mut first) = (new(), new());
         let start = random::<f64, Ix3, _>((8, 6, 3), 1).into_dyn();
         let (mut x, mut y) = (start.clone(), start);
@@ -157,8 +192,35 @@ mod tests {
     }
 
     #[test]
+    fn damped_steps_are_those_of_adam_with_that_epsilon() {
+        // One level: the coefficients are the pixels. The function's scale does not matter.
+        let target = random::<f64, Ix3, _>((5, 4, 3), 2).into_dyn();
+        for scale in [1.0, 1e-6, 1e6] {
+            let (mut damped, mut adam) = (PyramidAdam::new(0.05, 0).damped(2.0), Adam::new(0.05).epsilon(2.0));
+            let (mut x, mut y) = (ArrayD::zeros(vec![5, 4, 3]), ArrayD::zeros(vec![5, 4, 3]));
+            let first = distance(&x, &target).1;
+            let unit = (first.mapv(|g| g * g).sum() / first.len() as f64).sqrt();
+            for _ in 0..5 {
+                let (value, gradient) = distance(&x, &target);
+                damped.step(&mut x, value, &(gradient * scale));
+                let (value, gradient) = distance(&y, &target);
+                adam.step(&mut y, value, &(gradient / unit));
+            }
+            approx::assert_abs_diff_eq!(x, y, epsilon = 1e-12);
+        }
+    }
+
+    #[test]
+    fn damping_leaves_a_flat_function_alone() {
+        let mut optimizer = PyramidAdam::<f64>::new(1.0, 1).damped(2.0);
+        let mut x = ArrayD::ones(vec![4, 4, 1]);
+        assert_eq!(optimizer.step(&mut x, 0.0, &ArrayD::zeros(vec![4, 4, 1])), Step::Moved);
+        assert_eq!(x, ArrayD::<f64>::ones(vec![4, 4, 1]));
+    }
+
+    #[test]
     fn the_rate_falls_in_the_second_half() {
-        let mut optimizer = PyramidAdam::<f64>::new(1.0, 0, 5);
+        let mut optimizer = PyramidAdam::<f64>::new(1.0, 0).falling(5);
         let mut x = ArrayD::zeros(vec![1, 1, 1]);
         let mut moves = Vec::new();
         for _ in 0..5 {

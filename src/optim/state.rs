@@ -16,7 +16,7 @@ pub struct State<'a, T: Real> {
     pub arrays: BTreeMap<String, Cow<'a, [T]>>,
 }
 
-/// A state does not belong to the optimiser, or to a point of that size.
+/// A state belongs to another optimiser, or to a point of another size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
@@ -27,23 +27,23 @@ pub enum StateError {
         name: String,
     },
     /// An entry that the optimiser does not have.
-    #[error("the optimiser's state has `{name}`, which is none of this optimiser")]
+    #[error("the optimiser's state has `{name}`, which this optimiser does not have")]
     Unknown {
         /// Its name.
         name: String,
     },
     /// An entry has the wrong length.
-    #[error("`{name}` of the optimiser's state has {found} numbers in place of {expected}")]
+    #[error("`{name}` of the optimiser's state has {found} numbers instead of {expected}")]
     Length {
         /// Its name.
         name: String,
-        /// How many numbers there are.
+        /// The length found.
         found: usize,
-        /// How many there should be.
+        /// The length expected.
         expected: usize,
     },
     /// A number is out of range.
-    #[error("`{name}` of the optimiser's state cannot be true")]
+    #[error("`{name}` of the optimiser's state is out of range")]
     Value {
         /// Its name.
         name: String,

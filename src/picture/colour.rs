@@ -92,7 +92,7 @@ impl Transform {
         Ok(result)
     }
 
-    /// Whether RGB values stay what they are, to half a level of 8 bits.
+    /// Whether RGB values stay unchanged, to half a level of 8 bits.
     fn is_identity(&self) -> Result<bool, Fault> {
         let level = |i: usize| i as f32 / (PROBES - 1) as f32;
         let probes = (0..PROBES.pow(3)).flat_map(|i| [i / (PROBES * PROBES), i / PROBES % PROBES, i % PROBES]);
@@ -154,7 +154,7 @@ impl Calibrated {
             return Err("its primaries are no colours".into());
         }
         let mut profile = ColorProfile::new_srgb();
-        // Rounded in one way or another, sRGB's own are meant.
+        // Rounded values of sRGB's primaries count as sRGB.
         let near = |(a, b): (&f64, &f64)| (a - b).abs() < 1.5e-3;
         if !self.chromaticities.iter().flatten().zip(Self::BT709.iter().flatten()).all(near) {
             let [white, red, green, blue] = self.chromaticities;
@@ -214,7 +214,7 @@ impl Points {
 pub(super) struct Converted {
     /// Red, green, blue of each pixel.
     pub(super) rgb: Vec<f32>,
-    /// The profile, if it is one that RGB values can be written in again.
+    /// The profile, if RGB values can be written in it.
     pub(super) profile: Option<Vec<u8>>,
     /// Why the file's colour information was ignored.
     pub(super) notes: Vec<String>,
@@ -235,20 +235,20 @@ pub(super) fn to_srgb(values: Vec<f32>, colour: Colour, declared: &[Declared]) -
                 let bytes = profile.encode().ok().filter(|_| colour == Colour::Rgb);
                 Ok((by_rgb(values, colour, &profile)?, bytes))
             }),
-            // Written again as sRGB: nothing beyond it is left.
+            // Written again as sRGB: colours beyond it were clipped.
             Declared::Calibrated(calibrated) => {
                 calibrated.profile().and_then(|profile| Ok((by_rgb(&values, colour, &profile)?, None)))
             }
         };
         match converted {
             Ok((rgb, profile)) => return Converted { rgb, profile, notes },
-            Err(why) => notes.push(format!("its colour profile is passed over: {why}")),
+            Err(why) => notes.push(format!("its colour profile is ignored: {why}")),
         }
     }
     Converted { rgb: plain(values, colour), profile: None, notes }
 }
 
-/// sRGB values by a profile, and the profile, if RGB values can be written in it.
+/// Converts to sRGB by a profile. Also returns the profile, if RGB values can be written in it.
 fn by_profile(values: &[f32], colour: Colour, bytes: &[u8]) -> Result<(Vec<f32>, Option<Vec<u8>>), String> {
     let mut profile = parse(bytes).map_err(reason)?;
     match (colour, profile.color_space) {
@@ -276,7 +276,7 @@ fn by_profile(values: &[f32], colour: Colour, bytes: &[u8]) -> Result<(Vec<f32>,
     }
 }
 
-/// Why a profile cannot be applied.
+/// The reason why a profile cannot be applied.
 fn reason(fault: Fault) -> String {
     match fault {
         Fault::Profile(why) => why,
@@ -284,7 +284,7 @@ fn reason(fault: Fault) -> String {
     }
 }
 
-/// sRGB values of RGB or grey ones by a profile of RGB.
+/// Converts RGB or grey values to sRGB by a profile of RGB.
 fn by_rgb(values: &[f32], colour: Colour, profile: &ColorProfile) -> Result<Vec<f32>, String> {
     let rgb = plain(values.to_vec(), colour);
     if colour == Colour::Cmyk {
@@ -316,11 +316,11 @@ fn lightness_as_light(profile: &mut ColorProfile) -> Result<(), String> {
     Ok(())
 }
 
-/// sRGB values in the colours of an RGB profile; none if they stay what they are.
+/// Converts sRGB values to an RGB profile; `None` if they stay unchanged.
 pub(super) fn from_srgb(rgb: &[f32], profile: &[u8]) -> Result<Option<Vec<f32>>, Fault> {
     let profile = parse(profile)?;
     let transform = back(&profile)?;
-    // The way there decides, as it did when the file was read.
+    // The conversion to sRGB decides, as when the file was read.
     if Transform::new(&profile, Layout::Rgb, 3, &ColorProfile::new_srgb())?.is_identity()? {
         return Ok(None);
     }

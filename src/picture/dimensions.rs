@@ -1,4 +1,4 @@
-//! What a job's forecast needs to know of a picture.
+//! The dimensions of a picture, for forecasts.
 
 use super::{Picture, resize};
 

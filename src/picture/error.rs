@@ -1,4 +1,4 @@
-//! What can be wrong with a file of a picture.
+//! Errors of picture files.
 
 use std::collections::TryReserveError;
 use std::fmt;
@@ -9,19 +9,19 @@ use super::Format;
 use super::formats::{readable, written_extensions};
 use super::read::LARGEST;
 
-/// Why a picture cannot be read or written. Every message names the file.
+/// A picture cannot be read or written. Every message names the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PictureError {
-    /// The file cannot be opened, or its bytes cannot be had.
+    /// The file cannot be opened, or its bytes cannot be read.
     #[error("cannot open the picture {}: {why}", Named(path))]
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         why: io::Error,
     },
-    /// The file's bytes are no picture that can be read.
+    /// The file's bytes are not a readable picture.
     #[error("cannot read the picture {}: {why}", Named(path))]
     Read {
         /// The file.
@@ -35,13 +35,13 @@ pub enum PictureError {
         /// The file.
         path: PathBuf,
     },
-    /// Standard output, or what is no plain file, has no name that would tell a format.
-    #[error("cannot write the picture to {}: say in which format, such as png", Named(path))]
+    /// Standard output or a device has no extension that would determine the format.
+    #[error("cannot write the picture to {}: name a format, such as png", Named(path))]
     NoFormat {
         /// The file.
         path: PathBuf,
     },
-    /// The folder that is to hold the file does not exist.
+    /// The folder of the file does not exist.
     #[error("cannot write {}: there is no folder {}", path.display(), folder.display())]
     Folder {
         /// The file.
@@ -49,7 +49,7 @@ pub enum PictureError {
         /// The folder.
         folder: PathBuf,
     },
-    /// The name of the file to write is that of a folder.
+    /// The file to write is a folder.
     #[error("cannot write {}: it is a folder; give the name of a file", path.display())]
     IsFolder {
         /// The folder.
@@ -60,7 +60,7 @@ pub enum PictureError {
     IsInput {
         /// The file to write.
         path: PathBuf,
-        /// The same file, as the input is called.
+        /// The same file by its name as an input.
         input: PathBuf,
     },
     /// The format cannot hold so large a picture.
@@ -78,7 +78,7 @@ pub enum PictureError {
         height: usize,
         /// The format.
         format: Format,
-        /// The most pixels that it has on a side.
+        /// The largest number of pixels on a side.
         largest: usize,
     },
     /// The format does not support the depth.
@@ -94,7 +94,7 @@ pub enum PictureError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the encoder or the system says.
+        /// The encoder's or the system's error.
         why: io::Error,
     },
 }
@@ -103,32 +103,32 @@ pub enum PictureError {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// There are none.
+    /// The file is empty.
     #[error("it is empty")]
     Empty,
-    /// They are something else, which is known.
+    /// The file has another known format.
     #[error("it is {what}; {}{}", readable(), advice.map(|advice| format!("; {advice}")).unwrap_or_default())]
     Other {
-        /// What they are.
+        /// The format.
         what: &'static str,
         /// What can be done.
         advice: Option<&'static str>,
     },
-    /// They are nothing that is known.
+    /// The format is unknown.
     #[error("unknown image format; {}", readable())]
     Unknown,
-    /// They end before the picture does.
+    /// The file is truncated.
     #[error("it is cut short: its pixels end too early; copy or download it again")]
     CutShort,
-    /// They contradict their format.
+    /// The file violates its format.
     #[error("it is damaged: {0}")]
     Damaged(String),
-    /// They are right, but of a kind that is not read.
+    /// The file uses an unsupported feature of its format.
     #[error("it has {0}, which is not supported; save it again as PNG or as plain JPEG")]
     Unsupported(String),
-    /// They say that they hold more pixels than are accepted.
+    /// The picture has more pixels than are accepted.
     #[error(
-        "it says it is {width}×{height} pixels, {} MiB when decoded; at most {} MiB are accepted",
+        "it claims {width}×{height} pixels, {} MiB when decoded; at most {} MiB are accepted",
         bytes >> 20, LARGEST >> 20
     )]
     TooLarge {
@@ -139,9 +139,9 @@ pub enum Fault {
         /// Size when decoded.
         bytes: u64,
     },
-    /// The system does not give the memory.
+    /// The system does not provide the memory.
     #[error(
-        "{:.1} GiB of memory are needed for it at {width}×{height} pixels, which cannot be had", *bytes as f64 / f64::from(1 << 30)
+        "it needs {:.1} GiB of memory at {width}×{height} pixels, which are not available", *bytes as f64 / f64::from(1 << 30)
     )]
     Memory {
         /// Width in pixels, as it is used.
@@ -183,7 +183,7 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Memory for `len` values of a picture, or what could not be had.
+/// Memory for `len` values of a picture, or an error if it cannot be allocated.
 pub(super) fn reserve<T: Clone + Default>(len: usize, [height, width]: [usize; 2]) -> Result<Vec<T>, Fault> {
     let mut values = Vec::new();
     let bytes = len as u64 * size_of::<T>() as u64;

@@ -33,18 +33,18 @@ pub enum Format {
 pub(super) struct Row {
     format: Format,
     name: &'static str,
-    /// What names end in, in small letters, the usual one first.
+    /// File extensions in lower case, the usual one first.
     extensions: &'static [&'static str],
     mime: &'static str,
-    /// Whether a file that begins so is one.
+    /// Whether a file with these first bytes has the format.
     recognise: fn(&[u8]) -> bool,
-    /// Height and width as stored, and which way is up (EXIF's orientation).
+    /// Height and width as stored, and EXIF's orientation.
     pub(super) shape: fn(Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault>,
-    /// Gives the pixels to a target.
+    /// Decodes the pixels into a target.
     pub(super) read: fn(Box<dyn Stream>, &mut Target) -> Result<Extras, Fault>,
-    /// The text of how the picture was made, as JSON, where the format holds it.
+    /// Reads the record of how the picture was made, as JSON, if the format supports it.
     pub(super) made: Option<fn(Box<dyn Stream>) -> Result<Option<String>, Fault>>,
-    /// How it is written, if it is.
+    /// The writer; `None` if the format is only read.
     pub(super) writer: Option<Writer>,
 }
 
@@ -53,13 +53,13 @@ pub(super) struct Row {
 pub(super) struct Writer {
     /// The bytes of a file.
     pub(super) encode: fn(&File) -> io::Result<Vec<u8>>,
-    /// The most pixels on a side.
+    /// The largest number of pixels on a side.
     pub(super) largest: usize,
-    /// Whether it holds opacity.
+    /// Whether it supports opacity.
     pub(super) alpha: bool,
-    /// Whether it holds 16 bits a channel.
+    /// Whether it supports 16 bits per channel.
     pub(super) deep: bool,
-    /// The most bytes of a colour profile, of EXIF, and of how the picture was made.
+    /// The largest metadata.
     pub(super) most: Most,
 }
 
@@ -184,7 +184,7 @@ impl Format {
         FORMATS.iter().find(|row| row.format == self).expect("every format has a row")
     }
 
-    /// The format of a file that begins with these bytes, if it is one that is read.
+    /// The format of a file with these first bytes, if it can be read.
     pub(super) fn of_bytes(first: &[u8]) -> Option<Self> {
         FORMATS.iter().find(|row| (row.recognise)(first)).map(|row| row.format)
     }
@@ -204,7 +204,7 @@ impl Format {
         self.row().writer.is_some()
     }
 
-    /// Whether it holds how a picture was made, for [`Provenance::read`](super::Provenance::read).
+    /// Whether it can record how a picture was made, for [`Provenance::read`](super::Provenance::read).
     pub fn holds_provenance(self) -> bool {
         self.row().made.is_some()
     }
@@ -215,18 +215,18 @@ impl Format {
         Self::ALL.into_iter().find(|format| format.extensions().contains(&extension.as_str()))
     }
 
-    /// The format to write that a path's extension stands for. Asked before a long computation, it tells that the result
-    /// can be written: the format is known, and the folder takes files.
+    /// The format to write for a path's extension. Also checks, before a long computation, that the result can be
+    /// written: the format is known, and the folder accepts files.
     ///
     /// # Errors
-    /// If the extension is none of the known, or the file cannot be written.
+    /// If the extension is unknown, or the file cannot be written.
     pub fn of(path: &Path) -> Result<Self, PictureError> {
         let format = Self::named(path)?;
         write::writable(path)?;
         Ok(format)
     }
 
-    /// The format to write that a path's extension stands for.
+    /// The format to write for a path's extension.
     pub(super) fn named(path: &Path) -> Result<Self, PictureError> {
         if path == Path::new("-") {
             return Err(PictureError::NoFormat { path: path.into() });
@@ -235,7 +235,7 @@ impl Format {
         written.ok_or_else(|| PictureError::Extension { path: path.into() })
     }
 
-    /// How it is written.
+    /// The writer of the format.
     ///
     /// # Errors
     /// If it is only read.
@@ -248,7 +248,7 @@ impl Format {
 impl FromStr for Format {
     type Err = ();
 
-    /// A format that can be written by one of its extensions, in capitals or not.
+    /// Parses a format that can be written from one of its extensions, in any case.
     fn from_str(name: &str) -> Result<Self, ()> {
         let name = name.to_ascii_lowercase();
         let mut written = Self::ALL.into_iter().filter(|format| format.is_written());
@@ -262,7 +262,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// Words in a row: "a, b and c".
+/// A list as text: "a, b and c".
 pub(super) fn listed(words: &[String], last: &str) -> String {
     match words {
         [words @ .., end] if !words.is_empty() => format!("{} {last} {end}", words.join(", ")),
@@ -270,13 +270,13 @@ pub(super) fn listed(words: &[String], last: &str) -> String {
     }
 }
 
-/// The extensions that can be written, as words: ".png, .jpg or .bmp".
+/// The extensions that can be written, as text: ".png, .jpg or .bmp".
 pub(super) fn written_extensions() -> String {
     let written = Format::ALL.into_iter().filter(|format| format.is_written());
     listed(&written.map(|format| format!(".{}", format.extensions()[0])).collect::<Vec<_>>(), "or")
 }
 
-/// What can be read, as words.
+/// The readable formats, as text.
 pub(super) fn readable() -> String {
     let names = |written: bool| {
         let of_kind = Format::ALL.into_iter().filter(|format| format.is_written() == written);

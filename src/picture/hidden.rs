@@ -1,11 +1,12 @@
-//! The colour under transparent pixels: a network sees across their edge, so it must not be whatever a program left there.
+//! The colour of transparent pixels. A network sees across their edge, so arbitrary colours left there must be
+//! replaced.
 
 use ndarray::Array3;
 
 use super::Picture;
 use super::resize::INVISIBLE;
 
-/// The colour where nothing is visible at all.
+/// The colour if no pixel is visible.
 const NEUTRAL: f32 = 0.5;
 
 /// Red, green, blue and a weight of each pixel: 0 where no colour is known.
@@ -15,9 +16,9 @@ struct Level {
 }
 
 impl Picture {
-    /// This picture with other colours where it is transparent: those of the visible pixels around, smoother the farther
-    /// they are (the pull-push algorithm of Gortler et al., The Lumigraph, 1996, section 4.2). What was hidden does not
-    /// matter: the same bits whatever it was. Opacity stays.
+    /// This picture with the colours of transparent pixels replaced by those of the visible pixels around, more
+    /// smoothly with distance (the pull-push algorithm of Gortler et al., The Lumigraph, 1996, section 4.2). The result
+    /// does not depend on the hidden colours. Opacity stays.
     pub fn with_hidden_filled(mut self) -> Self {
         let Some(alpha) = self.alpha.as_ref().filter(|alpha| alpha.iter().any(|&a| a < INVISIBLE)) else { return self };
         let pixels = self.rgb.rows().into_iter().zip(alpha);
@@ -64,7 +65,7 @@ impl Level {
         Self { size, pixels }
     }
 
-    /// Takes colours that are not known from a level of half the size, by linear interpolation.
+    /// Fills unknown colours from a level of half the size, by linear interpolation.
     fn fill(&mut self, coarse: &Self) {
         let [_, width] = self.size;
         for (at, pixel) in self.pixels.iter_mut().enumerate().filter(|(_, pixel)| pixel[3] == 0.0) {

@@ -1,10 +1,10 @@
-//! Histogram matching: one picture's distribution of colours for another's.
+//! Histogram matching: gives a picture the distribution of another's colours.
 
 use ndarray::{Array1, Array2, Array3, ArrayView1, Axis};
 
 use crate::kernels::eigen::symmetric_eigen;
 
-/// `picture` (height, width, 3) in the colours of `example` (any size).
+/// `picture` (height, width, 3) with the colour distribution of `example` (any size).
 ///
 /// First along the axes on which the example's colours are uncorrelated (the eigenvectors of their 3×3 covariance), so
 /// that colours stay together: red does not become half as frequent as its green. Then channel by channel, so that
@@ -12,7 +12,7 @@ use crate::kernels::eigen::symmetric_eigen;
 /// the values: the k-th of n smallest becomes the example's quantile (k + ½)/n.
 ///
 /// # Panics
-/// If an array has not three channels, or is empty.
+/// If an array does not have three channels, or is empty.
 pub fn match_histogram(picture: &Array3<f32>, example: &Array3<f32>) -> Array3<f32> {
     let (colours, example) = (colours(picture), colours(example));
     let axes = principal_axes(&example);
@@ -28,7 +28,7 @@ fn colours(picture: &Array3<f32>) -> Array2<f64> {
     Array2::from_shape_vec((height * width, 3), picture.iter().map(|&v| f64::from(v)).collect()).expect("as many")
 }
 
-/// The eigenvectors of the colours' covariance, as columns; the identity where there is no covariance to speak of.
+/// The eigenvectors of the colours' covariance, as columns; the identity if the covariance is negligible.
 fn principal_axes(colours: &Array2<f64>) -> Array2<f64> {
     let mean = colours.mean_axis(Axis(0)).expect("not empty");
     let centred = colours - &mean;
@@ -53,7 +53,7 @@ fn matched_column(values: ArrayView1<'_, f64>, example: ArrayView1<'_, f64>) -> 
     sorted.sort_by(f64::total_cmp);
     let mut result = Array1::zeros(values.len());
     for (rank, &at) in order.iter().enumerate() {
-        // The quantile's place among the example's values, which stand for quantiles (k + ½)/n themselves.
+        // The position of the quantile among the example's values, which are its quantiles (k + ½)/n.
         let place = (rank as f64 + 0.5) / values.len() as f64 * sorted.len() as f64 - 0.5;
         let place = place.clamp(0.0, (sorted.len() - 1) as f64);
         let (below, share) = (place.floor() as usize, place.fract());

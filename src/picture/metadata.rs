@@ -1,12 +1,12 @@
-//! EXIF: which way is up, and what of a photograph's data still holds for a picture made from it.
+//! EXIF: the orientation, and the data of a photograph that remain valid for a picture made from it.
 
 use std::io::Cursor;
 
 use exif::experimental::Writer;
 use exif::{Context, Exif, Field, In, Reader, Tag, Value};
 
-/// What still holds: who took the photograph, when and with what. The rest tells of pixels that are no more (sizes,
-/// thumbnails, the maker's notes) or of what nobody asked for.
+/// The data to keep: author, date and equipment. The rest describes the original pixels (sizes, thumbnails, the maker's
+/// notes) or is private.
 const KEPT: &[Tag] = &[
     Tag::Make,
     Tag::Model,
@@ -52,7 +52,7 @@ pub(super) fn from_texts(texts: &[(u16, Vec<u8>)]) -> Option<Vec<u8>> {
     write(texts.iter().map(field).collect::<Vec<_>>().iter())
 }
 
-/// The texts of EXIF data's main directory, by the numbers of their tags: bytes as they are, which need not be ASCII.
+/// The texts of EXIF's main directory, by tag number, as bytes, which need not be ASCII.
 pub(super) fn texts(exif: &[u8]) -> Vec<(u16, Vec<u8>)> {
     let Some(exif) = parse(exif) else { return Vec::new() };
     let text = |field: &Field| match &field.value {
@@ -64,16 +64,16 @@ pub(super) fn texts(exif: &[u8]) -> Vec<(u16, Vec<u8>)> {
     exif.fields().filter_map(text).collect()
 }
 
-/// Which way is up, 1 to 8: the tag is a SHORT, or to some writers a LONG.
+/// The orientation, 1 to 8. The tag is a SHORT, or with some writers a LONG.
 pub(super) fn orientation(exif: &[u8]) -> Option<u32> {
     parse(exif)?.get_field(Tag::Orientation, In::PRIMARY)?.value.get_uint(0)
 }
 
 fn parse(exif: &[u8]) -> Option<Exif> {
-    // Some writers put the mark of JPEG's segment before the data in other formats too.
+    // Some writers put the prefix of JPEG's segment before the data in other formats too.
     let data = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif).to_vec();
     let mut reader = Reader::new();
-    // One damaged field is no reason to turn a picture on its side.
+    // A damaged field must not lose the orientation.
     reader.continue_on_error(true);
     reader.read_raw(data).or_else(|error| error.distill_partial_result(|_| ())).ok()
 }

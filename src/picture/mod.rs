@@ -1,4 +1,4 @@
-//! Pictures: files in and out, colours, resizing.
+//! Pictures: reading and writing files, colours, resizing.
 
 mod colour;
 mod colour_map;
@@ -36,14 +36,14 @@ use ndarray::{Array2, Array3};
 pub struct Picture {
     /// Red, green and blue (height, width, 3), 0 to 1: sRGB values, not linear light.
     pub rgb: Array3<f32>,
-    /// Opacity (height, width), 0 to 1, where the file had it. It is kept aside: nothing is computed from it.
+    /// Opacity (height, width), 0 to 1, if the file has it. It is stored separately; colours are not multiplied by it.
     pub alpha: Option<Array2<f32>>,
     /// The file's colour profile (ICC) for RGB: colours are converted to it when they are written to a file that can
     /// hold one.
     pub profile: Option<Vec<u8>>,
-    /// What the file told of its photograph (EXIF). What still holds is written again, see [`SaveOptions`].
+    /// The file's EXIF data. Fields that remain valid are written again, see [`SaveOptions`].
     pub exif: Option<Vec<u8>>,
-    /// What of the file was passed over when it was read, and why: each as in "its colour profile is passed over: …".
+    /// Parts of the file that were ignored, with reasons, as in "its colour profile is ignored: …".
     pub notes: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! OkLab, a space of colours as eyes tell them apart: Ottosson 2020, "A perceptual color space for image processing".
+//! OkLab, a perceptual colour space: Ottosson 2020, "A perceptual color space for image processing".
 
 use ndarray::{Array3, Axis, Zip};
 
@@ -30,8 +30,8 @@ const LINEAR: [[f64; 3]; 3] = [
 /// How often the share of a colour that sRGB can show is halved: to a thousandth.
 const HALVINGS: usize = 10;
 
-/// `painting` (height, width, 3) with its own lightness in the colours of `photograph`, of the same size. Colours that
-/// sRGB cannot show at that lightness are made paler until it can.
+/// `painting` (height, width, 3) with its own lightness and the colours of `photograph`, which has the same size.
+/// Colours outside sRGB at that lightness are made paler until they are inside.
 ///
 /// # Panics
 /// If the shapes differ.

@@ -33,7 +33,8 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Of this version of impasto, with the words after `impasto` on the command line.
+    /// The provenance of a picture made by this version of impasto with these words after `impasto` on the command
+    /// line.
     pub fn new(arguments: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -64,7 +65,7 @@ impl Provenance {
             "settings": self.settings,
             "weights": self.weights,
         });
-        // Within JSON these stand in strings alone, where they may be written so.
+        // In JSON, these occur only in strings, where they may be escaped.
         object.to_string().replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")
     }
 
@@ -117,7 +118,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// A word with control characters, such that they are not seen: what `printf` makes of their bytes in octal.
+/// A word with control characters, written as a `printf` of octal escapes.
 fn printed(word: &str) -> String {
     // Line ends at the end would be lost.
     let body = word.trim_end_matches('\n');

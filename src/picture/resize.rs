@@ -80,15 +80,15 @@ pub(super) struct Filter {
     row_len: usize,
     colours: usize,
     opacity: bool,
-    /// How many planes are filtered: colours, and with opacity those weighted by it and itself too.
+    /// The number of filtered planes: colours, and with opacity, colours weighted by it and the opacity itself.
     planes: usize,
-    /// None where the size stays.
+    /// `None` if the size stays the same.
     taps: Option<Taps>,
     /// Rows waiting to be filtered, already weighted.
     band: Vec<f32>,
-    /// How many rows went before those.
+    /// The number of rows before these.
     done: usize,
-    /// The result as far as it is known (height, width, planes); where the size stays, its rows so far.
+    /// The result so far (height, width, planes); if the size stays the same, the rows so far.
     result: Vec<f32>,
 }
 
@@ -97,14 +97,14 @@ struct Taps {
     rows: Vec<Window>,
 }
 
-/// The filter's values for one place of the result.
+/// The filter's values for one position of the result.
 struct Window {
     start: usize,
     weights: Vec<f32>,
 }
 
 impl Filter {
-    /// For a picture of so many colours (1, 3 or 4), followed by opacity in each pixel if it has any.
+    /// A filter for pixels of `colours` colours (1, 3 or 4), followed by opacity if the picture has it.
     ///
     /// # Errors
     /// If memory for the result cannot be allocated.
@@ -230,7 +230,7 @@ fn across<const C: usize>(from: &[f32], to: &mut [f32], columns: &[Window]) {
     }
 }
 
-/// For each place of `to`, the places of `from` that it is made of: the filter's width is stretched when it shrinks.
+/// For each position of `to`, the window of `from` that contributes to it. The filter is widened when reducing.
 fn windows(from: usize, to: usize) -> Vec<Window> {
     let ratio = from as f64 / to as f64;
     let stretch = ratio.max(1.0);

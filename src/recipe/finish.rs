@@ -1,48 +1,55 @@
-//! The finishing stage: feature splitting (Kolkin et al. 2022, "Neural Neighbor Style Transfer"), tethered.
+//! The finishing stage: feature splitting (Kolkin et al. 2022, "Neural Neighbor Style Transfer") with content and Gram
+//! terms.
 
 use super::{LayerWeights, Rate, Scale};
 
-/// How a picture is finished after its last scale: at each position of each layer the features are drawn towards those of
-/// the style's that are most like them, by an Adam on a Laplacian pyramid. Two tethers hold what the cosine of features does
-/// not see: features of the content hold the scene, and Gram matrices of shallow layers palette and contrast.
+/// How a picture is finished after its last scale: Adam on a Laplacian pyramid draws the features at each position of
+/// each layer towards the most similar features of the style. Two more terms preserve what the cosine of features does
+/// not see: features of the content preserve the scene, and Gram matrices of shallow layers palette and contrast.
 ///
 /// L = Σ over `layers` of w·(1 − mean cosine) + `content_weight`·L_content + `style_weight`·L_style
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finish {
-    /// How many iterations; `None` for 14, and fewer where the picture's longer side is more than 512 pixels: see
+    /// The number of iterations; `None` for 14, or fewer for pictures above 512 pixels: see
     /// [`steps_at`](Self::steps_at).
     pub steps: Option<usize>,
-    /// Whether the last of three scales or more, which the finish follows, makes only half of its
+    /// Whether the last of three scales or more, just before the finish, makes only half of its
     /// [automatic](super::Steps::Auto) iterations.
     pub halves_last_scale: bool,
     /// Layers whose features are matched, and the weights of their terms.
     pub layers: LayerWeights,
-    /// The longer side, in positions, of the grid that is matched at each layer. Of a larger map every n-th position is
-    /// taken, of the picture's others at each iteration.
+    /// The longer side, in positions, of the grid that is matched at each layer. Of a larger map, every n-th position
+    /// is taken; in the picture's map, the grid moves from iteration to iteration.
     pub grid: usize,
-    /// The weight of the content terms, which are the recipe's.
+    /// The weight of the recipe's content terms.
     pub content_weight: f64,
     /// Layers whose Gram matrices are compared.
     pub style_layers: LayerWeights,
     /// The weight of the Gram matrices.
     pub style_weight: f64,
-    /// The rate of Adam.
+    /// Adam's learning rate.
     pub rate: Rate,
+    /// Whether the rate falls in the second half of the iterations, which settles the grain that changing matches leave.
+    pub rate_falls: bool,
+    /// Adam's damping, which keeps grain out of even areas: see [`PyramidAdam::damped`](crate::optim::PyramidAdam::damped);
+    /// `None` for none.
+    pub damping: Option<f64>,
 }
 
 impl Finish {
-    /// The usual finish, of so many iterations.
+    /// The default finish with this number of iterations.
     pub fn of(steps: usize) -> Self {
         Self { steps: Some(steps), ..Self::default() }
     }
 
-    /// The iterations for a picture of that longer side in pixels: where none are given 14, and above 512 pixels fewer in the
-    /// proportion of the root of the side, 10 at 1024 and 7 at 2048.
+    /// The number of iterations for a picture of this longer side in pixels. Unless `steps` is set: 14 up to 512
+    /// pixels, and above that 14·√(512/side), which is 10 at 1024 and 7 at 2048.
     pub fn steps_at(&self, side: usize) -> usize {
         self.steps.unwrap_or_else(|| (14.0 * (512.0 / side as f64).sqrt().min(1.0)).round() as usize)
     }
 
-    /// A transfer's scales, followed by the one that finishes it; `automatic` if the numbers of their steps are.
+    /// A transfer's scales with the finish appended. `automatic` says whether their numbers of steps are
+    /// [automatic](super::Steps::Auto).
     pub(crate) fn added_to(&self, mut scales: Vec<Scale>, automatic: bool) -> Vec<Scale> {
         let three = scales.len() >= 3;
         let Some(last) = scales.last_mut() else { return scales };
@@ -56,7 +63,7 @@ impl Finish {
 }
 
 impl Default for Finish {
-    /// Chosen by looking, see docs/defaults.md.
+    /// Chosen by comparing pictures; see docs/defaults.md.
     fn default() -> Self {
         let layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"];
         Self {
@@ -68,6 +75,8 @@ impl Default for Finish {
             style_layers: LayerWeights::given([("relu1_1", 0.75), ("relu2_1", 0.19), ("relu3_1", 0.06)]),
             style_weight: 10.0,
             rate: Rate::OfSpread(0.044),
+            rate_falls: true,
+            damping: Some(2.0),
         }
     }
 }

@@ -57,6 +57,13 @@ impl LayerWeights {
         Self::given(names.iter().map(|name| (*name, 1.0 / names.len() as f64)))
     }
 
+    /// Weights that fall with depth, which bring a style's strokes and colours into a picture and not its objects: see
+    /// docs/defaults.md.
+    pub(crate) fn falling() -> Self {
+        let layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
+        Self::given(layers.into_iter().zip([0.75, 0.19, 0.05, 0.01, 0.003]))
+    }
+
     /// Layers and weights from names in code.
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! Recipes: all settings of a way of painting, under one name.
+//! Recipes: all settings of a transfer under one name.
 
 mod finish;
 mod layer_weights;
@@ -14,8 +14,9 @@ pub use schedule::{Scale, Scales, ScheduleError, Steps};
 use crate::optim::Method;
 use crate::vgg::{Layer, Pooling};
 
-/// How content and style are measured. F are the picture's features and P the content's, G = FᵀF the picture's Gram
-/// matrix and A the style's; N is the number of channels, M of positions, `M_style` of positions in the style image.
+/// The formulas of content and style terms. F are the picture's features and P the content's, G = FᵀF is the picture's
+/// Gram matrix and A the style's; N is the number of channels, M that of positions, and `M_style` that of positions in
+/// the style image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Formula {
@@ -30,7 +31,7 @@ pub enum Formula {
 }
 
 /// The style distance: what is compared of the distributions of features at each layer.
-#[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, PartialEq, VariantNames)]
+#[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, PartialEq, VariantArray, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum StyleLoss {
@@ -41,6 +42,11 @@ pub enum StyleLoss {
     Moments,
     /// The Wasserstein distance between Gaussians (Dowson & Landau 1982).
     Wasserstein,
+    /// Hypercolumns, at each place the squared error from the style's nearest (Kolkin et al. 2022, section 3.2, with another
+    /// distance), and shallow Gram matrices beside them.
+    Neighbours,
+    /// Hypercolumns, at each place the cosine with the style's nearest (Kolkin et al. 2022, section 3.2).
+    NeighboursCosine,
 }
 
 /// The names of the recipes.
@@ -55,6 +61,9 @@ pub enum Preset {
     Quick,
     /// [`Formula::Gatys`] with average pooling and L-BFGS, as in Gatys, Ecker & Bethge 2016.
     Gatys,
+    /// Neural Neighbor Style Transfer, as far as the network allows (Kolkin et al. 2022): hypercolumn matching at each scale,
+    /// then feature splitting.
+    Nnst,
     /// [`Formula::Notebook`]: a thousand steps of Adam with rate 0.003 from the content image.
     Notebook,
 }
@@ -79,7 +88,7 @@ impl Rate {
     }
 }
 
-/// All settings of a way of painting. To change some: `Recipe { tv_weight: 0.1, ..preset.recipe(true) }`.
+/// All settings of a transfer. To change some: `Recipe { tv_weight: 0.1, ..preset.recipe(true) }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// The formula of content and style terms.
@@ -88,7 +97,8 @@ pub struct Recipe {
     pub style_loss: StyleLoss,
     /// Content layers with the weights of their terms.
     pub content_layers: LayerWeights,
-    /// Style layers with the weights of their terms.
+    /// Style layers with the weights of their terms; where [neighbours](StyleLoss::Neighbours) are matched, the layers of
+    /// hypercolumns, with the factors of their features.
     pub style_layers: LayerWeights,
     /// α, the weight of the content terms.
     pub content_weight: f64,
@@ -129,15 +139,31 @@ impl Recipe {
 
     /// The recipe for a scale of the given longer side.
     pub(crate) fn at_side(mut self, side: usize) -> Self {
-        if let Some(reference) = self.reference_side.take() {
-            self.style_weight *= (side as f64 / reference as f64).min(1.0).powi(2);
-        }
+        self.style_weight *= self.share_at(side);
+        self.reference_side = None;
         self
     }
 
-    /// The recipe with the style's weight multiplied by 10^(4s−2) for a strength s in 0..1: unchanged at ½, hardly any style at 0,
-    /// a free painting at 1. Equal steps of s look equal.
-    /// The finish holds the content with a weight divided by that factor.
+    /// The factor of the weight of Gram matrices at a scale of the given longer side.
+    pub(crate) fn share_at(&self, side: usize) -> f64 {
+        self.reference_side.map_or(1.0, |reference| (side as f64 / reference as f64).min(1.0).powi(2))
+    }
+
+    /// The recipe with another style distance and the layers it is meant for: where neighbours are matched, the ten of Kolkin
+    /// et al. 2022, relu1_1 to relu4_3, with equal weights.
+    pub fn with_style_loss(self, style_loss: StyleLoss) -> Self {
+        let columns = |loss| matches!(loss, StyleLoss::Neighbours | StyleLoss::NeighboursCosine);
+        let style_layers = if columns(style_loss) && !columns(self.style_loss) {
+            LayerWeights::given(NNST_LAYERS.map(|layer| (layer, 1.0)))
+        } else {
+            self.style_layers
+        };
+        Self { style_loss, style_layers, ..self }
+    }
+
+    /// The recipe with the style weight multiplied by 10^(4s−2) for a strength s in 0..1: unchanged at ½, hardly any
+    /// style at 0, a free painting at 1. Equal steps of s look equal. The finish's content weight is divided by that
+    /// factor.
     pub fn with_strength(mut self, strength: f64) -> Self {
         let factor = 10f64.powf(STRENGTH_RANGE * (strength - 0.5));
         self.style_weight *= factor;
@@ -151,10 +177,14 @@ impl Recipe {
 /// The powers of ten between the weights at strength 0 and at 1.
 const STRENGTH_RANGE: f64 = 4.0;
 
+/// The layers of Kolkin et al. 2022.
+const NNST_LAYERS: [&str; 10] =
+    ["relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu4_1", "relu4_2", "relu4_3"];
+
 impl Preset {
-    /// The preset's settings. Those of `Balanced` were chosen by comparing pictures. They and those of `Quick` differ between networks with `trained`
-    /// weights ([`Vgg19::is_trained`](crate::vgg::Vgg19::is_trained)) and random ones, whose deep layers represent little of the
-    /// content.
+    /// The preset's settings. Those of `Balanced` were chosen by comparing pictures. `Balanced` and `Quick` have other
+    /// settings for networks with `trained` weights ([`Vgg19::is_trained`](crate::vgg::Vgg19::is_trained)) than for
+    /// random ones, whose deep layers represent little of the content.
     pub fn recipe(self, trained: bool) -> Recipe {
         let gatys_layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
         let notebook = Recipe {
@@ -168,7 +198,8 @@ impl Preset {
             tv_weight: 0.0,
             pooling: Pooling::Max,
             method: Method::Adam,
-            // A share, because in a network with input 0..255 a thousand steps of 0.003 would change a pixel by three levels.
+            // Relative to the spread: with an input of 0..255, a thousand steps of 0.003 would change a pixel by three
+            // levels.
             rate: Rate::OfSpread(0.003),
             clamp: false,
             scales: Scales::Count(1),
@@ -188,14 +219,39 @@ impl Preset {
                 ..notebook
             },
             Self::Quick => Recipe { steps: Steps::Half, finish: None, ..Self::Balanced.recipe(trained) },
+            Self::Nnst => {
+                // 0.002 of pixels in 0..1.
+                let rate = Rate::OfSpread(0.002 / 0.226);
+                let recipe = Recipe {
+                    formula: Formula::Balanced,
+                    content_layers: LayerWeights::given([("relu4_1", 1.0)]),
+                    content_weight: 0.0,
+                    style_weight: 1.0,
+                    method: Method::PyramidAdam,
+                    rate,
+                    scales: Scales::From(64),
+                    steps: Steps::Each(200),
+                    finish: Some(Finish {
+                        steps: Some(200),
+                        halves_last_scale: false,
+                        layers: LayerWeights::given(NNST_LAYERS.map(|layer| (layer, 1.0))),
+                        content_weight: 0.0,
+                        style_weight: 0.0,
+                        rate,
+                        rate_falls: false,
+                        damping: None,
+                        ..Finish::default()
+                    }),
+                    ..notebook
+                };
+                recipe.with_style_loss(StyleLoss::NeighboursCosine)
+            }
             Self::Balanced => {
-                // See docs/defaults.md: equal weights bring the style's objects into the scene; weights that fall with depth
-                // bring its strokes and colours.
-                let falling = gatys_layers.into_iter().zip([0.75, 0.19, 0.05, 0.01, 0.003]);
+                // See docs/defaults.md.
                 let balanced = Recipe {
                     formula: Formula::Balanced,
                     content_layers: LayerWeights::given([("relu4_1", 1.0)]),
-                    style_layers: LayerWeights::given(falling),
+                    style_layers: LayerWeights::falling(),
                     content_weight: 1.0,
                     style_weight: 220.0,
                     reference_side: Some(512),

@@ -15,7 +15,7 @@ pub struct Scale {
     pub side: usize,
     /// The number of iterations.
     pub steps: usize,
-    /// Whether these finish the picture at the size of the scale before; see [`Finish`](super::Finish).
+    /// Whether this is the finish, at the size of the previous scale; see [`Finish`](super::Finish).
     pub finish: bool,
 }
 
@@ -25,6 +25,8 @@ pub struct Scale {
 pub enum Scales {
     /// Sizes that double up to the picture's own, the smallest between [`SMALLEST`](Self::SMALLEST) and twice that.
     Auto,
+    /// Sizes that double up to the picture's own, the smallest between this and twice that.
+    From(usize),
     /// That number of sizes, doubling up to the picture's own.
     Count(usize),
     /// These longer sides in pixels, the last of which is the picture's.
@@ -39,6 +41,8 @@ pub enum Steps {
     Auto,
     /// Half as many as `Auto`.
     Half,
+    /// That number at each scale.
+    Each(usize),
     /// The number at the last scale, or at each.
     Given(Vec<usize>),
 }
@@ -83,6 +87,7 @@ impl Scales {
         let down_to = |least: usize| (side / least).max(1).ilog2() as usize + 1;
         match self {
             Self::Auto => Ok(halved(down_to(Self::SMALLEST))),
+            Self::From(smallest) => Ok(halved(down_to((*smallest).max(1)))),
             Self::Count(count) if *count > down_to(Self::LEAST) => {
                 let most = down_to(Self::LEAST);
                 Err(ScheduleError::TooMany { count: *count, side, least: Self::LEAST, most })
@@ -107,12 +112,13 @@ impl Scales {
         let steps: Vec<usize> = match steps {
             Steps::Given(steps) if steps.len() == count => steps.clone(),
             Steps::Given(steps) if steps.len() == 1 => {
-                // Each size before takes more, in the proportion of the automatic numbers.
+                // Smaller scales get more steps, in proportion to the automatic numbers.
                 let share = steps[0] as f64 / Steps::auto(sides[count - 1]);
                 sides.iter().map(|&side| (Steps::auto(side) * share).round().max(1.0) as usize).collect()
             }
             Steps::Given(steps) => return Err(ScheduleError::Lengths { steps: steps.len(), scales: count }),
             Steps::Auto => sides.iter().map(|&side| Steps::auto(side).round() as usize).collect(),
+            Steps::Each(steps) => vec![*steps; count],
             Steps::Half => sides.iter().map(|&side| (Steps::auto(side) / 2.0).round() as usize).collect(),
         };
         Ok(sides.into_iter().zip(steps).map(|(side, steps)| Scale { side, steps, finish: false }).collect())
@@ -159,7 +165,8 @@ impl FromStr for Scales {
                 Ok(Self::Sides(sides))
             }
             _ => {
-                Err("give auto, how many scales (1 to 16), or growing longer sides in pixels, as in 128,256,512".into())
+                Err("give auto, a number of scales (1 to 16), or increasing longer sides in pixels, as in 128,256,512"
+                    .into())
             }
         }
     }
@@ -180,6 +187,7 @@ impl fmt::Display for Scales {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
+            Self::From(smallest) => write!(f, "from {smallest}"),
             Self::Count(count) => write!(f, "{count}"),
             Self::Sides(sides) => f.write_str(&listed(sides)),
         }
@@ -191,6 +199,7 @@ impl fmt::Display for Steps {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Half => f.write_str("half of auto"),
+            Self::Each(steps) => write!(f, "{steps} at each"),
             Self::Given(steps) => f.write_str(&listed(steps)),
         }
     }

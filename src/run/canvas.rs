@@ -43,7 +43,7 @@ pub enum Units {
     Levels,
 }
 
-/// A picture as an optimiser sees it: an array of numbers without bounds, around 0.
+/// A picture as an optimiser sees it: an array of unbounded numbers around 0.
 ///
 /// A canvas may have a margin. The network then sees a window of it, which can move (jitter); the margin does not belong to the
 /// picture.
@@ -56,13 +56,13 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// A canvas with a picture, in units of the network's input.
+    /// A canvas that shows a picture, in units of the network's input.
     pub fn of(picture: &Picture, network: &Vgg19<f32>) -> Self {
         Self::painted(picture.clone(), [picture.height(), picture.width()], network, Units::Input, 0)
     }
 
-    /// A canvas of the given height and width, and a margin of that many pixels in all, that shows a picture resized to
-    /// cover both.
+    /// A canvas of the given height and width plus a margin, in pixels for both sides together; it shows a picture
+    /// resized to cover both.
     pub fn painted(
         picture: Picture,
         [height, width]: [usize; 2],
@@ -86,7 +86,7 @@ impl Canvas {
         Self { values: values.into_dyn(), units: Units::Input, margin: 0, network: network.clone() }
     }
 
-    /// A canvas of normal noise of the given norm, in levels, for a picture of the given size and a margin.
+    /// A canvas of normal noise with the given norm, in levels, for a picture of the given size plus a margin.
     pub fn noise_of_norm(
         [height, width]: [usize; 2],
         margin: usize,
@@ -115,6 +115,11 @@ impl Canvas {
         &mut self.values
     }
 
+    /// The same with other values.
+    pub(super) fn with_values(&self, values: ArrayD<f32>) -> Self {
+        Self { values, units: self.units, margin: self.margin, network: self.network.clone() }
+    }
+
     /// The box of values whose pixels lie in 0..1.
     pub fn bounds(&self) -> Bounds {
         let (mean, std) = (self.network.mean(), self.network.std());
@@ -125,7 +130,8 @@ impl Canvas {
         Bounds::new(level(0.0), level(1.0))
     }
 
-    /// The network's input for values on a tape: the window of the picture's size from `corner` on.
+    /// The network's input for values on a tape: the window of the picture's size whose first row and column are
+    /// `corner`.
     ///
     /// # Panics
     /// If the window exceeds the canvas.
@@ -142,8 +148,8 @@ impl Canvas {
         }
     }
 
-    /// The picture of values of this canvas's shape, with red, green and blue that may lie outside of 0..1. Of a margin, the
-    /// middle is left.
+    /// The picture that values of this canvas's shape stand for, in red, green and blue that may lie outside 0..1. A
+    /// margin is cropped around the middle.
     ///
     /// # Panics
     /// If the shape differs.
@@ -160,29 +166,29 @@ impl Canvas {
         }
     }
 
-    /// The canvas with its picture at another size, in pixels kept within 0..1.
+    /// The canvas with its picture resized, pixels clamped to 0..1.
     pub fn resized(&self, size: [usize; 2]) -> Self {
         let rgb = self.rgb(&self.values).mapv_into(|v| v.clamp(0.0, 1.0));
         Self::painted(Picture::new(rgb), size, &self.network, self.units, self.margin)
     }
 
-    /// Levels of 0..255 in a unit of the network's input.
+    /// The number of levels of 0..255 in one unit of the network's input, by channel.
     fn levels(&self) -> [f32; 3] {
         self.network.std().map(|std| (255.0 * std) as f32)
     }
 }
 
-/// An array (height, width, 3) of any numbers at another size, by linear interpolation.
+/// An array (height, width, 3) of any numbers, resized by linear interpolation.
 pub(super) fn resampled(values: &ArrayD<f32>, shape: &IxDyn) -> ArrayD<f32> {
     let (least, most) = values.iter().fold((f32::MAX, f32::MIN), |(least, most), &v| (least.min(v), most.max(v)));
     let range = (most - least).max(f32::MIN_POSITIVE);
-    // The filter keeps to 0..1.
+    // The filter clamps to 0..1.
     let unit = values.mapv(|v| (v - least) / range).into_dimensionality::<Ix3>().expect("height, width, 3");
     let resized = picture::resize_linear(&unit, [shape[0], shape[1]]);
     resized.mapv_into(|v| v * range + least).into_dyn()
 }
 
-/// Each channel times its factor.
+/// Multiplies each channel by its factor.
 fn per_channel(mut image: Array3<f32>, factors: [f32; 3]) -> Array3<f32> {
     for mut pixel in image.lanes_mut(Axis(2)) {
         pixel.iter_mut().zip(factors).for_each(|(value, factor)| *value *= factor);

@@ -1,9 +1,9 @@
-//! Checkpoints: a run's state in a file, from which it goes on.
+//! Checkpoints: a run's state in a file, from which it continues.
 //!
 //! A checkpoint is a safetensors file: eight bytes that say how long its header is, the header in JSON, and the arrays.
-//! The text `impasto` of the header's `__metadata__` is a JSON object: `format` (1), `run` (where the run stands) and
-//! `about` (data of the caller). The last array, `sha256`, is the SHA-256 of all bytes before it,
-//! so that no damage goes unseen. docs/checkpoints.md has the names of the arrays.
+//! The text `impasto` of the header's `__metadata__` is a JSON object: `format` (1), `run` (the position of the run)
+//! and `about` (the caller's data). The last array, `sha256`, is the SHA-256 of all bytes before it, which reveals any
+//! damage. docs/checkpoints.md lists the arrays.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -24,25 +24,26 @@ use crate::optim;
 
 /// The version of the format.
 const FORMAT: u64 = 1;
-/// The metadata's name in the header.
+/// The key of the metadata in the header.
 const KEY: &str = "impasto";
-/// The longest header that is read: the command and its settings are in it.
+/// The longest header that is read; it holds the command and its settings.
 const LONGEST_HEADER: u64 = 1 << 20;
 /// The array that holds the digest, and its length.
 const DIGEST: (&str, usize) = ("sha256", 32);
-/// Arrays' names: the canvas, its last sound values, and what the optimiser's begin with.
+/// Names of arrays: the canvas, its last sound values, the previous scale's canvas, and the prefix of the optimiser's arrays.
 const PICTURE: &str = "picture";
 const SOUND: &str = "sound";
+const BEFORE: &str = "before";
 const OPTIMIZER: &str = "optimizer.";
-/// Numbers that are turned into bytes at a time.
+/// The number of values converted to bytes at a time.
 const BLOCK: usize = 4096;
 
-/// A checkpoint that was read.
+/// An open checkpoint.
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
     arrays: Metadata,
-    /// Where the arrays begin.
+    /// The offset of the arrays.
     start: u64,
     run: Map<String, Value>,
     about: Map<String, Value>,
@@ -57,37 +58,37 @@ pub enum CheckpointError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         why: io::Error,
     },
-    /// It is something else.
+    /// The file is not a checkpoint.
     #[error("{} is not a checkpoint of impasto", path.display())]
     Other {
         /// The file.
         path: PathBuf,
     },
     /// A checkpoint of a later version.
-    #[error("{} is a checkpoint of a later version of impasto; go on with that version", path.display())]
+    #[error("{} is a checkpoint of a later version of impasto; continue with that version", path.display())]
     Later {
         /// The file.
         path: PathBuf,
     },
-    /// It was a checkpoint, but bytes are missing or others.
+    /// The checkpoint has missing or changed bytes.
     #[error("the checkpoint {} is damaged ({why}); delete it and start again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// How that is known.
+        /// The evidence.
         why: String,
     },
 }
 
 impl Checkpoint {
-    /// Writes a state, and what the caller wants to know again, beside its place and renames it: the file holds the old
-    /// state or the new, whenever the process is killed.
+    /// Writes a state and the caller's data to a temporary file beside `path` and renames it: whenever the process is
+    /// killed, the file holds the old state or the new one.
     ///
     /// # Errors
-    /// Those of the file system; or if `about` is longer than about a mebibyte.
+    /// If the file system reports an error, or if `about` is longer than about a mebibyte.
     pub fn write(path: &Path, about: &Map<String, Value>, state: &State<'_>) -> io::Result<()> {
         let run = json!({
             "scale": state.scale,
@@ -125,7 +126,7 @@ impl Checkpoint {
         let (name, len) = DIGEST;
         infos.push((name.into(), TensorInfo { dtype: Dtype::U8, shape: vec![len], data_offsets: place(len) }));
         let mut header = serde_json::to_vec(&Metadata::new(metadata, infos).map_err(io::Error::other)?)?;
-        // Arrays of 8-byte numbers are to lie at multiples of 8.
+        // Arrays of 8-byte numbers must begin at multiples of 8.
         header.resize(header.len().next_multiple_of(8), b' ');
         if header.len() as u64 > LONGEST_HEADER {
             return Err(io::Error::other("the command line is too long for a checkpoint"));
@@ -140,10 +141,10 @@ impl Checkpoint {
         })
     }
 
-    /// Opens a checkpoint and makes sure that it is whole.
+    /// Opens a checkpoint and verifies its checksum.
     ///
     /// # Errors
-    /// If it cannot be read, is damaged, or is something else.
+    /// If it cannot be read, is damaged, or is not a checkpoint.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let read = |why| CheckpointError::Read { path: path.into(), why };
         let other = || CheckpointError::Other { path: path.into() };
@@ -181,11 +182,11 @@ impl Checkpoint {
         let start = len + 8;
         let declared = start + arrays.data_len() as u64;
         if declared != size {
-            return Err(damaged(&format!("it has {size} bytes in place of {declared}")));
+            return Err(damaged(&format!("it has {size} bytes instead of {declared}")));
         }
         file.seek(SeekFrom::Start(0)).map_err(read)?;
         if !digest_is_right(&file, size).map_err(read)? {
-            return Err(damaged("its checksum is another"));
+            return Err(damaged("its checksum does not match"));
         }
         let mut object = |name: &str| match about.remove(name) {
             Some(Value::Object(object)) => Ok(object),
@@ -194,20 +195,20 @@ impl Checkpoint {
         Ok(Self { path: path.into(), start, run: object("run")?, about: object("about")?, arrays })
     }
 
-    /// What its writer wanted to know again.
+    /// The caller's data, as given to [`write`](Self::write).
     pub fn about(&self) -> &Map<String, Value> {
         &self.about
     }
 
-    /// How many iterations were made.
+    /// The number of iterations made.
     pub fn iteration(&self) -> usize {
         self.number("iteration").unwrap_or(0)
     }
 
-    /// Reads the state. No more is allocated than the file is long.
+    /// Reads the state. Allocates no more than the length of the file.
     ///
     /// # Errors
-    /// If the file cannot be read, or has not all of a state.
+    /// If the file cannot be read, or lacks a part of the state.
     pub fn state(&self) -> Result<State<'static>, CheckpointError> {
         let damaged = |name: &str| CheckpointError::Damaged { path: self.path.clone(), why: format!("no `{name}`") };
         let number = |name: &str| self.number(name).ok_or_else(|| damaged(name));
@@ -247,6 +248,7 @@ impl Checkpoint {
             elapsed: Duration::from_secs_f64(seconds(self.run.get("elapsed"))),
             values: picture(PICTURE)?.ok_or_else(|| damaged(PICTURE))?,
             sound: picture(SOUND)?,
+            before: picture(BEFORE)?,
             optimizer,
         })
     }
@@ -263,7 +265,7 @@ impl Checkpoint {
         self.numbers(name, Dtype::F64, f64::from_le_bytes)
     }
 
-    /// An array's numbers of `N` bytes each.
+    /// The numbers of an array, of `N` bytes each.
     fn numbers<T, const N: usize>(
         &self,
         name: &str,
@@ -290,13 +292,13 @@ impl Checkpoint {
     }
 }
 
-/// A time that can be reckoned with; 0 for what is none.
+/// A duration in seconds; 0 if the value is not a valid one.
 fn seconds(value: Option<&Value>) -> f64 {
     const ENDLESS: f64 = 1e12;
     value.and_then(Value::as_f64).filter(|seconds| (0.0..ENDLESS).contains(seconds)).unwrap_or(0.0)
 }
 
-/// An array that is written.
+/// An array to write.
 enum Array<'a> {
     Floats(Vec<usize>, &'a [f32]),
     Doubles(&'a [f64]),
@@ -310,7 +312,7 @@ impl Array<'_> {
         }
     }
 
-    /// The type of its numbers, and its length in bytes.
+    /// The type of the numbers, and the length in bytes.
     fn layout(&self) -> (Dtype, usize) {
         match self {
             Self::Floats(_, numbers) => (Dtype::F32, size_of_val(*numbers)),
@@ -326,21 +328,22 @@ impl Array<'_> {
     }
 }
 
-/// A state's arrays and their names. Numbers come first, so that all lie at multiples of their size.
+/// The arrays of a state with their names. Those of 8-byte numbers come first, so that every number is aligned.
 fn arrays<'a>(state: &'a State<'_>) -> Vec<(String, Array<'a>)> {
     let shape = state.values.shape();
     let picture = |array: &'a CowArray<'_, f32, _>| {
-        Array::Floats(shape.to_vec(), array.as_slice().expect("values of a canvas lie in order"))
+        Array::Floats(array.shape().to_vec(), array.as_slice().expect("values of a canvas lie in order"))
     };
     let numbers = state.optimizer.numbers.iter().map(|(name, own)| (format!("{OPTIMIZER}{name}"), Array::Doubles(own)));
     let arrays = state.optimizer.arrays.iter();
-    // Coefficients of a pyramid are more than the picture's numbers.
+    // A pyramid has more coefficients than the picture has numbers.
     let pixels: usize = shape.iter().product();
     let own_shape = |own: &[f32]| if own.len() == pixels { shape.to_vec() } else { vec![own.len()] };
     let arrays = arrays.map(|(name, own)| (format!("{OPTIMIZER}{name}"), Array::Floats(own_shape(own), own)));
     let pictures = [(PICTURE.into(), picture(&state.values))].into_iter();
     let sound = state.sound.iter().map(|sound| (SOUND.into(), picture(sound)));
-    numbers.chain(pictures).chain(sound).chain(arrays).collect()
+    let before = state.before.iter().map(|before| (BEFORE.into(), picture(before)));
+    numbers.chain(pictures).chain(sound).chain(before).chain(arrays).collect()
 }
 
 fn write_numbers<T: Copy, const N: usize>(
@@ -357,7 +360,7 @@ fn write_numbers<T: Copy, const N: usize>(
     Ok(())
 }
 
-/// Hashes what is written.
+/// Writes to a file and hashes the bytes.
 struct Hashing<W> {
     file: W,
     hash: Sha256,
@@ -384,7 +387,7 @@ fn digest_is_right(mut file: &File, size: u64) -> io::Result<bool> {
     file.read_exact(&mut digest)?;
     Ok(hash.finalize()[..] == digest)
 }
-/// A total and its groups of terms.
+/// Reads a total and its groups of terms.
 fn loss(value: &Value) -> Option<(f64, Vec<GroupValue>)> {
     let group = |group: &Value| {
         let (name, value, terms) = serde_json::from_value(group.clone()).ok()?;

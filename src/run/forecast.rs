@@ -1,4 +1,4 @@
-//! What a job will take: memory and time, known before it begins.
+//! Estimates of a job's memory and time before it begins.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,26 +7,28 @@ use std::time::{Duration, Instant};
 use ndarray::Array3;
 
 use crate::error::Error;
-use crate::objective::Place;
+use crate::objective::{Place, quarter};
 use crate::ops::{add, scale, squared_error};
 use crate::optim::Method;
 use crate::recipe::Scale;
 use crate::tape::{Tape, Var};
 use crate::vgg::{Execution, Layer, Plan, Request, Vgg19};
 
-/// What an evaluation of an objective looks at, and by what the picture is moved.
+/// What determines the cost of an iteration: sizes, the places that the objective observes, and the optimiser.
 #[derive(Clone)]
 pub struct Load {
     /// Height and width of the picture that the network sees.
     pub size: [usize; 2],
-    /// Pixels that the canvas has beside it at the right and below.
+    /// Pixels that the canvas has beyond it on the right and at the bottom.
     pub margin: usize,
     /// Height and width of the pictures that targets are computed from.
     pub examples: Vec<[usize; 2]>,
-    /// Where terms look.
+    /// The places that terms observe.
     pub places: BTreeSet<Place>,
     /// Layers whose features are matched with those of the examples, and the longer side of the grid of positions there.
     pub matched: Option<(BTreeSet<Layer>, usize)>,
+    /// Whether positions count by weights, as with masks.
+    pub weighed: bool,
     /// The optimiser.
     pub method: Method,
     /// The network.
@@ -35,44 +37,44 @@ pub struct Load {
     pub ranks: usize,
 }
 
-/// What a job takes, as it is priced: from the sizes of its pictures alone.
+/// The work of a job, derived from the sizes of its pictures alone.
 #[derive(Clone)]
 pub struct Work {
-    /// The sizes that are painted one after the other, at least one.
+    /// The scales, painted one after the other; at least one.
     pub scales: Vec<Scale>,
-    /// What each of them takes.
+    /// The load of each scale.
     pub loads: Vec<Load>,
-    /// Bytes of the pictures that the job holds at all times.
+    /// Bytes of the pictures that the job holds throughout.
     pub held: usize,
 }
 
-/// What a job will take at one of its sizes.
+/// The estimate for one scale of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScaleForecast {
     /// Longer side and steps.
     pub scale: Scale,
     /// Height and width.
     pub size: [usize; 2],
-    /// How evaluations are divided.
+    /// The memory plan of the evaluations.
     pub plan: Plan,
-    /// The most memory of the whole process while it is painted, in bytes.
+    /// The peak memory of the whole process at this scale, in bytes.
     pub memory: usize,
-    /// Of these, maps and the point that is evaluated.
+    /// The part of `memory` for maps and the point that is evaluated.
     pub(super) buffers: usize,
     /// The time of a step, in seconds of [`Speed::REFERENCE`].
     step: f64,
-    /// That of what is done once: targets and the canvas.
+    /// The time of the work done once at this scale: targets and the canvas. In the same unit.
     once: f64,
 }
 
-/// What a job will take.
+/// The estimate of a job's memory and time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
-    /// By size, from small to large.
+    /// The scales, from small to large.
     pub scales: Vec<ScaleForecast>,
 }
 
-/// There is no plan that does with the memory there is.
+/// No plan fits into the allowed memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a picture of {}×{} pixels needs at least {} of memory this way, and {} may be used",
@@ -84,39 +86,39 @@ pub struct Forecast {
 pub struct MemoryError {
     /// Height and width.
     pub size: [usize; 2],
-    /// The least memory of any plan, in bytes.
+    /// The memory of the plan that needs least, in bytes.
     pub needed: usize,
-    /// What was allowed, in bytes.
+    /// The allowed memory, in bytes.
     pub allowed: usize,
 }
 
-/// How fast this machine is.
+/// The speed of a machine: its time relative to that of the reference machine, so larger is slower.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed(f64);
 
 impl Speed {
-    /// The machine that docs/performance.md tells of, with both of its cores.
+    /// The machine called Zen 4 in docs/performance.md, with both of its cores.
     pub const REFERENCE: Self = Self(1.0);
 }
 
-/// The process without pictures, weights and maps: code, threads, and what BLAS holds.
+/// Bytes of the process without pictures, weights and maps: code, threads, BLAS's buffers.
 const BASE: usize = 19 << 20;
 
-/// What the allocator takes beside what it was asked for, as a share: observed.
+/// The allocator's overhead as a share of the requested memory, as measured.
 const HOLES: f64 = 0.02;
 
 /// Matrices in f64 that a distance of moments takes: targets, moments, derivatives.
 const MATRICES: usize = 6;
 
-/// Passes over picture and optimiser's state, per pixel and vector.
+/// Seconds of a pass over the picture or a vector of the optimiser, per pixel.
 const PASS: f64 = 2e-9;
 
 impl Work {
     /// The forecast within a memory limit for the whole process, in bytes: at each size the fastest plan that fits.
     ///
     /// # Errors
-    /// If the network cannot see a picture of one of the sizes as deep as the job looks, or the memory is too little for
-    /// one; of several, the one that needs most.
+    /// If a picture is too small for the deepest layer, or if the memory is too little at some scale (the error names
+    /// the scale that needs most).
     pub fn forecast(&self, memory: usize) -> Result<Forecast, Error> {
         for load in &self.loads {
             let deepest = load.places.iter().filter_map(|place| place.layer()).max();
@@ -125,7 +127,7 @@ impl Work {
         Ok(self.within(memory)?)
     }
 
-    /// The same without a look at the sizes.
+    /// [`forecast`](Self::forecast) without the check of sizes.
     pub(super) fn within(&self, memory: usize) -> Result<Forecast, MemoryError> {
         let loads = self.scales.iter().zip(&self.loads);
         let scales: Vec<_> = loads.map(|(scale, load)| load.forecast(*scale, self.held, memory)).collect();
@@ -136,31 +138,32 @@ impl Work {
         Ok(Forecast { scales: scales.into_iter().flatten().collect() })
     }
 
-    /// How fast this machine computes the evaluations of the last size, measured in about a second.
+    /// The speed of this machine at evaluations of the last scale, measured in about a second.
     pub fn speed(&self) -> Speed {
         self.loads.last().map_or(Speed::REFERENCE, Load::speed)
     }
 }
 
 impl Forecast {
-    /// The most memory of the whole process, in bytes.
+    /// The peak memory of the whole process, in bytes.
     pub fn memory(&self) -> usize {
         self.scales.iter().map(|scale| scale.memory).max().unwrap_or(0)
     }
 
-    /// How long the job will take.
+    /// The time of the job.
     pub fn time(&self, speed: Speed) -> Duration {
         let seconds: f64 = self.scales.iter().map(ScaleForecast::work).sum();
         Duration::from_secs_f64(seconds * speed.0)
     }
 
-    /// How fast this machine is if that share of the job took so long; `None` if that says nothing.
+    /// The speed of this machine if the share `done` of the job took so long; `None` if the two numbers do not
+    /// determine it.
     pub fn speed(&self, done: f64, took: Duration) -> Option<Speed> {
         let speed = took.as_secs_f64() / (done * self.time(Speed::REFERENCE).as_secs_f64());
         (speed.is_finite() && speed > 0.0).then_some(Speed(speed))
     }
 
-    /// The share of the job that is done once so many iterations were made at a size.
+    /// The share of the job that is done after this many iterations of the scale `index`.
     pub(super) fn done(&self, index: usize, iterations: usize) -> f64 {
         let all: f64 = self.scales.iter().map(ScaleForecast::work).sum();
         let before: f64 = self.scales[..index].iter().map(ScaleForecast::work).sum();
@@ -182,7 +185,7 @@ impl ScaleForecast {
 }
 
 impl Load {
-    /// The layers of places of some kind.
+    /// The layers of the places for which `is` holds.
     fn layers(&self, is: impl Fn(&Place) -> bool) -> BTreeSet<Layer> {
         self.places.iter().filter(|place| is(place)).filter_map(|place| place.layer()).collect()
     }
@@ -191,21 +194,23 @@ impl Load {
     fn request(&self) -> Request {
         let mut request = crate::objective::request(&self.places);
         request.sampled.extend(self.matched.iter().flat_map(|(layers, _)| layers));
+        // The gradients of the maps of hypercolumns are all there at once.
+        request.sampled.extend(self.columns());
         request.features.extend(&request.sampled);
         request
     }
 
-    /// The layers of moments.
+    /// The layers whose moments are observed.
     fn moments(&self) -> BTreeSet<Layer> {
         self.layers(|place| matches!(place, Place::Moments(_)))
     }
 
-    /// The work of moments, which are made of maps that are seen, for an image of that height and width.
+    /// The work of the moments of an image of this height and width.
     fn moments_work(&self, size: [usize; 2]) -> f64 {
         self.moments().into_iter().map(|layer| self.network.gram_work(layer, size)).sum()
     }
 
-    /// Bytes of the features that are matched with the picture's, and the work of an evaluation's search.
+    /// Bytes of the matched features, and the work of the search in one evaluation.
     fn matching(&self) -> (usize, f64) {
         let Some((layers, grid)) = &self.matched else { return (0, 0.0) };
         let (mut bytes, mut work) = (0, 0.0);
@@ -217,12 +222,34 @@ impl Load {
             };
             let channels = self.network.channels(layer);
             let candidates: usize = self.examples.iter().skip(1).map(|size| positions(*size)).sum();
-            // With the picture's own, centred, and their matches.
+            // The candidates, the picture's own centred features, and their matches.
             bytes += (candidates + 2 * positions(self.size)) * channels * size_of::<f32>();
-            // As much as a Gram matrix of as many products.
+            // As much work as a Gram matrix with as many products.
             work += Vgg19::<f32>::products_work(positions(self.size) * candidates * channels);
         }
         (bytes, work)
+    }
+
+    /// The layers of hypercolumns.
+    fn columns(&self) -> BTreeSet<Layer> {
+        let columns = self.places.iter().filter(|place| matches!(place, Place::Hypercolumns(_)));
+        columns.flat_map(|place| place.maps().layers()).collect()
+    }
+
+    /// Bytes of the hypercolumns of an image of that height and width.
+    fn column_bytes(&self, size: [usize; 2]) -> usize {
+        let columns: usize = self.columns().into_iter().map(|layer| self.network.channels(layer)).sum();
+        quarter(size).iter().product::<usize>() * columns * size_of::<f32>()
+    }
+
+    /// The work of matching hypercolumns, done once, and of making and pulling them back in an evaluation.
+    fn columns_work(&self) -> (f64, f64) {
+        /// Seconds for a byte that is resized: read, and written twice.
+        const RESIZED: f64 = 4e-10;
+        let styles: usize = self.examples.iter().skip(1).map(|size| quarter(*size).iter().product::<usize>()).sum();
+        let own = self.column_bytes(self.size);
+        let maps: usize = self.columns().into_iter().map(|layer| self.network.map_bytes(layer, self.size)).sum();
+        (Vgg19::<f32>::products_work(own / size_of::<f32>() * styles), (2 * maps + 4 * own) as f64 * RESIZED)
     }
 
     fn forecast(&self, scale: Scale, held: usize, memory: usize) -> Result<ScaleForecast, MemoryError> {
@@ -231,13 +258,15 @@ impl Load {
         let bytes = |size| 12 * pixels(size);
         let picture = bytes(self.size.map(|side| side + self.margin));
         let vectors = match self.method {
-            // With the last picture whose value is known.
+            // Two moments, and the last picture whose value is known.
             Method::Adam => 3,
+            // Coefficients are a third more than pixels, and with Adam's moments there are a gradient and a change of them.
+            Method::PyramidAdam => 7,
             Method::Momentum => 2,
             // Pairs of differences, and the points of a line search.
             Method::Lbfgs => 2 * scale.steps.saturating_sub(1).min(20) + 6,
         };
-        // With them are always: canvas, point, optimiser, targets.
+        // Held throughout: canvas, point, optimiser, targets.
         let wanted = self.layers(|place| matches!(place, Place::Features(_)));
         let targets: usize = wanted.iter().map(|layer| self.network.map_bytes(*layer, self.size)).sum();
         let window = if self.margin > 0 { 2 * picture } else { 0 };
@@ -245,12 +274,16 @@ impl Load {
         let moments: usize = self.moments().into_iter().map(matrices).sum();
         let fixed = BASE + self.network.bytes() + held;
         let (matched, search) = self.matching();
-        let always = fixed + (2 + vectors) * picture + window + targets + moments + matched;
+        let own_columns = self.column_bytes(self.size);
+        // The picture's, whose place their gradient takes, their matches, and what they are by the positions' weights.
+        let columns = if self.weighed { 3 } else { 2 } * own_columns;
+        let always = fixed + (2 + vectors) * picture + window + targets + moments + matched + columns;
         let usable = (memory as f64 / (1.0 + HOLES)) as usize;
         let (plan, cost) = self.network.plan_within(self.size, &request, self.ranks, usable.saturating_sub(always));
         let evaluation = always + cost.bytes;
 
-        // Before: the examples at this size, as pictures and as inputs, and the way to the targets.
+        // Before the first evaluation: the examples at this scale, as pictures and as inputs, and the computation of
+        // targets.
         let examples: usize = self.examples.iter().map(|size| bytes(*size)).sum();
         let ways = self.examples.iter().map(|size| (self.network.target_cost(*size, &request), *size));
         let (mut way, mut once) = (0, 0.0);
@@ -258,19 +291,23 @@ impl Load {
             way = way.max(cost.bytes);
             once += cost.work + self.moments_work(size);
         }
-        let before = fixed + picture + 2 * examples + 2 * targets + way;
-        // And behind: the picture as it is written.
+        // Hypercolumns while they are matched: themselves, centred, and in a copy.
+        let styles_columns: usize = self.examples.iter().skip(1).map(|size| self.column_bytes(*size)).sum();
+        let before = fixed + picture + 2 * examples + 2 * targets + way + 3 * (styles_columns + own_columns);
+        // After the last: the picture while it is written.
         let behind = fixed + (5 + vectors) * picture;
         let needed = (evaluation.max(before).max(behind) as f64 * (1.0 + HOLES)) as usize;
         if needed > memory {
             return Err(MemoryError { size: self.size, needed, allowed: memory });
         }
         let passes = (2 * vectors + 6) as f64 * PASS * pixels(self.size) as f64;
-        let step = cost.work + search + 2.0 * self.moments_work(self.size) + passes;
+        let (matching, resizing) = self.columns_work();
+        once += matching;
+        let step = cost.work + search + resizing + 2.0 * self.moments_work(self.size) + passes;
         Ok(ScaleForecast { scale, size: self.size, plan, memory: needed, buffers: cost.maps + picture, step, once })
     }
 
-    /// Measures how fast this machine computes such evaluations: some of a small picture, in about a second.
+    /// Measures the speed of this machine with evaluations of a small picture, in about a second.
     pub fn speed(&self) -> Speed {
         const SIDE: usize = 224;
         let (request, network) = (self.request(), &self.network);
@@ -292,7 +329,7 @@ impl Load {
                 total.backward();
             }
             tape.clear();
-            // The first asks the system for memory.
+            // The first round also waits for memory from the system.
             if round > 0 {
                 best = best.min(from.elapsed().as_secs_f64());
             }
@@ -306,13 +343,13 @@ impl Load {
     }
 }
 
-/// The squared error from zero, times something that keeps it in range.
+/// The squared error from zero, scaled to stay in range.
 fn small_error(value: Var<'_, f32>) -> Var<'_, f32> {
     let zero = value.tape().constant(ndarray::ArrayD::zeros(value.shape()));
     scale(&squared_error(&value, &zero), 1e-9)
 }
 
-/// An amount of memory as people write it: 512 MB, 1.5 GB, in units of 1024.
+/// An amount of memory that prints as in 512 MB or 1.50 GB, in units of 1024.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bytes(pub usize);
 

@@ -1,6 +1,6 @@
-//! A run: evaluate, step, tell, from one size to the next. The one loop of all jobs, and of yours.
+//! The optimisation loop of every job: evaluate the objective, step the optimiser, call the watchers, scale by scale.
 //!
-//! A user's own objective, minimised over the pixels of a picture:
+//! An objective of your own, minimised over the pixels of a picture:
 //!
 //! ```
 //! use std::ops::ControlFlow;
@@ -25,7 +25,8 @@
 //! # }
 //! ```
 //!
-//! A run that is to go on later gives its [`State`], which a run of the same job takes; a [`Checkpoint`] is a file of it.
+//! [`Run::state`] gives the [`State`] of a run, from which another run of the same job continues; a [`Checkpoint`]
+//! stores it in a file.
 
 mod canvas;
 mod checkpoint;
@@ -69,30 +70,33 @@ pub enum Outcome {
     Converged,
     /// The loss fell by less than the [tolerance](Run::tolerate).
     Settled,
-    /// Value or gradient became NaN or infinite, see [`Run::not_finite`]; the picture is the last whose value is known.
+    /// Value or gradient became NaN or infinite, see [`Run::not_finite`]; the picture is the last one with a known
+    /// value.
     NotFinite,
 }
 
-/// What is minimised at one size, and how.
+/// What is minimised at one scale, and how.
 pub struct Stage {
-    /// The picture.
+    /// The picture under optimisation.
     pub canvas: Canvas,
-    /// What it is optimised for.
+    /// The objective.
     pub objective: Objective<f32>,
-    /// The network that looks at it.
+    /// The network that observes the picture.
     pub network: Vgg19<f32>,
     /// How the network is executed.
     pub execution: Execution,
-    /// What moves it.
+    /// The optimiser.
     pub optimizer: Box<dyn Optimizer<f32>>,
-    /// How many iterations.
+    /// The number of iterations.
     pub steps: usize,
-    /// How far, in pixels, the window that the network sees moves at random in the canvas's margin; 0 leaves it.
+    /// The largest random shift, in pixels, of the network's window within the canvas's margin; 0 for none.
     pub jitter: usize,
-    /// The seed of that.
+    /// The seed of the shifts.
     pub seed: u64,
-    /// Whether the optimiser of the stage before goes on here, if it can go on at another size.
+    /// Whether the optimiser of the previous stage continues here, if it supports another size.
     pub carries: bool,
+    /// Whether what is minimised depends on the picture of the size before; a [`State`] then keeps that.
+    pub follows: bool,
 }
 
 impl Stage {
@@ -109,34 +113,34 @@ impl Stage {
             jitter: 0,
             seed: 0,
             carries: true,
+            follows: false,
         }
     }
 
-    /// The same with the plan of the forecast.
+    /// The same stage, executed by the plan of the forecast.
     fn planned(self, forecast: &ScaleForecast) -> Self {
         Self { execution: self.execution.with_plan(forecast.plan.clone()), ..self }
     }
 
-    /// Whether the network can look at the canvas as deep as the objective does.
+    /// Checks that the canvas is large enough for the deepest layer of the objective.
     fn check(&self) -> Result<(), Error> {
         let check = |layer| self.network.check(self.canvas.size(), layer);
         Ok(self.objective.deepest().map_or(Ok(()), check)?)
     }
 }
 
-/// A job that goes through several sizes, from small to large.
+/// A job of several scales, from small to large.
 pub trait Job {
-    /// What the job takes at each of its sizes.
+    /// The work of the job at each of its scales.
     fn work(&self) -> &Work;
 
-    /// What is minimised at one of them. From the second on, `so_far` is the canvas of the one before; the run keeps its
-    /// optimiser if that goes on at another size.
+    /// The stage of scale number `index`. From the second on, `so_far` is the canvas of the previous scale.
     ///
     /// # Errors
-    /// If the network has not the layers that the job needs, or a picture is too small for them.
+    /// If the network lacks a layer that the job needs, or a picture is too small for it.
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error>;
 
-    /// The finished picture.
+    /// Turns the picture of the last scale into the job's result.
     fn finished(&self, picture: Picture) -> Picture {
         picture
     }
@@ -160,20 +164,22 @@ pub struct Run<'a> {
     job: Box<dyn Job + 'a>,
     stage: Stage,
     forecast: Forecast,
+    /// The canvas of the size before, if the stage follows from it.
+    before_stage: Option<Canvas>,
     scale: usize,
     iteration: usize,
     iteration_of_scale: usize,
-    /// Whether the next iteration is the first of the next size.
+    /// Whether the next iteration is the first of the next scale.
     scale_done: bool,
     tolerance: Tolerance,
     random: ChaCha8Rng,
     tape: Tape<f32>,
     begin: Instant,
-    /// How long the run took before `begin`, from which it was restored.
+    /// The time that the run had taken before it was restored at `begin`.
     before: Duration,
-    /// The objective's value and terms at the picture so far, once one was evaluated at this size.
+    /// The objective's value and terms at the picture so far; `None` before the first evaluation at this scale.
     loss: Option<(f64, Vec<GroupValue>)>,
-    /// The last values whose loss is known and finite, where the optimiser does not keep them itself.
+    /// The last values with a finite loss, if the optimiser does not keep them itself.
     sound: Option<ArrayD<f32>>,
     /// What became NaN or infinite.
     not_finite: Option<String>,
@@ -186,6 +192,7 @@ impl<'a> Run<'a> {
         let [height, width] = stage.canvas.size();
         let load = Load {
             matched: None,
+            weighed: false,
             size: [height, width],
             margin: 0,
             examples: Vec::new(),
@@ -200,18 +207,18 @@ impl<'a> Run<'a> {
         Self::from(Box::new(job), stage, forecast)
     }
 
-    /// A run of a job, with its targets at the first size computed.
+    /// A run of a job. Computes the targets of the first scale.
     ///
     /// # Errors
-    /// If the network has not the layers that the job needs, or a picture is too small for them.
+    /// If the network lacks a layer that the job needs, or a picture is too small for it.
     pub fn of(job: impl Job + 'a) -> Result<Self, Error> {
         Self::within(job, usize::MAX)
     }
 
-    /// The same with no more memory, of the whole process, than so many bytes: as [`Work::forecast`] says.
+    /// [`of`](Self::of) with a memory limit for the whole process, in bytes; see [`Work::forecast`].
     ///
     /// # Errors
-    /// As [`of`](Self::of), and if the memory does not do for one of the sizes.
+    /// As [`of`](Self::of), or if the memory is too little at some scale.
     pub fn within(job: impl Job + 'a, memory: usize) -> Result<Self, Error> {
         let forecast = job.work().forecast(memory)?;
         let stage = job.stage(0, None)?;
@@ -226,6 +233,7 @@ impl<'a> Run<'a> {
             job,
             stage,
             forecast,
+            before_stage: None,
             scale: 0,
             iteration: 0,
             iteration_of_scale: 0,
@@ -242,18 +250,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Makes the run be done with a size as soon as its lowest loss has fallen by less than the share `least` within ten
-    /// iterations; 0, as it is at first, goes through all.
+    /// Ends a scale early once ten iterations have lowered its lowest loss by less than the share `least`. The default,
+    /// 0, makes all iterations.
     pub fn tolerate(&mut self, least: f64) {
         self.tolerance = Tolerance::new(least);
     }
 
-    /// Makes the picture the mean of the iterates, if the optimiser has one; see [`Optimizer::average`].
+    /// Makes the picture the mean of the iterates. Returns whether the optimiser supports it; see
+    /// [`Optimizer::average`].
     pub fn average(&mut self, decay: f64) -> bool {
         self.stage.optimizer.average(decay)
     }
 
-    /// What is minimised at the size being painted.
+    /// The objective at the current scale.
     pub fn objective(&self) -> &Objective<f32> {
         &self.stage.objective
     }
@@ -261,7 +270,7 @@ impl<'a> Run<'a> {
     /// Makes one iteration; `None` if the run has ended.
     ///
     /// # Errors
-    /// If a picture is too small for the network's layers at the next size.
+    /// If a picture is too small for the network's layers at the next scale.
     pub fn advance(&mut self) -> Result<Option<Progress>, Error> {
         if self.ended.is_some() {
             return Ok(None);
@@ -272,7 +281,7 @@ impl<'a> Run<'a> {
         let stage = &mut self.stage;
         stage.objective.turn(self.iteration_of_scale);
         let (evaluated, total, groups, gradient) = {
-            // Unused memory is not to add up to more than what is in use at some time.
+            // Free buffers must not exceed the memory in use at the peak.
             self.tape.buffers().limit(self.forecast.scales[self.scale].buffers);
             let mut point = self.tape.tensor(stage.canvas.values().shape());
             point.assign(stage.canvas.values());
@@ -287,7 +296,7 @@ impl<'a> Run<'a> {
             (evaluated, evaluation.total, evaluation.groups, evaluation.scaled.backward().take(&point))
         };
         self.tape.clear();
-        // Where all weights are 0, nothing depends on the picture.
+        // If all weights are 0, nothing depends on the picture.
         let gradient = gradient.unwrap_or_else(|| ArrayD::zeros(stage.canvas.values().raw_dim()).into());
         let kept_here =
             |stage: &Stage| std::ptr::eq(stage.optimizer.result(stage.canvas.values()), stage.canvas.values());
@@ -326,17 +335,17 @@ impl<'a> Run<'a> {
             _ => None,
         };
         if self.ended.is_some() {
-            // The picture is still to be written, which takes memory too.
+            // Free memory for writing the picture.
             self.tape = Tape::new();
         }
         Ok(Some(Progress { trial, settled, ..self.progress(lowest, at_lowest, step) }))
     }
 
-    /// Makes all iterations that are left, telling `watcher` of each; the watcher may stop the run.
+    /// Makes all remaining iterations and calls `watcher` after each; the watcher may stop the run.
     ///
     /// # Errors
-    /// If a picture is too small for the network's layers at one of the sizes, or a watcher failed. The picture so far is
-    /// still there.
+    /// If a picture is too small for the network's layers at some scale, or a watcher failed. The picture so far
+    /// remains available.
     pub fn finish(&mut self, watcher: &mut dyn Watcher) -> Result<Outcome, Error> {
         while let Some(progress) = self.advance()? {
             if let ControlFlow::Break(stop) = watcher.see(self, &progress) {
@@ -349,18 +358,18 @@ impl<'a> Run<'a> {
         Ok(self.ended.expect("the run has ended"))
     }
 
-    /// The picture so far, at the size being painted; values may lie outside of 0..1.
+    /// The picture so far, at the current scale; values may lie outside 0..1.
     pub fn picture(&self) -> Picture {
         let values = self.stage.optimizer.result(self.stage.canvas.values());
         Picture::new(self.stage.canvas.rgb(values))
     }
 
-    /// The picture so far as the job leaves it, at its own size.
+    /// The job's result if it ended now: the picture so far, at the final size and with the job's last processing.
     pub fn finished(&self) -> Picture {
         self.job.finished(self.picture())
     }
 
-    /// How the run ended, if it did.
+    /// How the run ended; `None` if it has not.
     pub fn outcome(&self) -> Option<Outcome> {
         self.ended
     }
@@ -370,17 +379,17 @@ impl<'a> Run<'a> {
         self.not_finite.as_deref()
     }
 
-    /// How long the run has taken, what was before its [state](Self::state) was kept with it.
+    /// The time that the run has taken, including the time before it was [restored](Self::restore).
     pub fn elapsed(&self) -> Duration {
         self.before + self.begin.elapsed()
     }
 
-    /// How many iterations were made.
+    /// The number of iterations made.
     pub fn iterations(&self) -> usize {
         self.iteration
     }
 
-    /// The sizes of the run.
+    /// The scales of the run.
     pub fn scales(&self) -> &[Scale] {
         &self.job.work().scales
     }
@@ -390,9 +399,9 @@ impl<'a> Run<'a> {
         &self.forecast
     }
 
-    /// Carries the picture up to the next size.
+    /// Resizes the picture for the next scale.
     fn next_scale(&mut self) -> Result<(), Error> {
-        // Arrays of the old size are of no use any more.
+        // Arrays of the old size are no longer needed.
         self.tape = Tape::new();
         let old = &self.stage;
         let mut so_far = old.canvas.clone();
@@ -404,6 +413,7 @@ impl<'a> Run<'a> {
         if next.carries && self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
             next.optimizer = std::mem::replace(&mut self.stage.optimizer, Method::Lbfgs.optimizer(1.0, 0, None));
         }
+        self.before_stage = next.follows.then_some(so_far);
         self.stage = next;
         self.sound = None;
         self.loss = None;

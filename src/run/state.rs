@@ -1,46 +1,48 @@
-//! Where a run stands: all that is needed to go on later to the same bits.
+//! The state of a run: all that it needs to continue later, with bit-identical results.
 
 use std::time::Duration;
 
 use ndarray::{ArrayD, CowArray, IxDyn};
 
-use super::{Outcome, Run, canvas};
+use super::{Load, Outcome, Run, canvas};
 use crate::error::Error;
 use crate::objective::GroupValue;
 use crate::optim;
 use crate::recipe::Scale;
 
-/// Where a run stands between two iterations. A [`Run`] of the same job [goes on](Run::restore) from it, and ends in the
-/// same bits as one that never stopped.
+/// The state of a run between two iterations. A [`Run`] of the same job [continues](Run::restore) from it; its result
+/// is bit-identical to that of an uninterrupted run.
 #[derive(Clone, Debug)]
 pub struct State<'a> {
-    /// Which of the sizes is being painted, from 0.
+    /// The current scale, from 0.
     pub scale: usize,
-    /// How many iterations were made.
+    /// The number of iterations made.
     pub iteration: usize,
-    /// How many of them at this size.
+    /// Those at this scale.
     pub iteration_of_scale: usize,
-    /// Whether this size is done.
+    /// Whether this scale is done.
     pub scale_done: bool,
-    /// [`Outcome::Complete`] or [`Outcome::Converged`] if nothing is left to do.
+    /// [`Outcome::Complete`] or [`Outcome::Converged`] if the run has ended.
     pub ended: Option<Outcome>,
-    /// How many words the generator of random numbers has given.
+    /// The number of words drawn from the random number generator.
     pub random: u128,
     /// The lowest losses of the last iterations, which a [tolerance](Run::tolerate) compares.
     pub lowest: Vec<f64>,
-    /// The objective's value and terms at the picture so far, if one was evaluated at this size.
+    /// The objective's value and terms at the picture so far, if it was evaluated at this scale.
     pub loss: Option<(f64, Vec<GroupValue>)>,
-    /// How long the run took so far.
+    /// The time that the run has taken.
     pub elapsed: Duration,
-    /// The canvas's values, the margin with them.
+    /// The values of the canvas, including the margin.
     pub values: CowArray<'a, f32, IxDyn>,
-    /// The last values whose loss is known and finite, if there are other than the optimiser's.
+    /// The last values with a finite loss, if the optimiser does not keep them itself.
     pub sound: Option<CowArray<'a, f32, IxDyn>>,
-    /// What the optimiser has learned.
+    /// The previous scale's canvas, if the objective depends on it.
+    pub before: Option<CowArray<'a, f32, IxDyn>>,
+    /// The optimiser's state.
     pub optimizer: optim::State<'a, f32>,
 }
 
-/// A state that is none of the run's job.
+/// A state does not belong to the run's job.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
@@ -48,7 +50,7 @@ pub enum StateError {
     #[error(transparent)]
     Optimizer(#[from] optim::StateError),
     /// Scale or iterations are not the job's.
-    #[error("iteration {iteration} of scale {scale}, counted from 0, is none of this run")]
+    #[error("this run has no iteration {iteration} of scale {scale}, counted from 0")]
     Position {
         /// The scale, from 0.
         scale: usize,
@@ -56,19 +58,19 @@ pub enum StateError {
         iteration: usize,
     },
     /// The picture has another size, or numbers that are not finite.
-    #[error("its picture is none of this run's: {found:?} finite values in place of {expected:?}")]
+    #[error("its picture does not fit this run: {found:?} finite values instead of {expected:?}")]
     Values {
         /// The shape of the values.
         found: Vec<usize>,
-        /// What it should be.
+        /// The expected shape.
         expected: Vec<usize>,
     },
 }
 
 impl Run<'_> {
-    /// Where the run stands, to be kept. Nothing is copied.
+    /// The state of the run, without copying arrays.
     ///
-    /// Of a run that is complete only the picture is kept.
+    /// The state of a complete run has only the picture.
     pub fn state(&self) -> State<'_> {
         let ended =
             self.ended.filter(|ended| matches!(ended, Outcome::Complete | Outcome::Converged | Outcome::Settled));
@@ -85,14 +87,19 @@ impl Run<'_> {
             elapsed: self.elapsed(),
             values: if ended.is_some() { optimizer.result(values) } else { values }.as_standard_layout(),
             sound: self.sound.as_ref().filter(|_| ended.is_none()).map(|sound| sound.as_standard_layout()),
+            before: self
+                .before_stage
+                .as_ref()
+                .filter(|_| ended.is_none())
+                .map(|before| before.values().as_standard_layout()),
             optimizer: if ended.is_some() { optim::State::default() } else { optimizer.state() },
         }
     }
 
-    /// Goes on from a state of a run of the same job.
+    /// Continues from the state of a run of the same job.
     ///
     /// # Errors
-    /// If it is none: the numbers of sizes, iterations, pixels or the optimiser differ. The run is then of no use.
+    /// If scales, iterations, pixels or optimiser do not match. Do not use the run after that.
     pub fn restore(&mut self, state: State<'_>) -> Result<(), Error> {
         let State { scale, iteration, iteration_of_scale, scale_done, ended, random, elapsed, .. } = state;
         let scales = self.scales();
@@ -106,18 +113,32 @@ impl Run<'_> {
         }
         if scale != self.scale {
             // The canvas has the right size then; its values are replaced.
-            let stage = self.job.stage(scale, Some(&self.stage.canvas))?;
+            let kept = state.before.is_some();
+            let so_far = match state.before {
+                Some(values) => self.stage.canvas.with_values(fitting(values, &self.shape(scale.saturating_sub(1)))?),
+                None => self.stage.canvas.clone(),
+            };
+            let stage = self.job.stage(scale, Some(&so_far))?;
+            if stage.follows && !kept && ended.is_none() {
+                return Err(StateError::Values {
+                    found: Vec::new(),
+                    expected: self.shape(scale.saturating_sub(1)).to_vec(),
+                }
+                .into());
+            }
+            self.before_stage = stage.follows.then_some(so_far);
             let mut stage = stage.planned(&self.forecast.scales[scale]);
             stage.check()?;
-            // As in the run itself: an optimiser that goes on at other sizes keeps what it was told, such as to average.
+            // As in `next_scale`: an optimiser that continues at another size keeps its options, such as averaging.
             let shape = stage.canvas.values().raw_dim();
             if stage.carries && self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
                 std::mem::swap(&mut stage.optimizer, &mut self.stage.optimizer);
             }
             self.stage = stage;
         }
-        let values = self.fitting(state.values)?;
-        self.sound = state.sound.map(|sound| self.fitting(sound)).transpose()?;
+        let shape = self.stage.canvas.values().shape();
+        let values = fitting(state.values, shape)?;
+        self.sound = state.sound.map(|sound| fitting(sound, shape)).transpose()?;
         self.stage.optimizer.restore(state.optimizer, values.shape()).map_err(StateError::from)?;
         self.stage.canvas.values_mut().assign(&values);
         self.random.set_word_pos(random);
@@ -129,12 +150,18 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Values that may be those of the canvas.
-    fn fitting(&self, values: CowArray<'_, f32, IxDyn>) -> Result<ArrayD<f32>, StateError> {
-        let (found, expected) = (values.shape(), self.stage.canvas.values().shape());
-        if found != expected || values.iter().any(|value| !value.is_finite()) {
-            return Err(StateError::Values { found: found.to_vec(), expected: expected.to_vec() });
-        }
-        Ok(values.into_owned())
+    /// The shape of the canvas at a size.
+    fn shape(&self, scale: usize) -> [usize; 3] {
+        let Load { size, margin, .. } = self.job.work().loads[scale];
+        [size[0] + margin, size[1] + margin, 3]
     }
+}
+
+/// Values that may be those of a canvas of that shape.
+fn fitting(values: CowArray<'_, f32, IxDyn>, expected: &[usize]) -> Result<ArrayD<f32>, StateError> {
+    let found = values.shape();
+    if found != expected || values.iter().any(|value| !value.is_finite()) {
+        return Err(StateError::Values { found: found.to_vec(), expected: expected.to_vec() });
+    }
+    Ok(values.into_owned())
 }

@@ -1,4 +1,4 @@
-//! Runs that stop, are kept in a file, and go on.
+//! Runs that stop, are saved, and continue.
 
 use std::ops::ControlFlow;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Checkpoint, CheckpointError, Outcome, Progress, Run, StateError, Stop, Watcher};
 use crate::jobs::{Invert, Texture, Transfer};
 use crate::optim::Method;
-use crate::recipe::{Finish, LayerWeights, Preset, Scales, Steps};
+use crate::recipe::{Finish, LayerWeights, Preset, Scales, Steps, StyleLoss};
 use crate::vgg::{Vgg19, Weights};
 use crate::{Error, Picture};
 
@@ -21,20 +21,25 @@ fn picture(height: usize, width: usize) -> Picture {
 }
 
 /// Every kind of run, in a few iterations: method, sizes, bounds, random windows.
-const KINDS: usize = 9;
+const KINDS: usize = 11;
 
 fn run<'a>(kind: usize, content: &'a Picture, style: &'a Picture, network: &'a Vgg19<f32>) -> Run<'a> {
     let layers = |names: &str| names.parse::<LayerWeights>().unwrap();
     match kind {
-        0..4 | 8 => {
+        0..4 | 8.. => {
             let mut job = Transfer::new(content, style, network, Preset::Balanced);
             job.recipe.content_layers = layers("relu2_1");
             job.recipe.style_layers = layers("relu1_1,relu2_1");
             job.recipe.method =
                 [Method::Lbfgs, Method::Adam, Method::Momentum, Method::Lbfgs, Method::Adam][kind.min(4)];
+            if kind > 8 {
+                // Of the second size the matches depend on the picture of the first.
+                job.recipe.style_loss = [StyleLoss::Neighbours, StyleLoss::NeighboursCosine][kind - 9];
+                job.recipe.method = [Method::Lbfgs, Method::PyramidAdam][kind - 9];
+            }
             (job.recipe.scales, job.recipe.steps) = (Scales::Sides(vec![16, 20]), Steps::Given(vec![4, 5]));
             job.recipe.clamp = kind == 3;
-            job.recipe.finish = (kind == 8).then(|| Finish {
+            job.recipe.finish = (kind == 8 || kind == 10).then(|| Finish {
                 layers: layers("relu1_1,relu2_1"),
                 style_layers: layers("relu1_1"),
                 grid: 5,
@@ -53,11 +58,11 @@ fn run<'a>(kind: usize, content: &'a Picture, style: &'a Picture, network: &'a V
             let job = Invert::mahendran(content, network, "relu2_1".parse().unwrap());
             Invert { steps: 9, jitter: 4, ..job }.run().unwrap()
         }
-        _ => Invert { steps: 9, ..Invert::new(content, network, "relu2_1".parse().unwrap()) }.run().unwrap(),
+        7 => Invert { steps: 9, ..Invert::new(content, network, "relu2_1".parse().unwrap()) }.run().unwrap(),
     }
 }
 
-/// What a run came to: its picture, and the total of each iteration from the one given on.
+/// The picture of a finished run, and the total of each iteration.
 fn finished(mut run: Run<'_>) -> (ArrayD<f32>, Vec<f64>) {
     let mut totals = Vec::new();
     let watcher = &mut |progress: &Progress| {
@@ -149,6 +154,13 @@ fn the_state_of_another_job_is_refused() {
     assert!(matches!(refused(0, at(7, 9)), StateError::Position { scale: 0, iteration: 9 }));
     assert!(matches!(refused(7, at(0, 6)), StateError::Position { scale: 1, .. }));
     assert!(matches!(refused(0, at(7, 2)), StateError::Values { .. }));
+    // The picture of the size before is missing, or another.
+    let later = at(9, 6);
+    for shape in [None, Some(vec![20, 16, 3])] {
+        let mut state = later.state();
+        state.before = shape.map(|shape| ArrayD::zeros(shape).into());
+        assert!(matches!(at(9, 0).restore(state).unwrap_err(), Error::State(StateError::Values { .. })));
+    }
     let one = at(0, 3);
     let mut state = one.state();
     state.values.to_mut_view()[[0, 0, 0]] = f32::INFINITY;
@@ -198,7 +210,7 @@ fn a_checkpoint_with_any_byte_changed_or_missing_is_refused() {
     assert!(matches!(Checkpoint::open(&folder.path().join("none")).unwrap_err(), CheckpointError::Read { .. }));
 }
 
-/// Checkpoints whose checksum is right, but that nobody has written so: an error or a run, no panic.
+/// Edited checkpoints with a valid checksum give an error or a run, never a panic.
 #[test]
 fn made_up_checkpoints_do_no_harm() {
     use rand::{RngExt, SeedableRng};
@@ -246,7 +258,7 @@ fn made_up_checkpoints_do_no_harm() {
     assert!(taken < count, "{taken} of {count}");
 }
 
-/// Where the loss becomes infinite on the way, the picture is the last whose loss is known.
+/// If the loss becomes infinite, the picture is the last one with a finite loss.
 #[test]
 fn a_run_that_becomes_infinite_keeps_the_last_sound_picture_and_names_the_term() {
     let (content, style, network) = (picture(20, 16), picture(18, 18), network());
@@ -259,7 +271,7 @@ fn a_run_that_becomes_infinite_keeps_the_last_sound_picture_and_names_the_term()
         job.recipe.clamp = false;
         job.run().unwrap()
     };
-    /// Looks at the picture that each iteration has evaluated.
+    /// Collects the picture after each iteration.
     struct Pictures(Vec<Picture>);
     impl Watcher for Pictures {
         fn see(&mut self, run: &Run<'_>, _: &Progress) -> ControlFlow<Stop> {
@@ -274,7 +286,7 @@ fn a_run_that_becomes_infinite_keeps_the_last_sound_picture_and_names_the_term()
     assert_eq!(run.iterations(), 2, "steps that long are infinite at once");
     assert_eq!(run.picture(), first, "the one before the first step");
     assert!(run.not_finite().unwrap().starts_with("the term style.relu"), "{:?}", run.not_finite());
-    // One that was stopped in between ends so, too.
+    // So does a run that was stopped and restored.
     let mut one = new();
     one.advance().unwrap();
     let mut other = new();

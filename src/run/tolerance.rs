@@ -29,12 +29,12 @@ impl Tolerance {
         (fall < self.least).then_some(fall)
     }
 
-    /// The state.
+    /// The losses, to save.
     pub(super) fn lowest(&self) -> &[f64] {
         &self.lowest
     }
 
-    /// Restores a state.
+    /// Restores saved losses.
     pub(super) fn go_on(&mut self, mut lowest: Vec<f64>) {
         lowest.truncate(WINDOW);
         self.lowest = lowest;

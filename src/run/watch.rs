@@ -1,4 +1,4 @@
-//! Watchers of a run: a progress bar, a log, saved frames, a page.
+//! Watchers of a run, such as a progress bar or a log.
 
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -12,11 +12,11 @@ use crate::recipe::Scale;
 /// One iteration, as watchers see it.
 #[derive(Clone, Debug)]
 pub struct Progress {
-    /// The iteration of the run, from 1. Each evaluates the objective once.
+    /// The iteration of the run, from 1; each evaluates the objective once.
     pub iteration: usize,
     /// The largest number of iterations.
     pub iterations: usize,
-    /// The size being painted.
+    /// The current scale.
     pub scale: Scale,
     /// The number of the scale, from 0.
     pub scale_index: usize,
@@ -29,7 +29,7 @@ pub struct Progress {
     /// The elapsed share of the run's time, 0 to 1, estimated by its [`Forecast`](super::Forecast).
     pub done: f64,
     /// The objective's value at the iterate, before this iteration's update: the loss of the picture so far. During a line
-    /// search (L-BFGS) that is the lowest point found at this size, so it never rises.
+    /// search (L-BFGS) that is the lowest point found at this scale, so it never rises.
     pub total: f64,
     /// Its groups of terms and the terms there: for a transfer `content`, `style` and `tv`.
     pub groups: Vec<GroupValue>,
@@ -70,7 +70,7 @@ pub trait Watcher {
     fn see(&mut self, run: &Run<'_>, progress: &Progress) -> ControlFlow<Stop>;
 }
 
-/// A function of the progress watches; what it breaks with does not matter.
+/// A function of the progress is a watcher that stops the run by `Break`.
 impl<F: FnMut(&Progress) -> ControlFlow<()>> Watcher for F {
     fn see(&mut self, _: &Run<'_>, progress: &Progress) -> ControlFlow<Stop> {
         match self(progress) {

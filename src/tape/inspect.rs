@@ -56,7 +56,7 @@ impl<T: Real> Tape<T> {
     /// let x = tape.variable(array![2.0, 3.0]);
     /// let _square = &x * &x; // node 1
     /// let gradients = tape.pull_back(1, array![1.0, 10.0], vec![None, None]);
-    /// assert_eq!(**gradients[0].as_ref().unwrap(), array![2.0, 30.0].into_dyn()); // of the first factor alone
+    /// assert_eq!(**gradients[0].as_ref().unwrap(), array![2.0, 30.0].into_dyn()); // of the first factor only
     /// ```
     ///
     /// # Panics

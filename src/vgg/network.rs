@@ -18,7 +18,7 @@ pub enum NetworkError {
     /// The weights end before the layer.
     #[error("the weights end before {layer}; the last layer available is {last}")]
     Missing {
-        /// The layer asked for.
+        /// The requested layer.
         layer: Layer,
         /// The deepest layer that the weights reach.
         last: Layer,
@@ -30,17 +30,17 @@ pub enum NetworkError {
         height: usize,
         /// Width of the image.
         width: usize,
-        /// The layer asked for.
+        /// The requested layer.
         layer: Layer,
     },
-    /// The poolings before the layer leave nothing of the image.
+    /// The image is too small: the poolings before the layer leave no position.
     #[error("an image of {width}×{height} pixels is too small for {layer}, which needs at least {least}×{least}")]
     TooSmall {
         /// Height of the image.
         height: usize,
         /// Width of the image.
         width: usize,
-        /// The layer asked for.
+        /// The requested layer.
         layer: Layer,
         /// The smallest side that leaves a position at that layer.
         least: usize,
@@ -62,7 +62,7 @@ pub struct Vgg19<T: Real> {
 /// Weight and bias of each layer that has them.
 struct Frozen<T: Real> {
     convolutions: Vec<(Value<T>, Value<T>)>,
-    /// fc6, fc7 and fc8, as far as they were asked for.
+    /// fc6, fc7 and fc8, as far as they are loaded.
     classifier: Vec<(Value<T>, Value<T>)>,
 }
 
@@ -76,18 +76,18 @@ pub(super) struct Step {
 /// What a step computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
-    /// A convolution, by number from 0, with what is fused into it: a ReLU, and a pooling behind that.
+    /// A convolution, by number from 0, with a fused ReLU and a fused pooling after that.
     Convolution { index: usize, relu: bool, pooled: bool },
-    /// A ReLU by itself.
+    /// A separate ReLU.
     Relu,
-    /// A pooling by itself.
+    /// A separate pooling.
     Pooling,
     /// A fully connected layer, by number from 0.
     Linear { index: usize },
 }
 
 impl Operation {
-    /// This operation and the one behind it in one, if there is such a kernel.
+    /// This operation fused with the next one, if there is such a kernel.
     fn fused_with(self, kind: Kind) -> Option<Self> {
         match (self, kind) {
             (Self::Convolution { index, relu: false, .. }, Kind::Relu) => {
@@ -128,22 +128,22 @@ impl<T: Real> Vgg19<T> {
         Self { algorithm, ..self }
     }
 
-    /// The same network with convolutions that wrap around the edges in place of zeros beyond them. Where height and width
-    /// are multiples of the deepest layer's stride, features then move with a picture that is rolled by that stride.
+    /// The same network with convolutions that wrap around the edges instead of padding with zeros. If height and width
+    /// are multiples of the deepest layer's stride, rolling the picture by that stride then rolls its features.
     pub fn seamless(self) -> Self {
         Self { seamless: true, ..self }
     }
 
-    /// The features of a normalised image (height, width, 3) at the given layers, each (height, width, channels): the
-    /// forward pass, as deep as the deepest of them.
+    /// The features of a normalised image (height, width, 3) at the given layers, each (height, width, channels), by a
+    /// forward pass to the deepest of them.
     ///
-    /// It holds whole maps. [`Execution::observe`](super::Execution::observe) computes the same, to the bit, in less memory.
+    /// It holds whole maps. [`Execution::observe`](super::Execution::observe) computes the same bits in less memory.
     ///
     /// # Errors
     /// If the weights end before a layer, or the image is too small for it.
     ///
     /// # Panics
-    /// If the image has not three axes with three channels.
+    /// If the image does not have three axes and three channels.
     pub fn features<'t>(
         &self,
         image: &Var<'t, T>,
@@ -215,10 +215,10 @@ impl<T: Real> Vgg19<T> {
         }
     }
 
-    /// Whether the network can compute a layer for an image of that height and width.
+    /// Checks that the network can compute a layer for an image of this height and width.
     ///
     /// # Errors
-    /// If the weights end before the layer, or the image's size does not do for it.
+    /// If the weights end before the layer, or the image is too small for it.
     pub fn check(&self, [height, width]: [usize; 2], layer: Layer) -> Result<(), NetworkError> {
         if layer > self.last() {
             return Err(NetworkError::Missing { layer, last: self.last() });
@@ -237,7 +237,7 @@ impl<T: Real> Vgg19<T> {
     pub fn last(&self) -> Layer {
         let (_, relu, pool) = Layer::of_convolution(self.weights.convolutions.len() - 1);
         let deepest = pool.unwrap_or(relu);
-        // Each fully connected layer but fc8 has a ReLU behind it.
+        // Each fully connected layer except fc8 is followed by a ReLU.
         let classifier = Layer::all().filter(|layer| layer.is_classifier());
         let reached = (2 * self.weights.classifier.len()).min(5);
         if self.weights.convolutions.len() == Layer::CONVOLUTIONS {
@@ -272,7 +272,7 @@ impl<T: Real> Vgg19<T> {
         &self.weights.convolutions[index]
     }
 
-    /// Whether the other is this network, computed by the same algorithm: both then compute the same features, to the bit.
+    /// Whether `other` has the same weights and algorithms, so that both compute the same bits.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let manner = |network: &Self| (network.pooling, network.algorithm, network.seamless);
         Arc::ptr_eq(&self.weights, &other.weights) && manner(self) == manner(other)
@@ -290,7 +290,7 @@ impl<T: Real> Vgg19<T> {
         weight.map_or(0, |(weight, _)| weight.shape()[0])
     }
 
-    /// Where the weights were trained.
+    /// The training that the weights come from.
     pub fn lineage(&self) -> Lineage {
         self.lineage
     }
@@ -300,7 +300,7 @@ impl<T: Real> Vgg19<T> {
         self.lineage.is_trained()
     }
 
-    /// What a picture goes through before the network.
+    /// The normalisation of the network's input.
     pub fn normalisation(&self) -> Normalisation {
         self.normalisation
     }

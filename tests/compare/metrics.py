@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Numbers of how near a painted picture is to its content and to its style, for comparing recipes and tools.
+"""Measures how close a painted picture is to its content and to its style, to compare recipes and tools.
 
     VGG19=vgg19.npz python metrics.py content.jpg style.jpg name=painted.png [name=other.png ...]
 

@@ -1,4 +1,4 @@
-//! The limit of the address space (`ulimit -v`): whether the threads that compute fit into it.
+//! Checks that the computing threads fit into a limited address space (`ulimit -v`).
 //!
 //! OpenBLAS maps a buffer for each thread that calls it, and if the system refuses, it tries again forever
 //! (0.3.21, `blas_memory_alloc`). This module checks in advance whether the buffers fit.
@@ -9,19 +9,19 @@ use super::memory::{address_space_left, shown};
 /// OpenBLAS's buffer for a thread (`BUFFER_SIZE`).
 const BLAS_BUFFER: usize = if cfg!(feature = "openblas") { 128 << 20 } else { 0 };
 
-/// What the C library reserves for a thread that allocates (`HEAP_MAX_SIZE`), and its stack.
+/// The C library's reservation for a thread that allocates (`HEAP_MAX_SIZE`), and the thread's stack.
 const ARENA: usize = 64 << 20;
 const STACK: usize = 2 << 20;
 
-/// Bytes of address space that a thread takes beside what it computes with.
+/// Bytes of address space that a thread takes in addition to its data.
 pub(super) const OF_THREAD: usize = BLAS_BUFFER + ARENA + STACK;
 
-/// How many threads compute where nobody says.
+/// The default number of computing threads.
 pub(super) fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Refuses so many threads more where the address space is limited and does not hold them.
+/// Fails if the address space is limited and has no room for `threads` more threads.
 pub(super) fn ensure(threads: usize) -> Result<(), Error> {
     let needed = threads * OF_THREAD;
     match address_space_left() {

@@ -1,9 +1,9 @@
-//! The options that help with an error of the library.
+//! Adds the options that help to errors of the library.
 
 use impasto::jobs::{MasksError, TextureError};
 use impasto::run::MemoryError;
 
-/// What is wrong where the memory does not do, and what helps: the longer side of the `largest` picture that fits.
+/// The error and the advice if memory is short; `largest` is the longer side of the largest picture that fits.
 pub(super) fn memory(error: &MemoryError, largest: Option<usize>) -> String {
     let more = format!("--memory {}", rounded_up(error.needed));
     match largest {
@@ -12,19 +12,17 @@ pub(super) fn memory(error: &MemoryError, largest: Option<usize>) -> String {
     }
 }
 
-/// An amount as the option takes it, in whole MB.
+/// An amount as `--memory` takes it, in whole MB.
 fn rounded_up(bytes: usize) -> String {
     format!("{}M", bytes.div_ceil(1 << 20))
 }
 
-/// What is wrong with masks, and what helps.
+/// The error and the advice for masks.
 pub(super) fn masks(error: &MasksError) -> String {
     match error {
-        MasksError::Count { .. } => format!("{error}: give --style-mask once for each STYLE, in their order"),
+        MasksError::Count { .. } => format!("{error}: give --style-mask once for each STYLE, in the same order"),
         MasksError::OfContent(_) | MasksError::OfStyle { .. } => {
-            format!(
-                "{error}; change --content-mask or --style-mask, in colours of their own for at least 0.5 % of the picture"
-            )
+            format!("{error}; change --content-mask or --style-mask (a region covers at least 0.5 % of the picture)")
         }
         MasksError::Invisible("content") => format!("{error}; give --paint-transparent to paint it anyway"),
         MasksError::Region(_) => format!("{error}; give a larger --size, larger regions, or fewer --style-layers"),
@@ -32,7 +30,7 @@ pub(super) fn masks(error: &MasksError) -> String {
     }
 }
 
-/// What is wrong with a texture, and what helps.
+/// The error and the advice for a texture.
 pub(super) fn texture(error: &TextureError) -> String {
     let TextureError::Seam { stride, width, height, .. } = error else { return error.to_string() };
     let up = |side: &usize| side.next_multiple_of(*stride);

@@ -24,9 +24,9 @@ use super::print::note;
 pub(super) struct NetworkArguments {
     /// VGG19's weights: a file, or random[:SEED]
     ///
-    /// Files are described in weights/README.md; `random` is the embedded random network. Without this option:
-    /// $IMPASTO_WEIGHTS, weights/vgg19.npz, vgg19.npz in the user's cache folder for impasto, and at last the embedded random
-    /// network.
+    /// weights/README.md describes the files; `random` is the embedded random network. Without this option, impasto
+    /// takes the first of $IMPASTO_WEIGHTS, weights/vgg19.npz, impasto/vgg19.npz in the user's cache folder, and the
+    /// embedded random network.
     #[arg(long, value_name = "PATH|random[:SEED]")]
     pub(super) weights: Option<WeightSource>,
 
@@ -36,8 +36,8 @@ pub(super) struct NetworkArguments {
 
     /// Convolution: auto, direct, im2col or winograd
     ///
-    /// All give the same picture: auto is the fastest for each layer, direct plain loops, im2col matrix products, winograd
-    /// minimal filtering.
+    /// The algorithms agree up to rounding. auto uses the fastest for each layer, direct plain loops, im2col matrix
+    /// products, winograd minimal filtering.
     #[arg(
         long,
         value_name = "ALGORITHM",
@@ -53,7 +53,7 @@ pub(super) struct NetworkArguments {
 }
 
 impl NetworkArguments {
-    /// The weights' file, if they come from one, and other files: all that a command reads.
+    /// All files that a command reads: `others`, and the file of weights if there is one.
     pub(super) fn files(&self, others: &[impl AsRef<Path>]) -> Vec<PathBuf> {
         let weights = match self.find(true) {
             Ok(FoundWeights { source: WeightSource::File(path), .. }) => Some(path),
@@ -62,28 +62,27 @@ impl NetworkArguments {
         others.iter().map(|path| path.as_ref().to_owned()).chain(weights).collect()
     }
 
-    /// Finds the weights. Tells once on standard error, unless `quiet`, when there are none but random ones that nobody asked
-    /// for, and what would be better.
+    /// Finds the weights. If it falls back on random ones, prints a note once on standard error, unless `quiet`.
     pub(super) fn find(&self, quiet: bool) -> Result<FoundWeights, Error> {
         let found = FoundWeights::find(self.weights.clone()).map_err(|error| Error::Usage(error.to_string()))?;
         static TOLD: Once = Once::new();
         if found.origin == WeightsOrigin::Embedded && !quiet {
             TOLD.call_once(|| {
                 note(format_args!(
-                    "note: no trained weights were found, so the embedded random network is used; it sees textures, but \
-                     hardly what a picture shows. `impasto weights fetch` gets trained ones, once and for all."
+                    "note: no trained weights were found, so the embedded random network is used; it represents \
+                     textures, but little of what a picture shows. `impasto weights fetch` downloads trained ones."
                 ));
             });
         }
         Ok(found)
     }
 
-    /// Loads the network, as deep as `deepest`, with the pooling asked for.
+    /// Loads the network down to `deepest`, with the requested pooling.
     pub(super) fn load(&self, found: &FoundWeights, deepest: Layer) -> Result<Vgg19<f32>, Error> {
         self.load_with(found, deepest, Pooling::default())
     }
 
-    /// The same with another pooling by default.
+    /// [`load`](Self::load) with another default pooling.
     pub(super) fn load_with(
         &self,
         found: &FoundWeights,
@@ -95,12 +94,12 @@ impl NetworkArguments {
         Ok(Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling)).with_algorithm(self.conv))
     }
 
-    /// Makes sure that the threads fit into the address space.
+    /// Checks that the threads fit into the address space.
     fn ensure_threads(&self) -> Result<(), Error> {
         address_space::ensure(self.threads.map_or_else(address_space::default_threads, usize::from))
     }
 
-    /// Runs `work` on as many threads as asked for.
+    /// Runs `work` on the requested number of threads.
     pub(super) fn in_threads<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, Error> {
         let mut pool = rayon::ThreadPoolBuilder::new();
         if let Some(threads) = self.threads {
@@ -112,14 +111,14 @@ impl NetworkArguments {
     }
 }
 
-/// The network that was loaded last, and cached features of styles, for the next job.
+/// The last loaded network and the cached features of styles, for the next job.
 #[derive(Default)]
 pub(super) struct Networks {
     loaded: Mutex<Option<Loaded>>,
     pub(super) targets: Arc<Targets<f32>>,
 }
 
-/// A network, from where, and as deep as what.
+/// A network with its source and depth.
 struct Loaded {
     source: WeightSource,
     deepest: Layer,
@@ -127,14 +126,14 @@ struct Loaded {
 }
 
 impl Networks {
-    /// The network as deep as `deepest`, with the pooling and the algorithm asked for.
+    /// The network down to `deepest`, with the requested pooling and algorithm.
     pub(super) fn load(
         &self,
         arguments: &NetworkArguments,
         found: &FoundWeights,
         deepest: Layer,
     ) -> Result<Vgg19<f32>, Error> {
-        // Threads that need it while it is loading wait.
+        // Other threads wait while the network is loaded.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let network = match &*loaded {
             Some(last) if (&last.source, last.deepest) == (&found.source, deepest) => last.network.clone(),
@@ -149,7 +148,7 @@ impl Networks {
     }
 }
 
-/// Reads the names of a list of the library's, and shows them as the possible values.
+/// Parses the names of one of the library's enums, and lists them as the possible values.
 pub(super) fn names<T>() -> impl TypedValueParser<Value = T>
 where
     T: FromStr + VariantNames + Clone + Send + Sync + 'static,
@@ -161,10 +160,11 @@ where
 #[derive(Args)]
 #[command(next_help_heading = "Objective")]
 pub(super) struct RecipeArguments {
-    /// Recipe: balanced, quick, gatys or notebook
+    /// Recipe: balanced, quick, gatys, nnst or notebook
     ///
-    /// Other options change its settings. balanced: weights mean the same at every size. quick: the same with half the
-    /// iterations and no finish. gatys: Gatys, Ecker & Bethge 2016. notebook: exactly the PyTorch notebook's.
+    /// Other options change its settings. balanced: weights mean the same at every size. quick: balanced with half the
+    /// iterations and no finish. gatys: Gatys, Ecker & Bethge 2016. nnst: Kolkin et al. 2022, a thousand iterations, to which
+    /// --strength makes no difference. notebook: a PyTorch notebook, reproduced exactly.
     #[arg(
         long,
         value_name = "PRESET",
@@ -174,28 +174,30 @@ pub(super) struct RecipeArguments {
     )]
     preset: Preset,
 
-    /// Style distance: gram, moments or wasserstein [default: the preset's]
+    /// Style distance: gram, moments, wasserstein, neighbours or neighbours-cosine [default: the preset's]
     ///
-    /// gram compares Gram matrices; moments Gram matrices, means and standard deviations; wasserstein Gaussians.
+    /// gram compares Gram matrices; moments also means and standard deviations; wasserstein compares Gaussians. neighbours
+    /// compares the features at each place with the nearest of the style's, found once per scale, and Gram matrices as well;
+    /// neighbours-cosine only the direction of features, as in nnst. Both take more memory.
     #[arg(long, value_name = "NAME", value_parser = names::<StyleLoss>(), hide_possible_values = true)]
     style_loss: Option<StyleLoss>,
 
     /// How freely to paint, from 0 (hardly changed) to 1 [default: 0.5]
     ///
-    /// Sets the ratio of the weights of style and content, which --style-weight and --content-weight override.
+    /// Multiplies the style weight, unless --style-weight gives it, and divides the finish's content weight.
     #[arg(long, value_name = "0..1", value_parser = strength)]
     strength: Option<f64>,
 
     /// Content layers with their weights [default: the preset's]
     ///
-    /// balanced has relu4_1, on random weights relu3_1; the other presets have relu4_2.
+    /// balanced has relu4_1 (with random weights relu3_1), the other presets relu4_2.
     #[arg(long, value_name = "LAYER[=W],…")]
     content_layers: Option<LayerWeights>,
 
     /// Style layers with their weights [default: the preset's]
     ///
-    /// All presets have relu1_1, 2_1, 3_1, 4_1 and 5_1, each with its own weights; balanced has shallower ones on random
-    /// weights.
+    /// All presets have relu1_1, 2_1, 3_1, 4_1 and 5_1 with weights of their own, except that balanced has shallower
+    /// layers with random weights. Neighbours, and so nnst, have the ten from relu1_1 to relu4_3.
     #[arg(long, value_name = "LAYER[=W],…")]
     style_layers: Option<LayerWeights>,
 
@@ -213,16 +215,17 @@ pub(super) struct RecipeArguments {
 }
 
 impl RecipeArguments {
-    /// The preset's recipe with the changes asked for.
+    /// The preset's recipe with the requested changes.
     pub(super) fn recipe(&self, trained: bool) -> Recipe {
         let preset = self.preset.recipe(trained).with_strength(self.strength.unwrap_or(0.5));
+        let style_loss = self.style_loss.unwrap_or(preset.style_loss);
+        let preset = preset.with_style_loss(style_loss);
         Recipe {
-            style_loss: self.style_loss.unwrap_or(preset.style_loss),
             content_layers: self.content_layers.clone().unwrap_or(preset.content_layers),
             style_layers: self.style_layers.clone().unwrap_or(preset.style_layers),
             content_weight: self.content_weight.unwrap_or(preset.content_weight),
             style_weight: self.style_weight.unwrap_or(preset.style_weight),
-            // A weight that was given is meant as it is.
+            // Do not scale a given weight by the size.
             reference_side: preset
                 .reference_side
                 .filter(|_| self.style_weight.is_none() && self.content_weight.is_none()),
@@ -262,21 +265,21 @@ const DEFAULT_SIZE: usize = 512;
 /// The size at which images are used.
 #[derive(Args, Clone, Copy)]
 pub(super) struct SizeArguments {
-    /// Longer side in pixels; 0 keeps each image's own [default: 512]
+    /// Longer side in pixels; 0 keeps each picture's size [default: 512]
     ///
-    /// max is as large as memory allows, up to the image's own size; for transfer and invert only.
+    /// max is as large as memory allows, up to the picture's own size; for transfer and invert only.
     #[arg(long, value_name = "N|max")]
     size: Option<Side>,
 }
 
-/// What `--size` says.
+/// The value of `--size`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
-    /// Every picture's own.
+    /// Each picture's own size.
     Own,
-    /// So many pixels.
+    /// A longer side in pixels.
     Pixels(usize),
-    /// As many as there is memory for.
+    /// As large as memory allows.
     Max,
 }
 
@@ -294,7 +297,7 @@ impl FromStr for Side {
 }
 
 impl SizeArguments {
-    /// Reads a picture at the size, as [`pictures::open`] does.
+    /// Reads a picture at this size, as [`pictures::open`] does.
     pub(super) fn open(self, path: &Path, quiet: bool) -> Result<Picture, Error> {
         match self.side() {
             Side::Own => pictures::open(path, None, quiet),
@@ -303,23 +306,23 @@ impl SizeArguments {
         }
     }
 
-    /// What was asked for.
+    /// The requested size.
     pub(super) fn side(self) -> Side {
         self.size.unwrap_or(Side::Pixels(DEFAULT_SIZE))
     }
 
-    /// The same with another size.
+    /// The size of `side` pixels.
     pub(super) fn with(side: usize) -> Self {
         Self { size: Some(Side::Pixels(side)) }
     }
 
-    /// The same, with another default size.
+    /// This size if one was given, otherwise `other`.
     pub(super) fn unless(self, other: Option<usize>) -> Self {
         Self { size: self.size.or(other.map(Side::Pixels)) }
     }
 }
 
-/// Where arrays are written.
+/// The output of commands that write arrays.
 #[derive(Args)]
 pub(super) struct ArraysOutput {
     /// The npz file to write

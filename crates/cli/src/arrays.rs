@@ -1,4 +1,4 @@
-//! Arrays into npz files, for numpy.
+//! Writes npz files for numpy.
 
 use std::io;
 use std::path::Path;
@@ -32,7 +32,7 @@ pub(super) fn write(path: &Path, arrays: &[(String, ArrayViewD<'_, f32>)]) -> Re
     written.map_err(|why| Error::file("write", path, why))
 }
 
-/// An output that cannot be written, or is one of the inputs, is better known before the work than after.
+/// Checks before the work that the output can be written and is not an input.
 pub(super) fn check(path: &Path, inputs: &[impl AsRef<Path>]) -> Result<(), Error> {
     if path.extension().is_none_or(|extension| extension != "npz") {
         return Err(Error::Usage(format!("cannot write arrays to {}: the name must end in .npz", path.display())));

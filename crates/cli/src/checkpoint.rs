@@ -18,7 +18,7 @@ use super::record::{self, Record};
 /// The default time between checkpoints.
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// What failed, in an error's words.
+/// The failed operation, for error messages.
 const WRITE: &str = "write the checkpoint";
 
 /// Options of checkpoints.
@@ -36,7 +36,7 @@ pub(super) struct CheckpointArguments {
 
     /// Continue from the checkpoint if it exists, start otherwise
     ///
-    /// `impasto resume FILE` does it without repeating the other options.
+    /// `impasto resume FILE` does the same without repeating the other options.
     #[arg(long, requires = "checkpoint")]
     resume: bool,
 }
@@ -47,7 +47,7 @@ impl CheckpointArguments {
         self.checkpoint.as_deref()
     }
 
-    /// A setting of the checkpoint that `--resume` continues, if there is one; what is wrong with it, the [`Keeper`] says.
+    /// A setting of the checkpoint that `--resume` continues, if there is one. The [`Keeper`] reports its errors.
     pub(super) fn setting(&self, name: &str) -> Option<String> {
         let found = Checkpoint::open(self.file().filter(|_| self.resume)?).ok()?;
         found.about().get("settings")?.get(name)?.as_str().map(str::to_owned)
@@ -60,14 +60,14 @@ pub(super) struct Keeper {
     every: Option<u32>,
     /// The checkpoint to continue from.
     found: Option<Checkpoint>,
-    /// What a checkpoint says of itself beside the state.
+    /// The data of a checkpoint apart from the state.
     about: Map<String, Value>,
     last: Instant,
 }
 
 impl Keeper {
-    /// The keeper, if a checkpoint was requested. Checks that the file can be written and is none of the other
-    /// files, and reads the checkpoint to continue from.
+    /// The keeper, if a checkpoint was requested. Checks that the file can be written and is none of the other files.
+    /// Reads the checkpoint to continue from.
     pub(super) fn new(
         arguments: &CheckpointArguments,
         invocation: &Invocation,
@@ -91,7 +91,7 @@ impl Keeper {
         };
         let found = found.filter(|_| arguments.resume || resumed.is_some());
         if ranks::writes() && (found.is_some() || arguments.resume) {
-            // Of a run that was killed as it wrote them.
+            // Temporary files of a run that was killed while writing.
             remove_left_behind(&file).map_err(failed)?;
             remove_left_behind(output).map_err(|why| Error::file("write the picture", output, why))?;
         }
@@ -107,7 +107,7 @@ impl Keeper {
         Ok(Some(Self { file, every: arguments.checkpoint_every, found, about, last: Instant::now() }))
     }
 
-    /// Restores the checkpoint, if there is one, in a run that the record describes.
+    /// Restores the checkpoint, if there is one, in the run that the record describes.
     pub(super) fn go_on(&mut self, record: &mut Record, run: &mut Run<'_>) -> Result<bool, Error> {
         self.about.insert("settings".into(), record.settings().clone().into());
         self.about.insert("weights".into(), record.weights()?.into());
@@ -155,7 +155,8 @@ impl Watcher for &mut Keeper {
     }
 }
 
-/// A folder as seen from a file within it, as in `..`: so both can be moved, and the file tells nothing of where it was.
+/// The path of a folder relative to a file within it, as in `..`, so that both can be moved and the file does not
+/// reveal where it was.
 fn seen_from(file: &Path, folder: &Path) -> Option<PathBuf> {
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (parent, folder) = (parent.canonicalize().ok()?, folder.canonicalize().ok()?);
@@ -173,7 +174,7 @@ fn hashed(path: &Path) -> Result<Value, Error> {
     Ok(json!({"path": path.to_str(), "hash": record::hash("read", path)?}))
 }
 
-/// What one run has other than another, in words.
+/// The differences between two runs, in words.
 fn differences(then: &Map<String, Value>, now: &Map<String, Value>) -> Vec<String> {
     let mut found = Vec::new();
     let inputs =
@@ -196,12 +197,12 @@ fn differences(then: &Map<String, Value>, now: &Map<String, Value>) -> Vec<Strin
     if then.get("weights") != now.get("weights") {
         found.push("the weights differ".into());
     }
-    // Files were compared already, wherever they are.
+    // Files were compared by hash above; their paths do not matter.
     let settings = |about: &Map<String, Value>, inputs: &[Value]| {
         let paths: Vec<String> = inputs.iter().map(|input| text(input, "path")).collect();
         let is_path = |value: &Value| value.as_str().is_some_and(|value| paths.iter().any(|path| path == value));
         let mut settings = about.get("settings").and_then(Value::as_object).cloned().unwrap_or_default();
-        // Of the weights, the hash counts.
+        // Weights are compared by hash.
         settings.retain(|name, value| !options::may_change(name) && name != "weights" && !is_path(value));
         settings
     };

@@ -1,4 +1,4 @@
-//! The options that all commands have which run a job.
+//! The options common to all commands that run a job.
 
 use std::path::{Path, PathBuf};
 
@@ -8,17 +8,18 @@ use super::arguments::NetworkArguments;
 use super::default_output::DefaultOutput;
 use super::drive::RunArguments;
 
-/// Options of every job: where its picture goes, how it runs, and by which network.
+/// Options of every job: its output, its run and its network.
 #[derive(Args)]
 pub(super) struct Common {
-    /// The picture to write [default: from the inputs' names]
+    /// The picture to write [default: named after the inputs]
     ///
-    /// Its extension is .png, .jpg, .webp, .tiff or .bmp. Without this option the picture goes into the working folder as
-    /// CONTENT-in-STYLE.png, EXAMPLE-texture.png or IMAGE-at-LAYER.png; if that exists, as CONTENT-in-STYLE-2.png and so on.
+    /// The extension is .png, .jpg, .webp, .tiff or .bmp. Without this option, the picture is written to the working
+    /// folder as CONTENT-in-STYLE.png, EXAMPLE-texture.png or IMAGE-at-LAYER.png; if that exists, as
+    /// CONTENT-in-STYLE-2.png and so on.
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
 
-    /// The name chosen where `--output` gives none.
+    /// The name chosen if `--output` was not given.
     #[arg(skip)]
     chosen: Option<DefaultOutput>,
 
@@ -30,18 +31,18 @@ pub(super) struct Common {
 }
 
 impl Common {
-    /// The picture that is written: the one that was asked for, or that [`choose_output`](Self::choose_output) has chosen.
+    /// The path of the output: as requested, or as chosen by [`choose_output`](Self::choose_output).
     pub(super) fn output(&self) -> &Path {
         let chosen = || self.chosen.as_ref().map_or(Path::new("-"), DefaultOutput::path);
         self.output.as_deref().unwrap_or_else(chosen)
     }
 
-    /// The name that was chosen, if `--output` gives none.
+    /// The chosen name, if `--output` was not given.
     pub(super) fn chosen(&self) -> Option<&DefaultOutput> {
         self.chosen.as_ref()
     }
 
-    /// Chooses a name if `--output` gives none: the first with this stem that no file has. Gives the name it chose.
+    /// Chooses a name if `--output` was not given: the first free name with this stem. Returns the chosen name.
     pub(super) fn choose_output(&mut self, stem: impl FnOnce() -> String) -> Option<&Path> {
         if self.output.is_some() {
             return None;

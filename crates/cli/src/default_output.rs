@@ -1,17 +1,17 @@
-//! The name of a picture where `--output` gives none: `photo-in-painting.png` in the working folder, and where that is
-//! taken, `photo-in-painting-2.png` and so on.
+//! Default names of pictures: `photo-in-painting.png` in the working folder, or if that exists,
+//! `photo-in-painting-2.png` and so on.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// The most bytes that a picture's name lends to another's: file systems hold 255.
+/// The largest number of bytes taken from an input's name; file systems allow 255 in all.
 const LONGEST_STEM: usize = 80;
 
-/// Styles that are named in a picture's name; of more, their number is.
+/// The largest number of styles named in an output's name; of more, only the first and the number are given.
 const NAMED_STYLES: usize = 2;
 
-/// A name that no file had when it was chosen.
+/// A name that was free when it was chosen.
 #[derive(Clone)]
 pub(super) struct DefaultOutput {
     stem: String,
@@ -20,23 +20,23 @@ pub(super) struct DefaultOutput {
 }
 
 impl DefaultOutput {
-    /// The first name that is free.
+    /// The first free name.
     pub(super) fn new(stem: String, extension: &'static str) -> Self {
         let names = (1..).map(|number| numbered(&stem, extension, number));
-        // A link that leads nowhere is there too.
+        // A dangling link occupies its name too.
         let free = names.into_iter().find(|path| path.symlink_metadata().is_err());
         Self { path: free.expect("numbers do not end"), stem, extension }
     }
 
-    /// The name.
+    /// The path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes an empty file under the name, or, if another program has taken it meanwhile, under the next that is free.
+    /// Creates an empty file under the name, or if another program has taken it meanwhile, under the next free name.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// If the file system reports an error.
     pub(super) fn claim(&self) -> io::Result<PathBuf> {
         let names = (1..).map(|number| numbered(&self.stem, self.extension, number));
         let mut claims =
@@ -55,9 +55,9 @@ fn numbered(stem: &str, extension: &str, number: u64) -> PathBuf {
     }
 }
 
-/// What a picture's name lends to another's: `photo` of `photos/photo.jpg`, and `picture` of standard input.
+/// The stem of an input's name: `photo` of `photos/photo.jpg`, and `picture` for standard input.
 pub(super) fn stem(path: &Path) -> String {
-    // A folder's name has no extension, and `..` is a folder without a name.
+    // A folder's name has no extension, and `..` has no name.
     let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
     let name = name.filter(|_| path != Path::new("-")).unwrap_or("picture".as_ref()).to_string_lossy();
     let fits = |(start, letter): &(usize, char)| start + letter.len_utf8() <= LONGEST_STEM;

@@ -1,4 +1,4 @@
-//! `impasto demo`: two drawn pictures, and one repainted in the style of the other.
+//! `impasto demo`: draws two pictures and repaints one in the style of the other.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     super::run(command, invocation)
 }
 
-/// Writes a picture where there is none, or this one.
+/// Writes a picture unless a different file has its name.
 fn draw(picture: &Picture, path: &Path) -> Result<(), Error> {
     let encoded =
         picture.encoded(Format::Png, &SaveOptions::default()).map_err(|why| Error::file("draw", path, why))?;

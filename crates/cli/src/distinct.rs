@@ -1,4 +1,4 @@
-//! No file that a command reads is written, and none is written twice.
+//! Ensures that a command writes none of the files that it reads, and no file twice.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use impasto::files::{Clash, first_clash};
 
 use super::error::Error;
 
-/// A file to write, and the option that says so.
+/// A file to write, and the option that names it.
 #[derive(Clone)]
 pub(super) struct Written {
     option: &'static str,
@@ -25,7 +25,8 @@ impl Written {
     }
 }
 
-/// Refuses a command that would write a file that it reads, however either is spelt, or two things into one file.
+/// Refuses a command that would overwrite a file that it reads, or write two outputs to one file, however the paths are
+/// spelt.
 pub(super) fn ensure_distinct(written: &[Written], read: &[impl AsRef<Path>]) -> Result<(), Error> {
     let paths: Vec<&Path> = written.iter().map(|file| &*file.path).collect();
     let read: Vec<&Path> = read.iter().map(AsRef::as_ref).collect();

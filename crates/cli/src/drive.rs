@@ -1,4 +1,4 @@
-//! The one driver of all commands that iterate: shows, logs, saves, stops, and ends.
+//! The driver of all commands that iterate: displays, logs, saves and stops runs, and writes the results.
 
 use std::fmt::Display;
 use std::ops::ControlFlow;
@@ -39,13 +39,13 @@ use super::seed::Seed;
 /// Options of the optimiser.
 #[derive(Args, Clone, Copy)]
 pub(super) struct OptimizerArguments {
-    /// Optimiser: adam, lbfgs or momentum [default: the preset's]
+    /// Optimiser: adam, lbfgs, momentum or pyramid-adam [default: the preset's]
     #[arg(long, value_name = "NAME", value_parser = names::<Method>(), hide_possible_values = true)]
     optimizer: Option<Method>,
 
-    /// Learning rate of adam or momentum [default: the preset's]
+    /// Learning rate of adam, momentum or pyramid-adam [default: the preset's]
     ///
-    /// In units of the network's input; for invert in levels of 0..255, and for its momentum times σ².
+    /// In units of the network's input; for invert, in levels of 0..255 (adam) or multiplied by σ² (momentum).
     #[arg(long, value_name = "R", value_parser = rate)]
     pub(super) lr: Option<f64>,
 
@@ -58,7 +58,7 @@ pub(super) struct OptimizerArguments {
     no_clamp: bool,
 }
 
-/// Options of what is written during a run.
+/// Options for files written during a run.
 #[derive(Args)]
 pub(super) struct OnTheWayArguments {
     /// Write the picture so far every N iterations, numbered, next to OUT
@@ -76,28 +76,28 @@ pub(super) struct OnTheWayArguments {
 /// Options of a run.
 #[derive(Args)]
 pub(super) struct RunArguments {
-    /// Iterations at the last scale, or at each [default: the preset's]
+    /// Iterations at the last scale, or at each scale [default: the preset's]
     ///
-    /// The numbers stand in the order of the scales, from small to large.
+    /// Several numbers are for the scales from small to large.
     #[arg(long, value_name = "N|A,B,C")]
     pub(super) steps: Option<Steps>,
 
     #[command(flatten)]
     pub(super) optimizer: OptimizerArguments,
 
-    /// Stop a scale early at less progress than this, as in 0.01 [default: never]
+    /// Stop a scale early below this progress, as in 0.01 [default: never]
     ///
-    /// Progress is the share by which the last ten iterations have lowered the loss.
+    /// Progress is the relative decrease of the loss over the last ten iterations.
     #[arg(long, value_name = "X", value_parser = share)]
     tolerance: Option<f64>,
 
-    /// Write the mean of Adam's last hundred pictures or so: less grain
+    /// Average about the last hundred pictures of adam, which reduces grain
     #[arg(long)]
     average: bool,
 
     /// Seed of all random numbers, or random [default: 0]
     ///
-    /// random (or -1) draws a number, prints it, and records it in the picture.
+    /// random (or -1) draws a seed, prints it, and records it in the picture.
     #[arg(
         long,
         value_name = "N|random",
@@ -112,7 +112,7 @@ pub(super) struct RunArguments {
 
     /// Show the picture in the terminal while it is painted
     ///
-    /// By the protocols of kitty, iTerm or sixel, or in coloured blocks.
+    /// Uses the protocol of kitty, iTerm or sixel, or else coloured blocks.
     #[arg(long)]
     preview: bool,
 
@@ -130,7 +130,7 @@ pub(super) struct RunArguments {
 }
 
 impl OptimizerArguments {
-    /// The method asked for, or the job's own; a rate for a method that has none is wrong usage.
+    /// The requested method, or the job's own. A rate for a method that has none is a usage error.
     pub(super) fn method(self, own: Method) -> Result<Method, Error> {
         let method = self.optimizer.unwrap_or(own);
         if self.lr.is_some() && method == Method::Lbfgs {
@@ -143,26 +143,26 @@ impl OptimizerArguments {
         Ok(method)
     }
 
-    /// Whether pixels are kept within black and white, if that was said.
+    /// Whether pixel values are kept in range, if an option says so.
     pub(super) fn clamp(self) -> Option<bool> {
         (self.clamp || self.no_clamp).then_some(self.clamp)
     }
 
-    /// The rate asked for, or the job's own.
+    /// The requested rate, or the job's own.
     pub(super) fn rate(self, own: Rate) -> Rate {
         self.lr.map_or(own, Rate::OfInput)
     }
 }
 
 impl RunArguments {
-    /// Prints, shows and writes nothing during the run: another process does.
+    /// Prints, shows and writes nothing during the run, because another process does.
     pub(super) fn mute(&mut self) {
         self.verbosity = Verbosity { quiet: true, verbose: false };
         self.preview = false;
         self.on_the_way = OnTheWayArguments { save_every: None, log: None };
     }
 
-    /// The method asked for, or the job's own; what does not go with it is wrong usage.
+    /// The requested method, or the job's own. Options that do not fit it are a usage error.
     pub(super) fn method(&self, own: Method) -> Result<Method, Error> {
         let method = self.optimizer.method(own)?;
         if self.average && method != Method::Adam {
@@ -174,22 +174,22 @@ impl RunArguments {
         Ok(method)
     }
 
-    /// The format asked for.
+    /// The requested format.
     pub(super) fn format(&self) -> Option<Format> {
         self.output.options().format
     }
 
-    /// The seed of the checkpoint that the run goes on from, if it does.
+    /// The seed of the checkpoint from which the run continues, if any.
     pub(super) fn seed_of_checkpoint(&self) -> Option<u64> {
         self.checkpoint.setting("seed")?.parse().ok()
     }
 
-    /// Whether a checkpoint is kept.
+    /// Whether checkpoints are written.
     pub(super) fn keeps_checkpoint(&self) -> bool {
         self.checkpoint.file().is_some()
     }
 
-    /// A checkpoint is of one run.
+    /// Refuses a checkpoint for several runs.
     pub(super) fn check_checkpoint(&self, runs: u16) -> Result<(), Error> {
         if runs > 1 && self.checkpoint.file().is_some() {
             let why =
@@ -199,25 +199,25 @@ impl RunArguments {
         Ok(())
     }
 
-    /// How the picture is written.
+    /// The options for writing the picture.
     #[cfg(feature = "studio")]
     pub(super) fn save_options(&self) -> SaveOptions {
         self.output.options()
     }
 
-    /// How runs end.
+    /// The options that end runs.
     pub(super) fn finish(&self) -> Finish {
         Finish { tolerance: self.tolerance, average: self.average }
     }
 }
 
-/// The most intermediate pictures whose names are checked before the run.
+/// The largest number of intermediate pictures whose names are checked before the run.
 const MOST_FRAMES: usize = 100_000;
 
-/// How much an iterate counts in `--average`, as a share of the one after it.
+/// The weight of an iterate in `--average`, relative to the next one.
 const AVERAGE: f64 = 0.99;
 
-/// How a run ends: `--tolerance` and `--average`.
+/// `--tolerance` and `--average`.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Finish {
     tolerance: Option<f64>,
@@ -225,7 +225,7 @@ pub(super) struct Finish {
 }
 
 impl Finish {
-    /// Tells a run that has not begun.
+    /// Applies the options to a run that has not begun.
     pub(super) fn apply(self, run: &mut Run<'_>) {
         run.tolerate(self.tolerance.unwrap_or(0.0));
         if self.average {
@@ -245,18 +245,18 @@ fn share(text: &str) -> Result<f64, String> {
 /// Runs jobs as the options say.
 pub(super) struct Driver {
     output: PathBuf,
-    /// The output, where nobody named it.
+    /// The chosen output, if `--output` was not given.
     chosen: Option<DefaultOutput>,
     options: SaveOptions,
     save_every: Option<u32>,
     verbosity: Verbosity,
     preview: Option<Preview>,
     log: Option<Log>,
-    /// What the picture is made of; `None` to record nothing.
+    /// The record of how the picture is made; `None` to record nothing.
     record: Option<Record>,
     checkpoints: Option<Keeper>,
     finish: Finish,
-    /// All that is read, and all that is written but the intermediate pictures.
+    /// All files that are read, and all that are written except intermediate pictures.
     read: Vec<PathBuf>,
     written: Vec<Written>,
     interrupted: Arc<AtomicBool>,
@@ -264,9 +264,9 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// Sets up Ctrl-C, the log and checkpoints, and checks that the output can be written and that none of what is written
-    /// is among the inputs, the weights or each other. Without an invocation, the picture does not say how it was made,
-    /// unless [`made_by`](Self::made_by) tells.
+    /// Sets up Ctrl-C, the log and checkpoints. Checks that the output can be written, and that all files to write are
+    /// distinct from the inputs, from the weights and from each other. Without an invocation, the picture does not
+    /// record how it was made, unless [`made_by`](Self::made_by) says so.
     pub(super) fn new(invocation: Option<&Invocation>, common: &Common, inputs: &[&Path]) -> Result<Self, Error> {
         let (arguments, output) = (&common.run, common.output());
         let options = arguments.output.options();
@@ -298,19 +298,19 @@ impl Driver {
         Ok(Self { chosen, save_every, preview, log, record, checkpoints, finish, read, written, ..own })
     }
 
-    /// The same, for a picture that was not made by this command line.
+    /// Records how the picture is made, if not by this command line.
     pub(super) fn made_by(mut self, provenance: Provenance) -> Self {
         self.options.provenance = Some(provenance);
         self
     }
 
-    /// The same, with files of other jobs that intermediate pictures must not overwrite.
+    /// Adds files of other jobs that intermediate pictures must not overwrite.
     pub(super) fn beside(mut self, others: impl IntoIterator<Item = PathBuf>) -> Self {
         self.read.extend(others);
         self
     }
 
-    /// For the cells of a sheet, which says nothing of how it was made.
+    /// A driver for the cells of a sheet, which does not record how it was made.
     pub(super) fn of_cells(
         arguments: &OnTheWayArguments,
         verbosity: Verbosity,
@@ -356,20 +356,20 @@ impl Driver {
         }
     }
 
-    /// Notes the weights.
+    /// Records the weights.
     pub(super) fn note_weights(&mut self, source: &WeightSource) {
         if let Some(record) = &mut self.record {
             record.set_weights(source);
         }
     }
 
-    /// Whether Ctrl-C was pressed, at any of several processes.
+    /// Whether Ctrl-C was pressed in any process.
     pub(super) fn interrupted(&self) -> bool {
         ranks::any(self.interrupted.load(Ordering::Relaxed))
     }
 
-    /// Refuses runs whose intermediate pictures would overwrite a file of the command. `numbers` name
-    /// the runs where there are several.
+    /// Refuses runs whose intermediate pictures would overwrite a file of the command. `numbers` names each of several
+    /// runs.
     pub(super) fn check_frames(
         &self,
         numbers: impl IntoIterator<Item = Option<(&'static str, usize)>>,
@@ -385,14 +385,14 @@ impl Driver {
         ensure_distinct(&all, &self.read)
     }
 
-    /// Makes all iterations of a run. `number` names it where it is one of several; `also` watches too.
+    /// Makes all iterations of a run. `number` names it if it is one of several; `also` is a further watcher.
     pub(super) fn drive(
         &mut self,
         run: &mut Run<'_>,
         number: Option<(&'static str, usize)>,
         also: Option<&mut dyn Watcher>,
     ) -> Result<Outcome, Error> {
-        // All that the format allows is known before the first step.
+        // Check the limits of the format before the first step.
         let side = run.scales().last().map_or(1, |scale| scale.side);
         if ranks::writes() {
             self.options.check(&self.output, [side, side], &[])?;
@@ -485,7 +485,7 @@ impl Driver {
             self.output.clone_from(path);
         }
         rescue::save(picture, &self.output, &self.options).inspect_err(|_| {
-            // The empty file that held the name.
+            // The empty file that reserved the name.
             let _ = claimed.as_ref().map(std::fs::remove_file);
         })?;
         let format = self.options.format.or_else(|| Format::by_extension(&self.output));
@@ -500,7 +500,7 @@ impl Driver {
         Ok(())
     }
 
-    /// The exit code for how a job ended, its picture being written already. `run` is its last run.
+    /// The exit code for the outcome of a job whose picture is written. `run` is its last run.
     pub(super) fn end(&self, ended: Outcome, run: &Run<'_>) -> Result<ExitCode, Error> {
         let (output, iteration) = (self.output.display(), run.iterations());
         match ended {
@@ -525,7 +525,7 @@ impl Driver {
     }
 }
 
-/// Several processes must begin at the same iteration.
+/// Checks that all processes begin at the same iteration.
 fn agree_on_begin(run: &Run<'_>) -> Result<(), Error> {
     let least = ranks::least(run.iterations());
     if ranks::any(run.iterations() != least) {

@@ -13,28 +13,28 @@ use impasto::vgg::{NetworkError, WeightsError};
 use super::print::{Results, note};
 use super::{advice, ranks};
 
-/// Why a command ends early.
+/// An error that ends a command.
 #[derive(Debug)]
 pub(super) enum Error {
-    /// The arguments cannot be right: exit code 2.
+    /// Invalid arguments: exit code 2.
     Usage(String),
     /// Anything else: exit code 1.
     Failure(String),
 }
 
 impl Error {
-    /// A failure of the file system.
+    /// A failure of the operation `what` on a file.
     pub(super) fn file(what: &str, path: &Path, why: impl std::fmt::Display) -> Self {
         Self::Failure(format!("cannot {what} {}: {why}", path.display()))
     }
 
-    /// What is wrong.
+    /// The message.
     pub(super) fn into_message(self) -> String {
         let (Self::Usage(message) | Self::Failure(message)) = self;
         message
     }
 
-    /// Prints the error and gives its exit code.
+    /// Prints the error and returns its exit code.
     pub(super) fn report(&self) -> ExitCode {
         let (message, code) = match self {
             Self::Usage(message) => (message, 2),
@@ -44,7 +44,7 @@ impl Error {
     }
 }
 
-/// Prints what clap says of the arguments; help and version go to standard output and are no error.
+/// Prints clap's error about the arguments. Help and version go to standard output and are not errors.
 pub(super) fn usage(error: &clap::Error) -> ExitCode {
     if !ranks::is_first() {
         return ExitCode::from(u8::from(error.use_stderr()) * 2);
@@ -52,12 +52,12 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     match error.kind() {
         DisplayHelp | DisplayVersion => {
-            // A failure is kept for the end.
+            // `print::finish` reports a failure to print.
             let _ = Results.write_all(error.render().ansi().to_string().as_bytes());
             ExitCode::SUCCESS
         }
         DisplayHelpOnMissingArgumentOrSubcommand => {
-            // The help of a command that was not told what to do, in its colours; nobody else's words are in it.
+            // The help of a command without arguments, in colours; it contains no user input to escape.
             let _ = error.print();
             ExitCode::from(2)
         }
@@ -68,7 +68,7 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// What clap says of the arguments, without the usage: one paragraph that begins with `error:`.
+/// clap's error about the arguments without the usage: one paragraph that begins with `error:`.
 fn paragraph(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let what = text.split("\n\n").filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more"));
@@ -97,7 +97,7 @@ impl From<PictureError> for Error {
     }
 }
 
-/// The library's words, and the options that would help.
+/// The library's message, and the options that help.
 impl From<impasto::Error> for Error {
     fn from(error: impasto::Error) -> Self {
         use impasto::Error as Library;

@@ -1,4 +1,4 @@
-//! `impasto features`: what the network makes of an image.
+//! `impasto features`: the features of an image.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

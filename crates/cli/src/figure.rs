@@ -36,7 +36,7 @@ use super::rescue;
 /// The folder OUT.cells keeps every cell, so that an interrupted sheet continues where it stopped.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Which figure
+    /// The figure
     name: Name,
 
     /// The images; for weights CONTENT and STYLE; for controls CONTENT, STYLE1 and STYLE2; for loss the log files
@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
-    /// The images' longer side in a cell, in pixels; 224×224 if --layers names one of the classifier
+    /// Longer side of the images in pixels; 224×224 if --layers names a layer of the classifier
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
     size: u32,
 
@@ -78,7 +78,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "AXIS", default_value = "iterations")]
     over: Over,
 
-    /// loss: the number of the logs to plot
+    /// loss: the value in the logs to plot
     #[arg(long, value_name = "NAME", default_value = "total")]
     term: String,
 
@@ -108,7 +108,7 @@ enum Name {
     Loss,
 }
 
-/// What the loss is plotted over.
+/// The x axis of the figure `loss`.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Over {
     Iterations,
@@ -129,7 +129,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let images = arguments.files.iter().map(|path| arguments.open(path)).collect::<Result<Vec<_>, _>>()?;
     let found = arguments.network.find(arguments.verbosity.quiet)?;
     let pooling = arguments.network.pool.unwrap_or(match arguments.name {
-        // Gatys et al. average where they make textures.
+        // Gatys et al. use average pooling for textures.
         Name::Style | Name::Textures | Name::Weights => Pooling::Average,
         _ => Pooling::Max,
     });
@@ -178,7 +178,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
 }
 
 impl Arguments {
-    /// Options that the figure does not know, and a wrong number of images.
+    /// Refuses options that the figure does not have, and a wrong number of images.
     fn check(&self) -> Result<(), Error> {
         let usage = |message: &str| Err(Error::Usage(message.into()));
         match self.name {
@@ -201,8 +201,8 @@ impl Arguments {
         Ok(())
     }
 
-    /// Layers without which there is no figure: those that were asked for, or the shallowest. Others of the default layers
-    /// are left out where weights or image do not reach them.
+    /// Layers that the figure must have: the requested ones, or the shallowest default. Other default layers are left
+    /// out if the weights or the image do not reach them.
     fn required(&self) -> Vec<Layer> {
         let layer = |name: &str| name.parse().expect("a layer's name");
         match self.name {
@@ -213,12 +213,12 @@ impl Arguments {
         }
     }
 
-    /// How many cells stand side by side: lines of about one length, and of no more than ten cells, unless said otherwise.
+    /// The number of columns: rows of about equal length with at most ten cells, unless `--columns` is given.
     fn columns(&self, cells: usize) -> usize {
         self.columns.map_or_else(|| cells.div_ceil(cells.div_ceil(10)), usize::from)
     }
 
-    /// An image at the size of a cell; at that of the classifier if one of its layers is asked for.
+    /// An image at the size of a cell, or of the classifier's input if one of its layers is requested.
     fn open(&self, path: &Path) -> Result<Picture, Error> {
         let image = pictures::open(path, None, self.verbosity.quiet)?.with_hidden_filled();
         let classifier = self.layers.iter().any(|layer| layer.is_classifier());
@@ -229,7 +229,7 @@ impl Arguments {
         self.layers.first().copied().unwrap_or_else(|| "relu2_1".parse().expect("a layer's name"))
     }
 
-    /// How deep the network has to go.
+    /// The deepest layer needed.
     fn deepest(&self) -> Layer {
         let layer = |name: &str| name.parse().expect("a layer's name");
         match self.name {
@@ -283,7 +283,7 @@ impl Arguments {
         let curves = self.files.iter().map(|path| self.curve(path)).collect::<Result<Vec<_>, _>>()?;
         let x_label = if self.over == Over::Seconds { "seconds" } else { "iterations (one evaluation each)" };
         let plot = impasto_drawing::plot(&curves, x_label, &self.term, [900, 600]).ok_or_else(|| {
-            Error::Failure(format!("the logs have no `{}` above 0, and a logarithmic axis shows no others", self.term))
+            Error::Failure(format!("the logs have no positive `{}`, which the logarithmic axis needs", self.term))
         })?;
         rescue::save(&plot, &self.output, &SaveOptions::default())?;
         Ok(ExitCode::SUCCESS)
@@ -300,7 +300,7 @@ impl Arguments {
             let point = number(x_name).zip(number(&self.term));
             point.ok_or_else(|| {
                 let what = format!("line {} has no numbers `{x_name}` and `{}`", index + 1, self.term);
-                Error::Failure(format!("{} is not a log of this kind: {what}", path.display()))
+                Error::Failure(format!("{} is not a log that can be plotted: {what}", path.display()))
             })
         };
         let points = text.lines().enumerate().map(point).collect::<Result<_, _>>()?;
@@ -309,10 +309,10 @@ impl Arguments {
     }
 }
 
-/// What all cells of a sheet have in common.
+/// The settings common to all cells of a sheet.
 struct Cells<'a> {
     folder: PathBuf,
-    /// Program and network, in words.
+    /// Version and network, as text.
     common: String,
     settings: CellSettings,
     quiet: bool,
@@ -361,7 +361,7 @@ impl Cells<'_> {
         Ok(kept(cell, &path))
     }
 
-    /// A name made of everything that the cell depends on.
+    /// A name derived from everything that the cell depends on.
     fn key(&self, cell: &Cell<'_>) -> String {
         let CellSettings { steps, seed, method, rate, clamp, memory: _ } = self.settings;
         let settings = format!("{steps} {seed} {method} {rate:?} {clamp:?}");
@@ -375,7 +375,7 @@ impl Cells<'_> {
         format!("{:016x}", digest.iter().take(8).fold(0u64, |number, &byte| number << 8 | u64::from(byte)))
     }
 
-    /// Writes the picture and then its terms: a cell with terms is whole.
+    /// Writes the picture and then its terms, so that a cell with terms is complete.
     fn keep(path: &Path, picture: &Picture, terms: &[(String, f64)]) -> Result<(), Error> {
         picture.save(path)?;
         let terms: Map<String, Value> = terms.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
@@ -386,18 +386,18 @@ impl Cells<'_> {
     }
 }
 
-/// The tile of a cell that was computed before.
+/// The tile of a cell that was computed earlier.
 fn kept(cell: &Cell<'_>, path: &Path) -> Option<Tile> {
     let terms = std::fs::read(path.with_extension("json")).ok()?;
     let terms: Map<String, Value> = serde_json::from_slice(&terms).ok()?;
     let picture = Picture::open(path).ok()?;
-    // The priors are no error.
+    // Leave out the priors: only the error is shown.
     let shown = terms.iter().filter(|(name, _)| !["tv", "alpha"].contains(&name.as_str()));
     let terms = shown.map(|(name, value)| format!("{name} {}", plain(value.as_f64().unwrap_or(f64::NAN))));
     Some(Tile { picture, caption: cell.label.split(", ").map(String::from).chain(terms).collect() })
 }
 
-/// The weights' name and, for a file, its size and time.
+/// The name of the weights and, for a file, its size and time.
 fn fingerprint(source: &WeightSource) -> String {
     let file = match source {
         WeightSource::File(path) => std::fs::metadata(path).ok(),

@@ -1,4 +1,4 @@
-//! The names of intermediate pictures (`--save-every`), after the final one.
+//! The names of intermediate pictures (`--save-every`), derived from the output's.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,9 @@ pub(super) struct FrameNames {
 }
 
 impl FrameNames {
-    /// Beside `output`, with its stem and extension: `out.png` → `out-0100.png`; of one of several runs, `out-cell3-0100.png`.
-    /// A name without extension gets that of the format, and a stream's pictures are named `out` in the working folder.
+    /// Names beside `output` with its stem and extension: `out.png` → `out-0100.png`, or for one of several runs
+    /// `out-cell3-0100.png`. A name without extension gets that of the format; pictures of a stream are named `out` in
+    /// the working folder.
     pub(super) fn new(output: &Path, options: &SaveOptions, number: Option<(&str, usize)>) -> Self {
         let output = if is_stream(output) { Path::new("out") } else { output };
         let extension = || options.format_for(output).map_or("png", |format| format.extensions()[0]).into();
@@ -39,7 +40,7 @@ impl FrameNames {
     }
 }
 
-/// Whether a path is no place beside which files are made.
+/// Whether a path is a stream, beside which no files can be created.
 fn is_stream(path: &Path) -> bool {
     let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
     path == Path::new("-") || folder.is_some_and(|folder| folder.starts_with("/dev") || folder.starts_with("/proc"))

@@ -1,9 +1,11 @@
-//! `impasto gradcheck`: gradients against finite differences, of this crate's operations or of a program in any language.
+//! `impasto gradcheck`: checks gradients of impasto's operations, or of a program in any language, by finite
+//! differences.
 
 mod exec;
 mod explain;
 mod list;
 mod program;
+mod structure;
 mod subject;
 
 use std::io::{self, Write};
@@ -18,7 +20,7 @@ use serde_json::{Value, json};
 use super::address_space;
 use super::error::Error;
 
-/// Check the gradients of every operation and objective, or of your own program, against finite differences
+/// Check gradients of all operations and objectives, or of your own program, by finite differences
 ///
 /// --exec starts a program and asks it over pipes, with one line of JSON for each question and answer:
 /// docs/gradcheck-protocol.md describes the protocol, examples/gradcheck has programs in Python, C and R. The exit code is 0
@@ -42,11 +44,11 @@ pub(super) struct Arguments {
     program: ProgramArguments,
 }
 
-/// What is asked of a program, and how.
+/// Options for checking a program.
 #[derive(Args)]
 #[command(next_help_heading = "A program's gradient")]
 struct ProgramArguments {
-    /// Check the gradient that a program gives, as in `--exec "python my_loss.py"`
+    /// Check the gradient that a program computes, as in `--exec "python my_loss.py"`
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
 
@@ -62,11 +64,11 @@ struct ProgramArguments {
     #[arg(long, value_name = "ERROR", requires = "exec", value_parser = positive)]
     atol: Option<f64>,
 
-    /// First step by which inputs are moved [default: 1 % of their size]
+    /// First step of the finite differences [default: 1 % of each input's size]
     #[arg(long, value_name = "STEP", requires = "exec", value_parser = step)]
     eps: Option<f64>,
 
-    /// Let two evaluations differ by TOL of their size [default: 0]
+    /// Allowed relative difference between two evaluations of the same point [default: 0]
     #[arg(long, value_name = "TOL", requires = "exec", value_parser = error)]
     nondeterminism: Option<f64>,
 
@@ -86,16 +88,16 @@ struct ProgramArguments {
     #[arg(long, requires = "exec")]
     f32: bool,
 
-    /// Show what each step says of one slope, as in `0[3,1]` or `w[2] -> [0]`
+    /// Show the estimates of one slope by step, as in `0[3,1]` or `w[2] -> [0]`
     #[arg(long, value_name = "SLOPE", requires = "exec", conflicts_with_all = ["picture", "json"], value_parser = explain::slope)]
     explain: Option<explain::Slope>,
 
-    /// Draw the error of each element of the gradient as a heat map
+    /// Draw a heat map of each element's relative error
     #[arg(long, value_name = "FILE", requires = "exec")]
     picture: Option<PathBuf>,
 }
 
-/// Checks what is asked for and prints what was found.
+/// Runs the requested checks and prints the results.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     address_space::ensure(address_space::default_threads())?;
     match &arguments.program.exec {
@@ -122,7 +124,7 @@ fn step(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "give a positive number, as in 1e-3".into())
 }
 
-/// What was found, worst last, which is also the exit code.
+/// The outcomes, which are also exit codes, from best to worst.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     Right,
@@ -148,7 +150,7 @@ impl Outcome {
     }
 }
 
-/// What a result is called, and its colour.
+/// The verdict in words, and its colour.
 fn verdict(result: &Result<Report, Failure>) -> (&'static str, Style) {
     let in_colour = |colour: AnsiColor| colour.on_default();
     let verdict = match result {
@@ -162,7 +164,7 @@ fn verdict(result: &Result<Report, Failure>) -> (&'static str, Style) {
     }
 }
 
-/// A verdict, as JSON has it.
+/// The verdict in JSON.
 fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Agrees => "right",
@@ -174,7 +176,7 @@ fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-/// What `--json` says of a result.
+/// A result as JSON.
 fn as_json(result: &Result<Report, Failure>, names: &[String]) -> serde_json::Map<String, Value> {
     let object = match result {
         Ok(report) => json!({
@@ -228,10 +230,10 @@ fn single_error(report: &Report) -> Option<f64> {
     report.single.as_ref().map(|single| single.relative_error)
 }
 
-/// The width of a terminal that everybody has.
+/// The width that every terminal has.
 const COLUMNS: usize = 80;
 
-/// Text whose lines are broken at spaces where they are too long; what follows is indented a little more.
+/// Wraps long lines at spaces; continuation lines are indented a little more.
 fn wrapped(text: &str) -> String {
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -248,8 +250,8 @@ fn wrapped(text: &str) -> String {
     lines.join("\n")
 }
 
-/// What becomes of an attempt to print, which [`Results`](super::print::Results) lets succeed: the verdict counts, even if
-/// nobody reads.
+/// The exit code after printing. It is the verdict's even if the output was not read, because
+/// [`Results`](super::print::Results) never fails.
 fn printed(result: io::Result<Outcome>) -> Result<ExitCode, Error> {
     result.map(Outcome::code).map_err(|why| Error::Failure(format!("cannot write to standard output: {why}")))
 }

@@ -1,4 +1,4 @@
-//! Signals. Ctrl-C: the first asks to finish the iteration, the second ends at once.
+//! Signals. The first Ctrl-C finishes the iteration, the second one ends the program at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -6,19 +6,18 @@ use std::sync::{Arc, OnceLock};
 /// Exit code of a command that was interrupted.
 pub(super) const EXIT_CODE: u8 = 130;
 
-/// Makes a file that may not grow (`ulimit -f`) an error like a full disk, which is told, where the system would end the
-/// process.
+/// Turns the file size limit (`ulimit -f`) into an ordinary write error, where the system would kill the process.
 pub(super) fn outlive_full_files() {
     #[cfg(unix)]
     {
         let mut signals = nix::sys::signal::SigSet::empty();
         signals.add(nix::sys::signal::Signal::SIGXFSZ);
-        // The threads to come inherit it. Where that cannot be, the signal does what it does everywhere.
+        // Threads started later inherit the mask. If it cannot be set, the signal has its default effect.
         let _ = signals.thread_block();
     }
 }
 
-/// Tells whether Ctrl-C was pressed since it was first asked.
+/// A flag that becomes true when Ctrl-C is pressed after the first call.
 pub(super) fn watch() -> Arc<AtomicBool> {
     static PRESSED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     let pressed = PRESSED.get_or_init(|| {
@@ -29,7 +28,7 @@ pub(super) fn watch() -> Arc<AtomicBool> {
                 std::process::exit(i32::from(EXIT_CODE));
             }
         };
-        // Where no handler can be set, Ctrl-C does what it does everywhere.
+        // If no handler can be set, Ctrl-C has its default effect.
         let _ = ctrlc::set_handler(handler);
         pressed
     });

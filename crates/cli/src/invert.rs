@@ -29,15 +29,15 @@ use super::ranks;
 
 /// Find a picture with the same features at a layer
 ///
-/// What such pictures share with IMAGE is what the layer keeps of it; where they differ, it keeps nothing (Mahendran &
-/// Vedaldi 2014). Minimises the normalised representation error and two image priors.
+/// The layer preserves what such pictures share with IMAGE, and loses the rest (Mahendran & Vedaldi 2014). Minimises
+/// the normalised representation error and two image priors.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The picture whose features to invert
     image: PathBuf,
 
-    /// The layer: any of `impasto network`, or fc6, relu6, fc7, relu7, fc8
+    /// A layer that `impasto network` lists, or fc6, relu6, fc7, relu7, fc8
     ///
     /// For the classifier's layers (fc6 and so on) IMAGE is resized to 224×224 pixels.
     #[arg(long, value_name = "LAYER")]
@@ -48,7 +48,7 @@ pub(super) struct Arguments {
 
     /// Objective and optimiser: fast or mahendran
     ///
-    /// fast is L-BFGS and less smoothing, mahendran the published procedure.
+    /// fast is L-BFGS with less smoothing, mahendran the published procedure.
     #[arg(long, value_name = "fast|mahendran", default_value = "fast", value_parser = names::<InversionPreset>(), hide_possible_values = true)]
     preset: InversionPreset,
 
@@ -56,7 +56,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "noise|PATH", default_value = "noise")]
     init: PathBuf,
 
-    /// Invert from N seeds, side by side; the layer keeps what they share
+    /// Invert from N seeds, side by side
+    ///
+    /// The layer preserves what the results share.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     repeats: u16,
 
@@ -79,7 +81,7 @@ Examples:
   impasto invert photo.jpg --layer relu4_1
   impasto invert photo.jpg --layer fc7 --repeats 4 --seed random";
 
-/// Options that choose some features of the layer.
+/// Options that select features of the layer.
 #[derive(Args)]
 struct FeatureArguments {
     /// Invert channels A to B−1 only, counted from 0
@@ -108,12 +110,12 @@ struct PriorArguments {
 
     /// Weight of the total variation, divided by 2σ² [default: by depth]
     ///
-    /// By depth 1, 10 or 100 with --preset mahendran, and 0.3 times that with --preset fast.
+    /// 1, 10 or 100 by depth with --preset mahendran, and 0.3 times that with --preset fast.
     #[arg(long, value_name = "X", value_parser = weight)]
     lambda_tv: Option<f64>,
 }
 
-/// The names of the ways to invert.
+/// The presets of inversion.
 #[derive(Clone, Copy, Debug, EnumString, PartialEq, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 enum InversionPreset {
@@ -232,7 +234,7 @@ impl JobCommand for Arguments {
     }
 }
 
-/// Inverts from several seeds and writes the pictures side by side, as many as there are.
+/// Inverts from several seeds and writes the results so far side by side.
 fn repeat(driver: &mut Driver, job: &Invert<'_>, memory: usize, repeats: u16) -> Result<ExitCode, Error> {
     let mut pictures = Vec::new();
     let mut end = Ok(None);
@@ -242,7 +244,7 @@ fn repeat(driver: &mut Driver, job: &Invert<'_>, memory: usize, repeats: u16) ->
         let ended = driver.drive(&mut run, Some(("repeat", repeat + 1)), None);
         pictures.push(run.finished().rgb);
         match ended {
-            // One repeat that failed is not to be hidden by a later one.
+            // A later repeat must not hide a failed one.
             Ok(ended) if !matches!(end, Ok(Some((Outcome::NotFinite, _)))) => end = Ok(Some((ended, run))),
             Ok(_) => {}
             Err(error) => end = Err(error),
@@ -260,7 +262,7 @@ fn repeat(driver: &mut Driver, job: &Invert<'_>, memory: usize, repeats: u16) ->
 }
 
 impl Arguments {
-    /// The picture to start from, if it is one.
+    /// The picture to start from, if any.
     fn start(&self) -> Option<&Path> {
         Some(&*self.init).filter(|path| *path != Path::new("noise"))
     }
@@ -270,29 +272,29 @@ impl Arguments {
         std::iter::once(&*self.image).chain(self.start()).collect()
     }
 
-    /// Bytes that may be used.
+    /// The memory limit in bytes.
     fn memory(&self) -> usize {
         self.common.run.memory.budget()
     }
 
-    /// The network, and where its weights come from.
+    /// The network, and the source of its weights.
     fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
         let found = self.common.network.find(self.common.run.verbosity.quiet)?;
         Ok((self.common.network.load(&found, self.layer)?, found.source))
     }
 
-    /// The rate that was asked for, or that of the published procedure or of Adam.
+    /// The requested rate, or the default of the published procedure or of Adam.
     fn rate(&self, method: Method) -> f64 {
         let own = if method == Method::Momentum { Invert::PUBLISHED_RATE } else { Invert::ADAM_RATE };
         self.common.run.optimizer.lr.unwrap_or(own)
     }
 
-    /// The longer side of the picture, once it is known that there is memory for it; `None` for the picture's own.
+    /// The longer side, checked against the memory limit; `None` for the picture's own.
     fn side(&self, network: &Vgg19<f32>, memory: usize) -> Result<Option<usize>, Error> {
         self.forecast_of(network, memory).map(|(side, ..)| side)
     }
 
-    /// The longer side, `None` for the picture's own, and what the job takes there.
+    /// The longer side (`None` for the picture's own), and the job's forecast and work at it.
     fn forecast_of(&self, network: &Vgg19<f32>, memory: usize) -> Result<(Option<usize>, Forecast, Work), Error> {
         let image = dimensions(&self.image)?;
         let image = if self.layer.is_classifier() { Dimensions { height: 224, width: 224, ..image } } else { image };
@@ -307,7 +309,7 @@ impl Arguments {
         Ok((side, forecast, work))
     }
 
-    /// The picture at a longer side; `None` for its own.
+    /// The picture at a longer side; `None` for its own size.
     fn picture(&self, side: Option<usize>) -> Result<Picture, Error> {
         let classifier = self.layer.is_classifier();
         let picture = pictures::open(&self.image, side.filter(|_| !classifier), self.common.run.verbosity.quiet)?;

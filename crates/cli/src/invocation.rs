@@ -1,4 +1,4 @@
-//! A command line as it was given: its words, and every option of it by name.
+//! A command line: its words, and all its options by name.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,21 +6,21 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 use serde_json::{Map, Value};
 
-/// The words after `impasto`, and what they came to.
+/// The words after `impasto`, and the settings that they mean.
 pub(super) struct Invocation {
-    /// The words. What is no Unicode in them has replacement characters.
+    /// The words; invalid Unicode is replaced.
     pub(super) words: Vec<String>,
-    /// Whether the words are what they were.
+    /// Whether all words were valid Unicode.
     pub(super) is_unicode: bool,
-    /// Every argument and option of the subcommand by its name, with its default where nobody gave it. Options that have
-    /// neither are left out, and so are flags that were not given.
+    /// Every argument and option of the subcommand by name, with its default if it was not given. Options without value
+    /// or default and flags that were not given are left out.
     pub(super) settings: Map<String, Value>,
     /// The checkpoint to continue from, given by `resume` and not by the words.
     pub(super) resumed: Option<PathBuf>,
 }
 
 impl Invocation {
-    /// Of words that `command` has parsed.
+    /// The invocation for words that `command` has parsed.
     pub(super) fn new(words: &[OsString], command: &clap::Command, matches: &ArgMatches) -> Self {
         Self {
             words: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
@@ -30,7 +30,7 @@ impl Invocation {
         }
     }
 
-    /// The same as if an option had been given so, instead of what was said of it.
+    /// Sets an option, as if it had been given with this value.
     pub(super) fn give(&mut self, name: &str, value: &str) {
         self.words = without(&self.words, |option| (option == name).then_some(true));
         self.words.insert(1, format!("--{name}={value}"));
@@ -38,7 +38,7 @@ impl Invocation {
     }
 }
 
-/// The words without some options: `takes_value` tells of an option that goes whether the word after it is its value.
+/// The words without some options: for an option to remove, `takes_value` returns whether its value is the next word.
 pub(super) fn without(words: &[String], takes_value: impl Fn(&str) -> Option<bool>) -> Vec<String> {
     let mut kept = Vec::new();
     let mut words = words.iter();
@@ -46,7 +46,7 @@ pub(super) fn without(words: &[String], takes_value: impl Fn(&str) -> Option<boo
         let option = word.strip_prefix("--").filter(|option| !option.is_empty());
         let option = option.map(|option| option.split_once('=').map_or((option, false), |(name, _)| (name, true)));
         match option {
-            // After `--` there are no options.
+            // There are no options after `--`.
             None if word == "--" => {
                 kept.push(word.clone());
                 kept.extend(words.by_ref().cloned());

@@ -1,4 +1,4 @@
-//! What the commands have in common that run a job.
+//! The interface of commands that run a job.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,24 +17,24 @@ pub(super) trait JobCommand: Sync {
     /// Runs the job.
     fn run(&self, invocation: &Invocation) -> Result<ExitCode, Error>;
 
-    /// What the job will take within so many bytes of memory, priced without reading more than sizes.
+    /// The forecast of the job within a memory limit in bytes. Reads no more of the pictures than their sizes.
     fn forecast(&self, memory: usize) -> Result<(Forecast, Work), Error>;
 
     /// The options of every job.
     fn common(&self) -> &Common;
 
-    /// The same, to change them.
+    /// The options of every job, mutable.
     fn common_mut(&mut self) -> &mut Common;
 
-    /// The paths of its pictures, any of which may be standard input.
+    /// The paths of the job's pictures, any of which may be standard input.
     fn pictures_mut(&mut self) -> Vec<&mut PathBuf>;
 
-    /// What the picture is called where `--output` does not say, without extension.
+    /// The default name of the output, without extension.
     fn stem(&self) -> String;
 }
 
-/// Decides what the command line leaves open before a run: the name of the picture, and a random seed. The invocation then
-/// says so, as if both had been given.
+/// Settles what the command line leaves open before a run: the name of the picture and a random seed. The invocation
+/// then contains both, as if they had been given.
 pub(super) fn settle(job: &mut dyn JobCommand, invocation: &mut Invocation) {
     let stem = job.stem();
     if let Some(name) = job.common_mut().choose_output(|| stem) {
@@ -43,7 +43,7 @@ pub(super) fn settle(job: &mut dyn JobCommand, invocation: &mut Invocation) {
     }
     let run = &mut job.common_mut().run;
     if run.seed == Seed::Random {
-        // A run that is continued keeps the seed it began with.
+        // A continued run keeps its seed.
         let drawn = || ranks::least(Seed::draw() as usize) as u64;
         let seed = run.seed_of_checkpoint().unwrap_or_else(drawn);
         run.seed = Seed::Given(seed);

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::job::JobCommand;
 use super::{invert, texture, transfer};
 
-/// One of them, with its arguments.
+/// A command that runs a job, with its arguments.
 #[derive(Subcommand)]
 pub(super) enum Job {
     Transfer(Box<transfer::Arguments>),
@@ -14,7 +14,7 @@ pub(super) enum Job {
 }
 
 impl Job {
-    /// The command itself.
+    /// The command.
     pub(super) fn command(&self) -> &dyn JobCommand {
         match self {
             Self::Transfer(arguments) => &**arguments,
@@ -23,7 +23,7 @@ impl Job {
         }
     }
 
-    /// The same, to change its arguments.
+    /// The command, mutable.
     pub(super) fn command_mut(&mut self) -> &mut dyn JobCommand {
         match self {
             Self::Transfer(arguments) => &mut **arguments,
@@ -33,7 +33,7 @@ impl Job {
     }
 }
 
-/// Their names; the first is what is planned where none is named.
+/// The names of the commands; `plan` without a name plans the first.
 pub(super) fn names() -> Vec<String> {
     let commands = Job::augment_subcommands(clap::Command::new("impasto"));
     commands.get_subcommands().map(|command| command.get_name().to_owned()).collect()

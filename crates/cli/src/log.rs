@@ -1,4 +1,4 @@
-//! The log of a run: one JSON object a line.
+//! The log of a run: one JSON object per line.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, LineWriter, Write};
@@ -12,30 +12,30 @@ use serde_json::{Map, Value};
 use super::error::Error;
 use super::ranks;
 
-/// What failed, in an error's words.
+/// The failed operation, for error messages.
 const WRITE: &str = "write the log";
 
-/// Writes a line for each iteration, as soon as it is made.
+/// Writes a line after each iteration.
 ///
-/// The file is made with the first line: a job that is refused leaves none, and the log from before as it was. A run goes
-/// on without its log where that is a pipe whose reader has gone.
+/// The file is created with the first line, so a refused job leaves an older log unchanged. If the log is a pipe and
+/// its reader has gone, the run continues without it.
 pub(super) struct Log {
     path: PathBuf,
     file: Option<LineWriter<File>>,
-    /// Whether anybody reads, where the log is a pipe.
+    /// Whether the log, if it is a pipe, still has a reader.
     has_readers: bool,
 }
 
 impl Log {
-    /// A log in a folder that is there.
+    /// A log in an existing folder.
     pub(super) fn new(path: &Path) -> Result<Self, Error> {
         check_writable(path).map_err(|why| Error::file(WRITE, path, why))?;
-        // Of a run that was killed as it tried; in a folder that cannot be listed it stays.
+        // A temporary file of a killed run; it stays if the folder cannot be listed.
         let _ = remove_left_behind(path);
         Ok(Self { path: path.into(), file: None, has_readers: true })
     }
 
-    /// Goes on with a log: keeps its lines up to an iteration, if there are any, and leaves out what was written after.
+    /// Continues a log: keeps its lines up to an iteration and removes later ones.
     pub(super) fn go_on_after(&mut self, iteration: usize) -> Result<(), Error> {
         let failed = |why| Error::file(WRITE, &self.path, why);
         if !self.path.is_file() {
@@ -46,14 +46,14 @@ impl Log {
         let lines = text.split_inclusive(|&byte| byte == b'\n');
         let kept = lines.take_while(|line| number(line).is_some_and(|number| number <= iteration as u64));
         let kept: usize = kept.map(<[u8]>::len).sum();
-        // Cutting the end off leaves nothing half-written, even if the process is killed here.
+        // Truncating leaves nothing half-written, even if the process is killed here.
         let file = OpenOptions::new().append(true).open(&self.path).map_err(failed)?;
         file.set_len(kept as u64).map_err(failed)?;
         self.file = Some(LineWriter::new(file));
         Ok(())
     }
 
-    /// The log of one run; where there are several, each of its lines begins with the run's number.
+    /// The log of one run; if there are several, each line begins with the run's number.
     pub(super) fn of<'a>(&'a mut self, number: Option<(&'a str, usize)>) -> impl Watcher + 'a {
         LogOfRun { log: self, number }
     }
@@ -65,7 +65,7 @@ impl Log {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                // A stream that has something already keeps it.
+                // Do not truncate a stream.
                 let is_file = self.path.is_file();
                 let begin = OpenOptions::new().create(true).write(true).truncate(is_file).append(!is_file).to_owned();
                 none.insert(LineWriter::new(begin.open(&self.path)?))

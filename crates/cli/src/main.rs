@@ -1,6 +1,6 @@
-//! The command `impasto`: a file for each subcommand, which turns arguments into a job and shows its answer.
+//! The command `impasto`. Each subcommand has a file, which turns arguments into a job and shows the result.
 
-// What is printed goes through `print`.
+// Everything is printed through `print`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod address_space;
@@ -91,7 +91,7 @@ enum Command {
 }
 
 impl Command {
-    /// What several processes do with the command.
+    /// How several processes share the command.
     fn mode(&self) -> Mode {
         match self {
             Self::Job(_) | Self::Resume(_) => Mode::Divided,
@@ -109,7 +109,7 @@ impl Command {
         }
     }
 
-    /// Lets only the first of several processes print and show.
+    /// Prints and shows nothing, because the first process does.
     fn mute(&mut self) {
         match self {
             Self::Job(job) => job.command_mut().common_mut().run.mute(),
@@ -119,9 +119,9 @@ impl Command {
     }
 }
 
-/// Parses, runs, and turns what happened into an exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
+/// Parses and runs the command, and returns its exit code: 0, 1 for failures, 2 for wrong usage, 130 after Ctrl-C.
 fn main() -> ExitCode {
-    // A decoder's panic is reported as what is wrong with the picture.
+    // A decoder's panic is reported as an error of the picture instead.
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |what| {
         if !impasto::picture::is_decoding() {
@@ -182,7 +182,7 @@ fn run(mut command: Command, mut invocation: Invocation) -> Result<ExitCode, Err
     }
 }
 
-/// The command line as clap knows it: jobs that are only planned write nothing.
+/// The parser of the command line. Jobs under `plan` have no `--output`, since they write nothing.
 fn command() -> clap::Command {
     let each = |command: clap::Command, change: fn(clap::Command) -> clap::Command| {
         jobs::names().into_iter().fold(command, |command, job| command.mut_subcommand(job, change))

@@ -1,4 +1,4 @@
-//! How much memory may be used.
+//! The memory limit, and what follows from it.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -14,7 +14,7 @@ use super::{address_space, advice};
 /// The default share of the free memory.
 const SHARE: f64 = 0.8;
 
-/// How much memory may be used.
+/// The option `--memory`.
 #[derive(Args, Clone, Copy)]
 pub(super) struct MemoryArguments {
     /// Memory limit, as in 800M or 4G [default: 80 % of free memory]
@@ -27,14 +27,14 @@ pub(super) struct MemoryArguments {
 impl MemoryArguments {
     /// Bytes that the whole process may use.
     pub(super) fn budget(self) -> usize {
-        // What is free changes, and with it might what several processes decide.
+        // Ask once: the free memory changes, and with it the decisions of several processes might.
         static FREE: OnceLock<usize> = OnceLock::new();
-        // Threads that compute take some of a limited address space.
+        // Computing threads take part of a limited address space.
         let threads = address_space::default_threads() * address_space::OF_THREAD;
         let limit = address_space(Path::new("/")).map_or(usize::MAX, |most| most.saturating_sub(threads));
         let free = || free(Path::new("/")).map_or(usize::MAX, |free| (free.min(limit) as f64 * SHARE) as usize);
         match self.memory {
-            // More would be refused, which ends the process.
+            // An allocation beyond the limit would end the process.
             Some(memory) => memory.min(limit),
             None if ranks::size() > 1 => *FREE.get_or_init(|| ranks::least(free())),
             None => free(),
@@ -51,28 +51,28 @@ fn size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Longer side up to which pictures are read before their job is priced.
+/// The longer side up to which pictures are read before the forecast.
 pub(super) const SMALL: usize = 2048;
 
-/// The least longer side that is tried.
+/// The smallest longer side that is tried.
 const LEAST: usize = 16;
 
-/// What is known of the picture in a file, of which only the header is read where that is enough.
+/// The dimensions of a picture in a file. Reads only the header if that is enough.
 pub(super) fn dimensions(path: &Path) -> Result<Dimensions, Error> {
     let [height, width] = picture::shape(path)?;
     let opacity = match Format::of(path) {
         Ok(Format::Jpeg) => false,
-        // Only decoding tells whether pixels are transparent, and a pipe is read once.
+        // Only decoding reveals whether pixels are transparent. A pipe can be read only once.
         _ if path == Path::new("-") || path.is_file() => Picture::open_fitted(path, LEAST)?.alpha.is_some(),
         _ => true,
     };
     Ok(Dimensions { height, width, opacity })
 }
 
-/// The forecast of a job at a longer side, and what it takes; `at` prices it.
+/// The forecast and the work of a job at a longer side; `at` computes the work.
 ///
 /// # Errors
-/// Those of `at`, and where memory is short: the largest side for which it is enough.
+/// As `at`, or if memory is short; the error then names the largest side that fits.
 pub(super) fn forecast(
     at: impl Fn(usize) -> Result<Work, Error>,
     side: usize,
@@ -85,23 +85,24 @@ pub(super) fn forecast(
     }
 }
 
-/// The library's error; where memory is short, with the largest side up to `side` for which it is enough.
+/// The library's error; if memory is short, with the largest side up to `side` that fits.
 pub(super) fn with_advice(error: impasto::Error, at: impl Fn(usize) -> Result<Work, Error>, side: usize) -> Error {
     let impasto::Error::Memory(error) = error else { return error.into() };
     Error::Failure(advice::memory(&error, largest(LEAST.min(side)..=side, |side| fits(&at, side, error.allowed))))
 }
 
-/// The largest longer side up to `own` for which the memory is enough; `own` where none is, for the error that follows.
+/// The largest longer side up to `own` that fits into the memory; `own` if none does, which then gives an error.
 pub(super) fn largest_side(at: impl Fn(usize) -> Result<Work, Error>, own: usize, memory: usize) -> usize {
     largest(LEAST.min(own)..=own, |side| fits(&at, side, memory)).unwrap_or(own)
 }
 
-/// Whether the memory is enough at a longer side. What else may be wrong there is not asked.
+/// Whether the memory is enough at a longer side. Ignores other errors.
 fn fits(at: &impl Fn(usize) -> Result<Work, Error>, side: usize, memory: usize) -> bool {
     !matches!(at(side).map(|work| work.forecast(memory)), Ok(Err(impasto::Error::Memory(_))))
 }
 
-/// The largest number in a range that does, if all up to it do; `None` if the least does not.
+/// The largest number in a range for which `does` holds, if it holds up to some number; `None` if it does not hold for
+/// the smallest.
 fn largest(range: std::ops::RangeInclusive<usize>, does: impl Fn(usize) -> bool) -> Option<usize> {
     let (mut least, mut most) = (*range.start(), *range.end());
     if least > most || !does(least) {
@@ -118,8 +119,8 @@ fn largest(range: std::ops::RangeInclusive<usize>, does: impl Fn(usize) -> bool)
     Some(least)
 }
 
-/// Bytes that this process may have, what it has already among them: the least of what the machine has free, what the
-/// container's control groups leave, and what the address space may grow by. `None` where nothing says.
+/// Bytes that this process may have, including those it has: the smallest of the machine's free memory, the limits of
+/// the container's control groups, and the limit of the address space. `None` if none is known.
 fn free(root: &Path) -> Option<usize> {
     let read = reader(root);
     let resident = read("proc/self/status").and_then(|status| field(&status, "VmRSS:")).unwrap_or(0);
@@ -136,8 +137,8 @@ fn free(root: &Path) -> Option<usize> {
         .min()
 }
 
-/// Bytes that this process may have under the limit of its address space, what it has already among them; `None` where there
-/// is no limit.
+/// Bytes that this process may have under the limit of its address space, including those it has; `None` if there is no
+/// limit.
 fn address_space(root: &Path) -> Option<usize> {
     let read = reader(root);
     let limits = read("proc/self/limits")?;
@@ -149,7 +150,7 @@ fn address_space(root: &Path) -> Option<usize> {
     Some(limit.saturating_sub(reserved) + resident)
 }
 
-/// The remaining address space of this process in bytes; `None` where there is no limit.
+/// The remaining address space of this process in bytes; `None` if there is no limit.
 pub(super) fn address_space_left() -> Option<usize> {
     let resident = reader(Path::new("/"))("proc/self/status").and_then(|status| field(&status, "VmRSS:")).unwrap_or(0);
     address_space(Path::new("/")).map(|left| left.saturating_sub(resident))
@@ -160,7 +161,7 @@ fn reader(root: &Path) -> impl Fn(&str) -> Option<String> + '_ {
     move |path| std::fs::read_to_string(root.join(path.trim_start_matches('/'))).ok()
 }
 
-/// What a control group, and those it is in, leave: for a line of `/proc/self/cgroup`.
+/// The memory left by a control group and its ancestors, for a line of `/proc/self/cgroup`.
 fn in_group(line: &str, read: &impl Fn(&str) -> Option<String>) -> Option<usize> {
     let mut parts = line.splitn(3, ':');
     let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
@@ -178,7 +179,7 @@ fn in_group(line: &str, read: &impl Fn(&str) -> Option<String>) -> Option<usize>
         let folder = folder.trim_end_matches('/');
         let limit = number(&format!("{folder}/{limit}"))?;
         let used = number(&format!("{folder}/{usage}"))?;
-        // Pages of files that nobody has used for long are given up.
+        // Inactive pages of files can be reclaimed.
         let spare = read(&format!("{folder}/memory.stat")).and_then(|text| {
             let line = text.lines().find_map(|line| line.strip_prefix(inactive))?;
             line.trim().parse::<usize>().ok()
@@ -188,13 +189,13 @@ fn in_group(line: &str, read: &impl Fn(&str) -> Option<String>) -> Option<usize>
     folders.filter_map(left).min()
 }
 
-/// A number of kB behind a name, in bytes.
+/// The number of kB after a name, in bytes.
 fn field(text: &str, name: &str) -> Option<usize> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.split_whitespace().next()?.parse::<usize>().ok()? << 10)
 }
 
-/// An amount for people.
+/// An amount of memory as text.
 pub(super) fn shown(bytes: usize) -> String {
     Bytes(bytes).to_string()
 }
@@ -230,7 +231,7 @@ mod tests {
         write("proc/self/status", "VmSize:\t  2000 kB\nVmRSS:\t  1000 kB\n");
         write("proc/meminfo", "MemTotal:  9000000 kB\nMemAvailable:  8000000 kB\n");
         assert_eq!(free(root.path()), Some(8_001_000 << 10));
-        // Version 2: the group itself has no limit, the one around it has.
+        // Version 2: the group itself has no limit, its parent has one.
         write("proc/self/cgroup", "0::/outer/inner\n");
         write("sys/fs/cgroup/outer/inner/memory.max", "max\n");
         write("sys/fs/cgroup/outer/inner/memory.current", "5\n");

@@ -1,6 +1,6 @@
-//! Every option of the commands that run a job, once: under which heading the help shows it, what it affects, and how the
-//! studio offers it. The order and the headings of the help, what a picture's provenance holds, what a continued run must
-//! have the same, what the pictures of a batch share, and the studio's form follow from it.
+//! The table of all options of the commands that run a job: the heading in the help, what the option affects, and how
+//! the studio offers it. From it follow the order and the headings of the help, the settings that a picture records,
+//! those that must not change when a run continues, those that the pictures of a batch share, and the studio's form.
 
 use clap::{Arg, ArgAction, Command};
 
@@ -9,33 +9,33 @@ use clap::{Arg, ArgAction, Command};
 pub(super) enum Affects {
     /// The pixels.
     Picture,
-    /// How the pixels are written: the format, and what is written beside them.
+    /// How the pixels are written: the format and the metadata.
     File,
-    /// Where things go.
+    /// The paths of outputs.
     Place,
-    /// How fast it is, and how much memory it takes.
+    /// Time and memory.
     Machine,
     /// What is printed and shown.
     Talk,
 }
 
-/// For which commands an option holds beyond its own.
+/// The other commands that have an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// One picture: it names a file.
+    /// None: it concerns a single picture.
     One,
-    /// One picture's checkpoint; whether a value follows.
+    /// None: it concerns the checkpoint of a single run.
     Checkpoint {
-        /// Whether it takes a value.
+        /// Whether the option takes a value.
         value: bool,
     },
-    /// All pictures of a batch.
+    /// `batch`, for all its pictures.
     Batch,
-    /// Those, and the jobs of the studio, whose page has this widget for it.
+    /// `batch` and the studio, whose page has this widget for it.
     Studio(Widget),
 }
 
-/// How the studio's page asks for a value.
+/// The widget of an option on the studio's page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Widget {
     /// A box to tick.
@@ -52,15 +52,15 @@ pub(super) enum Widget {
 
 /// One option.
 struct Row {
-    /// Its long name.
+    /// The long name.
     name: &'static str,
     /// What it affects.
     affects: Affects,
-    /// For which commands it holds.
+    /// The other commands that have it.
     scope: Scope,
-    /// Whether `-h` shows it; `--help` shows all.
+    /// Whether `-h` shows it; `--help` shows all options.
     common: bool,
-    /// What the studio's page calls it; `None` for its name.
+    /// The label on the studio's page; `None` for the name.
     #[cfg_attr(not(feature = "studio"), allow(dead_code))]
     label: Option<&'static str>,
 }
@@ -70,12 +70,12 @@ const fn row(name: &'static str, affects: Affects, scope: Scope) -> Row {
 }
 
 impl Row {
-    /// The same, shown by `-h` too.
+    /// Also shows the option in `-h`.
     const fn common(self) -> Self {
         Self { common: true, ..self }
     }
 
-    /// The same, with another name on the studio's page.
+    /// Sets the label on the studio's page.
     const fn label(self, label: &'static str) -> Self {
         Self { label: Some(label), ..self }
     }
@@ -213,13 +213,14 @@ fn of(name: &str) -> Option<&'static Row> {
     rows().map(|(_, row)| row).find(|row| row.name == name)
 }
 
-/// A command that runs a job, with its options in the order and under the headings of the table; `-h` shows the common ones.
+/// Arranges the options of a command that runs a job in the order and under the headings of the table; `-h` shows the
+/// common ones.
 pub(super) fn arranged(command: Command) -> Command {
     let help = Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Print help");
     let command = command.disable_help_flag(true).arg(help.long_help("Print help; -h prints the usual options only"));
     let place = |arg: &Arg| arg.get_long().map(|name| rows().position(|(_, row)| row.name == name));
     let mut args: Vec<Arg> = command.get_arguments().cloned().collect();
-    // What has no name, the pictures, stays in front.
+    // Positional arguments stay in front.
     args.sort_by_key(place);
     let mut args = args.into_iter().map(|arg| {
         let found = rows().enumerate().find(|(_, (_, row))| arg.get_long() == Some(row.name));
@@ -233,34 +234,34 @@ pub(super) fn arranged(command: Command) -> Command {
     command.mut_args(|arg| args.next().unwrap_or(arg))
 }
 
-/// Whether every iteration depends on an option, or the file that is written does.
+/// Whether an option affects the picture or its file, so that the picture records it.
 pub(super) fn is_recorded(name: &str) -> bool {
     of(name).is_none_or(|row| matches!(row.affects, Affects::Picture | Affects::File))
 }
 
-/// Whether a run may be continued with another value of an option: it changes the file that is written, and no iteration.
+/// Whether a run may continue with another value of an option, since it changes only the file.
 pub(super) fn may_change(name: &str) -> bool {
     of(name).is_some_and(|row| row.affects == Affects::File)
 }
 
-/// Whether an option is about checkpoints, and if so, whether it takes a value.
+/// Whether an option of checkpoints takes a value; `None` for other options.
 pub(super) fn checkpoint(name: &str) -> Option<bool> {
     of(name).and_then(|row| if let Scope::Checkpoint { value } = row.scope { Some(value) } else { None })
 }
 
-/// Whether an option can be the same for several pictures.
+/// Whether `batch` has an option.
 pub(super) fn is_shared(name: &str) -> bool {
     of(name).is_some_and(|row| matches!(row.scope, Scope::Batch | Scope::Studio(_)))
 }
 
-/// How the studio's page asks for an option; `None` if its jobs cannot have it, as those that name a file or are about the
-/// machine.
+/// The widget of an option on the studio's page; `None` if the studio does not have the option, because it names a file
+/// or concerns the machine.
 #[cfg(feature = "studio")]
 pub(super) fn widget(name: &str) -> Option<Widget> {
     of(name).and_then(|row| if let Scope::Studio(widget) = row.scope { Some(widget) } else { None })
 }
 
-/// What the studio's page calls an option: its label, or its name in words, as in "Content layers".
+/// The label of an option on the studio's page, by default its name in words, as in "Content layers".
 #[cfg(feature = "studio")]
 pub(super) fn label(name: &str) -> String {
     if let Some(label) = of(name).and_then(|row| row.label) {

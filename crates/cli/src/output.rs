@@ -1,15 +1,15 @@
-//! How pictures are written.
+//! Options for writing pictures.
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use impasto::picture::{Depth, Format, SaveOptions};
 
-/// Options of the picture that is written.
+/// Options for the output picture.
 #[derive(Args)]
 pub(super) struct OutputArguments {
-    /// Format if OUT's name does not tell: png, jpeg, webp, tiff or bmp
+    /// Format if OUT has no extension: png, jpeg, webp, tiff or bmp
     ///
-    /// As for `-o -`, which writes to standard output.
+    /// For example with `-o -`, which writes to standard output.
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     format: Option<Format>,
 
@@ -31,7 +31,7 @@ pub(super) struct OutputArguments {
 }
 
 impl OutputArguments {
-    /// The options, without the way that the picture was made.
+    /// The options for saving, without provenance.
     pub(super) fn options(&self) -> SaveOptions {
         SaveOptions {
             format: self.format,

@@ -10,11 +10,11 @@ use impasto::picture::Format;
 use super::error::Error;
 use super::print::note;
 
-/// What was printed: a picture may be read twice, for a forecast and for the run.
+/// The lines already printed: a picture may be read twice, for a forecast and for the run.
 static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Reads a picture, at the size at which its longer side is `longest` pixels if that is given. Reports on standard error, unless
-/// `quiet`, what of the file is ignored.
+/// Reads a picture, resized to a longer side of `longest` pixels if that is given. Reports on standard error what is
+/// ignored in the file, unless `quiet`.
 pub(super) fn open(path: &Path, longest: Option<usize>, quiet: bool) -> Result<Picture, Error> {
     let picture = match longest {
         Some(longest) => Picture::open_fitted(path, longest)?,
@@ -26,8 +26,8 @@ pub(super) fn open(path: &Path, longest: Option<usize>, quiet: bool) -> Result<P
     Ok(picture)
 }
 
-/// The pictures in a folder, by the extensions of their names, in the order of these; hidden files are left out. Tells on
-/// standard error, unless `quiet`, which other files are passed over.
+/// The pictures in a folder, recognised by extension and sorted by name, without hidden files. Reports skipped files on
+/// standard error, unless `quiet`.
 pub(super) fn in_folder(folder: &Path, quiet: bool) -> Result<Vec<PathBuf>, Error> {
     let unreadable = |why| Error::file("read the folder", folder, why);
     let mut files = Vec::new();

@@ -1,4 +1,4 @@
-//! `impasto plan`: what a job will take.
+//! `impasto plan`: estimates time and memory of a job.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -15,20 +15,20 @@ use super::progress::duration;
 
 /// Estimate time and memory of a transfer, a texture or an inversion
 ///
-/// `plan CONTENT STYLE` takes the options of `transfer`, `plan texture EXAMPLE` and `plan invert IMAGE` those of their
-/// commands. It paints and writes nothing; it measures the speed of this machine for about a second.
+/// `plan CONTENT STYLE` takes the options of `transfer`; `plan texture EXAMPLE` and `plan invert IMAGE` take those of
+/// their commands. Paints and writes nothing, but measures the speed of this machine for about a second.
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     job: Job,
 
-    /// Print it as JSON: peak_memory_bytes, allowed_memory_bytes, seconds, and for each of scales width, height, steps,
+    /// Print JSON: peak_memory_bytes, allowed_memory_bytes, seconds, and for each of scales width, height, steps,
     /// finish, seconds_per_step, peak_memory_bytes and plan
     #[arg(long, global = true, help_heading = "Output")]
     json: bool,
 }
 
-/// A command line in which `plan` is followed by the job that is planned: a transfer where none is named.
+/// The command line with `transfer` inserted after `plan` if no job is named.
 pub(super) fn with_job(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<_> = words.into_iter().collect();
     let jobs = jobs::names();
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A forecast for programs.
+/// A forecast as JSON.
 pub(super) fn as_json(forecast: &Forecast, memory: usize, speed: Speed) -> serde_json::Value {
     let scale = |scale: &ScaleForecast| {
         json!({

@@ -8,37 +8,37 @@ use impasto::Picture;
 
 use super::error::Error;
 
-/// Pictures come no closer than this: sending one takes a terminal some time.
+/// The shortest time between pictures: a terminal needs time for each.
 const BETWEEN: Duration = Duration::from_secs(1);
 
-/// The longer side of what is sent to terminals that show pixels.
+/// The longer side of pictures sent to terminals that show pixels.
 #[cfg(feature = "preview")]
 const SIDE: usize = 512;
 
-/// Rows of the terminal that are left for the bar and what was there before.
+/// Rows of the terminal left for the bar and earlier output.
 const OTHER_ROWS: u16 = 4;
 
-/// Shows pictures one over the other.
+/// Shows pictures, each in place of the previous one.
 pub(super) struct Preview {
     terminal: Term,
-    /// Rows of the picture that stands above the cursor.
+    /// Rows of the picture above the cursor.
     rows: usize,
     last: Option<Instant>,
 }
 
 impl Preview {
-    /// A preview, if there is a terminal for it.
+    /// A preview, if the terminal can show one.
     pub(super) fn new() -> Result<Self, Error> {
         if cfg!(not(feature = "preview")) {
             let message = "--preview is not in this build, which was made without the feature `preview`; --save-every N \
-                           writes the pictures on the way to files";
+                           writes intermediate pictures to files";
             return Err(Error::Usage(message.into()));
         }
         // viuer asks the terminal what it can show and waits for the answer, which a dumb one does not give.
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         if dumb || !std::io::stderr().is_terminal() || !std::io::stdout().is_terminal() {
             let message = "--preview needs a terminal that can show colours, and standard output or standard error is \
-                           none; --save-every N writes the pictures on the way to files";
+                           not; --save-every N writes intermediate pictures to files";
             return Err(Error::Usage(message.into()));
         }
         Ok(Self { terminal: Term::stdout(), rows: 0, last: None })
@@ -49,12 +49,12 @@ impl Preview {
         self.last.is_none_or(|last| last.elapsed() >= BETWEEN)
     }
 
-    /// Shows a picture in the place of the one before.
+    /// Shows a picture in place of the previous one.
     pub(super) fn show(&mut self, picture: Picture) {
         let (rows, columns) = self.terminal.size();
         let size = [picture.height(), picture.width()];
         let columns = columns_of(size, rows.saturating_sub(OTHER_ROWS), columns);
-        // A terminal that cannot show it is no reason to stop painting.
+        // Continue painting even if the terminal cannot show the picture.
         if self.rows > 0 {
             let _ = self.terminal.move_cursor_up(self.rows);
         }
@@ -62,19 +62,19 @@ impl Preview {
         self.last = Some(Instant::now());
     }
 
-    /// Leaves the picture where it is, because something was written below it; the next one goes under that.
+    /// Leaves the picture in place, because something was written below it; the next one appears under that.
     pub(super) fn leave(&mut self) {
         self.rows = 0;
     }
 }
 
-/// How many columns a picture takes to fit into a terminal. A cell is about twice as high as wide.
+/// The number of columns with which a picture fits into a terminal. A cell is about twice as high as wide.
 fn columns_of([height, width]: [usize; 2], rows: u16, columns: u16) -> u32 {
     let of_rows = 2 * usize::from(rows) * width / height.max(1);
     of_rows.clamp(1, usize::from(columns).max(1)) as u32
 }
 
-/// Prints a picture, so many columns wide, where the cursor is; gives its rows, 0 where it cannot be shown.
+/// Prints a picture of this width in columns at the cursor. Returns its number of rows, 0 if it cannot be shown.
 #[cfg(feature = "preview")]
 fn print(picture: Picture, columns: u32) -> usize {
     let config = viuer::Config { absolute_offset: false, width: Some(columns), ..viuer::Config::default() };

@@ -1,7 +1,7 @@
 //! Everything that is printed goes through here: notes on standard error, results on standard output.
 //!
-//! A standard stream that is closed or full never ends a run. What does not reach standard error is lost; that a result
-//! did not reach standard output is known at the end, and [`finish`] says so.
+//! A closed or full standard stream never ends a run. Failures to write to standard error are ignored; [`finish`]
+//! reports those to write to standard output at the end.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -10,31 +10,31 @@ use std::sync::{Mutex, PoisonError};
 
 use impasto::escape::{escaped, is_hostile};
 
-/// Why a result could not be printed, first of all.
+/// The first failure to print a result.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// Prints a line on standard error, if that can be. Names of files and texts in pictures may hold anything: what commands a
-/// terminal is escaped.
+/// Prints a line on standard error if possible. Control characters are escaped, since file names and texts in pictures
+/// may hold anything.
 pub(super) fn note(line: impl Display) {
     let line = escaped(&line.to_string()) + "\n";
-    // There is no other place to say it.
+    // There is no other place to report a failure.
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
 /// Prints a line on standard output, escaped as a note is.
 pub(super) fn result(line: impl Display) {
     let line = escaped(&line.to_string()) + "\n";
-    // A failure is kept for the end.
+    // `finish` reports a failure.
     let _ = Results.write_all(line.as_bytes()).and_then(|()| Results.flush());
 }
 
-/// Prints lines on standard output, in which a line end is meant as one.
+/// Prints text with several lines on standard output, escaped except for line ends.
 pub(super) fn results(text: &str) {
     text.lines().for_each(result);
 }
 
-/// Standard output, for text that holds nothing of a stranger's: colours are taken out where no terminal shows them. It
-/// takes everything; whether that arrived, [`finish`] tells.
+/// Standard output for text that needs no escaping; colours are removed if no terminal shows them. Writing always
+/// succeeds; [`finish`] reports failures.
 pub(super) struct Results;
 
 impl Write for Results {
@@ -49,7 +49,7 @@ impl Write for Results {
     }
 }
 
-/// Does something with standard output unless that has failed before, and keeps the failure.
+/// Attempts to print unless that has failed before, and keeps the first failure.
 fn kept(attempt: impl FnOnce() -> io::Result<()>) {
     let mut failure = FAILURE.lock().unwrap_or_else(PoisonError::into_inner);
     if failure.is_none() {
@@ -57,8 +57,8 @@ fn kept(attempt: impl FnOnce() -> io::Result<()>) {
     }
 }
 
-/// The exit code of a command whose work deserves `code`. A reader who has gone (`impasto plan … | head -1`) has seen
-/// enough; results that could not be written for another reason are an error.
+/// The exit code of a command whose work ended with `code`. A closed pipe (`impasto plan … | head -1`) is not an error;
+/// any other failure to print results is.
 pub(super) fn finish(code: ExitCode) -> ExitCode {
     let _ = Results.flush();
     let failure = FAILURE.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -71,7 +71,7 @@ pub(super) fn finish(code: ExitCode) -> ExitCode {
     }
 }
 
-/// A JSON value in one line, which stays the same value: hostile characters stand within strings alone.
+/// A JSON value on one line, with the escapes of JSON: control characters can occur only in strings.
 pub(super) fn json_line(value: &serde_json::Value) -> String {
     let mut units = [0; 2];
     let mut escape = |c: char| match c {

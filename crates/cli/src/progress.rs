@@ -14,13 +14,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::preview::Preview;
 use super::print::note;
 
-/// The least time between plain lines.
+/// The shortest time between plain lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-/// Positions of the bar, far more than it has columns.
+/// Positions of the bar: many more than it has columns.
 const FINE: f64 = 1000.0;
 
-/// How much is printed on standard error.
+/// Options for messages on standard error.
 #[derive(Args, Clone, Copy)]
 pub(super) struct Verbosity {
     /// Print errors only
@@ -62,7 +62,7 @@ impl<'a> Display<'a> {
         }
     }
 
-    /// A line that stays.
+    /// Prints a line that stays.
     fn say(&mut self, line: &str) {
         if let Some(preview) = &mut self.preview {
             preview.leave();
@@ -122,7 +122,7 @@ impl Watcher for Display<'_> {
     }
 }
 
-/// What is being painted: 512 px, or 512 px, finish.
+/// The current stage: `512 px` or `512 px, finish`.
 fn stage(scale: Scale) -> String {
     format!("{} px{}", scale.side, if scale.finish { ", finish" } else { "" })
 }
@@ -145,7 +145,7 @@ impl Drop for Display<'_> {
     }
 }
 
-/// How much is done, how long the rest takes, and how far the terms are: at most 54 columns.
+/// The progress, the remaining time and the terms, in at most 54 columns.
 fn message(progress: &Progress) -> String {
     let left = progress.time_left().map_or_else(String::new, |left| format!("{} left  ", duration(left)));
     let shown = progress.groups.iter().filter(|group| group.value != 0.0);
@@ -163,7 +163,7 @@ pub(super) fn duration(time: Duration) -> String {
     }
 }
 
-/// A number in three digits: 12.3, 0.00456; 7.89e-6 only where zeros would hide it.
+/// A number with three digits: 12.3, 0.00456, and with an exponent only if there were too many zeros: 7.89e-6.
 pub(super) fn plain(value: f64) -> String {
     if value == 0.0 {
         return "0".into();

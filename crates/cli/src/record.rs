@@ -1,5 +1,5 @@
-//! What a picture is made of: the command, every setting by name, the weights. It goes into the picture and into
-//! checkpoints.
+//! The record of how a picture is made: the command, every setting by name, the weights. Pictures and checkpoints
+//! contain it.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -16,9 +16,9 @@ use super::error::Error;
 use super::invocation::{Invocation, without};
 use super::options;
 
-/// What a picture is made of.
+/// How a picture is made.
 pub(super) struct Record {
-    /// The words of the command, without those about checkpoints.
+    /// The words of the command, without options of checkpoints.
     words: Vec<String>,
     settings: Map<String, Value>,
     weights: Weights,
@@ -38,8 +38,8 @@ impl Record {
         Self { words: without_checkpoints(&invocation.words), settings, weights: Weights::Unknown }
     }
 
-    /// Of one of many transfers: the words after `transfer`, the settings that were given by name, and the hashes of all that is
-    /// read. All of it is known before anything is loaded.
+    /// The record of one of many transfers: the words after `transfer`, the given settings by name, and the hashes of
+    /// all files that are read. All of it is known before anything is loaded.
     pub(super) fn of_transfer(
         words: Vec<String>,
         mut settings: Map<String, Value>,
@@ -57,8 +57,8 @@ impl Record {
         self.settings.insert(name.into(), value.to_string().into());
     }
 
-    /// Notes the weights, whose file is hashed meanwhile. A file is told by its name and hash: its folder may be the user's
-    /// own, named for the user.
+    /// Records the weights; their file is hashed in the background. A file is recorded by name and hash, without its
+    /// folder, which may reveal the user's name.
     pub(super) fn set_weights(&mut self, source: &WeightSource) {
         match source {
             WeightSource::File(path) => self.set("weights", path.file_name().unwrap_or_default().display()),
@@ -67,7 +67,7 @@ impl Record {
         self.weights = Weights::of(source);
     }
 
-    /// The settings that decide about every iteration.
+    /// The settings on which the iterations depend.
     pub(super) fn settings(&self) -> &Map<String, Value> {
         &self.settings
     }
@@ -83,7 +83,7 @@ impl Record {
         Ok(if let Weights::Known(hash) = &self.weights { Some(hash) } else { None })
     }
 
-    /// What goes into the picture.
+    /// The record as stored in the picture.
     pub(super) fn provenance(&mut self) -> Result<Provenance, Error> {
         let weights = self.weights()?.map(str::to_owned);
         Ok(Provenance { settings: self.settings.clone(), weights, ..Provenance::new(self.words.iter().cloned()) })
@@ -91,7 +91,7 @@ impl Record {
 }
 
 impl Weights {
-    /// Those of a source, whose file is hashed meanwhile.
+    /// The weights of a source; their file is hashed in the background.
     fn of(source: &WeightSource) -> Self {
         match source {
             WeightSource::File(path) => {
@@ -103,7 +103,7 @@ impl Weights {
     }
 }
 
-/// A file's SHA-256, as in `sha256:…`; `what` is what failed, in an error's words.
+/// A file's SHA-256, as in `sha256:…`; `what` is the operation for error messages.
 pub(super) fn hash(what: &str, path: &Path) -> Result<String, Error> {
     checksum(path).map(|(_, hash)| format!("sha256:{hash}")).map_err(|why| Error::file(what, path, why))
 }
@@ -115,7 +115,7 @@ pub(super) fn checksum(path: &Path) -> io::Result<(u64, String)> {
     Ok((size, format!("{:x}", hasher.finalize())))
 }
 
-/// The words that make the same picture where no checkpoint is.
+/// The words that make the same picture without checkpoints.
 fn without_checkpoints(words: &[String]) -> Vec<String> {
     without(words, options::checkpoint)
 }

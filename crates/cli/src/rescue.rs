@@ -1,4 +1,4 @@
-//! Saves a finished picture elsewhere if it cannot be written to its place.
+//! Saves a finished picture elsewhere if it cannot be written to its path.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ use impasto::picture::{Format, PictureError, SaveOptions};
 
 use super::error::Error;
 
-/// Writes a picture; if that fails, writes it beside its place under another name or into the temporary folder, and the
-/// error says where it is.
+/// Writes a picture. If that fails, writes it under another name in the same folder or into the temporary folder, and
+/// the error says where it is.
 pub(super) fn save(picture: &Picture, output: &Path, options: &SaveOptions) -> Result<(), Error> {
     let Err(why) = picture.save_with(output, options) else { return Ok(()) };
     if !matches!(why, PictureError::Write { .. }) {
@@ -20,8 +20,7 @@ pub(super) fn save(picture: &Picture, output: &Path, options: &SaveOptions) -> R
     }))
 }
 
-/// Writes a picture to the first place that takes it: in the format and with the texts that were asked for, or as a plain
-/// PNG.
+/// Writes a picture to the first possible place, in the requested format and with metadata, or as a plain PNG.
 fn kept(picture: &Picture, output: &Path, options: &SaveOptions) -> Option<PathBuf> {
     let plain = SaveOptions { format: Some(Format::Png), no_metadata: true, srgb: true, ..SaveOptions::default() };
     let asked = options.format_for(output).ok().map(|format| SaveOptions { format: Some(format), ..options.clone() });
@@ -38,7 +37,7 @@ fn beside(output: &Path) -> Option<PathBuf> {
     Some(if folder.as_os_str().is_empty() { ".".into() } else { folder.into() })
 }
 
-/// Writes a picture into a folder under a name that is not there, and tells it.
+/// Writes a picture into a folder under a free name, and returns its path.
 fn attempt(picture: &Picture, output: &Path, folder: &Path, options: &SaveOptions) -> Option<PathBuf> {
     let stem = output.file_stem().filter(|_| output != Path::new("-")).unwrap_or("impasto".as_ref());
     let mut prefix = stem.to_owned();

@@ -1,4 +1,4 @@
-//! `impasto resume`: continue a run from its checkpoint.
+//! `impasto resume`: continues a run from its checkpoint.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -35,13 +35,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         return Err(wrong());
     }
     let path = std::path::absolute(path).map_err(|why| Error::file("find", path, why))?;
-    // A folder that was moved, with the checkpoint and everything, is as good.
+    // The folder may have been moved together with the checkpoint.
     let folder = text("folder").map(|folder| path.parent().unwrap_or(&path).join(folder));
     if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
         std::env::set_current_dir(&folder).map_err(|why| Error::file("enter the folder", &folder, why))?;
     }
     let mut parsed: Vec<OsString> = words.iter().map(OsString::from).collect();
-    // The environment, or what is in the cache folder, may have changed.
+    // The environment or the cache folder may have changed.
     let weights = about.get("settings").and_then(|settings| settings.get("weights")).and_then(Value::as_str);
     if let Some(name) = weights.filter(|_| !words.iter().any(|word| word.starts_with("--weights"))) {
         let mut option = OsString::from("--weights=");
@@ -58,8 +58,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     super::run(command, invocation)
 }
 
-/// The weights of a checkpoint as `--weights` takes them: random ones by their name; a file, wherever weights are looked for,
-/// by its hash.
+/// The weights of a checkpoint, as a value of `--weights`: random ones by name, a file by its hash, wherever weights
+/// are looked for.
 fn find(name: &str, hash: Option<&str>) -> Option<OsString> {
     if let Ok(WeightSource::Random { .. }) = name.parse() {
         return Some(name.into());

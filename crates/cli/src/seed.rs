@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-/// What `--seed` says.
+/// The value of `--seed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seed {
     /// This number.
     Given(u64),
-    /// A random number, which is drawn before the run and recorded.
+    /// A random number, drawn before the run and recorded.
     Random,
 }
 
@@ -16,7 +16,7 @@ impl FromStr for Seed {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            // Other programs mean the same by it.
+            // -1 is the usual spelling in other programs.
             "random" | "-1" => Ok(Self::Random),
             _ => text.parse().map(Self::Given).map_err(|_| "give a whole number from 0, or random".into()),
         }
@@ -24,7 +24,7 @@ impl FromStr for Seed {
 }
 
 impl Seed {
-    /// The number; 0 as long as none is drawn, as where time and memory are estimated only.
+    /// The number; 0 if none was drawn, as when only time and memory are estimated.
     pub(super) fn number(self) -> u64 {
         match self {
             Self::Given(number) => number,
@@ -32,7 +32,7 @@ impl Seed {
         }
     }
 
-    /// A random number, short enough to be read aloud.
+    /// Draws a random number, short enough to read aloud.
     pub(super) fn draw() -> u32 {
         rand::random()
     }

@@ -1,5 +1,5 @@
-//! `transfer`'s options by name, as they stand in a CSV, in JSON, and in a picture. The command's own parser reads them, so
-//! that they mean the same everywhere and are refused in the same words.
+//! The options of `transfer` by name, as in a CSV, in JSON, and in a picture. The command's own parser reads them, so
+//! they mean the same everywhere and give the same errors.
 
 use std::ffi::OsString;
 use std::sync::LazyLock;
@@ -13,10 +13,11 @@ use super::error::Error;
 use super::options;
 use super::transfer;
 
-/// Options by their long names, such as `style-size`: a flag is `true`, an option that was given several times a list.
+/// Options by their long names, such as `style-size`. A flag is `true`; an option that was given several times is a
+/// list.
 pub(super) type Settings = Map<String, Value>;
 
-/// `transfer` as clap knows it.
+/// clap's definition of `transfer`.
 static TRANSFER: LazyLock<Command> = LazyLock::new(|| {
     options::arranged(transfer::Arguments::augment_args(Command::new("transfer").no_binary_name(true)))
 });
@@ -42,7 +43,7 @@ fn matches(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Resu
     Ok(TRANSFER.clone().try_get_matches_from(words)?)
 }
 
-/// The options that were given on a command line which has those of `transfer`.
+/// The options of `transfer` that were given on a command line.
 pub(super) fn of_matches(matches: &ArgMatches) -> Settings {
     let mut settings = Settings::new();
     for arg in options() {
@@ -64,14 +65,14 @@ pub(super) fn of_matches(matches: &ArgMatches) -> Settings {
     settings
 }
 
-/// The words that stand for settings, in the order of the help: equal settings have equal words.
+/// The words for settings, in the order of the help, so that equal settings have equal words.
 ///
 /// # Errors
-/// If the option does not exist, or its value is not of a type that an option can have. Whether it is a right one, [`parse`] tells.
+/// If an option does not exist, or its value has the wrong type. [`parse`] checks the value itself.
 pub(super) fn words(settings: &Settings) -> Result<Vec<String>, Error> {
     if let Some(unknown) = settings.keys().find(|key| !options().any(|arg| name(arg) == *key)) {
         let plain = unknown.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') && !unknown.is_empty();
-        // The parser knows which option is meant.
+        // The parser suggests a similar option.
         let said = plain.then(|| matches([format!("--{unknown}")]).err()).flatten();
         return Err(said.unwrap_or_else(|| Error::Usage(format!("`transfer` has no option named `{unknown}`"))));
     }
@@ -101,7 +102,7 @@ fn push(words: &mut Vec<String>, name: &str, flag: bool, value: &Value) -> Resul
         match text.as_str() {
             "true" | "yes" | "1" => words.push(format!("--{name}")),
             "false" | "no" | "0" => {}
-            _ => return Err(Error::Usage(format!("--{name} takes no value: say true or false, not `{text}`"))),
+            _ => return Err(Error::Usage(format!("--{name} takes no value: give true or false, not `{text}`"))),
         }
     } else if text.starts_with('-') || text.is_empty() {
         words.push(format!("--{name}={text}"));
@@ -125,14 +126,14 @@ pub(super) fn is_flag(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::SetTrue) || arg.get_num_args() == Some(ValueRange::EMPTY)
 }
 
-/// Options of `transfer` on another command's line: those that a picture's making depends on, and how much is said of it.
+/// The options of `transfer` that other commands share.
 #[derive(Clone, Default)]
 pub(super) struct TransferOptions(pub(super) Settings);
 
 impl Args for TransferOptions {
     fn augment_args(command: Command) -> Command {
         let shared = options().filter(|arg| options::is_shared(name(arg)));
-        // After the command's own, in their order.
+        // After the command's own options, in the same order.
         command.args(shared.enumerate().map(|(index, arg)| arg.clone().display_order(100 + index)))
     }
 

@@ -1,4 +1,4 @@
-//! `impasto show`: how a picture was made.
+//! `impasto show`: shows how a picture was made.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,15 +27,15 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let path = &arguments.picture;
     let Some(made) = Provenance::read(path)? else {
-        let why = "it holds no record; another program wrote it, or --no-metadata left it out";
-        return Err(Error::file("show the making of", path, why));
+        let why = "it holds none; another program wrote it, or --no-metadata left it out";
+        return Err(Error::file("read the record of", path, why));
     };
     let lines = if arguments.as_command { vec![made.as_command()] } else { told(&made) };
     lines.iter().for_each(result);
     Ok(ExitCode::SUCCESS)
 }
 
-/// All that a picture tells: a name and a value in each line.
+/// A picture's record, with a name and a value on each line.
 fn told(made: &Provenance) -> Vec<String> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut all = vec![("impasto", made.version.clone()), ("command", made.as_command())];

@@ -8,7 +8,7 @@ use super::arguments::rate;
 use super::error::Error;
 use super::pictures;
 
-/// Which styles, and how much of each.
+/// The styles and their parts.
 #[derive(Args)]
 pub(super) struct StyleArguments {
     /// The painting; several are blended. A folder stands for its pictures
@@ -23,21 +23,22 @@ pub(super) struct StyleArguments {
 }
 
 impl StyleArguments {
-    /// The paths that were given.
+    /// The given paths, mutable.
     pub(super) fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         self.styles.iter_mut()
     }
 
-    /// The same, to read.
+    /// The given paths.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.styles.iter().map(PathBuf::as_path)
     }
 
-    /// The pictures and the share of each; the shares sum to 1. Tells on standard error, unless `quiet`, which files of a folder are passed over.
+    /// The pictures and the share of each; the shares sum to 1. Reports skipped files of folders on standard error,
+    /// unless `quiet`.
     pub(super) fn shares(&self, quiet: bool) -> Result<Vec<(PathBuf, f64)>, Error> {
         if !self.blend.is_empty() && self.blend.len() != self.styles.len() {
             return Err(Error::Usage(format!(
-                "--blend has {}, but there {}; give one number for each STYLE, in their order",
+                "--blend has {}, but there {}; give one number for each STYLE, in the same order",
                 counted(self.blend.len(), "number"),
                 if self.styles.len() == 1 { "is 1 STYLE".into() } else { format!("are {} STYLEs", self.styles.len()) },
             )));

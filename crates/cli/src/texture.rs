@@ -1,4 +1,4 @@
-//! `impasto texture`: more of a texture.
+//! `impasto texture`: texture synthesis.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,10 +23,10 @@ use super::memory::{dimensions, forecast};
 use super::pictures;
 use super::ranks;
 
-/// Make a picture from noise that looks like EXAMPLE in every part
+/// Make a texture that resembles EXAMPLE everywhere
 ///
-/// Gatys, Ecker & Bethge 2015: the picture's Gram matrices come to agree with EXAMPLE's. Poolings average unless --pool
-/// says otherwise.
+/// Optimises noise until its Gram matrices match EXAMPLE's (Gatys, Ecker & Bethge 2015). Uses average pooling unless
+/// --pool is given.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -51,11 +51,11 @@ pub(super) struct Arguments {
 
     /// Layers of the Gram matrices with their weights [default: relu1_1,pool1,…,pool4]
     ///
-    /// By default relu1_1, pool1, pool2, pool3 and pool4 in equal parts.
+    /// By default relu1_1, pool1, pool2, pool3 and pool4 with equal weights.
     #[arg(long, value_name = "LAYER[=W],…", conflicts_with = "up_to")]
     layers: Option<LayerWeights>,
 
-    /// The default layers above LAYER, and LAYER: conv1_1, pool1, pool2, …
+    /// Use the default layers up to LAYER: conv1_1, pool1, pool2, …
     #[arg(long, value_name = "LAYER")]
     up_to: Option<Layer>,
 
@@ -142,7 +142,7 @@ impl JobCommand for Arguments {
 }
 
 impl Arguments {
-    /// Bytes that may be used.
+    /// The memory limit in bytes.
     fn memory(&self) -> usize {
         self.common.run.memory.budget()
     }
@@ -160,14 +160,14 @@ impl Arguments {
         }
     }
 
-    /// The network, and where its weights come from.
+    /// The network, and the source of its weights.
     fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
         let found = self.common.network.find(self.common.run.verbosity.quiet)?;
         let deepest = self.layers().layers().max().expect("lists of layers are not empty");
         Ok((self.common.network.load_with(&found, deepest, Pooling::Average)?, found.source))
     }
 
-    /// What the job takes where the longer side of the texture is `side`.
+    /// The work of the job for a texture with longer side `side`.
     fn at<P: Copy + Into<Dimensions>>(texture: &Texture<'_, P>, side: usize) -> Result<Work, Error> {
         let own = texture.size[0].max(texture.size[1]);
         let size = texture.size.map(|length| (length * side).div_ceil(own).max(1));

@@ -1,4 +1,4 @@
-//! `impasto transfer`: repaint a picture in another's style.
+//! `impasto transfer`: repaints a picture in another's style.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,8 +31,8 @@ use super::styles::StyleArguments;
 
 /// Repaint a picture in another's style
 ///
-/// CONTENT says what to show, STYLE in what manner; of several STYLEs, each seen at its own aspect, the manners are blended.
-/// The picture has CONTENT's shape; its opacity and colour profile are CONTENT's.
+/// Shows CONTENT in the style of STYLE; several STYLEs are blended. The result has the shape, the opacity and the
+/// colour profile of CONTENT.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -57,24 +57,24 @@ pub(super) struct Arguments {
 
     /// Colours: style, content, match or only
     ///
-    /// style: the painting's. content: the photo's, with the painting's lightness. match: the photo's, which the painting is
-    /// given first. only: paint nothing, and give the photo the painting's colours.
+    /// style: the painting's. content: the photo's, with the painting's lightness. match: the photo's; the painting is
+    /// recoloured first. only: recolours the photo and paints nothing.
     #[arg(long, alias = "colours", value_name = "FROM", default_value = "style", hide_possible_values = true)]
     colors: ColorsFrom,
 
     /// How `match` and `only` map colours: pca or cholesky [default: pca]
     ///
-    /// pca maps by principal axes, cholesky channel by channel.
+    /// pca maps along principal axes; cholesky maps red, then green, then blue.
     #[arg(long, alias = "colour-map", value_name = "pca|cholesky", value_parser = names::<ColourMap>(), hide_possible_values = true)]
     color_map: Option<ColourMap>,
 
-    /// CONTENT's regions: a picture in a few flat colours
+    /// A picture of CONTENT's regions in a few flat colours
     ///
     /// Regions are matched by colour.
     #[arg(long, value_name = "MASK", requires = "style_mask")]
     content_mask: Option<PathBuf>,
 
-    /// STYLE's regions; with several styles one mask each, in order
+    /// A picture of STYLE's regions; one for each STYLE, in order
     #[arg(long, value_name = "MASK", requires = "content_mask", value_delimiter = ',')]
     style_mask: Vec<PathBuf>,
 
@@ -88,10 +88,10 @@ pub(super) struct Arguments {
 
     /// Finish with N iterations of feature splitting; 0 for none [default: auto]
     ///
-    /// Each place is drawn towards the place of the style that is most like it, which makes paint of what the style's
-    /// statistics leave as grain. auto is as the preset has it: for balanced on trained weights 14 iterations up to
-    /// 512 pixels, and fewer above. The last of three scales or more then makes half of its iterations, unless --steps says
-    /// how many. With --steps, the default is 0.
+    /// Draws each place of the picture towards the most similar place of a style, which turns grain into paint. auto is
+    /// the preset's number: for balanced with trained weights, 14 iterations up to 512 pixels and fewer above. The last
+    /// of three or more scales then makes half of its iterations, unless --steps sets them. With --steps, the default
+    /// is 0.
     #[arg(long, value_name = "auto|N")]
     finish: Option<FinishSteps>,
 
@@ -107,7 +107,7 @@ Examples:
   impasto transfer photo.jpg painting.jpg --strength 0.7
   impasto transfer photo.jpg swirls.jpg tiles.jpg --blend 2,1 --colors content -o both.jpg";
 
-/// What `--init` says.
+/// The value of `--init`.
 #[derive(Clone)]
 enum Init {
     Content,
@@ -127,12 +127,12 @@ impl From<std::ffi::OsString> for Init {
     }
 }
 
-/// What `--finish` says.
+/// The value of `--finish`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FinishSteps {
-    /// The preset's.
+    /// The preset's finish.
     Auto,
-    /// So many iterations.
+    /// A number of iterations.
     Given(usize),
 }
 
@@ -149,7 +149,7 @@ impl FromStr for FinishSteps {
 }
 
 impl FinishSteps {
-    /// The finish asked for, where the preset has one or none.
+    /// The requested finish, given that of the preset.
     fn of(self, preset: Option<Finish>) -> Option<Finish> {
         match self {
             Self::Auto => preset,
@@ -159,7 +159,7 @@ impl FinishSteps {
     }
 }
 
-/// What `--colors` says.
+/// The value of `--colors`.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum ColorsFrom {
     Style,
@@ -169,7 +169,7 @@ enum ColorsFrom {
 }
 
 impl Arguments {
-    /// The colours asked for; `None` for those of the style and nothing else of it.
+    /// The requested colours; `None` for `only`, which paints nothing.
     fn colours(&self) -> Result<Option<Colours>, Error> {
         let map = self.color_map.unwrap_or_default();
         let colours = match self.colors {
@@ -185,7 +185,7 @@ impl Arguments {
         Ok(colours)
     }
 
-    /// The masks asked for.
+    /// The requested masks.
     fn masks(&self) -> Result<Option<Masks>, Error> {
         let open = |path: &PathBuf| Ok::<_, Error>(Regions::of(&Picture::open(path)?));
         let Some(content) = &self.content_mask else { return Ok(None) };
@@ -246,7 +246,7 @@ impl JobCommand for Arguments {
 }
 
 impl Arguments {
-    /// The pictures that are read.
+    /// All pictures that are read.
     pub(super) fn inputs(&self) -> Result<Vec<PathBuf>, Error> {
         let start = if let Init::Path(path) = &self.init { Some(path) } else { None };
         let styles = self.styles.shares(true)?.into_iter().map(|(path, _)| path);
@@ -260,20 +260,20 @@ impl Arguments {
         self.method(networks).map(drop)
     }
 
-    /// Checks all that can be checked before a picture is read.
+    /// Checks what can be checked before pictures are read.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.colours()?;
         self.styles.shares(true)?;
         self.common.run.method(self.recipe.recipe(true).method).map(drop)
     }
 
-    /// Whether nothing is painted, but colours are changed.
+    /// Whether only colours are changed and nothing is painted.
     #[cfg(feature = "studio")]
     pub(super) fn only_recolours(&self) -> bool {
         self.colors == ColorsFrom::Only
     }
 
-    /// The picture of `--colors only`, for which no network is needed.
+    /// The result of `--colors only`, which needs no network; `None` for other values.
     pub(super) fn recoloured(&self) -> Result<Option<Picture>, Error> {
         if self.colours()?.is_some() {
             return Ok(None);
@@ -284,11 +284,11 @@ impl Arguments {
         Ok(Some(content.in_colours_of(&styles, self.color_map.unwrap_or_default())))
     }
 
-    /// Reads everything that the job needs, once it is known that there is memory for it.
+    /// Reads everything that the job needs, after checking the memory.
     pub(super) fn ready(&self, networks: &Networks) -> Result<Ready, Error> {
         let method = self.method(networks)?;
         let memory = self.common.run.memory.budget();
-        // What is kept of other pictures' styles takes little of it.
+        // The cache of styles may take a small part of the memory.
         method.targets.limit(MOST_TARGETS.min(memory / 8));
         let memory = memory.saturating_sub(method.targets.bytes());
         let (start, masks) = (self.start()?, self.masks()?);
@@ -332,7 +332,7 @@ impl Arguments {
         Ok(Sizes { content: dimensions(&self.content)?, styles })
     }
 
-    /// What the job will take with pictures of these sizes.
+    /// The forecast and the work of the job for pictures of these sizes.
     pub(super) fn forecast_of(
         &self,
         memory: usize,
@@ -389,20 +389,20 @@ impl Arguments {
     }
 }
 
-/// The most bytes of styles that were seen, for other pictures in the same styles.
+/// The largest size in bytes of the cache of styles.
 const MOST_TARGETS: usize = 256 << 20;
 
-/// The sizes of a transfer's pictures as they are in their files.
+/// The sizes of a transfer's pictures as stored in their files.
 pub(super) struct Sizes {
     pub(super) content: Dimensions,
     pub(super) styles: Vec<Dimensions>,
 }
 
-/// A transfer as it is priced: its pictures by their sizes.
+/// A transfer for a forecast: its pictures are given by their sizes.
 struct Priced<'a> {
     content: Dimensions,
     styles: Vec<(Dimensions, f64)>,
-    /// The styles' longer side, if it is one of its own.
+    /// The longer side of the styles, if `--style-size` gives it.
     style_side: Option<usize>,
     method: &'a Method,
     start: &'a Start,
@@ -410,7 +410,7 @@ struct Priced<'a> {
 }
 
 impl Priced<'_> {
-    /// What the job takes where pictures are brought to a longer side, or left as they are.
+    /// The work of the job with pictures resized to a longer side; `None` leaves them as they are.
     fn at(&self, side: Option<usize>) -> Result<Work, Error> {
         let fitted = |picture: Dimensions, side: Option<usize>| side.map_or(picture, |side| picture.fitted(side));
         let styles = self.styles.iter().map(|(style, share)| (fitted(*style, self.style_side.or(side)), *share));
@@ -427,7 +427,7 @@ impl Priced<'_> {
         Ok(job.work()?)
     }
 
-    /// The requested longer side, if there is memory for it.
+    /// The longer side for a request, if there is memory for it.
     fn affordable(&self, asked: Side, memory: usize) -> Result<usize, Error> {
         let at = |side| self.at(Some(side));
         let own = self.content.longest();
@@ -440,7 +440,7 @@ impl Priced<'_> {
     }
 }
 
-/// The recipe as the options have it, and the network for it.
+/// The recipe after all options, and its network.
 #[derive(Clone)]
 struct Method {
     recipe: Recipe,
@@ -450,7 +450,7 @@ struct Method {
     targets: Arc<Targets<f32>>,
 }
 
-/// Everything that a job needs, read.
+/// Everything that a job needs.
 pub(super) struct Ready {
     content: Picture,
     styles: Vec<(Picture, f64)>,
@@ -464,7 +464,7 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    /// Leaves out the sizes below `side`, and starts from a picture, if one is given.
+    /// Skips the scales below `side`, and starts from a picture if one is given.
     #[cfg(feature = "studio")]
     pub(super) fn go_on(&mut self, picture: Option<Picture>, side: usize) -> Result<(), Error> {
         let longest = self.content.height().max(self.content.width());
@@ -477,7 +477,7 @@ impl Ready {
         Ok(())
     }
 
-    /// The job's run, within the memory that may be used.
+    /// Starts the run of the job within the memory limit.
     pub(super) fn run(&self) -> Result<Run<'_>, Error> {
         let job = self.job();
         let styles = job.styles.iter().map(|(style, share)| (Dimensions::from(*style), *share)).collect();

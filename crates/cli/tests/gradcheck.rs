@@ -32,7 +32,7 @@ fn json_has_an_object_for_each_case() {
     let cases: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
     let cases = cases.as_array().unwrap();
     assert!(cases.iter().any(|case| case["operation"] == "scale"));
-    assert_eq!(cases.iter().filter(|case| case["operation"] == "style_transfer").count(), 12);
+    assert_eq!(cases.iter().filter(|case| case["operation"] == "style_transfer").count(), 25);
     for case in cases {
         assert_eq!(case["right"], true, "{case}");
         assert!(case["compared"].as_u64().unwrap() > 0, "{case}");
@@ -98,6 +98,8 @@ fn a_program_with_numpy_is_checked_and_its_errors_are_drawn() {
     let report: serde_json::Value = serde_json::from_slice(&report.get_output().stdout).unwrap();
     assert_eq!((&report["verdict"], &report["compared"]), (&"right".into(), &(24 * 66).into()));
     assert_eq!(report["shapes"], serde_json::json!([[4, 6], [6, 6], [6]]));
+    let matrices = exec("python3 numpy_matrices.py").assert().success();
+    matrices.stdout(predicate::str::starts_with("right: 9 slopes agree, "));
     let wrong = exec("python3 numpy_layer.py --transposed").arg("--picture").arg(&picture).assert().code(1);
     wrong.stdout(
         predicate::str::starts_with("wrong gradient: ")
@@ -468,4 +470,158 @@ serve(f, lambda x: np.cos(x.astype(np.float32)), [np.array([0.3, 1.1, 2.0])])
     let coarse = python(folder.path(), single).assert().code(3);
     assert!(text(&coarse.get_output().stdout).contains("give --f32"), "{coarse}");
     python(folder.path(), single).arg("--f32").assert().success();
+}
+
+#[test]
+fn symmetric_matrices_rotations_and_bases_move_as_they_may() {
+    if !runs("python3", &["-c", "import numpy"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // Each function refuses a point off its structure.
+    let program = "
+import sys
+import numpy as np
+from impasto_gradcheck import serve
+
+rng = np.random.default_rng(3)
+root = rng.normal(size=(4, 4))
+S = root @ root.T + np.eye(4)
+R = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+v = np.array([0.2, 0.3, 0.5])
+a, b = rng.normal(size=(3, 3)), rng.normal(size=3)
+
+def f(S, R, v):
+    assert np.array_equal(S, S.T) and np.abs(R.T @ R - np.eye(3)).max() < 1e-12 and abs(v.sum() - 1) < 1e-12
+    return 2 * np.log(np.diag(np.linalg.cholesky(S))).sum() + (a * R).sum() ** 2 + (R @ b) @ v ** 2
+
+def g(S, R, v):
+    # On the structure it is right; the sum of v's gradient is of no account, nor what is symmetric in R's.
+    of_R = 2 * (a * R).sum() * a + np.outer(v ** 2, b)
+    of_S = np.linalg.inv(S) + np.triu(np.ones((4, 4)), 1) - np.tril(np.ones((4, 4)), -1)
+    return [FACTOR * of_S, of_R + R @ np.ones((3, 3)), 2 * v * (R @ b) + 17.0]
+
+serve(f, g, {'S': S, 'R': R, 'v': v}, basis={'S': 'symmetric', 'R': 'rotation', 'v': [[1, -1, 0], [0, 1, -1]]})
+";
+    let right = python(folder.path(), &program.replace("FACTOR", "1.0")).assert().success();
+    assert!(text(&right.get_output().stdout).starts_with("right: 15 slopes agree, "), "{right}");
+    let said = text(&right.get_output().stderr);
+    for line in ["S moves along 10 directions, `basis of S`", "R moves along 3 directions, `angles of R`"] {
+        assert!(said.contains(line), "{said}");
+    }
+    let wrong = python(folder.path(), &program.replace("FACTOR", "2.0")).assert().code(1);
+    let report = text(&wrong.get_output().stdout);
+    assert!(report.contains("  basis of S[") && report.contains("all slopes by basis of S are twice"), "{report}");
+    let explained = python(folder.path(), &program.replace("FACTOR", "1.0"))
+        .args(["--explain", "basis of S[4]"])
+        .assert()
+        .success();
+    assert!(text(&explained.get_output().stdout).contains("believed"), "{explained}");
+    for (basis, why) in [
+        ("{'S': 'rotation'}", "input `S`: it is said to be a rotation, but its columns"),
+        ("{'v': [[1, -1]]}", "input `v`: direction 0 of its basis has shape [2], where [3] was expected"),
+        ("{'v': [[1, -1, float('nan')]]}", "input `v`: direction 0 of its basis has NaN"),
+        ("{'v': []}", "input `v`: its basis has no directions"),
+        ("{'w': 'symmetric'}", "the program gives a basis for `w`, which is none of its inputs"),
+        ("{'S': 'low rank'}", "input `S`: its basis is \"low rank\", where \"symmetric\", \"rotation\" or a list"),
+    ] {
+        let (start, _) = program.split_at(program.find("basis={").unwrap());
+        let refused =
+            python(folder.path(), &format!("{}basis={basis})", start.replace("FACTOR", "1.0"))).assert().code(4);
+        assert!(text(&refused.get_output().stderr).contains(why), "{basis}: {refused}");
+    }
+}
+
+#[test]
+fn along_a_basis_a_hessian_is_checked_and_programs_in_f32_say_so_themselves() {
+    if !runs("python3", &["-c", "import numpy"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = "
+import numpy as np
+from impasto_gradcheck import serve
+
+f = lambda S: float(np.trace(S @ S @ S))
+g = lambda S: [3 * S @ S]
+h = lambda S, v: [FACTOR * (S @ v[0] + v[0] @ S)]
+serve(f, g, [np.array([[1.0, 0.3], [0.3, -2.0]])], h, basis=['symmetric'])
+";
+    let right = python(folder.path(), &program.replace("FACTOR", "3")).assert().success();
+    assert!(text(&right.get_output().stdout).contains("Hessian-vector product: right: 9 slopes"), "{right}");
+    python(folder.path(), &program.replace("FACTOR", "2")).assert().code(1);
+    let single = "
+import numpy as np
+from impasto_gradcheck import serve
+
+serve(lambda x: np.sin(x).sum(), lambda x: FACTOR * np.cos(x), [np.linspace(0.3, 2.0, 12, dtype=np.float32)])
+";
+    python(folder.path(), &single.replace("FACTOR", "np.float32(1.0)")).assert().success();
+    python(folder.path(), &single.replace("FACTOR", "np.float32(1.01)")).assert().code(1);
+}
+
+#[test]
+fn where_all_is_wrong_some_elements_are_measured_again() {
+    if !runs("python3", &["-c", "import numpy"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = "
+import sys
+import numpy as np
+from impasto_gradcheck import serve
+
+calls = 0
+
+def f(x):
+    global calls
+    calls += 1
+    print(calls, file=sys.stderr)
+    return float(np.sin(x).sum())
+
+serve(f, lambda x: -np.cos(x), [np.linspace(0.3, 1.2, 400)])
+";
+    let wrong = python(folder.path(), program).arg("--every-element").assert().code(1);
+    let report = text(&wrong.get_output().stdout);
+    assert!(report.starts_with("wrong gradient: 400 of 400 slopes"), "{report}");
+    assert!(report.contains("all slopes have the wrong sign"), "{report}");
+    let calls: usize = text(&wrong.get_output().stderr).lines().rev().find_map(|line| line.parse().ok()).unwrap();
+    // Eight calls for each element, and a careful look at 64 of them.
+    assert!(calls < 400 * 12 + 64 * 300, "{calls} calls");
+}
+
+#[test]
+fn slow_programs_are_sampled_unless_every_element_is_asked_for() {
+    if !runs("python3", &["--version"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = "
+import time
+from impasto_gradcheck import serve
+
+slept = 0
+
+def f(x):
+    # The first values, by whose time the check is planned, are slow; for the test's sake the others are not.
+    global slept
+    slept += 1
+    time.sleep(0.15 if slept < 9 else 0)
+    return sum(c * c for c in x)
+
+serve(f, lambda x: [2 * c for c in x], [[0.01 * i for i in range(1, 200)]])
+";
+    let sampled = python(folder.path(), program).arg("--json").assert().success();
+    let json: serde_json::Value = serde_json::from_slice(&sampled.get_output().stdout).unwrap();
+    let number = json["sampled"].as_u64().unwrap_or_default();
+    assert!((1..199).contains(&number) && json["compared"] == number + 8, "{json}");
+    let told = python(folder.path(), program).assert().success();
+    let said = text(&told.get_output().stderr);
+    assert!(
+        said.contains("all 199 elements would take about ") && said.contains("--every-element compares all"),
+        "{said}"
+    );
+    let all = python(folder.path(), program).args(["--every-element", "--json"]).assert().success();
+    let json: serde_json::Value = serde_json::from_slice(&all.get_output().stdout).unwrap();
+    assert!(json["compared"] == 199 && json["sampled"].is_null(), "{json}");
 }

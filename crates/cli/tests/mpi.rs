@@ -1,4 +1,4 @@
-//! Several processes under `mpirun` on this machine: what one process writes, to the bit, and how they end.
+//! Several processes under `mpirun` on this machine: the same bits as one process, and how they end.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
 //! Lesson 2: pictures are arrays. Draws the two pictures of `impasto demo`, a harbour at sunset and a swirl of brush
-//! strokes, and a second style, a mosaic. Then it looks at their numbers.
+//! strokes, and a second style, a mosaic. Then it prints some of their values.
 //!
 //! ```text
 //! cargo run --release --example 02_draw_demo -- demo
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (name, picture) in
         [("content.png", demo::content(384, 512)), ("style.png", demo::style(512)), ("mosaic.png", demo::mosaic(512))]
     {
-        // A picture is an array (height, width, 3) of red, green and blue between 0 and 1, and no more than that.
+        // A picture is an array (height, width, 3) of red, green and blue between 0 and 1.
         let colours = picture.rgb.mean_axis(Axis(0)).and_then(|row| row.mean_axis(Axis(0))).expect("some pixels");
         println!("{name}: {:?}, mean red, green and blue {colours:.2}", picture.rgb.dim());
         picture.save(folder.join(name))?;

@@ -1,14 +1,14 @@
-//! Lesson 6: the gradient of a plain closure, put to the test. No tape, no neural network.
+//! Lesson 6: checking the gradient of a plain closure, without a tape or a neural network.
 //!
 //! Run it with `cargo run --release --example 06_plain_functions`.
 //!
-//! You have written a loss and, by hand, its gradient. Are they right? [`check_fn`] moves each parameter a little and looks
-//! whether the loss changes as the gradient says.
+//! You have written a loss and its gradient by hand. Do they agree? [`check_fn`] moves each parameter a little and
+//! checks that the loss changes as the gradient says.
 
 use impasto::gradcheck::{Failure, GradCheck, Verdict, check_fn, check_hessian_vector, numeric_gradient};
 use ndarray::{Array1, Array2, ArrayD};
 
-/// Points in the plane, one a row, and which of two classes each belongs to.
+/// Points in the plane, one per row, and the class of each.
 fn data() -> (Array2<f64>, Array1<f64>) {
     let points = Array2::from_shape_fn((40, 3), |(i, j)| if j == 2 { 1.0 } else { ((i * i + 7 * j) as f64).sin() });
     let classes = Array1::from_shape_fn(40, |i| if (points[[i, 0]] - 0.3 * points[[i, 1]]) > 0.1 { 1.0 } else { -1.0 });
@@ -25,20 +25,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let w = ndarray::array![0.4, -1.1, 0.2];
     println!("logistic regression: {}", check_fn(loss, gradient, &w)?);
 
-    // 2. A mistake: the classes are left out once. The slopes of all three weights are wrong, and by how much is said.
+    // 2. A mistake: the classes are left out once. The report shows the errors of all three slopes.
     let forgot = |w: &Array1<f64>| points.t().dot(&(pull(w) * &classes));
     let failure = check_fn(loss, forgot, &w).expect_err("the gradient is wrong");
     println!("\nwithout the classes: {failure}");
 
-    // 3. The perceptron's loss, the sum of max(0, −y·x·w), has a kink where a point is neither right nor wrong: at w = 0 all
-    //    are. That is not an error, and it is not called one.
+    // 3. The perceptron's loss, the sum of max(0, −y·x·w), has a kink where a point is neither right nor wrong, as all
+    //    are at w = 0. The checker does not call that an error.
     let perceptron = |w: &Array1<f64>| (points.dot(w) * &classes).mapv(|m| f64::max(0.0, -m)).sum();
     let none = |w: &Array1<f64>| Array1::<f64>::zeros(w.len());
     let failure = check_fn(perceptron, none, &Array1::zeros(3)).expect_err("there is no gradient");
     assert_eq!(failure.verdict(), Verdict::NotDifferentiable);
     println!("\nat a kink: {failure}");
 
-    // 4. For Newton's method: the product of the Hessian with a vector, held against the slope of the gradient.
+    // 4. For Newton's method: the product of the Hessian with a vector, compared with the slope of the gradient.
     let product = |w: &Array1<f64>, v: &Array1<f64>| {
         let slopes = (points.dot(w) * &classes).mapv(|m| 1.0 / ((1.0 + m.exp()) * (1.0 + (-m).exp())));
         points.t().dot(&(slopes * points.dot(v))) / 40.0
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let failure: Failure = GradCheck::new().parallel().check_fn(size, transposed, &a).expect_err("it is transposed");
     println!("\ntransposed: {} of 64 elements are wrong", failure.entries().len());
 
-    // 6. A picture of it: bright where the error is large. It is dark on the diagonal alone, so it is the axes.
+    // 6. A heat map: bright where the error is large. Only the diagonal is dark, so the axes are swapped.
     let numeric = numeric_gradient(size, &a).values;
     let given: ArrayD<f64> = transposed(&a).into_dyn();
     let errors = (&given - &numeric).mapv(f64::abs) / (given.mapv(f64::abs) + numeric.mapv(f64::abs));

@@ -167,7 +167,7 @@ impl GradCheck {
     /// # Errors
     /// If anything is wrong, or not differentiable; see [`Failure`].
     pub fn check_function(&self, f: &dyn Function, inputs: &[ArrayD<f64>]) -> Result<Report, Failure> {
-        let run = Run { check: self, subject: f, inputs };
+        let run = Run::new(self, f, inputs);
         run.value_repeats()?;
         run.vjp_is_finite()?;
         run.vjp_is_linear()?;
@@ -239,7 +239,7 @@ impl GradCheck {
     /// How the inputs moved for an entry of a [`Failure`]: the direction in the space of its input.
     pub fn direction_of(&self, f: &dyn Function, inputs: &[ArrayD<f64>], entry: &Entry) -> ArrayD<f64> {
         match &entry.place {
-            Place::Direction(number) => Run { check: self, subject: f, inputs }.direction_again(entry.input, *number),
+            Place::Direction(number) => Run::new(self, f, inputs).direction_again(entry.input, *number),
             Place::Element { input, .. } => basis(inputs[entry.input].shape(), input),
             Place::Joint { inputs: all, .. } => {
                 let mut u = ArrayD::zeros(inputs[entry.input].shape());
@@ -284,10 +284,48 @@ mod tests {
         }
     }
 
+    /// Squares whose gradient is off by a factor, and what the checker says of its progress.
+    struct Followed {
+        factor: f64,
+        told: std::sync::Mutex<Vec<(usize, usize)>>,
+    }
+
+    impl Function for Followed {
+        fn value(&self, inputs: &[ArrayD<f64>]) -> ArrayD<f64> {
+            Square.value(inputs)
+        }
+
+        fn pull_back(&self, inputs: &[ArrayD<f64>], cotangent: &ArrayD<f64>) -> Vec<ArrayD<f64>> {
+            Square.pull_back(inputs, cotangent).into_iter().map(|gradient| gradient * self.factor).collect()
+        }
+
+        fn progress(&self, done: usize, all: usize) {
+            self.told.lock().unwrap().push((done, all));
+        }
+    }
+
+    #[test]
+    fn progress_counts_every_line_up_to_the_last() {
+        let inputs = [ndarray::Array1::linspace(0.3, 2.0, 30).into_dyn()];
+        for (check, lines) in
+            [(GradCheck::new(), 30), (GradCheck::new().directions(3), 6), (GradCheck::new().sample(5), 5 + 16)]
+        {
+            for factor in [1.0, 2.0] {
+                let followed = Followed { factor, told: std::sync::Mutex::default() };
+                assert_eq!(check.check_function(&followed, &inputs).is_ok(), factor == 1.0);
+                let told = followed.told.into_inner().unwrap();
+                let done: Vec<usize> = told.iter().map(|(done, _)| *done).collect();
+                assert_eq!(done, (1..=told.len()).collect::<Vec<_>>());
+                assert!(told.iter().all(|(done, all)| done <= all) && told[0].1 == lines, "{told:?}");
+                assert_eq!(told.last().map(|(done, all)| done == all), Some(true), "{told:?}");
+            }
+        }
+    }
+
     #[test]
     fn no_two_directions_are_the_same_nor_a_cotangent() {
         let (check, inputs) = (GradCheck::new(), [1.0, 2.0, 3.0].map(|x| ndarray::array![x, x, x].into_dyn()));
-        let run = Run { check: &check, subject: &Square, inputs: &inputs };
+        let run = Run::new(&check, &Square, &inputs);
         let mut all: Vec<_> = (0..4).map(|stream| direction(&[3], &mut run.rng(stream))).collect();
         for (input, number) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)] {
             let next = run.direction_again(input, number);

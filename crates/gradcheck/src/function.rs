@@ -31,7 +31,8 @@ pub trait Function {
         None
     }
 
-    /// Is told how many of the slopes' lines (elements or directions of all inputs) have been measured.
+    /// Is told how many lines (elements or directions of all inputs) have been measured, of those that are to be as far as is
+    /// known: a line that leaves doubt is measured again.
     fn progress(&self, _done: usize, _all: usize) {}
 }
 

@@ -239,6 +239,7 @@ fn of_precision(entries: &[Entry]) -> Option<Hint> {
     }
     let wrong: Vec<f64> = entries.iter().filter(|entry| entry.verdict == Verdict::Wrong).map(off).collect();
     let known = wrong.iter().all(|off| off.is_finite()) && most <= 1e-3;
-    let mostly = wrong.len() > 1 && 2 * wrong.len() >= slopes.len();
+    // One slope alone that is off by so little is no formula that is wrong.
+    let mostly = 2 * wrong.len() >= slopes.len() && (wrong.len() > 1 || (slopes.len() == 1 && most <= 1e-6));
     (known && mostly).then_some(Hint::Tolerance { error: most })
 }

@@ -57,7 +57,7 @@ impl GradCheck {
 type Push<'a> = &'a dyn Fn(&[ArrayD<f64>]) -> ArrayD<f64>;
 
 fn check(check: &GradCheck, subject: &dyn Function, push: Push, inputs: &[ArrayD<f64>]) -> Result<Report, Failure> {
-    let run = Run { check, subject, inputs };
+    let run = Run::new(check, subject, inputs);
     run.value_repeats()?;
     let output = subject.value(inputs);
     keeps_the_rules(&run, push, &output)?;

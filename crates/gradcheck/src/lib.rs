@@ -1,25 +1,26 @@
 //! Numeric gradient testing: is this gradient the derivative of that function?
 //!
-//! A wrong gradient does not crash. It makes an optimiser a little worse, and nobody knows why. This module compares what
-//! a gradient says with what the values do: it moves the inputs a little and looks at the slope.
+//! A wrong gradient does not crash; it makes an optimiser a little worse, and nobody knows why. This module moves the
+//! inputs a little and compares the change of the values with the gradient.
 //!
-//! | what there is | what to call |
+//! | you have | call |
 //! |---|---|
-//! | f, which gives a number, and its gradient | [`check_fn`] |
-//! | f, which gives an array, and its vector-Jacobian product (VJP) | [`GradCheck::check_vjp`] |
+//! | f, which returns a number, and its gradient | [`check_fn`] |
+//! | f, which returns an array, and its vector-Jacobian product (VJP) | [`GradCheck::check_vjp`] |
 //! | f, and its Jacobian-vector product (JVP) | [`check_jvp`] |
 //! | f of a matrix that is symmetric, positive definite or a rotation | [`GradCheck::check_fn_on`] |
 //! | a gradient, and a product with the Hessian | [`check_hessian_vector`] |
-//! | no gradient, but the wish for one | [`numeric_gradient`], [`numeric_jacobian`], [`hessian_vector`] |
+//! | no gradient, but need one | [`numeric_gradient`], [`numeric_jacobian`], [`hessian_vector`] |
 //! | no tolerance to choose, but the order of the Taylor remainder | [`GradCheck::taylor_fn`], [`GradCheck::taylor`] |
 //! | a program in another language | the command `impasto gradcheck --exec` (docs/gradcheck-protocol.md) |
 //!
-//! The free functions take the usual options; [`GradCheck`] has the same as methods, with options of your own.
+//! The free functions use the default options; [`GradCheck`] has the same functions as methods, with options of your
+//! own.
 //!
 //! # A plain function
 //!
-//! [`check_fn`] takes a function that gives a number, its gradient, and the point at which to look. Points are numbers,
-//! slices, `Vec`s, arrays of the language or of `ndarray`, or several arrays in a list ([`Point`]), in f64 or f32.
+//! [`check_fn`] takes a function that returns a number, its gradient, and the point at which to check. Points are
+//! numbers, slices, `Vec`s, arrays of Rust or of `ndarray`, or several arrays in a list ([`Point`]), in f64 or f32.
 //!
 //! ```
 //! use impasto_gradcheck::check_fn;
@@ -31,9 +32,9 @@
 //! # Ok::<_, impasto_gradcheck::Failure>(())
 //! ```
 //!
-//! In a test `check_fn(f, gradient, &x).unwrap()` is enough: where something is wrong the panic prints what.
+//! In a test, `check_fn(f, gradient, &x).unwrap()` is enough: the panic prints what is wrong.
 //!
-//! A function that gives an array has a Jacobian, and what is checked is a vector-Jacobian product: `vjp(x, dy)` is the
+//! A function that returns an array has a Jacobian; its vector-Jacobian product is checked: `vjp(x, dy)` is the
 //! gradient of ⟨dy, f(x)⟩ by x.
 //!
 //! ```
@@ -49,7 +50,7 @@
 //!
 //! # When it is wrong
 //!
-//! The error is a [`Failure`]. Printed, it is a table of the slopes that do not agree, the worst first:
+//! The error is a [`Failure`]. It prints as a table of the slopes that do not agree, the worst first:
 //!
 //! ```
 //! use impasto_gradcheck::{Verdict, check_fn};
@@ -68,18 +69,18 @@
 //! assert_eq!((failure.verdict(), failure.entries().len()), (Verdict::Wrong, 2));
 //! ```
 //!
-//! # What is said, and what to do
+//! # Verdicts, and what to do
 //!
 //! | [`Verdict`] | what it means | what to do |
 //! |---|---|---|
-//! | [`Agrees`](Verdict::Agrees) | both slopes are the same, as far as the tolerance and rounding let anybody see | |
-//! | [`Wrong`](Verdict::Wrong) | they do not | mend the gradient |
+//! | [`Agrees`](Verdict::Agrees) | both slopes are equal within the tolerance and rounding | |
+//! | [`Wrong`](Verdict::Wrong) | the slopes differ | correct the gradient |
 //! | [`NotDifferentiable`](Verdict::NotDifferentiable) | a kink, with the gradient between the slopes to the left and to the right | move the point, or accept it as below |
 //! | [`Subgradient`](Verdict::Subgradient) | a kink that was accepted | |
-//! | [`Coarse`](Verdict::Coarse) | an f32 inside: right within what the values' rounding leaves | compute in f64, or loosen [`GradCheck::rtol`] |
-//! | [`Undecided`](Verdict::Undecided) | no step gives a slope that is worth a verdict | another point, [`GradCheck::eps`], or a looser tolerance |
+//! | [`Coarse`](Verdict::Coarse) | an f32 inside: right within the rounding of the values | compute in f64, or loosen [`GradCheck::rtol`] |
+//! | [`Undecided`](Verdict::Undecided) | no step gives a slope precise enough for a verdict | another point, [`GradCheck::eps`], or a looser tolerance |
 //!
-//! All but `Agrees` and `Subgradient` make a check fail, so that what nobody could see does not pass for right.
+//! All but `Agrees` and `Subgradient` make a check fail, so that an undecided gradient does not pass as right.
 //!
 //! A kink is a place without a gradient: |x| at 0, a tie in a maximum. With [`GradCheck::subgradients`] any slope between the
 //! two sides is right there:
@@ -97,7 +98,7 @@
 //!
 //! # Functions in f32
 //!
-//! They are held to what f32 can tell, some four digits:
+//! They are checked to the precision of differences in f32, some four digits:
 //!
 //! ```
 //! use impasto_gradcheck::check_fn;
@@ -106,13 +107,13 @@
 //! # Ok::<_, impasto_gradcheck::Failure>(())
 //! ```
 //!
-//! Where the function is generic over the type, check it in f64, and that f32 gives the same
+//! If the function is generic over the type, check it in f64, and check that f32 gives the same
 //! ([`GradCheck::compare_with_f32`]).
 //!
 //! # Without a gradient
 //!
-//! [`numeric_gradient`], [`numeric_jacobian`] and [`hessian_vector`] give the numbers themselves, each with an estimate of
-//! its error. [`check_hessian_vector`] checks a product with the Hessian against the slope of the gradient.
+//! [`numeric_gradient`], [`numeric_jacobian`] and [`hessian_vector`] return the numbers, each with an estimate of its
+//! error. [`check_hessian_vector`] checks a product with the Hessian against the slope of the gradient.
 //!
 //! ```
 //! use impasto_gradcheck::numeric_gradient;
@@ -127,24 +128,23 @@
 //! # Large functions
 //!
 //! Up to 20 000 entries of the Jacobian are compared one by one; of larger functions vᵀJu for eight random directions u
-//! and v, in two hundred evaluations or so whatever the size ([`GradCheck::directions`], [`GradCheck::every_element`]). A
-//! function that may be called from several threads at once is checked faster by [`GradCheck::parallel`], with the same
-//! result to the bit.
+//! and v, with about two hundred evaluations for any size ([`GradCheck::directions`], [`GradCheck::every_element`]).
+//! [`GradCheck::parallel`] is faster for functions that may be called from several threads; the result is
+//! bit-identical.
 //!
 //! # What is checked
 //!
 //! 1. The value is finite, and the same bits when it is evaluated again.
-//! 2. The whole gradient: its shape, the same bits twice, though the function was evaluated elsewhere in between, and
-//!    that it is linear in the cotangent.
-//! 3. Slopes: every element of the Jacobian, or vᵀJu for random directions u and v where it is large.
-//! 4. Where asked for, that the gradient in f32 is that in f64, or that a product with a Hessian is symmetric.
+//! 2. The whole gradient: its shape, the same bits twice even if the function was evaluated elsewhere in between, and
+//!    linearity in the cotangent.
+//! 3. Slopes: every element of the Jacobian, or vᵀJu for random directions u and v if it is large.
+//! 4. On request, that the gradients in f32 and f64 agree, or that a product with a Hessian is symmetric.
 //!
 //! Numeric slopes are central differences at steps that shrink, extrapolated (Ridders 1982), with an estimate of their
 //! error, so the tolerances are tight: relative 1e-8 by default, of each slope's own size. A slope that seems wrong is
-//! measured once more, with steps of all sizes and with the noise of the values measured (Moré & Wild 2011), before anything
-//! is said of it.
-//! Where all terms of a gradient cancel, what is left of it is rounding; how much that is, the gradient itself tells, as it is
-//! called with other multiples of the same cotangent.
+//! measured again, with steps of all sizes and with the noise of the values (Moré & Wild 2011), before it is reported.
+//! If all terms of a gradient cancel, only rounding is left; its size is measured by calling the gradient with other
+//! multiples of the same cotangent.
 //!
 //! docs/testing.md has a trial of this checker, and of others, on some five hundred functions.
 
@@ -183,7 +183,7 @@ pub use taylor::{TaylorRow, TaylorTable, TaylorTest};
 pub mod parts {
     pub use crate::linear::{COMBINATIONS, NONLINEAR, nonlinearity, rounding};
     pub use crate::noise::COARSE;
-    pub use crate::slope::{Found, Precision, Slope, Steps, careful};
+    pub use crate::slope::{Found, Precision, Slope, Steps, careful, quick};
     pub use crate::{direction, dot, same_bits};
 }
 

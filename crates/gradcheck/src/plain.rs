@@ -454,7 +454,7 @@ impl<S: Function + Sync> Function for AtOnce<S> {
 
 /// Whether ⟨u, Hv⟩ = ⟨v, Hu⟩ for random u and v.
 fn symmetric(check: &GradCheck, subject: &dyn Function, inputs: &[ArrayD<f64>]) -> Result<(), Failure> {
-    Run { check, subject, inputs }.vjp_is_symmetric()
+    Run::new(check, subject, inputs).vjp_is_symmetric()
 }
 
 #[cfg(test)]

@@ -266,6 +266,12 @@ pub enum Failure {
         /// What it does.
         rule: Rule,
     },
+    /// The gradient is right at this point, but the VJPs of some operations are wrong, whose results have no effect on it here:
+    /// they are multiplied by 0, dropped, or cut off.
+    Hidden {
+        /// These operations, in the order of recording.
+        culprits: Vec<Culprit>,
+    },
     /// The gradient as a whole does not do what every VJP must; for functions that are not on a tape.
     Gradient {
         /// Which of the inputs.
@@ -361,6 +367,13 @@ impl Failure {
             Self::Vjp { operation, node, input, rule } => {
                 format!("the VJP of `{operation}` (node {node}, input {input}) {rule}")
             }
+            Self::Hidden { culprits } => {
+                let mut lines = vec![
+                    "wrong VJP of an operation that has no effect here: the gradient as a whole is right".to_owned(),
+                ];
+                lines.extend(culprits.iter().take(LISTED).map(|culprit| format!("  {culprit}")));
+                lines.join("\n")
+            }
             Self::Gradient { input, rule } => {
                 format!("the gradient that was given for {} {}", name_of(*input, names), own_words(rule))
             }
@@ -395,7 +408,9 @@ impl Failure {
     /// The operations at fault, by name, in the order of recording.
     pub fn operations(&self) -> Vec<&'static str> {
         match self {
-            Self::Slopes { culprits, .. } => culprits.iter().map(|culprit| culprit.operation).collect(),
+            Self::Slopes { culprits, .. } | Self::Hidden { culprits } => {
+                culprits.iter().map(|culprit| culprit.operation).collect()
+            }
             Self::Vjp { operation, .. } => vec![operation],
             Self::NotFinite { operation, .. } => operation.iter().copied().collect(),
             Self::ValueChanges { .. } | Self::Gradient { .. } | Self::SinglePrecision(_) => Vec::new(),

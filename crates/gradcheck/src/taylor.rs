@@ -142,7 +142,7 @@ impl GradCheck {
     /// # Errors
     /// If the value is not finite or not repeatable, or the gradient breaks a rule that every gradient keeps.
     pub fn taylor(&self, f: &dyn Function, inputs: &[ArrayD<f64>]) -> Result<TaylorTest, Failure> {
-        let run = Run { check: self, subject: f, inputs };
+        let run = Run::new(self, f, inputs);
         run.value_repeats()?;
         run.vjp_is_finite()?;
         run.vjp_is_linear()?;

@@ -132,8 +132,9 @@ impl RecipeOptions {
     /// The preset's recipe with the changes asked for.
     pub(crate) fn recipe(&self, trained: bool) -> Recipe {
         let preset = self.preset.recipe(trained).with_strength(self.strength);
+        let style_loss = self.style_loss.unwrap_or(preset.style_loss);
+        let preset = preset.with_style_loss(style_loss);
         Recipe {
-            style_loss: self.style_loss.unwrap_or(preset.style_loss),
             content_layers: self.content_layers.clone().unwrap_or(preset.content_layers),
             style_layers: self.style_layers.clone().unwrap_or(preset.style_layers),
             content_weight: self.content_weight.unwrap_or(preset.content_weight),

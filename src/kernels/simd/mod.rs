@@ -1,7 +1,7 @@
 //! Vectors of floats, and the choice of instruction set at run time.
 //!
 //! A kernel is written once, as a [`Kernel`] generic over [`Simd`], and [`SimdReal::dispatch`] runs it compiled for the
-//! instruction set asked for: AVX-512, AVX2 with FMA, NEON, or portable code. A value of a type that implements
+//! requested instruction set: AVX-512, AVX2 with FMA, NEON, or portable code. A value of a type that implements
 //! [`Simd`] is a token: it exists only where the processor has the instructions, so its methods are safe to call.
 
 #![allow(clippy::inline_always, reason = "instructions of a set can only be inlined into functions compiled for it")]
@@ -12,10 +12,10 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-/// The most lanes any instruction set has: AVX-512 with `f32`.
+/// The largest number of lanes of any instruction set: AVX-512 with `f32`.
 pub const MAX_LANES: usize = 16;
 
-/// The most rows of [`Simd::ROWS`].
+/// The largest [`Simd::ROWS`].
 pub const MAX_ROWS: usize = 14;
 
 /// An instruction set's vectors of `T`.
@@ -43,7 +43,7 @@ pub trait Simd<T>: Copy {
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// c − a · b, rounded once where the instruction set can.
     fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// The larger of a and b; b where one is not a number.
+    /// The larger of a and b; b if one is not a number.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// One bit per lane, lane 0 lowest: a > b.
     fn greater(self, a: Self::V, b: Self::V) -> u32;
@@ -114,7 +114,7 @@ pub const fn first_lanes(count: usize) -> u32 {
 
 /// A kernel, compiled once for each instruction set.
 pub trait Kernel<T> {
-    /// Runs the kernel. Must be `#[inline(always)]`, and so must all it calls that takes the token.
+    /// Runs the kernel. Must be `#[inline(always)]`, as must every function it calls with the token.
     fn run<S: Simd<T>>(self, simd: S);
 }
 
@@ -158,7 +158,7 @@ impl InstructionSet {
         *BEST.get_or_init(|| Self::all()[0])
     }
 
-    /// Its usual name.
+    /// The name of the instruction set.
     pub fn name(self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]

@@ -10,7 +10,7 @@ use super::super::simd::{Kernel, MAX_LANES, Simd, first_lanes};
 use super::layout::Filters;
 use super::transforms::{self, IN};
 
-/// Filters of 3×3, seen from a convolution that takes `inputs` channels to `outputs` channels: the tap (i, j) from
+/// 3×3 filters of a convolution from `inputs` to `outputs` channels: the tap (i, j) from
 /// input channel k to output channel n is `data[i · row + j · column + k · input + n · output]`.
 ///
 /// For a data gradient, inputs and outputs are exchanged, and `data` points to the last tap with `row` and `column`
@@ -23,12 +23,12 @@ pub struct Taps<'a, T> {
     output: isize,
     pub inputs: usize,
     pub outputs: usize,
-    /// A factor that all are multiplied by.
+    /// The factor of all taps.
     scale: T,
     borrow: PhantomData<&'a [T]>,
 }
 
-// SAFETY: what it borrows is only read from.
+// SAFETY: the borrowed data are only read.
 unsafe impl<T: Sync> Sync for Taps<'_, T> {}
 
 impl<'a, T: Real> Taps<'a, T> {
@@ -76,8 +76,8 @@ pub struct FilterTransform<'a, T> {
 }
 
 impl<'a, T: Real> FilterTransform<'a, T> {
-    /// From the input channels `inputs`, the first and how many, to the panel of `vectors` vectors from output channel
-    /// `first` on. `to` begins with the panel's first of these input channels.
+    /// Transforms the input channels `inputs` (first, count) for the panel of `vectors` vectors from output channel
+    /// `first` on. `to` begins with the first of these input channels in the panel.
     ///
     /// # Safety
     /// The channels must exist, `to` must have room for them at each of the 36 points of `layout`, and no other thread may
@@ -107,7 +107,7 @@ impl<T: Real> Kernel<T> for FilterTransform<'_, T> {
                 let inputs = (channels - k).min(S::LANES);
                 for i in 0..3 {
                     for j in 0..3 {
-                        // SAFETY: the taps and channels asked for exist, as `new` demands.
+                        // SAFETY: the requested taps and channels exist, as `new` demands.
                         unsafe { self.load(s, &mut square[i * 3 + j], (i, j), (channel + k, inputs), (n, outputs)) };
                     }
                 }

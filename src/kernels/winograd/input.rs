@@ -16,7 +16,7 @@ pub struct InputTransform<'a, T> {
     first: usize,
     count: usize,
     channels: (usize, usize),
-    /// As many zeros as there are channels, and as many zero bytes: what stands in the padding.
+    /// A pixel of the padding: as many zeros as there are channels, and as many zero bytes.
     zeros: &'a [T],
     to: Shared<'a, T>,
     place: usize,
@@ -24,8 +24,8 @@ pub struct InputTransform<'a, T> {
 }
 
 impl<'a, T: Real> InputTransform<'a, T> {
-    /// Of `tiles`, the first and how many, and `channels`, the first, a multiple of `BLOCK`, and the one behind the last; to
-    /// the tiles from `place` on of `to`, which is laid out as `layout` says.
+    /// Transforms `tiles` (first, count) and `channels` (the first, a multiple of `BLOCK`, and the one after the last)
+    /// into the tiles from `place` on of `to`, whose layout is `layout`.
     ///
     /// # Safety
     /// The tiles and channels must exist, in the grid and in `to`; there must be as many `zeros` as the source has channels,
@@ -103,7 +103,7 @@ impl<T: Real> InputTransform<'_, T> {
         }
     }
 
-    /// Finds where the pixels of a tile and their mask bits lie.
+    /// The addresses of the pixels of a tile and of their mask bits.
     #[inline(always)]
     fn find_pixels(&self, tile: usize, pixels: &mut [(*const T, *const u8); POINTS]) {
         let outside = (self.zeros.as_ptr(), self.zeros.as_ptr().cast::<u8>());

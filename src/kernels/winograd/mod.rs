@@ -53,7 +53,7 @@ use filter::Taps;
 use grid::Grid;
 pub use schedule::{Convolution, Shape, scratch_bytes};
 
-/// y = conv(x) + bias, then what `output` says.
+/// y = conv(x) + bias, followed by the operation of `output`.
 ///
 /// `x` is (height, width, in), `weights` (out, in, 3, 3) and the result (height + top + bottom − 2, width + left +
 /// right − 2, out). Weights may have any strides; their transform is fastest when channels, of either kind, are

@@ -1,4 +1,4 @@
-//! The output transform: y = Aᵀ m A, and then what the sink does.
+//! The output transform: y = Aᵀ m A, passed to the sink.
 
 use super::super::Real;
 use super::super::simd::{Kernel, Simd};
@@ -7,7 +7,7 @@ use super::grid::Grid;
 use super::layout::Products;
 use super::transforms;
 
-/// How many tiles ahead of its writing an output is brought near.
+/// How many tiles before its write an output is prefetched.
 const AHEAD: usize = 2;
 
 /// Transforms the tiles `first..first + count` of the panel that begins at channel `channel`.
@@ -24,8 +24,8 @@ pub struct OutputTransform<'a, T> {
 }
 
 impl<'a, T: Real> OutputTransform<'a, T> {
-    /// Of `tiles`, the first and how many, and the `panel` that begins at a channel and is so many vectors wide; `m` holds
-    /// their products, laid out as `layout` says.
+    /// Transforms `tiles` (first, count) and the `panel` (first channel, width in vectors); `m` holds their products in
+    /// the layout `layout`.
     ///
     /// # Safety
     /// The tiles and the panel's first channel must exist in the grid and the sink, `m` must hold them at each of the 36 points

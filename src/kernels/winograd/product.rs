@@ -1,6 +1,6 @@
 //! The 36 small matrix products M = V U of a block of tiles and a panel of output channels.
 //!
-//! Both factors were stored by their transforms in the order in which they are read here: there is no packing. A
+//! The transforms stored both factors in the order in which they are read here, so nothing is packed. A
 //! register tile of up to `ROWS` tiles × 2 vectors of output channels is accumulated over all input channels.
 
 use super::super::Real;
@@ -29,8 +29,8 @@ pub struct Product<'a, T> {
 }
 
 impl<'a, T: Real> Product<'a, T> {
-    /// Of so many `rows` of `v`, the first and how many, over some `channels`, the first, a multiple of `BLOCK`, and how many;
-    /// for `panels` panels of `u`, the last of which is `last_vectors` vectors wide, the others two.
+    /// The product of `rows` (first, count) of `v` over `channels` (the first, a multiple of `BLOCK`, and the count)
+    /// for `panels` panels of `u`, of which the last is `last_vectors` vectors wide and the others two.
     ///
     /// # Panics
     /// If a slice is shorter than its layout says.
@@ -97,11 +97,11 @@ impl<T: Real> Kernel<T> for Product<'_, T> {
     }
 }
 
-/// What a small product sums over.
+/// The range of a small product's sum.
 #[derive(Clone, Copy)]
 pub struct Depth {
     pub channels: usize,
-    /// Whether it goes on with a sum that `m` holds.
+    /// Whether it continues a sum that `m` holds.
     pub more: bool,
 }
 
@@ -112,7 +112,7 @@ pub struct Left<T> {
     pub block: usize,
 }
 
-/// The factors of the product that comes next, to be brought nearer meanwhile; `right` is null where it is near.
+/// The factors of the next product, to be prefetched; `right` is null if it is already in the cache.
 #[derive(Clone, Copy)]
 pub struct Next<T> {
     pub left: *const T,

@@ -1,7 +1,7 @@
-//! The order of work: how a convolution is cut into tasks whose data stay in the caches.
+//! The schedule: divides a convolution into tasks whose data stay in the caches.
 //!
-//! The cut depends on the problem's size and the instruction set only, and each sum is taken in the order of the input
-//! channels by one task, so the result has the same bits on any number of threads.
+//! The division depends on the problem's size and the instruction set only, and one task takes each sum in the order of
+//! the input channels, so the result has the same bits on any number of threads.
 
 use rayon::prelude::*;
 
@@ -19,7 +19,7 @@ use super::output::OutputTransform;
 use super::product::Product;
 use super::transforms::POINTS;
 
-/// A convolution made ready: from a source through filters to a sink.
+/// A prepared convolution: from a source through filters to a sink.
 pub struct Convolution<'a, T> {
     pub set: InstructionSet,
     pub source: Source<'a, T>,
@@ -29,47 +29,47 @@ pub struct Convolution<'a, T> {
     pub workspace: &'a Workspace,
 }
 
-/// Tiles that a task takes together: enough that reading the transformed filters costs little.
+/// Tiles of a task: enough that reading the transformed filters costs little.
 const TILES: usize = 56;
 
-/// Panels of output channels that a task multiplies transformed inputs by while these are near.
+/// Panels of output channels by which a task multiplies transformed inputs while these are in its cache.
 const PANELS: usize = 4;
 
-/// Bytes of one transformed tile, of all input channels, above which `TILES` and `PANELS` are used; half of `TILES`
-/// and single panels below.
+/// Bytes of one transformed tile, of all input channels, above which a task uses `TILES` and `PANELS`; below, it uses
+/// half of `TILES` and single panels.
 const LARGE: usize = 40 << 10;
 
-/// Tiles up to which each task transforms the filters it needs, and uses them at once.
+/// The largest number of tiles for which each task transforms its filters itself and uses them at once.
 const FEW: usize = 128;
 
-/// Bytes of transformed filters of a panel that are used at once where tiles are few: they stay in the L2 cache.
+/// Bytes of a panel's transformed filters used at once if tiles are few: they stay in the L2 cache.
 const NEAR: usize = 320 << 10;
 
-/// Fewest tasks that the tiles must yield for each to take its tiles through all phases.
+/// The smallest number of tasks with which each task takes its tiles through all phases.
 const TASKS: usize = 14;
 
-/// Bytes of transformed inputs that are held at one time where tasks share them.
+/// Bytes of transformed inputs held at one time if tasks share them.
 const CHUNK: usize = 20 << 20;
 
-/// What the cut of a convolution depends on.
+/// The shape of a convolution, which determines its division into tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Height and width of the result.
     pub size: [usize; 2],
-    /// Channels of what is read.
+    /// Channels of the input.
     pub inputs: usize,
     /// Channels of the result.
     pub outputs: usize,
 }
 
-/// How a convolution is cut into tasks.
+/// The division of a convolution into tasks.
 #[derive(Clone, Copy)]
 enum Cut {
     /// Many tiles: filters are transformed once, then each task takes a block of tiles through all phases.
     Tiles {
         /// Tiles of a task.
         block: usize,
-        /// Panels that it multiplies together.
+        /// Panels multiplied together.
         together: usize,
     },
     /// Few tiles: the inputs of all, or of a chunk, are transformed once and shared, and tasks differ in the output channels
@@ -81,8 +81,8 @@ enum Cut {
         block: usize,
         together: usize,
     },
-    /// So few tiles that each task transforms the filters of its panel itself, from some input channels after the other,
-    /// and uses them while they are in its cache.
+    /// Very few tiles: each task transforms the filters of its panel itself, a few input channels at a time, and uses
+    /// them while they are in its cache.
     Panels {
         /// Tiles whose transformed inputs are held at one time.
         chunk: usize,
@@ -92,10 +92,11 @@ enum Cut {
 }
 
 impl Cut {
-    /// For panels of so many output channels.
+    /// The division for panels of `panel_width` output channels.
     fn of<T>(tiles: usize, inputs: usize, outputs: usize, panel_width: usize) -> Self {
         let panels = outputs.div_ceil(panel_width);
-        // A block's transformed inputs should stay in the L2 cache, but few tiles make more of reading the filters.
+        // A block's transformed inputs should stay in the L2 cache, but with fewer tiles reading the filters costs
+        // more.
         let large = POINTS * inputs * size_of::<T>() > LARGE;
         let (block, together) = if large { (TILES, PANELS) } else { (TILES / 2, 1) };
         if tiles > block * TASKS {
@@ -110,7 +111,7 @@ impl Cut {
         Self::Channels { chunk, block: evenly(chunk, 64), together: PANELS.min(panels.div_ceil(4)) }
     }
 
-    /// Values of scratch memory: transformed filters and inputs that all tasks share, and what each has for itself.
+    /// Values of scratch memory: transformed filters and inputs shared by all tasks, and the memory of each task.
     fn scratch<T>(self, inputs: usize, outputs: usize, panel_width: usize) -> [usize; 3] {
         let panels = outputs.div_ceil(panel_width);
         let filters = |channels| Filters::new::<T>(channels, panel_width).len();
@@ -126,8 +127,8 @@ impl Cut {
     }
 }
 
-/// Bytes of scratch memory that convolutions of these shapes take, which use one workspace one after the other on so many
-/// threads: it comes to hold the largest buffers of each kind.
+/// Bytes of scratch memory for convolutions of these shapes that use one workspace, one after the other, on `threads`
+/// threads: it ends up holding the largest buffers of each kind.
 pub fn scratch_bytes<T: Real>(set: InstructionSet, shapes: impl IntoIterator<Item = Shape>, threads: usize) -> usize {
     let panel_width = 2 * T::lanes(set);
     let mut most = [0; 3];
@@ -141,7 +142,7 @@ pub fn scratch_bytes<T: Real>(set: InstructionSet, shapes: impl IntoIterator<Ite
 }
 
 impl<T: Real> Convolution<'_, T> {
-    /// Computes it.
+    /// Computes the convolution.
     pub fn run(&self) {
         let Grid { tiles, .. } = self.grid;
         if tiles == 0 || self.taps.outputs == 0 {
@@ -180,7 +181,7 @@ impl<T: Real> Convolution<'_, T> {
     fn run_by_channels(&self, chunk: usize, block: usize, together: usize) {
         let inputs = self.taps.inputs;
         let products = Products::new::<T>(block, self.panel_width());
-        // The filters first, which are larger: they are to have the largest buffer there is.
+        // Take the filters first: they are larger and should get the largest buffer.
         let (u, filters) = self.all_filters();
         self.by_chunks(chunk, |v, (first, count)| {
             let blocks = count.div_ceil(block);
@@ -217,7 +218,8 @@ impl<T: Real> Convolution<'_, T> {
         });
     }
 
-    /// Transforms the inputs of all tiles, some at a time, and hands them to `multiply` with the first tile and how many.
+    /// Transforms the inputs of all tiles, a chunk at a time, and passes them to `multiply` with (first, count) of the
+    /// tiles.
     fn by_chunks(&self, chunk: usize, multiply: impl Fn((&[T], Inputs), (usize, usize))) {
         let inputs = self.taps.inputs;
         let layout = Inputs::new::<T>(chunk, inputs);
@@ -246,7 +248,7 @@ impl<T: Real> Convolution<'_, T> {
         self.taps.outputs.div_ceil(self.panel_width())
     }
 
-    /// Width of a panel in vectors: 2, but for a last one that needs only 1.
+    /// Width of a panel in vectors: 2, or 1 for a last panel that needs no more.
     fn vectors(&self, panel: usize) -> usize {
         (self.taps.outputs - panel * self.panel_width()).div_ceil(T::lanes(self.set)).min(2)
     }
@@ -274,7 +276,7 @@ impl<T: Real> Convolution<'_, T> {
         (u, layout)
     }
 
-    /// Transforms the filters from some input channels, the first and how many, to a panel.
+    /// Transforms the filters of some input channels (first, count) for a panel.
     ///
     /// # Safety
     /// As [`FilterTransform::new`].
@@ -284,7 +286,7 @@ impl<T: Real> Convolution<'_, T> {
         T::dispatch(self.set, unsafe { FilterTransform::new(&self.taps, width, inputs, to) });
     }
 
-    /// Transforms some channels, from the first to before the last, of some tiles, the first and how many.
+    /// Transforms some channels (the first, and the one after the last) of some tiles (first, count).
     ///
     /// # Safety
     /// As [`InputTransform::new`].
@@ -299,7 +301,7 @@ impl<T: Real> Convolution<'_, T> {
         T::dispatch(self.set, unsafe { InputTransform::new((&self.source, self.grid), tiles, channels, zeros, to) });
     }
 
-    /// Multiplies tiles and filters, for some panels, the first and how many.
+    /// Multiplies tiles and filters for some panels (first, count).
     fn multiply(
         &self,
         v: (&[T], Inputs),
@@ -313,7 +315,7 @@ impl<T: Real> Convolution<'_, T> {
         T::dispatch(self.set, Product::new(v, u, m, rows, channels, (panels, last_vectors)));
     }
 
-    /// Writes some tiles of some panels, the first and how many.
+    /// Transforms and writes some tiles of some panels (first, count).
     ///
     /// # Safety
     /// As [`OutputTransform::new`], for each panel.
@@ -332,7 +334,7 @@ impl<T: Real> Convolution<'_, T> {
     }
 }
 
-/// The size of a block near `block` that cuts `count` into an even number of nearly equal ones.
+/// The block size near `block` that divides `count` into an even number of nearly equal blocks.
 fn evenly(count: usize, block: usize) -> usize {
     count.div_ceil(count.div_ceil(block).next_multiple_of(2)).max(1)
 }

@@ -127,7 +127,7 @@ fn fits((height, width): (usize, usize), padding: Padding) -> Option<(usize, usi
     (height > 2 && width > 2).then(|| (height - 2, width - 2))
 }
 
-/// What `write` writes into an output of this shape. Behind it lie rows that must stay as they are.
+/// The result that `write` writes into an output of this shape. It is followed by rows that must stay unchanged.
 fn written<T: Real>(shape: (usize, usize, usize), label: &str, write: impl FnOnce(Output<'_, T>)) -> Array3<T> {
     let mut memory = Array3::from_elem((shape.0 + 4, shape.1, shape.2), T::of(7.0));
     write(Output::Plain(memory.slice_mut(s![..shape.0, .., ..])));

@@ -1,4 +1,4 @@
-//! L-BFGS on functions whose minima are known, beside scipy 1.17.1's L-BFGS-B, whose numbers this script gave:
+//! L-BFGS on functions with known minima, compared with scipy 1.17.1's L-BFGS-B. This script computed scipy's numbers:
 //!
 //! ```python
 //! import numpy as np
@@ -45,7 +45,7 @@ fn quadratic(x: &[f64]) -> (f64, Vec<f64>) {
     (value, x.iter().enumerate().map(|(i, x)| d(i) * (x - 1.0)).collect())
 }
 
-/// What a run came to.
+/// The outcome of a run.
 struct Run<T> {
     x: Vec<T>,
     value: f64,

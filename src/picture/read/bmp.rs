@@ -38,7 +38,7 @@ pub(in super::super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -
     Ok(Extras { colours, ..extras })
 }
 
-/// What the file says of its colours; the stream is at its start afterwards.
+/// The file's colour information. Rewinds the stream.
 fn colours(stream: &mut (impl Read + Seek)) -> Result<Vec<Declared>, Fault> {
     stream.seek(SeekFrom::Start(FILE_HEADER))?;
     let mut header = Vec::new();
@@ -57,7 +57,7 @@ fn colours(stream: &mut (impl Read + Seek)) -> Result<Vec<Declared>, Fault> {
             stream.take(u64::from(size.min(LONGEST_PROFILE))).read_to_end(&mut profile)?;
             Some(Declared::Profile(profile))
         }
-        Some(_) => Some(Declared::Unusable("it is of a kind that is not known".into())),
+        Some(_) => Some(Declared::Unusable("its kind is unknown".into())),
         None => None,
     };
     stream.rewind()?;
@@ -76,7 +76,7 @@ fn calibrated(number: impl Fn(usize) -> u32) -> Option<Calibrated> {
         return gammas.map(|_| Calibrated { gammas, chromaticities: Calibrated::BT709 });
     }
     let chromaticity = |xyz: [f64; 3]| [xyz[0], xyz[1]].map(|value| value / xyz.iter().sum::<f64>());
-    // Some writers have chromaticities x, y, z there, which say nothing of white.
+    // Some writers store chromaticities x, y, z there, which do not determine white.
     let white = if sums.iter().all(|sum| (sum - 1.0).abs() < 0.01) {
         Calibrated::BT709[0]
     } else {

@@ -16,7 +16,7 @@ const LONGEST: u64 = 16 << 20;
 /// The chunk that ends a PNG. Without it all pixels may be there, but the decoder would keep the last rows to itself.
 const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
 
-/// What is known of a file before its pixels.
+/// The contents of a file apart from its pixels.
 #[derive(Default)]
 pub(super) struct Chunks {
     /// EXIF, as a TIFF file; it may stand after the pixels.
@@ -26,13 +26,13 @@ pub(super) struct Chunks {
     srgb: bool,
     gamma: Option<f64>,
     chromaticities: Option<[[f64; 2]; 4]>,
-    /// Where the signature and the chunks stand that make the pixels: start and end.
+    /// The ranges of the signature and of the chunks that hold pixels.
     pixels: Vec<(u64, u64)>,
 }
 
 impl Chunks {
-    /// Walks through all chunks. With `check`, those that make the pixels must have the checksums that they say: the
-    /// crate `png` has all rows before it looks at the last one.
+    /// Reads all chunks. With `check`, verifies the checksums of chunks with pixels, since the crate `png` returns all
+    /// rows before it checks the last one.
     ///
     /// # Errors
     /// If such a chunk is damaged or cut short.
@@ -74,7 +74,7 @@ impl Chunks {
         Ok(chunks)
     }
 
-    /// Takes what a chunk says; of several of a kind the first counts.
+    /// Records a chunk; of several of a kind, the first counts.
     fn note(&mut self, kind: [u8; 4], body: &[u8], intact: bool) {
         let number = |i: usize| body.get(4 * i..4 * i + 4).and_then(|bytes| bytes.first_chunk());
         let number = |i: usize| number(i).map(|bytes| f64::from(u32::from_be_bytes(*bytes)) / 100_000.0);
@@ -106,8 +106,7 @@ impl Chunks {
         }
     }
 
-    /// What the file says of its colours, in the order in which it counts (PNG, third edition, 4.3), for samples of so
-    /// many bits.
+    /// The file's colour information, in order of precedence (PNG, third edition, 4.3), for 8-bit or 16-bit samples.
     pub(super) fn colours(&self, wide: bool) -> Vec<Declared> {
         let points = self.points.clone().map(|points| match points {
             Declared::Points(points) if wide => Declared::Points(Points { largest: 65535.0 / 256.0, ..points }),
@@ -123,7 +122,7 @@ impl Chunks {
         [points, self.profile.clone(), srgb, calibrated].into_iter().flatten().collect()
     }
 
-    /// The file with the chunks that make the pixels, and an end.
+    /// The file reduced to the chunks that hold pixels, and an end.
     pub(super) fn pixels<'a>(&self, stream: Box<dyn Stream + 'a>) -> Pixels<'a> {
         Pixels { source: BufReader::new(Parts { stream, places: self.pixels.clone(), at: 0 }.chain(Cursor::new(END))) }
     }
@@ -161,12 +160,12 @@ fn checksum_of(kind: [u8; 4], body: &[u8]) -> u32 {
     checksum.finalize()
 }
 
-/// Some parts of a file, one after the other.
+/// Several parts of a file, read in sequence.
 struct Parts<'a> {
     stream: Box<dyn Stream + 'a>,
-    /// Start and end of what is left of each.
+    /// Start and end of the rest of each part.
     places: Vec<(u64, u64)>,
-    /// Which is read.
+    /// The current part.
     at: usize,
 }
 
@@ -192,7 +191,7 @@ impl Read for Parts<'_> {
     }
 }
 
-/// What the decoder reads. It asks for a stream that can be searched, and never searches.
+/// The decoder's input. The decoder requires a seekable stream but never seeks.
 pub(super) struct Pixels<'a> {
     source: BufReader<io::Chain<Parts<'a>, Cursor<[u8; 12]>>>,
 }

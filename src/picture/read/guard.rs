@@ -16,12 +16,12 @@ pub fn is_decoding() -> bool {
     GUARDED.get()
 }
 
-/// Runs a decoder of the named format. If it panics, as other people's decoders do on some damaged files, that is an error.
+/// Runs a decoder of the named format. A panic, as on some damaged files, becomes an error.
 pub(super) fn without_panics<T>(format: impl Display, decode: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     let before = GUARDED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(decode));
     GUARDED.set(before);
-    result.unwrap_or_else(|_| Err(Fault::Damaged(format!("the decoder of {format} fails on it"))))
+    result.unwrap_or_else(|_| Err(Fault::Damaged(format!("the decoder of {format} crashed on it"))))
 }
 
 #[cfg(test)]
@@ -34,7 +34,7 @@ mod tests {
             assert!(is_decoding());
             panic!("index out of bounds")
         });
-        assert_eq!(result, Err(Fault::Damaged("the decoder of PNG fails on it".into())));
+        assert_eq!(result, Err(Fault::Damaged("the decoder of PNG crashed on it".into())));
         assert_eq!(without_panics("PNG", || Ok(3)), Ok(3));
         assert!(!is_decoding());
     }

@@ -18,14 +18,14 @@ pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Re
     let options = Options { max_threads: 1, max_pixels: LARGEST / BYTES };
     let metadata = read_metadata(&file).map_err(fault)?;
     let mut notes = Vec::new();
-    // Without a profile, the container's or the video's own words for colours count.
+    // Without a profile, use the colour information of the container or of the video.
     let image = if metadata.icc_profile.is_some() {
         decode_rgba8(&file, &options).map_err(fault)?
     } else {
         match decode_srgb_rgba8(&file, &options) {
             Err(heifer::Error::Unsupported(why)) => {
                 let image = decode_rgba8(&file, &options).map_err(fault)?;
-                notes.push(format!("what it says of its colours is passed over: {why}"));
+                notes.push(format!("its colour information is ignored: {why}"));
                 image
             }
             image => image.map_err(fault)?,
@@ -35,7 +35,7 @@ pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Re
     let said = size(&file)?;
     if said != [height, width] {
         let [h, w] = said;
-        return Err(Fault::damaged(format!("it says it is {w}×{h} pixels, but holds {width}×{height}")));
+        return Err(Fault::damaged(format!("it claims {w}×{h} pixels but has {width}×{height}")));
     }
     let layout =
         Layout { colour: Colour::Rgb, opacity: if image.has_alpha { Opacity::Straight } else { Opacity::None } };
@@ -55,7 +55,7 @@ pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Re
     Ok(Extras { colours, exif: metadata.exif, notes, orientation: Some(1) })
 }
 
-/// Height and width as seen: the container's own turn is applied.
+/// Height and width after the container's rotation.
 pub(in super::super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
     Ok((size(&whole(stream)?)?, None))
 }
@@ -67,7 +67,7 @@ fn size(file: &[u8]) -> Result<[usize; 2], Fault> {
     let (mut width, mut height) = said.ok_or_else(|| Fault::damaged("it does not say its size"))?;
     for property in file.item_properties(file.primary_id).map_err(Fault::damaged)? {
         match *property {
-            // The decoder crops so; what would reach beyond the picture is not there.
+            // Crop as the decoder does; the crop cannot exceed the picture.
             Property::CleanAperture { width: w, height: h, horiz_offset: x, vert_offset: y } => {
                 width = cropped(width, w, x);
                 height = cropped(height, h, y);

@@ -17,17 +17,16 @@ impl<T: BufRead + Seek> Stream for T {}
 /// Whether to keep the bytes of a stream, which can be read only once, for the next [`open`].
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Keep {
-    /// Yes: only the header is read now.
+    /// Keep them: only the header is read now.
     Yes,
-    /// No; standard input is kept all the same, since nothing else can come from it.
+    /// Do not keep them; standard input is kept anyway, since it can be read only once.
     No,
 }
 
-/// What was read of streams, by their names.
+/// The bytes of streams by name.
 static KEPT: Mutex<BTreeMap<PathBuf, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
 
-/// Opens a file; `-` is standard input. What is no plain file (a pipe, a terminal) is read whole, if it begins like a
-/// picture.
+/// Opens a file; `-` is standard input. A pipe or a terminal is read completely if it begins like a picture.
 pub(super) fn open(path: &Path, keep: Keep) -> Result<(Format, Box<dyn Stream>), PictureError> {
     let failed = |why| PictureError::Open { path: path.into(), why };
     let wrong = |why| PictureError::Read { path: path.into(), why };
@@ -61,7 +60,7 @@ pub(super) fn open(path: &Path, keep: Keep) -> Result<(Format, Box<dyn Stream>),
     let mut bytes = first;
     source.take(LARGEST).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(failed(io::Error::other(format!("more than {} MiB come from it", LARGEST >> 20))));
+        return Err(failed(io::Error::other(format!("it delivers more than {} MiB", LARGEST >> 20))));
     }
     let bytes: Arc<[u8]> = bytes.into();
     if stdin || keep == Keep::Yes {

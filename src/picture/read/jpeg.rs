@@ -1,7 +1,7 @@
-//! JPEG: its segments are sorted here, what is left is decoded by `zune-jpeg`.
+//! JPEG: this module sorts the segments, and `zune-jpeg` decodes the pixels.
 //!
-//! That decoder paints grey what is missing from a file. So that missing data shows, a run of one bits is put after the
-//! last of the data: no Huffman code is all ones (ITU-T T.81, annex C), and complete data end before it.
+//! That decoder fills missing data with grey. To detect missing data, a run of one bits is appended to the data: no
+//! Huffman code is all ones (ITU-T T.81, annex C), and complete data end before it.
 
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
@@ -121,7 +121,7 @@ pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Re
             data.as_chunks_mut::<4>().0.iter_mut().for_each(ycck_to_cmyk);
         }
         if colour == Colour::Cmyk {
-            // Adobe's convention, which all follow: 255 is no ink.
+            // Adobe's convention, which all programs follow: 255 is no ink.
             for ink in data.iter_mut() {
                 *ink = 255 - *ink;
             }
@@ -133,7 +133,7 @@ pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Re
     Ok(Extras { colours: sorted.profile.into_iter().collect(), exif: sorted.exif, ..Extras::default() })
 }
 
-/// Height and width as stored, and which way is up.
+/// Height and width as stored, and EXIF's orientation.
 pub(in super::super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
     let sorted = Sorted::new(&whole(stream)?)?;
     Ok(([sorted.frame.height, sorted.frame.width], sorted.exif.as_deref().and_then(orientation)))
@@ -151,7 +151,7 @@ fn ycck_to_cmyk(pixel: &mut [u8; 4]) {
 
 fn fault(error: &DecodeErrors, ended: bool) -> Fault {
     let text = error.to_string();
-    // The ones at the end were read, or nothing was left.
+    // The decoder reached the appended ones, or the end of the file.
     if !ended || text.contains("Bad Huffman") && text.contains("FFFF") {
         return Fault::CutShort;
     }
@@ -172,12 +172,12 @@ struct Frame {
     subsampled: bool,
 }
 
-/// A JPEG file taken apart.
+/// The parts of a JPEG file.
 struct Sorted {
     frame: Frame,
-    /// What a decoder of pixels needs, and nothing else.
+    /// The segments that the decoder needs, and no others.
     clean: Vec<u8>,
-    /// Adobe's word on how colours are stored: 0 as they are, 1 YCbCr, 2 YCCK.
+    /// Adobe's colour transform: 0 none, 1 YCbCr, 2 YCCK.
     transform: Option<u8>,
     exif: Option<Vec<u8>>,
     profile: Option<Declared>,
@@ -255,13 +255,13 @@ impl Sorted {
         }
         clean.truncate(data_end);
         if !frame.progressive && STANDARD_TABLES.iter().any(|(table, ..)| !tables.contains(table)) {
-            // Video's frames leave them out (MJPEG); what the file defines comes later and counts.
+            // Frames of MJPEG lack tables; those that the file defines come later and take precedence.
             clean.splice(2..2, standard_tables());
         }
         clean.extend(ONES);
         clean.extend([0xff, EOI]);
         if frame.components.len() == 4 {
-            // Right after the start, as decoders expect it; Adobe's version and flags say nothing.
+            // Right after the start, as decoders expect; Adobe's version and flags do not matter.
             let adobe = [0xff, APP14, 0, 14, b'A', b'd', b'o', b'b', b'e', 0, 100, 0, 0, 0, 0, transform.unwrap_or(0)];
             clean.splice(2..2, adobe);
         }
@@ -276,12 +276,12 @@ fn joined(mut parts: Vec<(u8, u8, &[u8])>) -> Option<Declared> {
     let whole = parts.len() == usize::from(last.1)
         && parts.iter().zip(1..).all(|(part, number)| part.0 == number && part.1 == last.1);
     if !whole {
-        return Some(Declared::Unusable("not all of its parts are there".into()));
+        return Some(Declared::Unusable("some of its parts are missing".into()));
     }
     Some(Declared::Profile(parts.iter().flat_map(|(.., data)| data.iter().copied()).collect()))
 }
 
-/// Moves behind the next marker; fill bytes may stand before it (T.81 B.1.1.2).
+/// Moves past the next marker, which fill bytes may precede (T.81 B.1.1.2).
 pub(super) fn next_marker(file: &[u8], at: &mut usize) -> Option<u8> {
     loop {
         *at += file.get(*at..)?.iter().position(|&byte| byte == 0xff)?;
@@ -295,7 +295,7 @@ pub(super) fn next_marker(file: &[u8], at: &mut usize) -> Option<u8> {
     }
 }
 
-/// Moves behind a segment with a length.
+/// Moves past a segment with a length.
 pub(super) fn segment<'a>(file: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
     let len = usize::from(u16::from_be_bytes([*file.get(*at)?, *file.get(*at + 1)?]));
     let body = file.get(*at + 2..*at + len)?;
@@ -337,7 +337,8 @@ impl Frame {
         if components.clone().any(|c| !(1..=4).contains(&(c[1] >> 4)) || !(1..=4).contains(&(c[1] & 15))) {
             return Err(Fault::damaged("its sampling factors"));
         }
-        // The decoder gets these wrong, or refuses them: powers of two are usual, and the first component the finest.
+        // The decoder misreads or refuses other factors: it expects powers of two, and the first component to be the
+        // finest.
         let factors = || components.clone().flat_map(|c| [c[1] >> 4, c[1] & 15]);
         let most = |place: usize| factors().skip(place).step_by(2).max();
         let first = factors().take(2).map(Some);
@@ -348,7 +349,7 @@ impl Frame {
         let side = |high, low| usize::from(u16::from_be_bytes([high, low]));
         let (height, width) = (side(h1, h0), side(w1, w0));
         if height == 0 || width == 0 {
-            return Err(Fault::damaged("it says it has no pixels"));
+            return Err(Fault::damaged("it claims to have no pixels"));
         }
         Ok(Self {
             width,
@@ -359,15 +360,14 @@ impl Frame {
         })
     }
 
-    /// Whether components are red, green and blue: by Adobe's word or their names. JFIF has none such.
+    /// Whether components are red, green and blue, by Adobe's transform or by their names. JFIF has no RGB.
     fn is_rgb(&self, jfif: bool, transform: Option<u8>) -> bool {
         let named = transform.map_or(self.components == b"RGB", |transform| transform == 0);
         self.components.len() == 3 && !jfif && named
     }
 }
 
-/// Which of the frame's components a scan has, in its order. Where several have one name they follow one another, as
-/// libjpeg has it.
+/// The components of the frame in a scan, in order. Components with the same name follow one another, as in libjpeg.
 fn scanned(body: &[u8], frame: &Frame, begun: &mut Vec<usize>) -> Vec<usize> {
     let names = &frame.components;
     let count = body.first().copied().map_or(0, usize::from);
@@ -387,8 +387,8 @@ fn scanned(body: &[u8], frame: &Frame, begun: &mut Vec<usize>) -> Vec<usize> {
     order
 }
 
-/// The body of a header in which components, of the numbers in `order`, are named so that the decoder takes them for what
-/// they are: R, G, B, or the numbers of YCbCr. Their names are at `first` and every `step` bytes after.
+/// The body of a header whose components, with the numbers in `order`, are renamed so that the decoder interprets them
+/// correctly: R, G, B, or the numbers of YCbCr. Names are at `first` and every `step` bytes after.
 fn renamed(body: &[u8], (first, step): (usize, usize), order: &[usize], rgb: bool) -> Vec<u8> {
     let mut body = body.to_vec();
     let names: &[u8] = if rgb { b"RGB" } else { &[1, 2, 3, 4] };
@@ -409,7 +409,7 @@ fn note_tables(body: &[u8], tables: &mut Vec<u8>) {
     }
 }
 
-/// Which scans of a progressive picture came, as (component, first coefficient, last, bits still missing).
+/// The scans of a progressive picture that were seen, as (component, first coefficient, last, bits still missing).
 #[derive(Default)]
 struct Scans(Vec<(u8, u8, u8, u8)>);
 
@@ -422,7 +422,7 @@ impl Scans {
         }
     }
 
-    /// Whether every coefficient of every component came to its last bit.
+    /// Whether every coefficient of every component is complete.
     fn are_complete(&self, frame: &Frame) -> bool {
         let came = |name: u8, k: u8| {
             let mut scans = self.0.iter();

@@ -1,12 +1,12 @@
-//! What a file is, by its first bytes: its name may say anything.
+//! Recognises files by their first bytes, regardless of their names.
 
 use super::super::Format;
 use super::Fault;
 
-/// How many bytes are looked at.
+/// The number of bytes examined.
 pub(super) const LONGEST_MAGIC: u64 = 1024;
 
-/// Files that people take for pictures, or get instead of one: where their mark stands, the mark, what they are.
+/// Files that are often mistaken for pictures: the position of the signature, the signature, and a description.
 const OTHERS: &[(usize, &[u8], &str)] = &[
     (0, b"%PDF-", "a PDF document"),
     (0, b"%!PS", "a PostScript document"),
@@ -56,13 +56,13 @@ const OTHERS: &[(usize, &[u8], &str)] = &[
 
 pub(super) const RAW: &str = "a camera's raw picture";
 
-/// What can be done with files that are not read.
+/// The advice for unsupported files.
 const CONVERT: &str = "convert it to one of these first";
 
 /// The format of a file that begins with these bytes.
 ///
 /// # Errors
-/// If it is none that is read; what it is, where that is known.
+/// If it cannot be read. The error names the format if it is known.
 pub(super) fn format_of(first: &[u8]) -> Result<Format, Fault> {
     if first.is_empty() {
         return Err(Fault::Empty);

@@ -1,4 +1,4 @@
-//! How a picture was made, as formats hold it: see [`Provenance`](super::super::Provenance).
+//! Reads how a picture was made from each format: see [`Provenance`](super::super::Provenance).
 
 use std::io::Read;
 
@@ -25,7 +25,7 @@ pub(in super::super) fn of_jpeg(file: Box<dyn Stream>) -> Result<Option<String>,
     let mut at = 2;
     while let Some(marker) = next_marker(&bytes, &mut at).filter(|&marker| marker != SOS) {
         let Some(body) = segment(&bytes, &mut at) else { break };
-        // Other programs may have put packets of their own before it.
+        // Other programs may have put their own packets before it.
         if marker == APP1
             && let Some(text) = body.strip_prefix(XMP_SEGMENT).and_then(in_xmp)
         {

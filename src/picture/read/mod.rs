@@ -1,7 +1,7 @@
-//! Pictures from files: what the bytes are, a decoder for them, and the picture at the size it is used at.
+//! Reading pictures: recognises the format, decodes, and resizes to the working size.
 //!
-//! Decoders hand over rows, which are brought to the working size as they come: a large photograph costs what its
-//! decoder needs (a row of a PNG; of a JPEG the decoded bytes) and the picture at the working size.
+//! Decoders return rows, which are resized as they arrive. A large photograph therefore needs only the memory of its
+//! decoder (a row of a PNG, the decoded bytes of a JPEG) and of the picture at the working size.
 
 pub(super) mod bmp;
 mod chunks;
@@ -31,27 +31,27 @@ use super::colour::Colour;
 use super::error::{Fault, PictureError, reserve};
 use super::{Format, Picture};
 
-/// The most bytes of pixels that a file may decode to, so that a damaged or malicious one cannot exhaust the memory:
-/// 358 million pixels of 8-bit RGB. When fuzzed it is less, as large pictures take long and show nothing more.
+/// The largest decoded size in bytes, so that a damaged or malicious file cannot exhaust the memory: 358 million pixels
+/// of 8-bit RGB. Smaller when fuzzing, since large pictures only take longer.
 pub(super) const LARGEST: u64 = if cfg!(fuzzing) { 1 << 24 } else { 1 << 30 };
 
 impl Picture {
     /// Reads a PNG, JPEG, WebP, TIFF, BMP, GIF (its first frame) or HEIC file; `-` is standard input.
     ///
-    /// Colours are brought to sRGB by the file's colour profile, and clipped to what sRGB can show; without a profile
-    /// they are taken for sRGB. The camera's orientation (EXIF) is applied, opacity kept aside. Floating-point numbers
-    /// are taken for sRGB values between 0 and 1; slightly beyond, they are clamped.
+    /// Colours are converted to sRGB by the file's colour profile and clipped to sRGB; without a profile they count as
+    /// sRGB. The camera's orientation (EXIF) is applied, and opacity is stored separately. Floating-point numbers count
+    /// as sRGB values between 0 and 1; values slightly outside are clamped.
     ///
     /// # Errors
-    /// If the file cannot be opened, is not such a picture, is damaged or cut short, is of a kind that would come out
-    /// wrong, or holds more than 1 GiB of pixels; or if there is no memory for it.
+    /// If the file cannot be opened, is not such a picture, is damaged or truncated, uses unsupported features, or has
+    /// more than 1 GiB of pixels; or if there is not enough memory.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PictureError> {
         let path = path.as_ref();
         Self::read(path, None)
     }
 
-    /// Reads a picture as [`open`](Self::open) does, at the size at which its longer side is `longest` pixels. It is
-    /// made smaller while it is decoded, so that a large file needs little memory.
+    /// Reads a picture as [`open`](Self::open) does, resized to a longer side of `longest` pixels. It is resized while
+    /// it is decoded, so a large file needs little memory.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -79,14 +79,14 @@ impl Picture {
     }
 }
 
-/// Height and width in pixels of the picture in a file, as [`Picture::open`] gives it, that is, after the camera's
-/// orientation (EXIF). Only the header is read: pixels may turn out to be damaged later.
+/// Height and width in pixels of the picture in a file as [`Picture::open`] returns it, that is, after the camera's
+/// orientation (EXIF). Reads only the header: pixels may turn out to be damaged later.
 ///
-/// `-` is standard input. What can be read only once (standard input, a pipe) is read whole and kept in memory, so that
-/// [`Picture::open`] has it afterwards.
+/// `-` is standard input. Input that can be read only once (standard input, a pipe) is read completely and kept in
+/// memory for the next [`Picture::open`].
 ///
 /// # Errors
-/// If the file cannot be opened, is no picture that is read, or its header is damaged.
+/// If the file cannot be opened, is not a readable picture, or has a damaged header.
 pub fn shape(path: impl AsRef<Path>) -> Result<[usize; 2], PictureError> {
     let path = path.as_ref();
     let (format, stream) = input::open(path, Keep::Yes)?;
@@ -108,7 +108,7 @@ fn decode(format: Format, stream: Box<dyn Stream>, longest: Option<usize>) -> Re
     })
 }
 
-/// What the file of a picture says of how it was made, as JSON.
+/// The record of how a picture was made, as JSON.
 pub(super) fn made(path: &Path) -> Result<Option<String>, PictureError> {
     let (format, stream) = input::open(path, Keep::Yes)?;
     let Some(made) = format.row().made else { return Ok(None) };
@@ -118,7 +118,7 @@ pub(super) fn made(path: &Path) -> Result<Option<String>, PictureError> {
 /// All bytes of a file that is decoded from memory.
 ///
 /// # Errors
-/// If there are more than any picture that is accepted has.
+/// If the file is larger than any accepted picture.
 fn whole(mut stream: Box<dyn Stream>) -> Result<Vec<u8>, Fault> {
     if stream.seek(SeekFrom::End(0))? > LARGEST {
         return Err(Fault::damaged(format!("its file is larger than {} MiB", LARGEST >> 20)));

@@ -1,4 +1,4 @@
-//! PNG: row by row; an interlaced one whole.
+//! PNG, decoded row by row; interlaced pictures as a whole.
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, Limits, Transformations};
 
@@ -55,7 +55,7 @@ pub(in super::super) fn read(mut stream: Box<dyn Stream>, target: &mut Target) -
             give(data, target);
         }
     } else {
-        // Asked for more rows than there are, the reader would look for the file's end.
+        // After the last row, the reader would search for the end of the file.
         for _ in 0..height {
             let data = reader.next_row().map_err(fault)?.ok_or(Fault::CutShort)?;
             give(data.data(), target);

@@ -1,4 +1,4 @@
-//! What decoders give a picture to, row by row.
+//! The target of decoders, which receives a picture row by row.
 
 use ndarray::{Array2, Array3, Axis};
 
@@ -7,17 +7,17 @@ use super::super::metadata::orientation;
 use super::super::resize::{Filter, fitted_size};
 use super::{Colour, Fault, LARGEST, Picture};
 
-/// Whether pixels have an opacity after their colours, and what it did to these.
+/// Whether pixels have an opacity after their colours, and how it affects them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Opacity {
     None,
-    /// Colours are what they are.
+    /// Colours are independent of the opacity.
     Straight,
     /// Colours are multiplied by the opacity.
     Premultiplied,
 }
 
-/// What a pixel's numbers are.
+/// The meaning of a pixel's numbers.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Layout {
     pub(super) colour: Colour,
@@ -30,20 +30,20 @@ impl Layout {
     }
 }
 
-/// What a file says beside its pixels.
+/// The contents of a file apart from its pixels.
 #[derive(Default)]
 pub(in super::super) struct Extras {
-    /// What it says of its colours; the first that can be used counts.
+    /// Its colour information; the first usable one counts.
     pub(super) colours: Vec<Declared>,
     /// EXIF, as a TIFF file.
     pub(super) exif: Option<Vec<u8>>,
-    /// What was passed over.
+    /// What was ignored.
     pub(super) notes: Vec<String>,
-    /// How to turn the picture (1 to 8, as EXIF's tag), where that is not for EXIF to say.
+    /// The orientation (1 to 8, as EXIF's tag), if it replaces EXIF's.
     pub(super) orientation: Option<u32>,
 }
 
-/// Takes a picture's rows, brings them to the size they are used at, and makes a picture of them.
+/// Receives the rows of a picture, resizes them, and builds the picture.
 pub(in super::super) struct Target {
     longest: Option<usize>,
     begun: Option<Begun>,
@@ -57,15 +57,16 @@ struct Begun {
 }
 
 impl Target {
-    /// With its longer side fitted to a number of pixels, or as large as it is.
+    /// A target that resizes to a longer side of `longest` pixels; `None` keeps the size.
     pub(super) fn new(longest: Option<usize>) -> Self {
         Self { longest, begun: None, row: Vec::new() }
     }
 
-    /// Says the size in pixels, what pixels are, and how many bytes the decoder has for each of their numbers.
+    /// Begins a picture with its size in pixels, its layout, and the number of bytes that the decoder holds for each
+    /// number.
     ///
     /// # Errors
-    /// If that is more than is accepted, or than there is memory for.
+    /// If the picture is larger than accepted, or there is not enough memory.
     pub(super) fn begin(&mut self, size: [usize; 2], layout: Layout, width: usize) -> Result<(), Fault> {
         let bytes = size.iter().fold((layout.samples() * width) as u64, |n, &side| n.saturating_mul(side as u64));
         if bytes > LARGEST {
@@ -119,15 +120,15 @@ impl Target {
     }
 }
 
-/// The size as it is meant to be seen of a picture that is stored so, by EXIF's orientation.
+/// The upright size of a picture stored with this size and EXIF orientation.
 pub(super) fn turned_size([height, width]: [usize; 2], orientation: u32) -> [usize; 2] {
     if (5..=8).contains(&orientation) { [width, height] } else { [height, width] }
 }
 
 impl Picture {
-    /// The picture as it is meant to be seen, by EXIF's orientation: which side of the stored one is up, 1 to 8.
+    /// The upright picture for EXIF's orientation of the stored one, 1 to 8.
     fn turned(self, orientation: u32) -> Self {
-        // Rows and columns change places first; then the sides are mirrored.
+        // First exchange rows and columns, then mirror.
         let (swap, flip_rows, flip_columns) = match orientation {
             2 => (false, false, true),
             3 => (false, true, true),

@@ -1,7 +1,7 @@
-//! TIFF: strips and tiles are decoded by the crate `tiff`, and put together here.
+//! TIFF: the crate `tiff` decodes strips and tiles; this module assembles them.
 //!
-//! That crate knows no palettes and inverts only some of what is stored with 0 as white; it is told that both are
-//! grey, and what they mean is done here.
+//! That crate does not support palettes, and inverts only some pictures that store white as 0. It decodes both as grey,
+//! and this module interprets them.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -32,7 +32,7 @@ const YCBCR: u16 = 6;
 /// DNG's version: such a file begins with a small preview.
 const DNG_VERSION: Tag = Tag::Unknown(0xc612);
 
-/// Values to 1.5 are what filters leave of white; above, white is something else than 1.
+/// Filters may produce values up to 1.5; if there are larger ones, white is not 1.
 const BEYOND_WHITE: f32 = 1.5;
 
 /// A file whose page and its kind of pixels are known.
@@ -50,7 +50,7 @@ impl Opened {
         let len = stream.seek(SeekFrom::End(0))?;
         directory.check_texts(len)?;
         stream.rewind()?;
-        // The page stands first to the decoder.
+        // Make this page the first one for the decoder.
         let mut patches = vec![(numbers.first(), numbers.place(directory.start))];
         let photometric = photometric as u16;
         if matches!(photometric, PALETTE | WHITE_IS_ZERO) {
@@ -71,13 +71,13 @@ impl Opened {
         Ok(Self { decoder, picture, directory })
     }
 
-    /// Which way is up; the tag may be stored as a LONG as well as a SHORT.
+    /// The orientation; the tag may be stored as a LONG as well as a SHORT.
     fn orientation(&mut self) -> Result<u32, Fault> {
         Ok(number(&mut self.decoder, Tag::Orientation)?.unwrap_or(1))
     }
 }
 
-/// Height and width as stored, and which way is up.
+/// Height and width as stored, and EXIF's orientation.
 pub(in super::super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
     let mut opened = Opened::new(stream)?;
     Ok((opened.picture.size, Some(opened.orientation()?)))
@@ -144,14 +144,14 @@ pub(in super::super) fn read(stream: Box<dyn Stream>, target: &mut Target) -> Re
     extras(opened)
 }
 
-/// What the tags say of the pixels.
+/// The description of the pixels by the tags.
 struct Described {
     size: [usize; 2],
     photometric: u16,
     bits: u8,
     floats: bool,
     planar: bool,
-    /// What the target is given; a palette's picture is RGB there.
+    /// The layout for the target; RGB for a palette.
     layout: Layout,
     palette: Vec<[f32; 3]>,
 }
@@ -211,7 +211,7 @@ impl Described {
             .expanded())
     }
 
-    /// A palette's picture is RGB to those who use it.
+    /// A picture with a palette becomes RGB.
     fn expanded(mut self) -> Self {
         if self.photometric == PALETTE {
             self.layout.colour = Colour::Rgb;
@@ -219,7 +219,7 @@ impl Described {
         self
     }
 
-    /// How many of a pixel's stored samples are used.
+    /// The number of stored samples of a pixel that are used.
     fn used(&self) -> usize {
         let opacity = usize::from(self.layout.opacity != Opacity::None);
         if self.photometric == PALETTE { 1 + opacity } else { self.layout.samples() }
@@ -264,7 +264,7 @@ impl Described {
         Ok(())
     }
 
-    /// Makes of stored samples what they mean, and gives them on.
+    /// Interprets stored samples and passes them to the target.
     fn give(&self, row: &mut [f32], target: &mut Target) -> Result<(), Fault> {
         let used = self.used();
         match self.photometric {
@@ -279,7 +279,7 @@ impl Described {
                 for pixel in row.chunks_exact(used) {
                     let colour = self.palette.get(pixel[0] as usize);
                     expanded.extend(colour.ok_or_else(|| Fault::damaged("its palette has too few colours"))?);
-                    // Opacity was not to be scaled down with the indices.
+                    // Undo the scaling of opacity as an index.
                     expanded.extend(pixel[1..].iter().map(|alpha| alpha / ((1_u32 << self.bits) - 1) as f32));
                 }
                 target.row(&expanded);
@@ -297,7 +297,7 @@ fn ycbcr_as_usual(decoder: &mut Decoder<Patched>, bits: u8) -> Result<(), Fault>
     let coefficients = decoder.find_tag(Tag::Unknown(529)).map_err(fault)?;
     let coefficients = coefficients.map(Value::into_f32_vec).transpose();
     let usual = |values: &[f32], usual: &[f32]| values.iter().zip(usual).all(|(a, b)| (a - b).abs() < 2e-3);
-    // Rationals do not come as floats: then they are looked at no further.
+    // Skip the comparison if rationals cannot be read as floats.
     if let Ok(Some(values)) = coefficients
         && !usual(&values, &[0.299, 0.587, 0.114])
     {
@@ -351,7 +351,7 @@ fn number(decoder: &mut Decoder<Patched>, tag: Tag) -> Result<Option<u32>, Fault
 fn fault(error: TiffError) -> Fault {
     match error {
         TiffError::IoError(error) if error.to_string().contains("lzw") => {
-            // The crate's words for tiles of grey that reach beyond the picture, too.
+            // The crate reports the same error for tiles of grey that extend beyond the picture.
             Fault::damaged("its LZW data do not end, or are tiles of a kind that is not read")
         }
         TiffError::IoError(error) => error.into(),
@@ -362,7 +362,7 @@ fn fault(error: TiffError) -> Fault {
     }
 }
 
-/// A file in which some bytes are other ones: from a place on each.
+/// A file with some bytes replaced, each from a position on.
 struct Patched {
     stream: Box<dyn Stream>,
     patches: Vec<(u64, Vec<u8>)>,

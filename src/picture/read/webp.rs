@@ -12,7 +12,7 @@ use super::{Colour, Fault};
 /// The most bytes of a WebP's colour profile, or of its EXIF: they are allocated as the file claims them.
 const LONGEST_CHUNK: usize = 16 << 20;
 
-/// Height and width as stored, and which way is up.
+/// Height and width as stored, and EXIF's orientation.
 pub(in super::super) fn shape(stream: Box<dyn Stream>) -> Result<([usize; 2], Option<u32>), Fault> {
     let mut decoder = WebPDecoder::new(stream).map_err(fault)?;
     decoder.set_memory_limit(LONGEST_CHUNK);

@@ -1,4 +1,4 @@
-//! Decoders that give all pixels at once, and those of the crate `image`.
+//! Decoders that return all pixels at once, and those of the crate `image`.
 
 use image::{ColorType, ImageDecoder, ImageError, Limits};
 
@@ -12,7 +12,7 @@ pub(super) fn size(decoder: &impl ImageDecoder) -> [usize; 2] {
     [height as usize, width as usize]
 }
 
-/// Gives the pixels of a decoder to a target.
+/// Passes the pixels of a decoder to a target.
 pub(super) fn give(mut decoder: impl ImageDecoder, target: &mut Target) -> Result<Extras, Fault> {
     let size = size(&decoder);
     let (colour, opacity) = match decoder.color_type() {
@@ -36,7 +36,7 @@ pub(super) fn give(mut decoder: impl ImageDecoder, target: &mut Target) -> Resul
     Ok(extras)
 }
 
-/// Has all pixels decoded, and hands over their rows.
+/// Decodes all pixels and passes on the rows.
 pub(super) fn rows(
     size: [usize; 2],
     layout: Layout,
@@ -55,13 +55,13 @@ pub(super) fn rows(
     Ok(())
 }
 
-/// What is wrong, by the crate `image`.
+/// Converts an error of the crate `image`.
 pub(super) fn fault(error: ImageError) -> Fault {
     match error {
         ImageError::IoError(error) => error.into(),
         ImageError::Unsupported(error) => Fault::unsupported(error.to_string()),
         error => {
-            // Decoders wrap what the stream says.
+            // Decoders wrap errors of the stream.
             let text = error.to_string();
             if text.contains("fill whole buffer") || text.contains("unexpected end") {
                 Fault::CutShort

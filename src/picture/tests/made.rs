@@ -1,4 +1,4 @@
-//! How a picture was made and what its photograph told: written, read, left out.
+//! Provenance and EXIF: written, read, left out.
 
 use exif::{In, Tag};
 use tempfile::tempdir;

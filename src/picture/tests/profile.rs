@@ -107,7 +107,7 @@ fn a_profile_that_cannot_be_used_is_passed_over_with_a_note() {
         let picture = read(&png(&[1, 2, 3], ExtendedColorType::Rgb8, &profile)).unwrap();
         assert_eq!((levels(&picture, 0, 0), picture.profile), ([1, 2, 3], None));
         let [note] = &picture.notes[..] else { panic!("{:?}", picture.notes) };
-        assert!(note.starts_with("its colour profile is passed over: ") && note.contains(said), "{note}");
+        assert!(note.starts_with("its colour profile is ignored: ") && note.contains(said), "{note}");
     }
     assert!(
         read(&png(&[1, 2, 3], ExtendedColorType::Rgb8, &encoded(&ColorProfile::new_srgb()))).unwrap().notes.is_empty()
@@ -239,7 +239,7 @@ fn what_a_bmp_declares_is_applied() {
         (b"MBED", b"junk", 128, "ICC"),
         (b"MBED", &linear, 128, "for grey"),
         (b"LINK", b"C:\\a.icc\0", 128, "another file"),
-        (b"ABCD", b"", 128, "not known"),
+        (b"ABCD", b"", 128, "unknown"),
     ] {
         let picture = read(&bmp(124, *kind, zeros, 0.0, profile)).unwrap();
         assert_eq!((levels(&picture, 0, 0), picture.notes.is_empty()), ([level; 3], said.is_empty()), "{kind:?}");

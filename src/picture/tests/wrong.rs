@@ -130,7 +130,7 @@ fn errors_name_the_file_and_say_what_would_be_right() {
     let error = Format::of(&folder.path().join("folder.png")).unwrap_err().to_string();
     assert!(error.contains("it is a folder"), "{error}");
     let error = sample().save("-").unwrap_err().to_string();
-    assert!(error.contains("say in which format"), "{error}");
+    assert!(error.contains("name a format"), "{error}");
 }
 
 #[test]

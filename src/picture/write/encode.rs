@@ -156,7 +156,7 @@ pub(in super::super) fn bmp(file: &File) -> io::Result<Vec<u8>> {
     Ok(out)
 }
 
-/// A text of TIFF. The crate's own takes ASCII alone; EXIF has Latin-1 and UTF-8 as well, which stay as they are.
+/// A text of TIFF. The crate's own type accepts only ASCII; EXIF also has Latin-1 and UTF-8, which stay unchanged.
 struct Text<'a>(&'a [u8]);
 
 impl TiffValue for Text<'_> {
@@ -168,7 +168,7 @@ impl TiffValue for Text<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        // Outcome by a zero.
+        // Ends with a zero.
         [self.0, &[0]].concat().into()
     }
 }

@@ -13,7 +13,7 @@ pub(super) use super::provenance::XMP_SEGMENT;
 use super::{Format, Picture, Provenance};
 use crate::files::{Clash, check_writable, first_clash, write_atomically};
 
-/// How many bits a channel has in a file.
+/// The number of bits of a channel in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
     /// 8 bits.
@@ -23,30 +23,30 @@ pub enum Depth {
     Sixteen,
 }
 
-/// How a picture is written.
+/// Options for writing a picture.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SaveOptions {
-    /// The format; the file's extension says it where this does not.
+    /// The format; `None` for that of the file's extension.
     pub format: Option<Format>,
     /// Bits for each channel.
     pub depth: Depth,
-    /// Write sRGB values without a profile, whatever profile the picture came with.
+    /// Write sRGB values without a profile, even if the picture has one.
     pub srgb: bool,
-    /// Leave out how the picture was made, and what its photograph told of itself.
+    /// Leave out the provenance and the EXIF data.
     pub no_metadata: bool,
-    /// Keep where the photograph was taken, which is left out otherwise.
+    /// Keep the location of the photograph, which is left out by default.
     pub keep_location: bool,
     /// How the picture was made.
     pub provenance: Option<Provenance>,
 }
 
 impl SaveOptions {
-    /// Finds out, before a long computation, whether a picture of [height, width] pixels can be written to a file so:
-    /// the format is known and holds as many pixels and bits, the folder takes files, and the file is none of the
+    /// Checks before a long computation whether a picture of [height, width] pixels can be written to a file: the
+    /// format is known and supports the size and the depth, the folder accepts files, and the file is none of the
     /// inputs. `-` is standard output.
     ///
     /// # Errors
-    /// If it cannot.
+    /// If it cannot be written.
     pub fn check(&self, path: &Path, size: [usize; 2], inputs: &[&Path]) -> Result<(), PictureError> {
         let format = self.format_for(path)?;
         self.check_format(path, format, size)?;
@@ -62,10 +62,10 @@ impl SaveOptions {
         }
     }
 
-    /// The format asked for, or that of the name.
+    /// The requested format, or that of the name.
     ///
     /// # Errors
-    /// If the name tells none.
+    /// If the name has no known extension.
     pub fn format_for(&self, path: &Path) -> Result<Format, PictureError> {
         self.format.map_or_else(|| Format::named(path), Ok)
     }
@@ -94,9 +94,9 @@ impl Picture {
         self.save_with(path, &SaveOptions::default())
     }
 
-    /// Writes the picture, each value clamped to 0..1 and rounded; opacity where the format has it. Colours are written
-    /// in the picture's colour profile, which goes with them; without one they are sRGB. BMP holds no profile and gets
-    /// sRGB. `-` is standard output.
+    /// Writes the picture, each value clamped to 0..1 and rounded, with opacity if the format supports it. Colours are
+    /// written in the picture's colour profile, which is embedded; without one they are sRGB. BMP gets sRGB without a
+    /// profile. `-` is standard output.
     ///
     /// # Errors
     /// If the format is not known or cannot hold the picture, or the file cannot be written. No half-written file is
@@ -114,7 +114,7 @@ impl Picture {
         write_atomically(path, |file| file.write_all(&encoded)).map_err(write)
     }
 
-    /// The bytes of a file that holds the picture, as [`save_with`](Self::save_with) writes it.
+    /// The bytes of the file that [`save_with`](Self::save_with) writes.
     ///
     /// # Errors
     /// If the format cannot hold the picture, or a colour profile cannot be applied.
@@ -137,20 +137,19 @@ impl Picture {
         })
     }
 
-    /// What the format holds less of than there is, each as in "how it was made is left out: …"; the rest of the picture is
-    /// written all the same.
+    /// Metadata that the format cannot hold, each as in "how it was made is left out: …". The rest is still written.
     pub fn left_out(&self, format: Format, options: &SaveOptions) -> Vec<String> {
         format.writer().map_or_else(|_| Vec::new(), |writer| self.held(writer, options).notes(format))
     }
 
-    /// What there is beside the pixels, as far as the format holds so much.
+    /// The metadata, as far as the format can hold them.
     fn held(&self, Writer { most, .. }: Writer, options: &SaveOptions) -> Held<'_> {
         let mut too_long = Vec::new();
         let profile = self.profile.as_deref().filter(|_| !options.srgb && most.profile > 0);
         let profile = fitting(profile, most.profile, "its colour profile", &mut too_long);
         let exif = self.exif.as_deref().filter(|_| !options.no_metadata && most.exif > 0);
         let exif = exif.and_then(|exif| super::metadata::kept(exif, options.keep_location));
-        let exif = fitting(exif, most.exif, "what its photograph told (EXIF)", &mut too_long);
+        let exif = fitting(exif, most.exif, "its EXIF data", &mut too_long);
         let made = options.provenance.as_ref().filter(|_| !options.no_metadata && most.made > 0);
         let made = made.map(|made| Made { json: made.to_json(), xmp: made.to_xmp() });
         let made = fitting(made, most.made, "how it was made", &mut too_long);
@@ -158,12 +157,12 @@ impl Picture {
     }
 }
 
-/// What goes into a file beside its pixels.
+/// The metadata for a file.
 struct Held<'a> {
     profile: Option<&'a [u8]>,
     exif: Option<Vec<u8>>,
     made: Option<Made>,
-    /// What does not, its bytes, and the most that the format holds.
+    /// Metadata that do not fit, with their size and the format's limit.
     too_long: Vec<(&'static str, usize, usize)>,
 }
 
@@ -188,7 +187,7 @@ impl AsRef<[u8]> for Made {
     }
 }
 
-/// Something, if it is not too long for the format.
+/// Metadata, if they are not too long for the format.
 fn fitting<T: AsRef<[u8]>>(
     some: Option<T>,
     most: usize,
@@ -204,7 +203,7 @@ fn fitting<T: AsRef<[u8]>>(
     Some(some)
 }
 
-/// Finds out whether a file can be written.
+/// Checks that a file can be written.
 pub(super) fn writable(path: &Path) -> Result<(), PictureError> {
     check_writable(path).map_err(|why| match why.kind() {
         io::ErrorKind::IsADirectory => PictureError::IsFolder { path: path.into() },

@@ -1,4 +1,4 @@
-//! What an evaluation costs: memory and time, from shapes alone; and the plan that it chooses.
+//! The memory and time of an evaluation, computed from shapes alone, and the choice of a plan by them.
 
 use std::collections::BTreeSet;
 
@@ -11,20 +11,20 @@ use crate::tape::Real;
 use crate::vgg::network::{Operation, Step};
 use crate::vgg::{Layer, Vgg19};
 
-/// What one evaluation takes.
+/// The cost of one evaluation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Cost {
-    /// The most memory at one time, in bytes, without the image itself and targets.
+    /// The peak memory in bytes, without the image itself and targets.
     pub bytes: usize,
-    /// Of these, maps and what is kept.
+    /// The part of `bytes` for maps and for what the backward pass keeps.
     pub maps: usize,
-    /// Seconds on one certain machine: only ratios matter.
+    /// Seconds on the reference machine (Zen 4 in docs/performance.md); only ratios matter.
     pub work: f64,
 }
 
 impl Cost {
-    /// The cost of one of so many ranks: of the maps its own rows and some beside them, and features of so many bytes as a
-    /// whole, with their gradient.
+    /// The cost for each of `ranks` ranks: its own rows of the maps with some neighbouring ones, and whole features of
+    /// `features` bytes with their gradient.
     fn sharded(self, ranks: usize, features: usize) -> Self {
         let maps = (self.maps / ranks * 5 / 4 + 2 * features).min(self.maps + 2 * features);
         Self { bytes: self.bytes - self.maps + maps, maps, work: self.work / ranks as f64 }
@@ -33,12 +33,12 @@ impl Cost {
     /// The cost of segments, each with whether it can be tiled or is computed by single operations.
     fn of(segments: &[(SegmentModel, bool)], gradient: bool) -> Self {
         let mut meter = MemoryMeter::default();
-        // Single operations hold an operand or a result more.
+        // Single operations hold one more operand or result.
         let beside = |(model, divides): &(SegmentModel, bool)| {
             let largest = (0..=model.last()).map(|map| model.bytes(map)).max().unwrap_or(0);
             if *divides { 0 } else { 2 * largest }
         };
-        // Whether the map between a segment and the one before is there only as the input of this.
+        // Whether the map between a segment and the previous one is only needed as this segment's input.
         let only_input =
             |index: usize| index > 0 && !segments[index - 1].0.stays(segments[index - 1].0.last(), gradient);
         for (index, segment) in segments.iter().enumerate() {
@@ -69,7 +69,7 @@ impl Cost {
     }
 }
 
-/// Bytes of the scratch memory of kernels, of convolutions and their gradients, and of Gram matrices.
+/// Bytes of scratch memory for convolutions, their gradients, and Gram matrices.
 fn scratch(segments: &[(SegmentModel, bool)]) -> usize {
     let threads = rayon::current_num_threads();
     let (mut shapes, mut grams) = (Vec::new(), 0);
@@ -91,8 +91,8 @@ fn scratch(segments: &[(SegmentModel, bool)]) -> usize {
 }
 
 impl<T: Real> Vgg19<T> {
-    /// The fastest plan that takes no more than so many bytes, or else the one that takes the fewest, for an image of that
-    /// height and width; and what an evaluation costs each of so many ranks.
+    /// The fastest plan for an image of this height and width that fits into `bytes`, or else the plan that needs
+    /// least; and the cost of an evaluation for each of `ranks` ranks.
     pub(crate) fn plan_within(&self, size: [usize; 2], request: &Request, ranks: usize, bytes: usize) -> (Plan, Cost) {
         let costed = |plan: Plan| {
             let cost = self.cost(&plan, size, request, true);
@@ -116,14 +116,14 @@ impl<T: Real> Vgg19<T> {
         Plan::all(size).into_iter().map(costed).fold(fastest, better)
     }
 
-    /// What targets cost.
+    /// The cost of computing targets.
     pub(crate) fn target_cost(&self, size: [usize; 2], request: &Request) -> Cost {
         self.cost(&Plan::of_targets(size), size, request, false)
     }
 
-    /// What an evaluation costs under a plan, in one process, for an image of that height and width.
+    /// The cost of an evaluation under a plan, in one process, for an image of this height and width.
     pub(crate) fn cost(&self, plan: &Plan, [height, width]: [usize; 2], request: &Request, gradient: bool) -> Cost {
-        // A raw result counts with the rectified one.
+        // The raw result of a convolution costs as much as the rectified one.
         let layers: BTreeSet<Layer> = request.layers().into_iter().map(Layer::rectified).collect();
         let requested = |layer: Layer| {
             let asked = |set: &BTreeSet<Layer>| set.iter().any(|asked| asked.rectified() == layer);
@@ -168,24 +168,25 @@ impl<T: Real> Vgg19<T> {
         Cost::of(&models, gradient)
     }
 
-    /// Bytes of the features at a layer of an image of that height and width.
+    /// Bytes of the features at a layer for an image of this height and width.
     pub(crate) fn map_bytes(&self, layer: Layer, size: [usize; 2]) -> usize {
         self.map_shape(layer, size).iter().product::<usize>() * size_of::<T>()
     }
 
-    /// The work of the Gram matrix of the features at a layer of such an image, or of its gradient, as in [`Cost::work`].
+    /// The work of the Gram matrix of those features, or of its gradient, in units of [`Cost::work`].
     pub(crate) fn gram_work(&self, layer: Layer, size: [usize; 2]) -> f64 {
         gram_work(self.map_shape(layer, size))
     }
 
-    /// The work of a matrix product of so many multiplications, as in [`Cost::work`].
+    /// The work of a matrix product with this number of multiplications, in units of [`Cost::work`].
     pub(crate) fn products_work(multiplications: usize) -> f64 {
-        // As in a Gram matrix.
+        // At the speed of a Gram matrix with this many channels.
         const CHANNELS: usize = 256;
         gram_work([1, multiplications / (CHANNELS * CHANNELS), CHANNELS])
     }
 
-    /// The shape of the features at a layer of an image of that height and width; without channels where it has none.
+    /// The shape of the features at a layer for an image of this height and width, with 0 channels if the weights do
+    /// not reach it.
     fn map_shape(&self, layer: Layer, [height, width]: [usize; 2]) -> [usize; 3] {
         [height / layer.stride(), width / layer.stride(), self.channels(layer)]
     }

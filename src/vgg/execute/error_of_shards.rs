@@ -11,13 +11,13 @@ use crate::kernels::reduce::{self, BLOCK};
 use crate::ops::feature_map_mut;
 use crate::tape::{Real, Value, Var};
 
-/// [`squared_error`](crate::ops::squared_error()) of a map of the target's shape, from each rank's own rows of it, or from the whole
-/// of it: the same bits at all ranks and in one process.
+/// [`squared_error`](crate::ops::squared_error()) of a map of the target's shape. Each rank passes its own rows of the
+/// map, or the whole map. All ranks get the same bits as one process.
 ///
 /// VJP: the gradient of the given rows.
 ///
 /// # Panics
-/// If there are other rows.
+/// If `x` has neither this rank's own rows nor all rows.
 pub fn error_of_shards<'t, T: Real>(x: &Var<'t, T>, target: &Value<T>, comm: &Arc<dyn Communicator>) -> Var<'t, T> {
     let (height, width, channels) = target.of_rank::<Ix3>("error_of_shards").dim();
     let own: Vec<_> = (0..comm.size()).map(|rank| own_rows(height, width, rank, comm.size())).collect();
@@ -47,11 +47,11 @@ pub fn error_of_shards<'t, T: Real>(x: &Var<'t, T>, target: &Value<T>, comm: &Ar
     })
 }
 
-/// Σ (x − target)² in the order of one process, which is that of blocks of elements. `x` are this rank's own elements; `own`
-/// are those of all ranks.
+/// Σ (x − target)² in the same order as in one process: block by block. `x` are this rank's own elements; `own` lists
+/// the elements of all ranks.
 fn sum<T: Real>(x: &[T], target: &[T], own: &[Range<usize>], comm: &dyn Communicator) -> f64 {
     let (rank, all) = (comm.rank(), target.len());
-    // A block belongs to the rank of its first element, which receives the rest of it.
+    // A block belongs to the rank of its first element; that rank receives the rest of it.
     let first = |rank: usize| own[rank].start.next_multiple_of(BLOCK).min(own[rank].end);
     let end = |rank: usize| {
         if first(rank) == own[rank].end { own[rank].end } else { own[rank].end.next_multiple_of(BLOCK).min(all) }

@@ -1,4 +1,4 @@
-//! From one map to the next: some rows of a map from rows of the map before, and their gradient back.
+//! Links from one map to the next: compute some rows of a map from rows of the previous one, and their gradient.
 
 use std::ops::Range;
 
@@ -13,31 +13,31 @@ use crate::tape::{Real, Tensor, Value};
 use crate::vgg::Vgg19;
 use crate::vgg::network::Operation;
 
-/// How a map follows from the one before.
+/// The operation that computes a map from the previous one.
 #[derive(Clone)]
 pub enum Link<T: Real> {
-    /// A 3×3 convolution with padding 1, a ReLU, and perhaps a 2×2 pooling: weight (out, in, 3, 3) and bias (out).
+    /// A 3×3 convolution with padding 1, a ReLU, and optionally a 2×2 pooling: weight (out, in, 3, 3) and bias (out).
     Convolution { weight: Value<T>, bias: Value<T>, pooling: Option<Pooling> },
     /// A 2×2 pooling with stride 2.
     Pooling(Pooling),
 }
 
-/// What a link keeps of its forward pass: the bits of a ReLU, or the places of maxima.
+/// What a link keeps for the backward pass: the bits of a ReLU, or the positions of maxima.
 #[derive(Default)]
 pub struct Memory {
     pub mask: Option<BitMask>,
     pub places: Vec<u8>,
-    /// The first row that is kept.
+    /// The first kept row.
     first: usize,
 }
 
 impl Memory {
-    /// All that is kept, row after row, and the first row.
+    /// The kept bytes, row after row, and the first row.
     pub fn bytes_mut(&mut self) -> (&mut [u8], usize) {
         (self.mask.as_mut().map_or(&mut self.places[..], BitMask::bytes_mut), self.first)
     }
 
-    /// Where rows are among those that are kept.
+    /// The indices of rows among the kept ones.
     fn place(&self, rows: Range<usize>) -> Range<usize> {
         rows.start - self.first..rows.end - self.first
     }
@@ -48,7 +48,7 @@ impl Memory {
 }
 
 impl<T: Real> Link<T> {
-    /// The link that an operation of the network is; `None` if it cannot be computed by rows.
+    /// The link for an operation of the network; `None` if it cannot be computed by rows.
     pub(in crate::vgg) fn of(network: &Vgg19<T>, operation: Operation) -> Option<Self> {
         match operation {
             Operation::Convolution { index, relu: true, pooled } if !network.is_seamless() => {
@@ -81,13 +81,13 @@ impl<T: Real> Link<T> {
         }
     }
 
-    /// Room for what the link keeps of an input of the given shape.
+    /// Memory for what the link keeps of an input of the given shape.
     pub fn memory(&self, input: [usize; 3], buffers: &Buffers<T>) -> Memory {
         let (rows, height) = (0..self.shape(input)[0], self.shape(input)[0]);
         self.memory_of(self.kept_rows(&rows, (input[0], height)), input, buffers)
     }
 
-    /// The same for some rows, as counted by [`kept_rows`](Self::kept_rows).
+    /// Memory for some rows only, counted as by [`kept_rows`](Self::kept_rows).
     pub fn memory_of(&self, rows: Range<usize>, [_, width, channels]: [usize; 3], buffers: &Buffers<T>) -> Memory {
         let (mask, places) = match self {
             Self::Convolution { weight, .. } => {
@@ -99,7 +99,7 @@ impl<T: Real> Link<T> {
         Memory { mask, places, first: rows.start }
     }
 
-    /// Bytes of a row of what is kept.
+    /// The number of bytes kept for each row.
     pub fn memory_line(&self, [_, width, channels]: [usize; 3]) -> usize {
         match self {
             Self::Convolution { weight, .. } => width * weight.shape()[0].div_ceil(8),
@@ -108,7 +108,8 @@ impl<T: Real> Link<T> {
         }
     }
 
-    /// The rows of the input, which has `input`, that `rows` of the result, of `height` in all, are computed from.
+    /// The rows of the input from which `rows` of the result are computed. The input has `input` rows, the result
+    /// `height`.
     pub fn needs(&self, rows: &Range<usize>, (input, height): (usize, usize)) -> Range<usize> {
         match self {
             Self::Convolution { .. } => {
@@ -119,7 +120,8 @@ impl<T: Real> Link<T> {
         }
     }
 
-    /// The rows of which something is kept when these rows of the result are computed: of the convolution's own result, or of the pooling's.
+    /// The rows that are kept when these rows of the result are computed: rows of the convolution's own result, or of
+    /// the pooling's.
     pub fn kept_rows(&self, rows: &Range<usize>, (input, height): (usize, usize)) -> Range<usize> {
         match self {
             Self::Convolution { pooling: Some(_), .. } => {
@@ -129,11 +131,10 @@ impl<T: Real> Link<T> {
         }
     }
 
-    /// For the gradient of `rows` of the input, of `height` in all: the rows of which something must be kept, and those of the
-    /// result, which has `result`, whose gradient must be known.
+    /// What the gradient of `rows` of the input depends on: rows that must be kept, and rows of the result with a known
+    /// gradient. The input has `height` rows, the result `result`.
     pub fn reached(&self, rows: &Range<usize>, (height, result): (usize, usize)) -> (Range<usize>, Range<usize>) {
-        // Rows of the convolution's result that these rows of the input have a part in; with a pooling behind it, whole
-        // windows.
+        // Rows of the convolution's result that depend on these rows of the input; whole windows if a pooling follows.
         let (scale, beside) = match self {
             Self::Convolution { pooling: None, .. } => (1, 1),
             Self::Convolution { pooling: Some(_), .. } => (2, 2),
@@ -145,7 +146,8 @@ impl<T: Real> Link<T> {
         (if let Self::Pooling(_) = self { gradient.clone() } else { start..end }, gradient)
     }
 
-    /// Computes `rows` of the result, of `height` in all, into `y`; `x` gives rows of the input, which has `input`.
+    /// Computes `rows` of the result into `y`; `x` gives rows of the input. The input has `input` rows, the result
+    /// `height`.
     pub fn compute<'a>(
         &self,
         algorithm: ConvAlgorithm,
@@ -190,8 +192,8 @@ impl<T: Real> Link<T> {
         }
     }
 
-    /// Writes the gradient of `rows` of the input, of `height` in all, into `dx`, or adds it; `dy` gives rows of the
-    /// result's gradient, which has `result`.
+    /// Writes the gradient of `rows` of the input into `dx`, or adds it; `dy` gives rows of the result's gradient. The
+    /// input has `height` rows, the result `result`.
     #[allow(clippy::too_many_arguments, reason = "both sides of a link, and where they lie")]
     pub fn pull<'a>(
         &self,
@@ -242,14 +244,14 @@ impl<T: Real> Link<T> {
     }
 }
 
-/// Some rows of a map, in memory for as many as are ever held.
+/// A window of rows of a map, in memory for the largest number of rows held at one time.
 pub struct Band<T: Real> {
     tensor: Tensor<T>,
     rows: Range<usize>,
 }
 
 impl<T: Real> Band<T> {
-    /// Holds nothing yet, and at most as many rows as the tensor has.
+    /// An empty band with room for as many rows as the tensor has.
     pub fn new(tensor: Tensor<T>) -> Self {
         Self { tensor, rows: 0..0 }
     }
@@ -264,11 +266,11 @@ impl<T: Real> Band<T> {
         self.tensor.shape()[1] * self.tensor.shape()[2]
     }
 
-    /// Lets go of the rows before `rows`, and makes room for those to its end, unless the whole map is held.
+    /// Drops the rows before `rows` and makes room up to its end, unless the whole map is held.
     pub fn slide(&mut self, rows: Range<usize>) {
         let line = self.line();
         if rows.end <= self.tensor.shape()[0] && self.rows.start == 0 {
-            // There is room enough without moving anything.
+            // There is enough room without moving rows.
             self.rows.end = self.rows.end.max(rows.end);
             return;
         }

@@ -6,7 +6,7 @@
 //! | `tiled` | a segment in bands of rows, and their gradient |
 //! | `sharded` | one link sharded over the ranks of a communicator |
 //! | `error_of_shards` | the squared error of a map of which each rank has some rows |
-//! | `link` | some rows of a map from rows of the map before, and their gradient back |
+//! | `link` | some rows of a map from rows of the previous map, and their gradient |
 //! | `schedule` | which rows of which map are computed when |
 //! | `plan` | which blocks are computed together, and how |
 //! | `model`, `cost` | memory and time, from shapes alone |
@@ -53,10 +53,10 @@ pub struct Request {
     pub features: BTreeSet<Layer>,
     /// Layers whose Gram matrices are requested; their features need not be kept.
     pub grams: BTreeSet<Layer>,
-    /// Those of the layers with features for which a rank needs only its own rows.
+    /// Those `features` of which a rank needs only its own rows.
     pub(crate) by_rows: BTreeSet<Layer>,
-    /// Those of the layers with features of which terms take some positions only. Execution does not differ, but memory does:
-    /// the gradient cannot take the place of the features.
+    /// Those `features` of which terms use some positions only. This changes the memory but not the execution: the
+    /// gradient cannot overwrite the features.
     pub(crate) sampled: BTreeSet<Layer>,
 }
 
@@ -220,8 +220,8 @@ impl Execution {
         (self.ranks() == 1 || network.algorithm() != ConvAlgorithm::Im2col) && network.tiles(steps)
     }
 
-    /// A segment, link by link, sharded; `next` is the first step behind it, if that is sharded too. Gives the last map, if
-    /// it is `wanted`.
+    /// Computes a segment link by link, sharded. `next` is the first step after it, if that is sharded too. Returns the
+    /// last map if it is `wanted`.
     fn shard<'t, T: Real>(
         &self,
         network: &Vgg19<T>,
@@ -257,7 +257,7 @@ impl<T: Real> Vgg19<T> {
         steps.iter().all(|step| Link::of(self, step.operation).is_some())
     }
 
-    /// A step as a link, with what is requested of it.
+    /// A step as a link, with the requests for its map.
     fn link(&self, step: Step, request: &Request) -> (Link<T>, Requested) {
         let (features, gram) = request.of(step.layer);
         (Link::of(self, step.operation).expect("can be computed by rows"), Requested { features, gram })

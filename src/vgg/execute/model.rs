@@ -1,4 +1,4 @@
-//! A segment by its shapes: what is requested of it, which maps are held whole, and what memory and work follow from that.
+//! The cost model of a segment: which maps are held whole, and the resulting memory and work.
 
 use super::schedule::{Dependency, Schedule};
 use super::{Requested, Tiling};
@@ -7,13 +7,13 @@ use crate::kernels::gram::Cells;
 /// A segment's shapes and how it is computed.
 #[derive(Clone, Debug)]
 pub struct SegmentModel {
-    /// Of the input and the maps: (height, width, channels).
+    /// (height, width, channels) of the input and of each map.
     pub shapes: Vec<[usize; 3]>,
     pub dependencies: Vec<Dependency>,
-    /// Of each map behind the input.
+    /// The requests for each map after the input.
     pub requested: Vec<Requested>,
-    /// Of each map behind the input, whether its gradient is there before the backward pass begins: in the place of the map,
-    /// or beside one that is kept.
+    /// For each map after the input, whether its gradient exists before the backward pass begins: in place of the map,
+    /// or beside it if the map is kept.
     pub sampled: Vec<bool>,
     pub tiling: Tiling,
     /// Whether the last map is an output.
@@ -39,7 +39,7 @@ impl MemoryMeter {
         self.live -= bytes;
     }
 
-    /// The most bytes in use at one time.
+    /// The peak of the bytes in use.
     pub fn peak(&self) -> usize {
         self.peak
     }
@@ -59,18 +59,19 @@ impl SegmentModel {
         self.dependencies.len()
     }
 
-    /// Whether map number `map` is held whole during the forward pass, and perhaps kept.
+    /// Whether map number `map` exists as a whole during the forward pass.
     pub fn whole(&self, map: usize, masked: bool) -> bool {
         let Requested { features, gram } = self.requested[map - 1];
         features || self.wanted && map == self.last() || self.tiling == Tiling::Whole && gram && masked
     }
 
-    /// The last map that has to be computed again, for a gradient of its Gram matrix; only those `wanted` have one.
+    /// The last map that must be computed again for the gradient of its Gram matrix; only maps that are `wanted` have
+    /// one.
     pub fn again(&self, wanted: impl Fn(usize) -> bool) -> Option<usize> {
         (1..=self.last()).rev().find(|&map| self.requested[map - 1].gram && wanted(map) && !self.whole(map, true))
     }
 
-    /// The schedule of the maps up to number `last`.
+    /// The schedule of maps 0 to `last`.
     pub fn schedule(&self, last: usize, again: usize) -> Schedule {
         let rows = match self.tiling {
             Tiling::Whole => self.shapes[0][0],
@@ -102,7 +103,7 @@ impl SegmentModel {
         self.rows(map, self.shapes[map][0])
     }
 
-    /// Bytes of what the link to a map keeps.
+    /// Bytes that the link to a map keeps.
     fn memory(&self, map: usize) -> usize {
         let [height, width, _] = self.shapes[map - 1];
         match self.dependencies[map - 1] {
@@ -134,19 +135,21 @@ impl SegmentModel {
         self.again(|_| true).is_some()
     }
 
-    /// Whether a map stays after the forward pass; the last one, whether for a reason of its own and not only as the next
-    /// segment's input.
+    /// Whether a map stays after the forward pass. For the last map: whether it stays even if the next segment does not
+    /// need it.
     pub fn stays(&self, map: usize, masked: bool) -> bool {
         let Requested { features, gram } = self.requested[map - 1];
         self.whole(map, masked) && (features || gram && masked)
     }
 
-    /// Bytes of the gradients that are there before the backward pass begins, beside maps that are kept.
+    /// Bytes of gradients that exist before the backward pass begins, beside kept maps.
     pub fn sampled_bytes(&self) -> usize {
-        (1..=self.last())
-            .filter(|&map| self.sampled[map - 1] && self.requested[map - 1].gram && self.whole(map, true))
-            .map(|map| self.bytes(map))
-            .sum()
+        (1..=self.last()).filter(|&map| self.sampled[map - 1] && self.is_kept(map)).map(|map| self.bytes(map)).sum()
+    }
+
+    /// Whether a map's features are kept for the gradient of its Gram matrix.
+    fn is_kept(&self, map: usize) -> bool {
+        self.requested[map - 1].gram && self.whole(map, true)
     }
 
     /// The backward pass, from the gradient of the last map, if it is an output, to that of the input, which is allocated
@@ -157,17 +160,17 @@ impl SegmentModel {
         meter.allocate(self.bytes(0));
         let (mut behind, mut all, mut beside) = (0, 0, 0);
         for map in (1..=last).rev() {
-            let Requested { features, gram } = self.requested[map - 1];
-            let kept = gram && self.whole(map, true);
+            let features = self.requested[map - 1].features;
+            let kept = self.is_kept(map);
             let cotangent = self.wanted && map == last;
             let mut own = 0;
             if self.sampled[map - 1] && kept {
                 own += (2 + usize::from(cotangent)) * self.bytes(map);
             } else if kept || features || cotangent {
-                // The features that were kept, or the gradient that was given, become the gradient.
+                // The kept features, or the given gradient, become the gradient.
                 let tensors = usize::from(kept) + usize::from(features) + usize::from(cotangent);
                 if kept && features {
-                    // The gradient of the requested features cannot take the place of what is kept.
+                    // The gradient of the requested features cannot overwrite the kept map.
                     meter.allocate(self.bytes(map));
                 }
                 own += tensors * self.bytes(map);
@@ -177,8 +180,8 @@ impl SegmentModel {
                 meter.allocate(bytes);
                 own += bytes;
             }
-            // A pooling's gradient is added to one that is there from a copy of its own.
-            if self.dependencies.get(map) == Some(&Dependency::Pooling) && (features || gram) {
+            // A pooling's gradient needs a buffer of its own if it is added to another.
+            if self.dependencies.get(map) == Some(&Dependency::Pooling) && (features || self.requested[map - 1].gram) {
                 beside = beside.max(self.rows(map, schedule.most_pulled(map)));
             }
             if schedule.steps() == 1 {
@@ -193,7 +196,7 @@ impl SegmentModel {
         meter.free(beside + behind + all);
     }
 
-    /// The work of one evaluation, in seconds on the machine of the measurements; only ratios matter.
+    /// The work of one evaluation, in seconds on the reference machine; only ratios matter.
     pub fn work(&self, gradient: bool) -> f64 {
         let again = self.again(|_| true).unwrap_or(0);
         let bands = self.bands() as f64;
@@ -203,7 +206,7 @@ impl SegmentModel {
             let positions = (height * width) as f64;
             if let Dependency::Convolution { .. } = self.dependencies[map - 1] {
                 let pair = (inputs * self.shapes[map][2]) as f64;
-                // 650 GFLOP/s by the definition, or for a first layer what writing its result takes; the filters are
+                // 650 GFLOP/s by the definition; the first layer is bound by writing its result. Filters are
                 // transformed for each band.
                 let convolution =
                     positions * (pair * 18.0 / 650e9).max(self.shapes[map][2] as f64 * 4e-10) + bands * pair * 7.5e-9;

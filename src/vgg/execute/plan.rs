@@ -1,4 +1,4 @@
-//! The memory plan of one evaluation: segments of the network's blocks, each as a whole or in bands of rows.
+//! The memory plan of one evaluation: segments of the network's blocks, each computed as a whole or in bands of rows.
 
 use std::fmt;
 use std::ops::Range;
@@ -18,7 +18,7 @@ const LARGE: usize = 1 << 17;
 pub enum Tiling {
     /// Each map as a whole; maps under a Gram matrix are kept for the backward pass.
     Whole,
-    /// In bands of this many rows of the input. In the backward pass, maps under a Gram matrix are computed again, and those
+    /// In bands of this many rows of the input. The backward pass computes maps under a Gram matrix again, and the maps
     /// before them: gradient checkpointing (Chen, Xu, Zhang & Guestrin 2016, "Training deep nets with sublinear memory
     /// cost").
     Bands(usize),
@@ -31,7 +31,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan of segments from the input on: of how many blocks each consists, and how it is computed.
+    /// A plan of segments from the input on, each given by its number of blocks and its tiling.
     ///
     /// # Panics
     /// If the blocks do not add up to five, or a segment has none.
@@ -47,15 +47,15 @@ impl Plan {
         Self::new([(1, Tiling::Whole); BLOCKS])
     }
 
-    /// The fastest way for an image of that height and width: the first block in bands that stay in the cache, if its maps
-    /// do not, and the others as a whole.
+    /// The fastest plan for an image of this height and width: the first block in bands if its maps exceed the cache,
+    /// the others as a whole.
     pub fn fastest([height, width]: [usize; 2]) -> Self {
         let first = if height * width >= LARGE { Tiling::Bands(band(width, 64)) } else { Tiling::Whole };
         Self::new(std::iter::once((1, first)).chain([(1, Tiling::Whole); BLOCKS - 1]))
     }
 
-    /// The plan for targets, which have no gradient: in bands, if maps are large; the first two blocks together, so that the
-    /// map between them is never whole.
+    /// The plan for targets, which have no gradient: in bands if maps are large; the first two blocks together, so that
+    /// the map between them never exists as a whole.
     pub(crate) fn of_targets([height, width]: [usize; 2]) -> Self {
         Self::new([(2, 0), (1, 2), (1, 3), (1, 4)].map(|(count, block)| {
             let rows = rows_within(1 << 25, width, block);
@@ -63,8 +63,7 @@ impl Plan {
         }))
     }
 
-    /// Plans from which to choose: all divisions into segments, each kept or in bands, which are as high as `budget` bytes
-    /// allow for a block's largest map.
+    /// The candidate plans: all divisions into segments, each as a whole or in bands of several heights.
     pub(crate) fn all([height, width]: [usize; 2]) -> Vec<Self> {
         let mut plans = vec![Self::fastest([height, width])];
         let budgets = [23, 25, 27, 29].map(|power| 1 << power);
@@ -102,7 +101,7 @@ impl Plan {
         })
     }
 
-    /// The steps of each segment, and how they are computed; behind them, those of the classifier. None is empty.
+    /// The steps of each segment with their tiling, then those of the classifier. None is empty.
     pub(super) fn divide<'a>(&self, mut steps: &'a [Step]) -> Vec<(&'a [Step], Tiling)> {
         let mut segments = Vec::new();
         for (convolutions, tiling) in self.segments() {
@@ -117,14 +116,14 @@ impl Plan {
     }
 }
 
-/// In words: blocks 1 to 2 in bands of 64 rows, block 3 as a whole.
+/// As in "blocks 1 to 2 in bands of 64 rows, block 3 as a whole".
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut first = 1;
         let mut parts: Vec<(usize, usize, Tiling)> = Vec::new();
         for (count, tiling) in &self.segments {
             match parts.last_mut() {
-                // Merge neighbouring blocks that are kept.
+                // Merge neighbouring blocks that are computed as a whole.
                 Some((_, last, Tiling::Whole)) if *tiling == Tiling::Whole => *last = first + count - 1,
                 _ => parts.push((first, first + count - 1, *tiling)),
             }
@@ -142,12 +141,12 @@ impl fmt::Display for Plan {
     }
 }
 
-/// Rows of a band of a map of so many channels: 8 MiB in f32, which stay in a cache of the last level.
+/// Rows of a band of a map with this many channels: 8 MiB in f32, which fit into the last-level cache.
 fn band(width: usize, channels: usize) -> usize {
     ((1 << 21) / (width * channels).max(1)).next_multiple_of(16).max(16)
 }
 
-/// Rows of a band of the input of a block's, so that its largest map takes no more than `bytes`.
+/// Rows of a band of a block's input, such that the band of its largest map takes at most `bytes`.
 fn rows_within(bytes: usize, width: usize, block: usize) -> usize {
     let (width, channels) = ((width >> block).max(1), [64, 128, 256, 512, 512][block]);
     let rows = (bytes / (4 * width * channels)).max(16);

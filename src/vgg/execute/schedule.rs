@@ -4,15 +4,15 @@ use std::ops::Range;
 
 use crate::kernels::gram::Cells;
 
-/// Rows of a Winograd tile, at multiples of which its convolutions begin.
+/// Rows of a Winograd tile; convolutions begin at multiples of it.
 pub const TILE: usize = 4;
 
 /// The dependency of the rows of a map on those of the previous map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dependency {
-    /// A 3×3 convolution, perhaps with a 2×2 pooling behind it.
+    /// A 3×3 convolution, optionally followed by a 2×2 pooling.
     Convolution {
-        /// Whether there is one.
+        /// Whether a pooling follows.
         pooled: bool,
     },
     /// A 2×2 pooling.
@@ -25,7 +25,7 @@ impl Dependency {
         self != Self::Convolution { pooled: false }
     }
 
-    /// How many rows of the result there are, of `height` in all, once the first `rows` of the `input` are there.
+    /// The number of rows of the result, of `height` in all, that can be computed from the first `rows` of the `input`.
     fn forward(self, rows: usize, (input, height): (usize, usize)) -> usize {
         match self {
             _ if rows == input => height,
@@ -35,8 +35,8 @@ impl Dependency {
         }
     }
 
-    /// The rows of the input, of `height` in all, whose gradient is known once that of the first `rows` of the result, of
-    /// `result` in all, is.
+    /// The number of rows of the input, of `height` in all, whose gradient follows from that of the first `rows` of the
+    /// result, of `result` in all.
     fn backward(self, rows: usize, (height, result): (usize, usize)) -> usize {
         match self {
             _ if rows == result => height,
@@ -84,8 +84,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule of steps of `rows` rows of the input. `maps` are height and width of the input and of what each of the
-    /// `dependencies` makes of it; on the backward pass maps 1 to `again` are computed again.
+    /// The schedule of steps of `rows` rows of the input. `maps` holds height and width of the input and of each map
+    /// that `dependencies` computes in turn; the backward pass computes maps 1 to `again` again.
     pub fn new(maps: &[(usize, usize)], dependencies: &[Dependency], rows: usize, again: usize) -> Self {
         let heights: Vec<usize> = maps.iter().map(|map| map.0).collect();
         // All powers of two.
@@ -103,7 +103,7 @@ impl Schedule {
                 there.push(whole(next.min(heights[map + 1]), map + 1));
             }
             let mut gradients = vec![0; heights.len()];
-            // The gradient of the last map is there as a whole; it is used as fast as the input is.
+            // The gradient of the last map exists as a whole; it is consumed at the pace of the input.
             let share = (there[0] * heights[last]).div_ceil(heights[0].max(1)).next_multiple_of(alignments[last]);
             gradients[last] = share.min(heights[last]);
             for map in (0..=last).rev() {
@@ -111,7 +111,7 @@ impl Schedule {
                     gradients[map] =
                         dependency.backward(gradients[map + 1], (heights[map], heights[map + 1])).min(heights[map]);
                 }
-                // A gradient takes the place of the features, once these are there and the next map has seen them.
+                // A gradient overwrites the features, once these exist and the next map has been computed from them.
                 if (1..=again).contains(&map) {
                     gradients[map] = gradients[map].min(there[map]);
                 }
@@ -141,7 +141,7 @@ impl Schedule {
         before(&self.backward, step, map)..self.backward[step][map]
     }
 
-    /// The rows of a map that are held during a step of the forward pass, without those that nothing reads any more.
+    /// The rows of a map held during a step of the forward pass, without those that are no longer read.
     pub fn held_forward(&self, step: usize, map: usize) -> Range<usize> {
         let first = match self.dependencies.get(map) {
             Some(dependency) => dependency.first_input(before(&self.forward, step, map + 1)),
@@ -150,8 +150,8 @@ impl Schedule {
         first.min(before(&self.forward, step, map))..self.forward[step][map]
     }
 
-    /// The rows of a map that are held during a step of the backward pass: gradients, and behind them features that were
-    /// computed again.
+    /// The rows of a map held during a step of the backward pass: gradients, followed by features that were computed
+    /// again.
     pub fn held_backward(&self, step: usize, map: usize) -> Range<usize> {
         let (mut first, mut end) = (before(&self.backward, step, map), self.backward[step][map]);
         if map > 0 {
@@ -166,17 +166,17 @@ impl Schedule {
         first..end
     }
 
-    /// The most rows of a map that are held at one time on the forward pass.
+    /// The largest number of rows of a map held at one time in the forward pass.
     pub fn most_forward(&self, map: usize) -> usize {
         (0..self.steps()).map(|step| self.held_forward(step, map).len()).max().unwrap_or(0)
     }
 
-    /// The most rows of a map whose gradient a step computes.
+    /// The largest number of rows of a map whose gradient one step computes.
     pub fn most_pulled(&self, map: usize) -> usize {
         (0..self.steps()).map(|step| self.pulled(step, map).len()).max().unwrap_or(0)
     }
 
-    /// The most rows of a map that are held at one time on the backward pass.
+    /// The largest number of rows of a map held at one time in the backward pass.
     pub fn most_backward(&self, map: usize) -> usize {
         (0..self.steps()).map(|step| self.held_backward(step, map).len()).max().unwrap_or(0)
     }
@@ -235,7 +235,7 @@ mod tests {
         }
         for step in 0..steps {
             for (map, dependency) in dependencies.iter().enumerate() {
-                // Two rows of a convolution's result, or one of a pooling's, for each that is computed.
+                // Each step needs the rows that the next map depends on.
                 let computed = schedule.computed(step, map + 1);
                 if !computed.is_empty() {
                     let held = schedule.held_forward(step, map);

@@ -1,9 +1,9 @@
 //! A link of the network sharded over the ranks of a [communicator](crate::comm): each computes some rows of the map, and
 //! their gradient.
 //!
-//! Nothing is computed twice. A few rows beside a rank's own are exchanged: of the map in the forward pass, of its gradient in
-//! the backward pass, and of the bits that the backward pass needs. A Gram matrix is a sum over cells of rows in one order: the
-//! sum goes from one rank to the next, each adds its cells, and the last broadcasts it. Results are therefore bit-identical
+//! Nothing is computed twice. Ranks exchange a few rows next to their own: of the map in the forward pass, of its
+//! gradient and of the kept bits in the backward pass. A Gram matrix is a sum over cells of rows in a fixed order: the
+//! sum passes from rank to rank, each adds its cells, and the last broadcasts it. Results are therefore bit-identical
 //! to those of one process.
 
 use std::ops::Range;
@@ -21,13 +21,13 @@ use crate::kernels::{Buffers, ConvAlgorithm};
 use crate::ops::{feature_map, feature_map_mut};
 use crate::tape::{Real, Tensor, Value, Var};
 
-/// A map between two links, or a rank's rows of it.
+/// A map between two links, whole or sharded.
 #[derive(Clone)]
 pub struct Shard<'t, T: Real> {
-    /// The rows that are held here.
+    /// The rows that this rank holds.
     pub map: Var<'t, T>,
     held: Held,
-    /// Rows of the whole map.
+    /// The number of rows of the whole map.
     height: usize,
 }
 
@@ -46,7 +46,7 @@ impl<'t, T: Real> Shard<'t, T> {
         Self { height: map.shape()[0], map, held: Held::Whole }
     }
 
-    /// The first row that is held.
+    /// The first row that this rank holds.
     fn first(&self) -> usize {
         match &self.held {
             Held::Whole => 0,
@@ -76,9 +76,9 @@ pub fn own_rows(height: usize, width: usize, rank: usize, size: usize) -> Range<
     cut(rank)..cut(rank + 1)
 }
 
-/// One link of a [`segment`](super::tiled::segment()), sharded: what is requested of the map, which all ranks get as a whole,
-/// and the map itself, if it is wanted. The same bits as a segment's. Features requested `by_rows` are each rank's
-/// [own rows](own_rows) of them.
+/// One link of a [`segment`](super::tiled::segment()), sharded. Returns the requested observations, which all ranks get
+/// as a whole (of features requested `by_rows`, the rank's [own rows](own_rows)), and the map itself if it is wanted.
+/// The results are bit-identical to a segment's.
 ///
 /// # Panics
 /// As a segment.
@@ -146,9 +146,9 @@ pub fn sharded<'t, T: Real>(
 struct Cotangents<T: Real> {
     /// The features, and the gradient of their Gram matrix.
     gram: Option<(Rows<T>, Tensor<T>)>,
-    /// With respect to the whole map, or to rows of it from this one on.
+    /// Gradients with respect to the whole map, or to its rows from the given one on.
     seen: Vec<(Tensor<T>, usize)>,
-    /// With respect to the rows that are held here; only those that are own are complete.
+    /// The gradient with respect to the rows that this rank holds; it is complete for its own rows only.
     beside: Option<Tensor<T>>,
 }
 
@@ -164,7 +164,7 @@ impl<T: Real> Rows<T> {
         self.value.of_rank::<Ix3>("sharded").slice_move(s![rows, .., ..])
     }
 
-    /// Some of them as a value: a copy, unless they are all.
+    /// Some of the rows as a value; copies them unless they are all.
     fn part(&self, rows: Range<usize>, buffers: &Arc<Buffers<T>>) -> Value<T> {
         if rows.start == self.first && rows.len() == self.value.shape()[0] {
             return self.value.clone();
@@ -176,27 +176,27 @@ impl<T: Real> Rows<T> {
     }
 }
 
-/// Where rows are in what begins with the row `first`.
+/// The indices of rows in an array that begins with the row `first`.
 fn place(rows: &Range<usize>, first: usize) -> Range<usize> {
     if rows.is_empty() { 0..0 } else { rows.start - first..rows.end - first }
 }
 
-/// A link, the shapes before and behind it, and which rank has which of their rows.
+/// A link, the shapes of its input and result, and the distribution of their rows over the ranks.
 struct Sharded<T: Real> {
     link: Link<T>,
     algorithm: ConvAlgorithm,
     /// (height, width, channels) of the whole maps.
     input: [usize; 3],
     result: [usize; 3],
-    /// Whether all hold the whole input, and otherwise the first row that is held.
+    /// Whether all ranks hold the whole input, and the first row that this rank holds.
     whole: bool,
     first: usize,
-    /// By rank: the rows of input and result that are its own.
+    /// By rank, its own rows of input and result.
     own_input: Vec<Range<usize>>,
     own_result: Vec<Range<usize>>,
-    /// Those of the result that it needs to go on.
+    /// By rank, the rows of the result that the next link needs.
     next: Vec<Range<usize>>,
-    /// Those whose gradient it needs, and what must be kept for it.
+    /// By rank, the rows of the result whose gradient the backward pass needs, and the rows to keep for it.
     reached: Vec<Range<usize>>,
     kept: Vec<Range<usize>>,
     comm: Arc<dyn Communicator>,
@@ -233,18 +233,18 @@ impl<T: Real> Sharded<T> {
         Self { link, algorithm, input, result, whole, first, own_input, own_result, next, reached, kept, comm }
     }
 
-    /// The rows of the result that are this rank's own.
+    /// This rank's own rows of the result.
     fn own(&self) -> Range<usize> {
         self.own_result[self.comm.rank()].clone()
     }
 
-    /// These, and those that it needs beside them.
+    /// The own rows and the neighbouring rows that this rank needs.
     fn beside(&self) -> Range<usize> {
         let rank = self.comm.rank();
         hull(&self.own(), &hull(&self.next[rank], &self.reached[rank]))
     }
 
-    /// The map, as a whole or as the rows that are held, and what is kept of it for the backward pass.
+    /// Computes the map (whole, or the rows that this rank holds), and what the backward pass keeps.
     fn forward(
         &self,
         x: &Shard<'_, T>,
@@ -279,13 +279,13 @@ impl<T: Real> Sharded<T> {
         (Rows { value: y.into(), first: held.start }, memory)
     }
 
-    /// Fetches rows of the result, or of its gradient, that others have.
+    /// Fetches rows of the result, or of its gradient, from other ranks.
     fn share(&self, needs: &[Range<usize>], rows: &mut Tensor<T>, first: usize) {
         let line = self.result[1] * self.result[2] * size_of::<T>();
         exchange_rows(&*self.comm, line, (&self.own_result, needs), (bytes_mut(rows.elements_mut()), first));
     }
 
-    /// The Gram matrix of the whole map, of which this rank has the given rows.
+    /// The Gram matrix of the whole map, of which this rank passes its own rows.
     fn gram(&self, own: &ArrayView3<'_, T>) -> Array2<T> {
         let (rank, last) = (self.comm.rank(), self.comm.size() - 1);
         let [height, width, channels] = self.result;
@@ -306,8 +306,8 @@ impl<T: Real> Sharded<T> {
         gram
     }
 
-    /// Writes the gradient with respect to the input, or adds it: that of this rank's own rows, and if the input is whole, of
-    /// all.
+    /// Writes the gradient with respect to the input, or adds it: for this rank's own rows, or for all rows if the
+    /// input is whole.
     fn backward(
         &self,
         memory: Memory,
@@ -318,7 +318,7 @@ impl<T: Real> Sharded<T> {
         let own = self.own_input[self.comm.rank()].clone();
         let reached = cotangents.gram.is_some() || cotangents.beside.is_some() || !cotangents.seen.is_empty();
         if !(accumulate || reached && self.whole) {
-            // Rows beside the own are other ranks'.
+            // Rows next to the own ones belong to other ranks.
             let here = if reached { place(&own, self.first) } else { 0..0 };
             dx.slice_mut(s![..here.start, .., ..]).fill(T::zero());
             dx.slice_mut(s![here.end.., .., ..]).fill(T::zero());
@@ -343,7 +343,8 @@ impl<T: Real> Sharded<T> {
         }
     }
 
-    /// The gradient of the map at all rows that reach this rank's own rows of the input, and the first of the rows.
+    /// The gradient of the map at all rows that depend on this rank's own rows of the input, and the first of these
+    /// rows.
     fn gradient_of_map(&self, cotangents: Cotangents<T>, buffers: &Arc<Buffers<T>>) -> (Tensor<T>, usize) {
         let (held, own) = (self.beside(), self.own());
         let here = place(&own, held.start);
@@ -359,7 +360,7 @@ impl<T: Real> Sharded<T> {
                 let Rows { value, first } = features;
                 let is_held = value.shape()[0] == held.len() && first == held.start;
                 match if is_held { value.into_tensor() } else { Err(value) } {
-                    // The gradient takes the features' place.
+                    // The gradient overwrites the features.
                     Ok(mut rows) => {
                         let f = &mut rows.elements_mut()[elements];
                         gram::times_in_place(f, &symmetric.view(), cells, buffers);
@@ -398,7 +399,7 @@ impl<T: Real> Sharded<T> {
     }
 }
 
-/// For each rank, rows that follow from those that are its own; none where it has none.
+/// Applies `rows` to each rank's own rows; empty ranges stay empty.
 fn from(own: &[Range<usize>], rows: impl Fn(&Range<usize>) -> Range<usize>) -> Vec<Range<usize>> {
     own.iter().map(|own| if own.is_empty() { 0..0 } else { rows(own) }).collect()
 }

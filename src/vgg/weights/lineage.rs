@@ -1,30 +1,30 @@
-//! Which training a network's weights come from.
+//! The training that a network's weights come from.
 
 use std::fmt;
 
 use ndarray::{ArrayView4, Axis};
 
-/// Where weights were trained, as conv1_1 or the arrays' names tell; whether the values are the published ones,
-/// [`Weights::published_convolutions`](super::Weights::published_convolutions) tells. The two trained networks of VGG19's shape take their input in different units, so to know
-/// one from the other is to know what to feed it.
+/// Where weights were trained, recognised by conv1_1 or by the arrays' names. The two known trainings of VGG19 take
+/// their input in different units, so the lineage determines the input. Whether the values are the published ones is a
+/// separate question: see [`Weights::published_convolutions`](super::Weights::published_convolutions).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lineage {
-    /// Published by VGG19's authors (Simonyan & Zisserman 2014) as a Caffe model, and converted from that for Keras and
-    /// others: input in 0..255 less a mean, in the original with blue first.
+    /// Published by VGG19's authors (Simonyan & Zisserman 2014) as a Caffe model, and converted for Keras and others:
+    /// input in 0..255 minus a mean, blue first in the original.
     Caffe,
     /// Trained for torchvision: input (pixel − mean)/std with pixels in 0..1, red first.
     Torchvision,
     /// Never trained; see [`Weights::random`](super::Weights::random).
     Random {
-        /// Chose the network.
+        /// The seed of the network.
         seed: u64,
     },
-    /// From a file that tells nothing of either: another training, or a network of other widths.
+    /// From a file of unknown origin: another training, or a network of other widths.
     Unknown,
 }
 
 impl Lineage {
-    /// Whether the weights have seen pictures, which is taken for granted of those from files.
+    /// Whether the weights were trained on pictures, which is assumed of those from files.
     pub fn is_trained(self) -> bool {
         !matches!(self, Self::Random { .. })
     }
@@ -41,17 +41,18 @@ impl fmt::Display for Lineage {
     }
 }
 
-/// What a trained network takes as input.
+/// The input of a trained network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Pixels in 0..255 less a mean.
+    /// Pixels in 0..255 minus a mean.
     Caffe,
     /// (pixel − mean)/std with pixels in 0..1.
     Torchvision,
 }
 
 impl Input {
-    /// Mean and standard deviation of red, green and blue that a network takes off and divides by, for values in 0..1.
+    /// The mean that is subtracted from red, green and blue, and the standard deviation that divides them, for values
+    /// in 0..1.
     pub fn statistics(self) -> ([f32; 3], [f32; 3]) {
         match self {
             Self::Caffe => ([123.68, 116.779, 103.939].map(|mean: f32| mean / 255.0), [1.0 / 255.0; 3]),
@@ -67,31 +68,31 @@ impl Input {
     }
 }
 
-/// What a file's weights are, and what tells so.
+/// What was recognised about a file's weights, and by what evidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recognised {
     /// Where they were trained.
     pub lineage: Lineage,
-    /// What decided about the input.
+    /// The evidence for the input.
     pub evidence: Evidence,
-    /// Whether conv1_1's kernels in the file are for blue, green and red; they are turned round when read.
+    /// Whether conv1_1's kernels in the file are for blue, green and red; they are reversed when read.
     pub blue_first: bool,
-    /// Mean of red, green and blue that the network takes off, for values in 0..1.
+    /// The mean that is subtracted from red, green and blue, for values in 0..1.
     pub mean: [f32; 3],
-    /// What it divides by after that.
+    /// The standard deviation that divides the differences.
     pub std: [f32; 3],
 }
 
-/// What decided about a network's input.
+/// The evidence for a network's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// The caller.
     Told,
     /// `input.mean` and `input.std` in the file.
     Stated,
-    /// conv1_1's values, which are known.
+    /// conv1_1's values are those of a known network.
     Values,
-    /// The arrays' names, which are Keras's.
+    /// The arrays have Keras's names.
     Names,
     /// Nothing: torchvision's input is assumed.
     Nothing,
@@ -104,12 +105,12 @@ impl fmt::Display for Evidence {
             Self::Stated => "as the file says",
             Self::Values => "recognised by conv1_1's values",
             Self::Names => "recognised by the arrays' names",
-            Self::Nothing => "nothing tells, so torchvision's is assumed",
+            Self::Nothing => "not recognised, so torchvision's is assumed",
         })
     }
 }
 
-/// A network known by conv1_1.
+/// A network recognised by conv1_1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) input: Input,
@@ -119,7 +120,7 @@ pub(super) struct Seen {
 /// Three of conv1_1's filters, and the sums over the rows of their kernels: red's three, green's, blue's.
 type Rows = [(usize, [f32; 9]); 3];
 
-/// The published weights: filters that tell colours, so that the order of channels is told too.
+/// The published weights: filters that respond to colours, so that they also reveal the order of channels.
 const CAFFE: Rows = [
     (22, [-0.489, -0.647, -0.514, 0.153, 0.063, 0.114, 0.448, 0.455, 0.424]),
     (25, [-0.487, -0.465, -0.451, 0.278, 0.393, 0.313, 0.430, 0.575, 0.442]),
@@ -133,10 +134,10 @@ const TORCHVISION: Rows = [
     (63, [-2.333, 0.103, 2.247, 0.172, -0.005, -0.140, 1.901, -0.042, -1.867]),
 ];
 
-/// The cosine from which on filters count as the same: roundings and scalings leave it above, other filters do not.
+/// The smallest cosine at which filters count as the same: rounded and scaled filters are above it, others below.
 const SAME: f32 = 0.98;
 
-/// Which of the trained networks conv1_1's kernels (out, in, 3, 3) are of, whatever their filters are scaled by.
+/// Which trained network conv1_1's kernels (out, in, 3, 3) belong to, regardless of the scale of filters.
 pub(super) fn trained_by(kernels: &ArrayView4<'_, f32>) -> Option<Seen> {
     let (filters, channels, ..) = kernels.dim();
     if (filters, channels) != (64, 3) {

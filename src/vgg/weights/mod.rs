@@ -1,4 +1,4 @@
-//! The network's weights: from a file or random, where they are looked for, and how they are saved.
+//! The network's weights: reading files, random weights, where to find them, and saving them.
 
 mod archive;
 mod error;
@@ -31,8 +31,8 @@ const CLASSIFIER_SIDE: usize = 7;
 /// One convolution's weights.
 #[derive(Clone, Debug)]
 pub struct ConvWeights {
-    /// (out, in, 3, 3); fastest when memory has the order (kernel height, kernel width, in, out), as that of
-    /// [`Weights::load`] and [`Weights::random`] has.
+    /// (out, in, 3, 3); fastest in the memory order (kernel height, kernel width, in, out), which [`Weights::load`] and
+    /// [`Weights::random`] use.
     pub weight: Array4<f32>,
     /// (out).
     pub bias: Array1<f32>,
@@ -57,28 +57,29 @@ pub struct Weights {
     pub mean: [f32; 3],
     /// Standard deviation of each channel of the input, for values in 0..1.
     pub std: [f32; 3],
-    /// `fc6`, `fc7`, `fc8`: as many as there are; `None` unless a layer of the classifier was asked for.
+    /// `fc6`, `fc7`, `fc8`: as many as there are; `None` unless a layer of the classifier was requested.
     pub classifier: Option<Vec<LinearWeights>>,
     /// Where they were trained.
     pub lineage: Lineage,
-    /// What to tell the user about them, if anything: that [`find`](Self::find) fell back on a random network.
+    /// A message for the user, if [`find`](Self::find) fell back on a random network.
     pub note: Option<String>,
 }
 
 impl Weights {
-    /// The weights that this machine has, of all convolutions: those that the environment variable `IMPASTO_WEIGHTS` names,
-    /// `weights/vgg19.npz`, `impasto/vgg19.npz` in the user's cache folder, or else a random network; its
-    /// [`note`](Self::note) then says so.
+    /// The weights of all convolutions from the first place that has them: the file named by the environment variable
+    /// `IMPASTO_WEIGHTS`, `weights/vgg19.npz`, or `impasto/vgg19.npz` in the user's cache folder. If there are none, a
+    /// random network; its [`note`](Self::note) then says so.
     ///
     /// # Errors
-    /// If `IMPASTO_WEIGHTS` names no weights, or a file is damaged; see [`WeightsError`].
+    /// If `IMPASTO_WEIGHTS` is invalid, or a file cannot be used; see [`WeightsError`].
     pub fn find() -> Result<Self, WeightsError> {
         let found = FoundWeights::find(None).map_err(WeightsError::Environment)?;
         Ok(Self { note: found.note(), ..Self::load(&found.source, None)? })
     }
 
-    /// The weights from a source (a file of any kind that [`WeightsFile`] reads), as deep as `deepest` needs them; `None` stands for all convolutions. A file may end
-    /// before `deepest`; the network then says which layer is its last.
+    /// The weights that `deepest` needs, from a source (a file in any format that [`WeightsFile`] reads); `None` stands
+    /// for all convolutions. A file may end before `deepest`; [`Vgg19::last`](crate::vgg::Vgg19::last) then gives the
+    /// last available layer.
     ///
     /// # Errors
     /// If the file is missing, holds no weights, or anything in it is damaged or does not fit; see [`WeightsError`].

@@ -77,7 +77,7 @@ pub(super) fn other_network(names: &[String]) -> Option<String> {
     let other = if normalised {
         "a VGG with batch normalisation, whose layers compute something else"
     } else if torchvision || keras || ours {
-        "VGG16, which has 13 convolutions in place of VGG19's 16"
+        "VGG16, which has 13 convolutions instead of VGG19's 16"
     } else {
         return None;
     };
@@ -121,7 +121,7 @@ fn dotted(name: &str) -> Option<Role> {
     })
 }
 
-/// Keras's names: folders, `blockB_convI`, what part it is, and `:0` or nothing. Keras 3 may number the layers in place of
+/// Keras's names: folders, `blockB_convI`, the part, and optionally `:0`. Keras 3 may number the layers instead of
 /// naming them: `layers/conv2d/vars/0`, `layers/conv2d_1/vars/0`.
 fn keras(name: &str) -> Option<Role> {
     let path = name.strip_suffix(":0").unwrap_or(name);

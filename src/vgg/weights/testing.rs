@@ -1,4 +1,4 @@
-//! Npz files for tests, well and badly made.
+//! Valid and invalid npz files for tests.
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Loading, from the outside: files of every kind, whole and damaged.
+//! Loading files of every format, whole and damaged.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 use super::testing::{Arrays, array, file, header, npy, npz};
 use super::*;
 
-/// The first layers of a small network, its values such that float16 has them exactly. The first kernels are
+/// The first layers of a small network, with values that are exact in float16. The first kernels are
 /// (3, 3, 3, 3), so that only the name tells Keras's layout; the following ones are cut into tiles.
 fn network() -> Vec<ConvWeights> {
     let mut weights = Weights::random_with_widths([3, 20, 5, 5, 5], 4, Some("conv3_1".parse().unwrap()));
@@ -40,7 +40,7 @@ fn load_all(arrays: &Arrays) -> Result<Weights, WeightsError> {
     Weights::load(&WeightSource::File(path), None)
 }
 
-/// What loading these arrays complains of, after the file's name.
+/// The error for these arrays, after the file's name.
 fn complaint(arrays: &Arrays) -> String {
     let message = load_all(arrays).unwrap_err().to_string();
     assert!(message.contains("w.npz` "), "{message}");
@@ -56,7 +56,7 @@ fn assert_same(loaded: &[ConvWeights], expected: &[ConvWeights], what: &str) {
     }
 }
 
-/// A scheme: the layers' names, what the arrays of each are called, and whether kernels are (3, 3, in, out).
+/// A naming scheme: the layers' names, the names of each one's arrays, and whether kernels are (3, 3, in, out).
 type Naming<'a> = (&'a [&'a str], fn(&str) -> [String; 2], bool);
 
 #[test]
@@ -223,13 +223,13 @@ fn shapes_that_do_not_fit_are_told() {
         assert!(message.starts_with(&format!("the array `{}` in the weights file `", arrays[index].0)), "{message}");
     };
     let kernel = "a kernel is (out, in, 3, 3) or (3, 3, in, out)";
-    check(0, &[3, 3, 5, 5], "is for 5 channels in and 5 out; conv1_1 has 3 in, and some out");
-    check(0, &[8, 4, 3, 3], "is for 4 channels in and 8 out; conv1_1 has 3 in, and some out");
+    check(0, &[3, 3, 5, 5], "is for 5 channels in and 5 out; conv1_1 has 3 in and at least one out");
+    check(0, &[8, 4, 3, 3], "is for 4 channels in and 8 out; conv1_1 has 3 in and at least one out");
     check(0, &[8, 3, 5, 5], &format!("has the shape [8, 3, 5, 5]; {kernel}"));
     check(0, &[81], &format!("has the shape [81]; {kernel}"));
     check(0, &[], &format!("has the shape []; {kernel}"));
-    check(2, &[0, 3, 3, 3], "is for 3 channels in and 0 out; conv1_2 has 3 in, and some out");
-    check(6, &[20, 19, 3, 3], "is for 19 channels in and 20 out; conv2_2 has 20 in, and some out");
+    check(2, &[0, 3, 3, 3], "is for 3 channels in and 0 out; conv1_2 has 3 in and at least one out");
+    check(6, &[20, 19, 3, 3], "is for 19 channels in and 20 out; conv2_2 has 20 in and at least one out");
     check(1, &[4], "has the shape [4] instead of [3]");
     check(1, &[3, 1], "has the shape [3, 1] instead of [3]");
     let mut statistics = complete.clone();
@@ -274,14 +274,14 @@ fn headers_that_lie_are_told_before_anything_is_allocated() {
     let shape = |shape: &str| format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
     check(
         &shape("(1000000000, 3, 3, 3)"),
-        "declares 108000000000 bytes (shape [1000000000, 3, 3, 3]) where the file has 324",
+        "declares 108000000000 bytes (shape [1000000000, 3, 3, 3]) but the file has 324",
     );
-    check(&shape("(2, 3, 3, 3)"), "declares 216 bytes (shape [2, 3, 3, 3]) where the file has 324");
-    check(&shape("(4, 3, 3, 3)"), "declares 432 bytes (shape [4, 3, 3, 3]) where the file has 324");
-    check(&shape("(9223372036854775807, 9223372036854775807, 3, 3)"), "has a header that cannot be true");
-    check(&shape("(99999999999999999999, 0)"), "has a header that cannot be true");
+    check(&shape("(2, 3, 3, 3)"), "declares 216 bytes (shape [2, 3, 3, 3]) but the file has 324");
+    check(&shape("(4, 3, 3, 3)"), "declares 432 bytes (shape [4, 3, 3, 3]) but the file has 324");
+    check(&shape("(9223372036854775807, 9223372036854775807, 3, 3)"), "has an impossible header");
+    check(&shape("(99999999999999999999, 0)"), "has an impossible header");
     check(&shape("(1000000000, 0, 3, 3)"), "declares 0 bytes");
-    check(&"(".repeat(9000), "has a header that cannot be true");
+    check(&"(".repeat(9000), "has an impossible header");
     check(&"x".repeat(10_000), "has a header of 10001 bytes");
     check(&shape("(-3, 3, 3, 3)"), "is not a numpy array: dimension cannot be negative");
     check("{'descr': '<f4'}", "is not a numpy array: dict is missing key");
@@ -303,22 +303,22 @@ fn what_is_no_npz_is_named() {
     check(b"\n<!DOCTYPE html><html>", "is a web page");
     check(b"<HTML>", "is a web page");
     check(&header("{}"), "is a single array (npy)");
-    check(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "is a file of PyTorch's that cannot be read");
-    check(b"\x80\x02}q\x00.", "is a pickle of Python's");
+    check(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "is a PyTorch file that cannot be read");
+    check(b"\x80\x02}q\x00.", "is a Python pickle");
     check(b"\x89HDF\r\n\x1a\n", "is HDF5 that cannot be read");
     check(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "is a Git LFS pointer");
-    check(b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "is MATLAB's (.mat)");
-    check(b"MATLAB 7.3 MAT-file, Platform: GLNXA64", "is MATLAB's (.mat)");
-    check(b"\n\x14VGG_ILSVRC_19_layers\x12\x05data", "is Caffe's (.caffemodel)");
-    check(b"\x08\x06\x12\x07pytorch\x1a", "is ONNX's");
+    check(b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "is a MATLAB file (.mat)");
+    check(b"MATLAB 7.3 MAT-file, Platform: GLNXA64", "is a MATLAB file (.mat)");
+    check(b"\n\x14VGG_ILSVRC_19_layers\x12\x05data", "is a Caffe model (.caffemodel)");
+    check(b"\x08\x06\x12\x07pytorch\x1a", "is an ONNX model");
     check(b"\x1f\x8b\x08\x00", "is compressed with gzip");
-    check(b"hello", "holds no weights in any way known");
+    check(b"hello", "is not in a known format of weights");
     check(b"PK\x03\x04 and no more", "is damaged or incomplete");
     // An archive of nothing is its list of contents alone.
     check(&[b"PK\x05\x06".as_slice(), &[0; 18]].concat(), "is a zip archive that holds no arrays (it holds nothing)");
     let (_folder, path) = checkpoint();
     let message = load(&path, "conv1_1").unwrap_err().to_string();
-    assert!(message.contains("is a file of PyTorch's") && message.contains("`impasto weights fetch`"), "{message}");
+    assert!(message.contains("is a PyTorch file") && message.contains("`impasto weights fetch`"), "{message}");
     let folder = tempfile::tempdir().unwrap();
     let missing = load(&folder.path().join("absent.npz"), "conv1_1").unwrap_err();
     assert!(matches!(missing, WeightsError::Read { .. }));
@@ -382,7 +382,7 @@ fn damage_inside_of_a_file_is_found() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Whatever happens to a file, loading it says so or succeeds; it never panics.
+    /// Loading a damaged file succeeds or returns an error; it never panics.
     #[test]
     fn no_damage_makes_it_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), cut in 0usize..40) {
         let (_folder, path) = npz(&arrays(&network()[..1]));

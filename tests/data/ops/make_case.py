@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes a case of this folder: PyTorch's answer, in float64, for one operation and its gradient.
+"""Makes a case in this folder: PyTorch's result, in float64, for one operation and its gradient.
 
     python make_case.py max_pool2d_4 '{"op": "max_pool2d", "kernel": 3, "stride": 1, "padding": 0, "ceil_mode": false}' 9,8,5
     python make_case.py matmul_5 '{"op": "matmul", "other": [4, 3]}' 5,4
@@ -73,6 +73,15 @@ def centred_cosine(a, x, target):
     return (target * z / z.norm(dim=1, keepdim=True)).sum(1).mean()
 
 
+def cosine(a, x, target):
+    return (target * x / x.norm(dim=1, keepdim=True)).sum(1).mean()
+
+
+def hypercolumns(a, x, other):
+    columns = [resize(map, (a["height"], a["width"]), True) / map.shape[2] for map in (x, other)]
+    return torch.cat(columns, 2).reshape(a["height"] * a["width"], -1)
+
+
 def laplacian_pyramid(a, x):
     """Level number `level` of a pyramid of two levels and the rest."""
     for _ in range(a["level"] if a["level"] < 2 else 2):
@@ -97,6 +106,8 @@ OPERATIONS = {
     "resize_bilinear": resize_bilinear,
     "gather": gather,
     "centred_cosine": centred_cosine,
+    "cosine": cosine,
+    "hypercolumns": hypercolumns,
     "laplacian_pyramid": laplacian_pyramid,
     "from_laplacian_pyramid": from_laplacian_pyramid,
     "alpha_norm": lambda a, x: (x.abs() ** a["alpha"]).sum(),
@@ -143,7 +154,7 @@ def inputs_for(attributes, shape):
         inputs["bias"] = random.standard_normal(out)
     if attributes["op"] == "mse":
         inputs["target"] = random.standard_normal(shape)
-    if attributes["op"] == "centred_cosine":
+    if attributes["op"] in ("centred_cosine", "cosine"):
         target = random.standard_normal(shape)
         inputs["target"] = target / np.linalg.norm(target, axis=1, keepdims=True)
     if attributes["op"] == "from_laplacian_pyramid":

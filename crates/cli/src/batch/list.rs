@@ -1,4 +1,4 @@
-//! Which pictures a batch is to make: from folders, globs and files, or from a CSV.
+//! The list of pictures that a batch makes: from folders, globs and files, or from a CSV.
 
 use std::path::{Path, PathBuf};
 
@@ -13,15 +13,15 @@ use crate::settings::{self, Settings};
 pub(super) struct Job {
     /// The picture to repaint.
     pub(super) content: String,
-    /// The pictures whose style to take.
+    /// The styles.
     pub(super) styles: Vec<String>,
     /// The picture to write.
     pub(super) output: PathBuf,
-    /// Options of its own.
+    /// Its own options.
     pub(super) settings: Settings,
 }
 
-/// Every content with every style, written into the folder in the format with that extension.
+/// Every content with every style; outputs are in `folder` with this extension.
 pub(super) fn pairs(
     (contents, styles): (&[String], &[String]),
     folder: &Path,
@@ -36,13 +36,13 @@ pub(super) fn pairs(
     Ok(contents.iter().flat_map(|content| styles.iter().map(move |style| job(content, style))).collect())
 }
 
-/// The rows of a CSV with the columns `content`, `style` (once or more), `output`, and options by their names. Outputs are
-/// within the folder, if there is one, and without an `output` named for content and style.
+/// The rows of a CSV with the columns `content`, `style` (one or more), `output`, and options by name. Outputs are
+/// relative to `folder` if it is given; without an `output` they are named after content and style.
 pub(super) fn rows(path: &Path, folder: Option<&Path>, extension: &str) -> Result<Vec<Job>, Error> {
     let fail = |why: String| Error::Failure(format!("cannot read the jobs in {}: {why}", path.display()));
     let wrong = |why: csv::Error| fail(why.to_string());
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(wrong)?;
-    // Spreadsheets put a byte order mark before the text, which the reader takes off.
+    // Spreadsheets put a byte order mark before the text, which the reader removes.
     let columns = reader.headers().map_err(wrong)?.clone();
     for needed in ["content", "style"] {
         if !columns.iter().any(|column| column == needed) {
@@ -81,7 +81,7 @@ pub(super) fn rows(path: &Path, folder: Option<&Path>, extension: &str) -> Resul
     Ok(jobs)
 }
 
-/// No two jobs may write the same file, and none a file that is `read`.
+/// Checks that no two jobs write the same file, and that none writes a file that is `read`.
 pub(super) fn check(jobs: &[Job], read: &[PathBuf]) -> Result<(), Error> {
     let written: Vec<&Path> = jobs.iter().map(|job| &*job.output).collect();
     let read: Vec<&Path> = read.iter().map(PathBuf::as_path).collect();
@@ -95,14 +95,14 @@ pub(super) fn check(jobs: &[Job], read: &[PathBuf]) -> Result<(), Error> {
             name(&jobs[written])
         ),
         Some(Clash::Read { written, read: other }) => format!(
-            "{} is read, as {}, and would be overwritten; give the output another name",
+            "{} is read (as {}) and would be overwritten; give the output another name",
             jobs[written].output.display(),
             read[other].display()
         ),
     }))
 }
 
-/// Pictures by files, folders and patterns: those of a folder or pattern sorted by name.
+/// The pictures that files, folders and patterns stand for; those of a folder or pattern are sorted by name.
 fn pictures(given: &[String], quiet: bool) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     for name in given {

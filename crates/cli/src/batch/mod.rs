@@ -26,15 +26,15 @@ use super::settings::{self, Settings, TransferOptions};
 
 /// Repaint many pictures
 ///
-/// Repaints every CONTENT in every STYLE; both may be pictures, folders, or patterns such as 'photos/*.jpg'. Or runs the jobs
-/// of a CSV, whose first line names its columns: content, style, output, and options of `transfer` without their dashes.
-/// Options on the command line apply to all jobs, those of a CSV to their line.
+/// Repaints every CONTENT in every STYLE; both may be pictures, folders, or patterns such as 'photos/*.jpg'.
+/// Alternatively, runs the jobs in a CSV file, whose first line names the columns: content, style, output, and options
+/// of `transfer` without dashes. Options on the command line apply to all jobs, those in the CSV to their line.
 ///
-/// Continues after a failure and reports all failures at the end. Skips a picture that exists already, made by this version
-/// with the same settings from the same files. Pictures are those that `impasto transfer` makes.
+/// Continues after a failure and reports all failures at the end. Skips pictures that this version has already made
+/// with the same settings from the same files. Each picture is the one that `impasto transfer` makes.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Pictures to repaint, or one CSV of jobs
+    /// Pictures to repaint, or one CSV file of jobs
     #[arg(required = true, value_name = "CONTENT|JOBS.csv")]
     contents: Vec<String>,
 
@@ -63,13 +63,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let jobs = arguments.jobs()?;
     let read = arguments.read(&jobs);
     list::check(&jobs, &read)?;
-    // What the intermediate pictures of a job must not overwrite.
+    // Files that the intermediate pictures of a job must not overwrite.
     let files: Vec<PathBuf> = read.into_iter().chain(jobs.iter().map(|job| job.output.clone())).collect();
     if let Some(folder) = arguments.output.as_deref().filter(|_| !arguments.dry_run) {
         std::fs::create_dir_all(folder).map_err(|why| Error::file("create the folder", folder, why))?;
     }
     let quiet = arguments.options.0.contains_key("quiet");
-    // Processes take turns; the first reports for all.
+    // Processes take jobs in turn; the first one reports for all.
     let (rank, size) = (ranks::rank(), ranks::size());
     let (networks, mut reports) = (Networks::default(), Vec::new());
     for (index, job) in jobs.iter().enumerate().skip(rank).step_by(size) {
@@ -117,7 +117,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     Ok(arguments.conclude(&reports, quiet))
 }
 
-/// The reports of all processes, in the order of the jobs, at the first; those of the others' jobs are there with it.
+/// Gathers the reports of all processes at the first one, in the order of the jobs.
 fn joined(reports: &[(usize, Value)]) -> Vec<(usize, Value)> {
     let own: Value = reports.iter().map(|(index, line)| json!([index, line])).collect();
     let mut all: Vec<(usize, Value)> = Vec::new();
@@ -131,16 +131,16 @@ fn joined(reports: &[(usize, Value)]) -> Vec<(usize, Value)> {
     all
 }
 
-/// What became of a job.
+/// The outcome of a job.
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     /// The picture was painted.
     Made,
-    /// It would be.
+    /// The picture would be painted (`--dry-run`).
     Planned,
-    /// It existed already.
+    /// The picture existed already.
     Present,
-    /// There is none.
+    /// The job failed.
     Failed,
     /// Ctrl-C was pressed.
     Interrupted,
@@ -169,13 +169,13 @@ impl Arguments {
         }
     }
 
-    /// Says nothing while it goes.
+    /// Prints nothing during the batch.
     pub(super) fn mute(&mut self) {
         self.options.0.retain(|name, _| !["verbose", "preview"].contains(&name.as_str()));
         self.options.0.insert("quiet".into(), true.into());
     }
 
-    /// Tells what became of the jobs, and gives the exit code.
+    /// Reports the outcomes and returns the exit code.
     fn conclude(&self, reports: &[(usize, Value)], quiet: bool) -> ExitCode {
         let count = |wanted: State| reports.iter().filter(|(_, line)| line["state"] == wanted.name()).count();
         if count(State::Interrupted) > 0 {
@@ -204,15 +204,15 @@ impl Arguments {
         if count(State::Failed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// The options of a job: its own, and those of all.
+    /// The options of a job: its own, and those common to all jobs.
     fn settings(&self, job: &Job) -> Settings {
         let mut settings = self.options.0.clone();
         settings.extend(job.settings.clone());
         settings
     }
 
-    /// All files that are read: the pictures, masks and weights of the jobs, and the CSV. Where a job's options are wrong,
-    /// which it says itself when its turn comes, those that its words name.
+    /// All files that are read: the pictures, masks and weights of the jobs, and the CSV. If a job's options are
+    /// invalid, which is reported when it runs, only the files that it names.
     fn read(&self, jobs: &[Job]) -> Vec<PathBuf> {
         let of_job = |job: &Job| {
             let inputs = words(job, &self.settings(job)).and_then(settings::parse);
@@ -229,15 +229,15 @@ impl Arguments {
         let mut line = words(job, &settings)?;
         let mut transfer = settings::parse(&line)?;
         if transfer.common().run.seed == Seed::Random {
-            // A picture that is there was made with any seed.
+            // With `--seed random`, an existing picture may have any seed.
             let seed = seed_of(transfer.common().output()).unwrap_or_else(|| Seed::draw().to_string());
             settings.insert("seed".into(), seed.into());
             line = words(job, &settings)?;
             transfer = settings::parse(&line)?;
         }
-        // As the parser gives them back, equal settings are equal.
+        // Normalise through the parser, so that equal settings compare as equal.
         settings = settings::of_words(&line)?;
-        // The largest picture is as large as the memory lets it be.
+        // The result of `--size max` depends on the memory.
         let largest = settings.get("size").is_some_and(|size| size == "max");
         settings.retain(|name, _| options::is_recorded(name) || largest && name == "memory");
         let inputs = transfer.inputs()?;
@@ -262,7 +262,7 @@ impl Arguments {
             let mut run = ready.run()?;
             let ended = driver.drive(&mut run, None, None)?;
             if ended == Outcome::Stopped {
-                // Do not write it: it would pass for the finished picture.
+                // Do not write it: it would look like the finished picture.
                 return Ok(State::Interrupted);
             }
             driver.write(&run.finished())?;
@@ -273,7 +273,7 @@ impl Arguments {
     }
 }
 
-/// The words after `transfer` that make a job with these settings.
+/// The words after `transfer` for a job with these settings.
 fn words(job: &Job, settings: &Settings) -> Result<Vec<String>, Error> {
     let output = job.output.to_str().ok_or_else(|| Error::file("write", &job.output, "the name is not UTF-8"))?;
     let pictures = std::iter::once(&job.content).chain(&job.styles).map(|path| settings::path_word(path));
@@ -293,7 +293,7 @@ impl State {
     }
 }
 
-/// The seed with which a picture that is there was made.
+/// The seed with which an existing picture was made.
 fn seed_of(path: &Path) -> Option<String> {
     let made = Provenance::read(path).ok()??;
     made.settings.get("seed")?.as_str().map(str::to_owned)

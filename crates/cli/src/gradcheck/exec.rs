@@ -1,4 +1,4 @@
-//! The gradient that a program gives.
+//! Checks the gradient that a program computes.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use impasto::gradcheck::{Failure, Float, Function, GradCheck, Report};
 use impasto::picture::Format;
+use indicatif::HumanDuration;
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
 
@@ -21,17 +22,23 @@ use super::{Arguments, Outcome, ProgramArguments, as_json, printed, verdict, wra
 /// The exit code for a program that broke.
 const BROKEN: u8 = 4;
 
-/// What a check may take before elements are sampled.
+/// The longest time of a check before elements are sampled.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Entries of a Jacobian up to which each is compared if it does not take long.
+/// The usual number of calls for the slopes along one line.
+const CALLS: usize = 10;
+
+/// The number of directions that are compared beside a sample.
+const DIRECTIONS: usize = 8;
+
+/// The largest Jacobian of which every entry is compared if that does not take long.
 const LARGE: usize = 20_000;
 
 pub(super) fn run(command: &str, arguments: &Arguments) -> Result<ExitCode, Error> {
     let options = &arguments.program;
     if let Some(path) = &options.picture {
         Format::of(path)?;
-        // The program and what its command line names are read.
+        // All words of the command may name files that the program reads.
         ensure_distinct(&[Written::picture("--picture", path)], &shlex::split(command).unwrap_or_default())?;
     }
     let met = Program::start(command, Duration::from_secs_f64(options.timeout))
@@ -62,7 +69,8 @@ pub(super) fn run(command: &str, arguments: &Arguments) -> Result<ExitCode, Erro
         )
     });
     let errors = options.picture.as_deref().filter(|_| subject.why_broken().is_none()).map(|path| {
-        let errors = if options.f32 { errors::<f32>(&subject, &check) } else { errors::<f64>(&subject, &check) };
+        let errors =
+            if subject.is_single() { errors::<f32>(&subject, &check) } else { errors::<f64>(&subject, &check) };
         (path, errors)
     });
     subject.hide_progress();
@@ -75,7 +83,7 @@ pub(super) fn run(command: &str, arguments: &Arguments) -> Result<ExitCode, Erro
     printed(print(command, &subject, sampled, [Some(&result), hessian.as_ref()], arguments))
 }
 
-/// The check that the options ask for, and how many elements it samples where it would take too long otherwise.
+/// The check for the options, and the number of elements that it samples if a full check would take too long.
 fn check(options: &ProgramArguments, seed: u64, subject: &Subject) -> (GradCheck, Option<usize>) {
     let mut check = GradCheck::new().seed(seed).subgradients(options.subgradients);
     if let Some(rtol) = options.rtol {
@@ -96,31 +104,44 @@ fn check(options: &ProgramArguments, seed: u64, subject: &Subject) -> (GradCheck
     if let Some(directions) = options.directions {
         return (check.directions(directions.into()), None);
     }
-    let elements: usize = subject.point().iter().map(ArrayD::len).sum();
+    let elements = elements(subject);
     let outputs = subject.output().len();
-    // Ten calls for an element, and one for the gradient of each output.
-    let calls = 10 * elements + outputs;
+    let calls = CALLS * elements + outputs;
     if elements * outputs <= LARGE && subject.time * u32::try_from(calls).unwrap_or(u32::MAX) > LONG {
         let affordable = LONG.as_secs_f64() / 2.0 / subject.time.as_secs_f64().max(1e-9);
         let inputs = subject.point().len();
-        let sampled = (affordable / (11.0 * inputs as f64)).clamp(1.0, elements as f64) as usize;
+        let sampled = (affordable / (CALLS * inputs) as f64).clamp(1.0, elements as f64) as usize;
         return (check.sample(sampled), Some(sampled));
     }
     (check, None)
 }
 
-/// Says what is left out.
+/// Reports what is left out.
 fn tell(subject: &Subject, sampled: Option<usize>) {
     for (name, why) in subject.fixed() {
         note(format_args!("{name} is not differentiated: {why}"));
     }
+    for (name, count, called) in subject.structured() {
+        note(format_args!("{name} moves along {count} directions, `{called}`"));
+    }
+    if subject.leaves_hessian_out() {
+        note(format_args!("the Hessian-vector product is not checked, as an input is a rotation"));
+    }
     if let Some(sampled) = sampled {
+        let (elements, inputs) = (elements(subject), subject.point().len());
+        let takes = |calls: usize| HumanDuration(subject.time * u32::try_from(calls).unwrap_or(u32::MAX));
         note(format_args!(
-            "one value takes {:.2} s, so {sampled} elements of each input and 8 directions are compared; --every-element \
-             compares all",
-            subject.time.as_secs_f64()
+            "all {elements} elements would take about {}; comparing {sampled} of each input and {DIRECTIONS} directions, which \
+             takes about {} (--every-element compares all)",
+            takes(CALLS * elements),
+            takes(CALLS * inputs * (sampled + DIRECTIONS))
         ));
     }
+}
+
+/// How many numbers are moved.
+fn elements(subject: &Subject) -> usize {
+    subject.point().iter().map(ArrayD::len).sum()
 }
 
 /// A program that broke: no verdict on its gradient.
@@ -169,22 +190,21 @@ fn print(
             Err(failure @ Failure::Slopes { .. }) => failure.named(&names),
             Err(failure) => format!("wrong: {}", failure.named(&names)),
         };
-        let text = wrapped(&(text + &advice(result, arguments)));
+        let text = wrapped(&(text + &advice(result, subject.is_single())));
         let (headline, rest) = text.split_at(text.find(':').unwrap_or(0));
         writeln!(out, "{what}{style}{headline}{style:#}{rest}")?;
     }
     Ok(outcome)
 }
 
-/// What the library says in its own words, in the command's options.
-fn advice(result: &Result<Report, Failure>, arguments: &Arguments) -> String {
-    let options = &arguments.program;
+/// The options of the command that help with a result.
+fn advice(result: &Result<Report, Failure>, is_single: bool) -> String {
     let said = match result {
         Err(Failure::Slopes { entries, .. }) => {
             let noise = entries.iter().map(|entry| entry.noise).fold(0.0, f64::max);
-            // Some roundings of f32, and not those of a solver or of half precision.
+            // The size of rounding in f32, unlike that of a solver's tolerance or of half precision.
             let like_f32 = (3e-9..3e-6).contains(&noise);
-            if like_f32 && !options.f32 {
+            if like_f32 && !is_single {
                 "\nIf the program computes in f32, give --f32."
             } else if entries.first().is_some_and(|entry| entry.undefined.is_some()) {
                 "\nNear the border of a domain, --eps sets the first step."
@@ -204,9 +224,9 @@ fn draw(errors: &[ArrayD<f64>], path: &Path) -> Result<(), Error> {
     Ok(impasto_drawing::heat_map("error of the gradient, relative to its element", errors).save(path)?)
 }
 
-/// How wrong each element of the gradient is, relative to its own size; 0 where no error can be seen.
+/// The relative error of each element of the gradient; 0 if no error can be detected.
 fn errors<T: Float>(subject: &Subject, check: &GradCheck) -> Vec<ArrayD<f64>> {
-    // A function that gives an array is looked at with a cotangent that is different everywhere.
+    // For an array, use a cotangent whose elements all differ.
     let mut number = 0.0;
     let cotangent = subject.output().mapv(|_| {
         number += 1.0;

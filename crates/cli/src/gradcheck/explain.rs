@@ -1,4 +1,4 @@
-//! `--explain`: what each step says of one slope.
+//! `--explain`: the estimates of one slope, step by step.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use super::super::print::Results;
 use super::subject::Subject;
 use super::{Outcome, printed};
 
-/// Which slope is meant: `w[3,1]`, `0[2]`, or with an element of the output `w[3,1]->[0]`.
+/// A slope: `w[3,1]`, `0[2]`, or with an element of the output `w[3,1]->[0]`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Slope {
     input: String,
@@ -21,7 +21,7 @@ pub(super) struct Slope {
 
 /// Parses the name of a slope, as a report prints it.
 pub(super) fn slope(text: &str) -> Result<Slope, String> {
-    let wrong = || "give a slope as the report has it, as in `0[3,1]` or `w[2] -> [0]`".to_owned();
+    let wrong = || "give a slope as reports name it, as in `0[3,1]` or `w[2] -> [0]`".to_owned();
     let list = |text: &str| -> Option<Vec<usize>> {
         let inner = text.trim().strip_prefix('[')?.strip_suffix(']')?;
         let numbers = inner.split(',').filter(|number| !number.trim().is_empty());
@@ -30,7 +30,9 @@ pub(super) fn slope(text: &str) -> Result<Slope, String> {
     let (place, output) = text.split_once("->").or_else(|| text.split_once('→')).unwrap_or((text, "[]"));
     let place = place.trim();
     let (input, element) = place.split_at(place.find('[').unwrap_or(place.len()));
-    let input = input.trim().strip_prefix("input ").unwrap_or(input.trim()).to_owned();
+    let input = input.trim();
+    let input = input.strip_prefix("basis of ").or(input.strip_prefix("angles of ")).unwrap_or(input);
+    let input = input.strip_prefix("input ").unwrap_or(input).to_owned();
     let element = if element.is_empty() { Some(Vec::new()) } else { list(element) };
     match (element, list(output)) {
         (Some(element), Some(output)) if !input.is_empty() => Ok(Slope { input, element, output }),
@@ -38,13 +40,16 @@ pub(super) fn slope(text: &str) -> Result<Slope, String> {
     }
 }
 
-/// Prints the rows of one slope.
+/// Prints the estimates of one slope.
 pub(super) fn print(slope: &Slope, subject: &Subject, check: &GradCheck) -> Result<ExitCode, Error> {
     let (point, names) = (subject.point(), subject.names());
     let known = || format!("there are {}", names.join(", "));
-    let is = |name: &String| *name == slope.input || *name == format!("input {}", slope.input);
+    let is = |name: &String| {
+        let name = name.strip_prefix("basis of ").or(name.strip_prefix("angles of ")).unwrap_or(name);
+        *name == slope.input || *name == format!("input {}", slope.input)
+    };
     let input = names.iter().position(is).ok_or_else(|| {
-        Error::Usage(format!("--explain: `{}` is no input that has a gradient; {}", slope.input, known()))
+        Error::Usage(format!("--explain: `{}` is not an input with a gradient; {}", slope.input, known()))
     })?;
     let element = number(&slope.element, &point[input])
         .map_err(|why| Error::Usage(format!("--explain: {} {why}", names[input])))?;

@@ -60,7 +60,7 @@ fn table(cases: impl Iterator<Item = Case>, out: &mut impl Write) -> io::Result<
     Ok(worst)
 }
 
-/// What the table says of a gradient that is right.
+/// The columns of the table for a right gradient.
 fn numbers(report: &Report) -> [String; 3] {
     let single = single_error(report).unwrap_or_default();
     [report.compared.to_string(), format!("{:.0e}", worst_error(report)), format!("{single:.0e}")]

@@ -1,4 +1,4 @@
-//! A program that is asked for values and gradients over its pipes; docs/gradcheck-protocol.md is the protocol.
+//! A program that computes values and gradients, asked over pipes. docs/gradcheck-protocol.md describes the protocol.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -15,11 +15,11 @@ use super::super::interrupt;
 /// The longest line that is read, in bytes: some ten million numbers.
 const LONGEST: u64 = 1 << 28;
 
-/// How long a program may take to end once nothing more is asked.
+/// The time that a program has to exit after the last question.
 const PARTING: Duration = Duration::from_secs(2);
 
-/// A program that was started and answers questions. It ends when this is dropped, with all that it started: on Unix it has
-/// a process group of its own.
+/// A running program that answers questions. Dropping this ends the program and everything that it started: on Unix it
+/// has a process group of its own.
 pub(super) struct Program {
     command: String,
     child: Child,
@@ -29,12 +29,12 @@ pub(super) struct Program {
     timeout: Duration,
 }
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// The program says so itself, as of a point at which its function is not defined.
+    /// The program reported an error, for example because its function is not defined at a point.
     Said(String),
-    /// It ended, did not answer in time, or gave an answer that is none.
+    /// The program ended, did not answer in time, or gave an invalid answer.
     Broken(String),
 }
 
@@ -46,7 +46,7 @@ impl Trouble {
 }
 
 impl Program {
-    /// Starts a program. What it writes to standard error goes where ours goes.
+    /// Starts a program. It inherits standard error.
     pub(super) fn start(command: &str, timeout: Duration) -> Result<Self, String> {
         let words = shlex::split(command).filter(|words| !words.is_empty());
         let words = words.ok_or_else(|| format!("`{command}` is not a command: give a program and its arguments"))?;
@@ -58,7 +58,7 @@ impl Program {
         end_at_interrupt(&child);
         let mut to = child.stdin.take().expect("piped");
         let from = child.stdout.take().expect("piped");
-        // Threads of their own: a program that neither reads nor answers must not hold us up.
+        // Separate threads, so that a program that neither reads nor answers cannot block this process.
         let (questions, asked) = channel::<String>();
         thread::spawn(move || {
             for question in asked {
@@ -100,11 +100,14 @@ impl Program {
     pub(super) fn answer(&mut self, question: &Value, key: &str) -> Result<Value, Trouble> {
         let name = self.name();
         let asked = &question["ask"];
-        // A program that is gone is found out when its answer is read.
-        let _ = self.questions.as_ref().expect("not parted").send(format!("{question}\n"));
+        let Some(questions) = &self.questions else {
+            return Err(Trouble::Broken(format!("{name} ended before it was asked {asked}")));
+        };
+        // If the program has ended, reading its answer will show it.
+        let _ = questions.send(format!("{question}\n"));
         let answer = self.answers.recv_timeout(self.timeout);
         while INTERRUPTED.load(Ordering::Relaxed) {
-            // The handler is about to end this process, so do not report what is missing.
+            // The handler is about to end this process; do not report a missing answer.
             thread::park();
         }
         let line = match answer {
@@ -140,13 +143,13 @@ impl Program {
         format!("the program `{}`", self.command)
     }
 
-    /// Waits a little for the program to end by itself, and ends it otherwise.
+    /// Waits briefly for the program to exit, and ends it otherwise.
     fn end(&mut self) -> Option<std::process::ExitStatus> {
         self.questions = None;
         let start = Instant::now();
         while start.elapsed() < PARTING {
             if let Ok(Some(status)) = self.child.try_wait() {
-                // What it started may be there still.
+                // Processes that it started may still be running.
                 kill_group(self.child.id());
                 return Some(status);
             }
@@ -158,12 +161,12 @@ impl Program {
     }
 }
 
-/// Ends a program that leads a process group, and all others in that group. Where there are no groups it does nothing.
+/// Ends a process group and its leader. Does nothing on systems without process groups.
 fn kill_group(leader: u32) {
     #[cfg(unix)]
     {
         use nix::sys::signal::{Signal, killpg};
-        // Nobody may be left in it.
+        // The group may be empty already.
         let _ = killpg(nix::unistd::Pid::from_raw(leader as i32), Signal::SIGKILL);
     }
     #[cfg(not(unix))]
@@ -177,7 +180,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 fn end_at_interrupt(child: &Child) {
     if cfg!(unix) {
         let leader = child.id();
-        // Where no handler can be set, the program ends when its standard input does.
+        // If no handler can be set, the program should exit when its standard input closes.
         let _ = ctrlc::set_handler(move || {
             INTERRUPTED.store(true, Ordering::Relaxed);
             kill_group(leader);
@@ -271,7 +274,7 @@ fn gather(value: &Value, shape: &[usize], numbers: &mut Vec<f64>) -> Result<(), 
     }
 }
 
-/// Numbers in nested lists of the given shape, or in one list that has as many.
+/// Numbers in nested lists of the given shape, or in one flat list of the same length.
 pub(super) fn array_of_shape(value: &Value, shape: &[usize]) -> Result<ArrayD<f64>, String> {
     let array = array(value)?;
     if array.shape() == shape {

@@ -1,11 +1,11 @@
-//! The only process: what there is without MPI.
+//! A single process: the implementation without MPI.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use impasto::comm::Communicator;
 
-/// Never: nobody has started others.
+/// Always false: there is no MPI launcher.
 pub(super) fn is_launched() -> bool {
     false
 }
@@ -15,7 +15,7 @@ pub(super) fn within(work: impl FnOnce() -> ExitCode) -> ExitCode {
     work()
 }
 
-/// There is nobody to wait for.
+/// There are no other processes to wait for.
 pub(super) fn meet(_: &dyn Communicator, _: Option<Duration>) -> bool {
     true
 }
@@ -25,7 +25,7 @@ pub(super) fn abort(code: u8) -> ! {
     std::process::exit(i32::from(code))
 }
 
-/// Nothing is sent.
+/// Always 0: nothing is sent.
 pub(super) fn sent() -> u64 {
     0
 }

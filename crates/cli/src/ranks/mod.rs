@@ -1,6 +1,6 @@
-//! Several processes under `mpirun`: which of them reads, writes and shows, on what all must agree, and how they end.
+//! Several processes under `mpirun`: which of them reads, writes and shows, what they must agree on, and how they end.
 //!
-//! Without the feature `mpi`, or without `mpirun`, there is one process, and all of this is nothing.
+//! Without the feature `mpi`, or without `mpirun`, there is one process, and these functions do nothing.
 
 #[cfg_attr(not(feature = "mpi"), path = "alone.rs")]
 mod world;
@@ -19,12 +19,12 @@ use tempfile::NamedTempFile;
 use super::error::Error;
 use super::print::note;
 
-/// What the processes do with a command.
+/// How the processes share a command.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Mode {
     /// All compute one picture; the first writes and shows it.
     Divided,
-    /// Each computes some pictures by itself, and the first reports.
+    /// Each computes some of the pictures, and the first reports.
     Jobs,
     /// The first does everything.
     First,
@@ -33,20 +33,20 @@ pub(super) enum Mode {
 /// The processes, if they are several.
 static WORLD: OnceLock<Arc<dyn Communicator>> = OnceLock::new();
 
-/// What they do, by the command that was given and not by one that it runs in turn.
+/// The mode of the given command, not of commands that it runs.
 static MODE: OnceLock<Mode> = OnceLock::new();
 
-/// Whether they still go through the same calls.
+/// Whether the processes still make the same calls.
 static STATE: AtomicU8 = AtomicU8::new(TOGETHER);
 
-/// All go through the same calls.
+/// All make the same calls.
 const TOGETHER: u8 = 0;
-/// All have come to the end of what they do together.
+/// All have finished their common work.
 const PARTED: u8 = 1;
-/// This one has come to an end, and the others have not.
+/// This process has ended, others have not.
 const SPLIT: u8 = 2;
 
-/// How long a failing process waits for others to fail too.
+/// The time that a failing process waits for others to fail too.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs the command as one of the processes that `mpirun` has started, or as the only one.
@@ -54,7 +54,7 @@ pub(super) fn within(work: impl FnOnce() -> ExitCode) -> ExitCode {
     if world::is_launched() { world::within(work) } else { work() }
 }
 
-/// Says what the processes do with a command, and whether this one has a part in it.
+/// Sets the mode. Returns whether this process takes part.
 pub(super) fn enter(mode: Mode) -> bool {
     let mode = *MODE.get_or_init(|| mode);
     mode != Mode::First || is_first()
@@ -65,12 +65,12 @@ pub(super) fn is_first() -> bool {
     rank() == 0
 }
 
-/// Which process this is, from 0.
+/// The number of this process, from 0.
 pub(super) fn rank() -> usize {
     WORLD.get().map_or(0, |world| world.rank())
 }
 
-/// How many there are.
+/// The number of processes.
 pub(super) fn size() -> usize {
     WORLD.get().map_or(1, |world| world.size())
 }
@@ -85,7 +85,7 @@ pub(super) fn writes() -> bool {
     is_first() || MODE.get() == Some(&Mode::Jobs)
 }
 
-/// How the network is executed: shared, if several processes compute one picture.
+/// The execution of the network: sharded, if several processes compute one picture.
 pub(super) fn execution() -> Execution {
     match together() {
         Some(world) => Execution::default().with_communicator(Arc::clone(world)),
@@ -93,19 +93,19 @@ pub(super) fn execution() -> Execution {
     }
 }
 
-/// Whether it is so at any of those that compute one picture.
+/// Whether `here` is true in any process that computes the same picture.
 pub(super) fn any(here: bool) -> bool {
     together().map_or(here, |world| all_gather(&**world, u64::from(here)).contains(&1))
 }
 
-/// The least of what those have that compute one picture.
+/// The smallest `here` of the processes that compute the same picture.
 pub(super) fn least(here: usize) -> usize {
     let least = together().and_then(|world| all_gather(&**world, here as u64).into_iter().min());
     least.map_or(here, |least| least as usize)
 }
 
-/// What comes on standard input, which reaches the first process alone, as a file at each of those that compute one picture:
-/// in the place of every `-` among the paths, for as long as the file is held.
+/// Distributes standard input, which only the first process receives, to all processes that compute one picture: as a
+/// temporary file that replaces every `-` among the paths. The file is deleted when the result is dropped.
 pub(super) fn stdin_for_all(paths: Vec<&mut PathBuf>) -> Result<Option<NamedTempFile>, Error> {
     let mut paths: Vec<_> = paths.into_iter().filter(|path| **path == Path::new("-")).collect();
     let Some(world) = together().filter(|_| !paths.is_empty()) else { return Ok(None) };
@@ -126,15 +126,15 @@ pub(super) fn stdin_for_all(paths: Vec<&mut PathBuf>) -> Result<Option<NamedTemp
     Ok(Some(file))
 }
 
-/// Ends what the processes that compute one picture do together: for good, once all have come to it. If this one has
-/// `failed`, the others may not come, and it waits a little only.
+/// Ends the common work of the processes that compute one picture: waits until all have reached this point. If this
+/// process has `failed`, others may not reach it, so the wait is short.
 pub(super) fn part(failed: bool) {
     if together().is_some() {
         meet(failed);
     }
 }
 
-/// Waits for all processes, or only a little.
+/// Waits for all processes, after a failure only briefly.
 fn meet(failed: bool) {
     let Some(world) = WORLD.get().filter(|_| STATE.load(Ordering::Relaxed) == TOGETHER) else { return };
     let parted = world::meet(&**world, failed.then_some(PATIENCE));
@@ -157,7 +157,7 @@ pub(super) fn fail(message: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Collects each process's bytes at the first, in their order; the others get nothing. Ends their common work.
+/// Gathers the bytes of all processes at the first one, in order; the others get an empty list. Ends the common work.
 pub(super) fn gather(own: Vec<u8>) -> Vec<Vec<u8>> {
     let Some(world) = WORLD.get() else { return vec![own] };
     let all = gathered(&**world, own);

@@ -1,4 +1,4 @@
-//! The processes that `mpirun` has started, by MPI.
+//! Processes started by `mpirun`, through MPI.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -16,23 +16,23 @@ use mpi::traits::Root;
 use super::WORLD;
 use crate::print::note;
 
-/// What launchers set in the environment of the processes that they start.
+/// Environment variables that launchers set.
 const LAUNCHERS: [&str; 5] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK", "PMIX_RANK", "MPI_LOCALNRANKS"];
 
-/// Tags of messages: what is exchanged, and that a process has come to the end.
+/// Tags of messages: data, and the end of a process.
 const DATA: i32 = 1;
 const END: i32 = 2;
 
-/// The longest message: lengths are of 31 bits.
+/// The longest message; lengths have 31 bits.
 const LONGEST: usize = 1 << 30;
 
-/// Exit code of a process that panics, as Rust has it.
+/// Rust's exit code of a process that panics.
 const PANICKED: i32 = 101;
 
 /// Bytes that were sent.
 static SENT: AtomicU64 = AtomicU64::new(0);
 
-/// Bytes that this process has sent so far; what all are told counts where it arrives.
+/// Bytes that this process has sent so far; a broadcast counts where it arrives.
 pub(super) fn sent() -> u64 {
     SENT.load(Ordering::Relaxed)
 }
@@ -42,13 +42,13 @@ pub(super) fn is_launched() -> bool {
     LAUNCHERS.iter().any(|name| std::env::var_os(name).is_some())
 }
 
-/// Runs the command among the others.
+/// Runs the command as one of the processes.
 pub(super) fn within(work: impl FnOnce() -> ExitCode) -> ExitCode {
-    // The threads that compute are others than the main one, but only one at a time calls.
+    // Threads other than the main one call MPI, but only one at a time.
     let Some((universe, threading)) = mpi::initialize_with_threading(Threading::Serialized) else { return work() };
     let world = universe.world();
     if threading < Threading::Serialized {
-        note(format_args!("error: this MPI library cannot be called from several threads; give another one"));
+        note(format_args!("error: this MPI library cannot be called from several threads; use another one"));
         world.abort(1);
     }
     let (rank, size) = (world.rank() as usize, world.size() as usize);
@@ -64,13 +64,13 @@ pub(super) fn abort(code: u8) -> ! {
     SimpleCommunicator::world().abort(i32::from(code))
 }
 
-/// Waits until all have come here, or for so long; tells whether they have.
+/// Waits until all processes have reached this point, but no longer than `patience`. Returns whether they have.
 pub(super) fn meet(ranks: &dyn comm::Communicator, patience: Option<Duration>) -> bool {
     let (world, begin) = (SimpleCommunicator::world(), Instant::now());
     let others =
         || (0..ranks.size()).filter(|&rank| rank != ranks.rank()).map(|rank| world.process_at_rank(rank as i32));
     for other in others() {
-        // So short that nobody waits for it to be received.
+        // So short that sending does not wait for the receiver.
         other.send_with_tag(&1u8, END);
     }
     others().all(|other| {

@@ -1,68 +1,25 @@
-//! `impasto studio`: a page to paint with, and the interface behind it.
-//!
-//! One thread serves (axum), one paints ([`worker`]); between them is the [`queue`]. Each job has a folder of its own, see
-//! [`record`] and [`keep`].
+//! `impasto studio`: the page to paint with, and what it asks of the command.
 
-#![allow(
-    clippy::result_large_err,
-    reason = "answers are as large as axum makes them, and one is made for each request"
-)]
-
-mod addresses;
-mod answer;
-mod api;
-mod bundle;
-mod events;
-mod forecast;
-mod guard;
-mod job_watcher;
-mod keep;
-mod kept;
-mod lock;
-mod names;
 mod options;
-mod page;
-mod queue;
-mod record;
-mod training;
-mod trash;
-mod upload;
-mod votes;
-mod worker;
+mod painter;
 
-use std::io::{IsTerminal, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use clap::Args;
-use rand::RngExt;
-use tokio::net::TcpListener;
+use impasto_studio::{Place, serve};
 
-use self::guard::Guard;
-use self::lock::Lock;
-use self::queue::Queue;
+use self::painter::CommandPainter;
 use super::error::Error;
 use super::interrupt;
-use crate::print::note;
-
-/// The port where none is asked for.
-const PORT: u16 = 4700;
-
-/// How soon Ctrl-C is seen.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
-
-/// How often the trash is searched for what has been there long enough.
-const SWEEP: Duration = Duration::from_secs(3600);
 
 /// Paint on a page in the browser
 ///
-/// Opens a page where you drop pictures, choose settings and watch the painting. Everything stays on this machine: pictures
-/// and settings in FOLDER, the page in impasto itself. Jobs queue, and continue at the next start. Programs can do what the
-/// page does: docs/studio.md.
+/// Opens a page where you drop pictures, choose settings and watch the painting. Everything stays on this machine;
+/// pictures and settings are kept in FOLDER. Jobs are queued, and continue at the next start. Programs can do
+/// everything that the page does: see docs/studio.md.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The folder for pictures and jobs, created if missing
@@ -77,118 +34,25 @@ pub(super) struct Arguments {
     #[arg(long)]
     no_open: bool,
 
-    /// Let other machines connect, at this address of this machine's (0.0.0.0 for all); they need the token that is printed
+    /// Let other machines connect to this address of this machine (0.0.0.0: any); they need the printed token
     #[arg(long, value_name = "ADDR")]
     listen: Option<IpAddr>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let folder = &arguments.folder;
-    std::fs::create_dir_all(folder).map_err(|why| Error::file("create the folder", folder, why))?;
-    let root = folder.canonicalize().map_err(|why| Error::file("open the folder", folder, why))?;
-    let mut lock = Lock::take(&root)?;
-    let queue = Queue::open(root).map_err(|why| Error::file("read the folder", folder, why))?;
-    for why in &queue.unreadable {
-        note(format_args!("note: {why}"));
-    }
-    let queue = Arc::new(queue);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-    let runtime = runtime.map_err(|why| Error::Failure(format!("cannot start the server: {why}")))?;
-    let (listener, address) = runtime.block_on(arguments.bind())?;
-    let token = arguments.listen.map(|_| format!("{:032x}", rand::rng().random::<u128>()));
-    lock.note(&format!("http://{}/", addresses::here(address)));
-    // Ctrl-C may come as soon as the address is printed.
-    let interrupted = interrupt::watch();
-    let page = announce(address, token.as_deref());
-    note(format_args!("pictures and jobs are kept in {}; Ctrl-C ends the studio", queue.root.display()));
-    let worker = std::thread::spawn({
-        let queue = Arc::clone(&queue);
-        move || worker::work(&queue)
-    });
-    if !arguments.no_open && open::that_detached(&page).is_err() {
-        note(format_args!("no browser could be opened; open the address above"));
-    }
-    let routes = page::with_fallbacks(api::routes(Arc::clone(&queue)).merge(page::routes()));
-    let routes = routes.layer(axum::middleware::from_fn_with_state(Guard { token }, guard::check));
-    runtime.block_on(async {
-        let ended = async {
-            while !interrupted.load(Ordering::Relaxed) {
-                tokio::time::sleep(POLL_INTERVAL).await;
-            }
-        };
-        tokio::select! {
-            served = axum::serve(listener, routes).into_future() => {
-                served.map_err(|why| Error::Failure(format!("the server failed: {why}")))
-            }
-            () = sweep_trash(&queue) => Ok(()),
-            () = ended => Ok(()),
-        }
-    })?;
-    queue.jobs().ending = true;
-    queue.wake();
-    note(format_args!("the iteration is finished; what is not painted yet goes on at the next start"));
-    let _ = worker.join();
-    drop(lock);
+    let Arguments { folder, port, no_open, listen } = arguments;
+    let place = Place { folder: folder.clone(), port: *port, listen: *listen, open: !no_open };
+    serve(&place, Arc::new(CommandPainter::default()), &interrupt::watch())?;
     Ok(ExitCode::from(interrupt::EXIT_CODE))
 }
 
-/// Prints where the page can be opened, and answers with the address for this machine.
-fn announce(address: SocketAddr, token: Option<&str>) -> String {
-    let query = token.map_or_else(String::new, |token| format!("?token={token}"));
-    let url = |address: SocketAddr| format!("http://{address}/{query}");
-    let here = url(addresses::here(address));
-    let elsewhere = addresses::elsewhere(address);
-    // All in one write, and not lost with its reader: a program that starts the studio may read the first line and close the pipe.
-    let print = |text: String| drop(std::io::stdout().write_all(text.as_bytes()));
-    let [first, others @ ..] = elsewhere.as_slice() else {
-        print(format!("impasto studio: {here}\n"));
-        if token.is_some() && !address.ip().is_loopback() {
-            note(format_args!("note: this machine is in no network, so no other can open the page"));
+impl From<impasto_studio::Error> for Error {
+    fn from(error: impasto_studio::Error) -> Self {
+        match error {
+            impasto_studio::Error::Listen(why) => {
+                Self::Failure(format!("{why}; give another --port, or --port 0 for any"))
+            }
+            _ => Self::Failure(error.to_string()),
         }
-        return here;
-    };
-    let mut text = format!("impasto studio: {}\n", url(*first));
-    for other in others {
-        text += &format!("also at {}\n", url(*other));
-    }
-    if addresses::here(address) != *first {
-        text += &format!("on this machine {here}\n");
-    }
-    if std::io::stdout().is_terminal()
-        && let Some(code) = addresses::qr_code(&url(*first))
-    {
-        text += &format!("{code}\nScan the code to open the page on a phone in the same network.\n");
-    }
-    print(text);
-    here
-}
-
-/// Deletes for good, again and again, what has been in the trash long enough.
-async fn sweep_trash(queue: &Arc<Queue>) {
-    loop {
-        let queue = Arc::clone(queue);
-        let swept = tokio::task::spawn_blocking(move || queue.empty_trash(false)).await;
-        if let Ok(Err(why)) = swept {
-            note(format_args!("the trash cannot be emptied: {why}"));
-        }
-        tokio::time::sleep(SWEEP).await;
-    }
-}
-
-impl Arguments {
-    /// Takes the port asked for; without one the usual, or if that is taken any.
-    async fn bind(&self) -> Result<(TcpListener, SocketAddr), Error> {
-        let ip = self.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let mut bound = TcpListener::bind((ip, self.port.unwrap_or(PORT))).await;
-        if bound.is_err() && self.port.is_none() {
-            bound = TcpListener::bind((ip, 0)).await;
-        }
-        let bound = bound.and_then(|listener| listener.local_addr().map(|address| (listener, address)));
-        bound.map_err(|why| {
-            let port = self.port.unwrap_or(PORT);
-            Error::Failure(format!(
-                "cannot listen at {ip}, port {port}: {why}; give another --port, or --port 0 for any"
-            ))
-        })
     }
 }

@@ -9,7 +9,10 @@ use crate::options::{self, Widget};
 use crate::seed::Seed;
 use crate::settings::{self, Settings};
 
-/// The starts that are no file.
+/// Names that stand for pictures where only options are read.
+pub(super) const PICTURES: [&str; 4] = ["content.png", "style.png", "-o", "picture.png"];
+
+/// The values of `--init` that are not files.
 const STARTS: [&str; 3] = ["content", "noise", "style"];
 
 fn offered() -> impl Iterator<Item = &'static Arg> {
@@ -25,7 +28,8 @@ fn values(arg: &Arg) -> Vec<String> {
     }
 }
 
-/// Name, label, group, sentence, widget, values and default of each option, from the command's help and the table of options.
+/// Name, label, group, help, widget, values and default of each option, from the command's help and the table of
+/// options.
 pub(super) fn described() -> Value {
     let describe = |arg: &Arg| {
         let name = arg.get_long().unwrap_or_default();
@@ -51,7 +55,7 @@ pub(super) fn described() -> Value {
     offered().map(describe).collect()
 }
 
-/// A sentence of the help, and what it says of the default where that depends on other options.
+/// A sentence of the help without its default, and the default as text if it depends on other options.
 fn without_default(help: &str) -> (String, Option<String>) {
     match help.rsplit_once(" [default: ").and_then(|(help, rest)| Some((help, rest.strip_suffix(']')?))) {
         Some((help, default)) => (help.to_owned(), Some(default.to_owned())),
@@ -59,10 +63,10 @@ fn without_default(help: &str) -> (String, Option<String>) {
     }
 }
 
-/// Settings as the command's parser gives them back.
+/// Settings, normalised by the command's parser.
 ///
 /// # Errors
-/// In the command's words: if the option does not exist, its value is invalid, or a job may not have it.
+/// The command's error, if an option does not exist, its value is invalid, or a job may not have it.
 pub(super) fn checked(given: &Settings) -> Result<Settings, Error> {
     let words = settings::words(given)?;
     let refused = |name: &&String| options::widget(name).is_none() && !given[name.as_str()].is_null();
@@ -74,8 +78,7 @@ pub(super) fn checked(given: &Settings) -> Result<Settings, Error> {
         Some(init) if init.as_str().is_some_and(|init| STARTS.contains(&init)) => {}
         Some(init) => return Err(Error::Usage(format!("--init of a job is content, noise or style, not {init}"))),
     }
-    let pictures = ["content.png", "style.png", "-o", "picture.png"].map(String::from);
-    let words: Vec<String> = pictures.into_iter().chain(words).collect();
+    let words: Vec<String> = PICTURES.map(String::from).into_iter().chain(words).collect();
     let transfer = settings::parse(&words)?;
     let mut settings = settings::of_words(&words)?;
     settings.remove("output");
@@ -85,7 +88,7 @@ pub(super) fn checked(given: &Settings) -> Result<Settings, Error> {
     Ok(settings)
 }
 
-/// The settings of a picture that impasto made, as far as a job may have them.
+/// The settings of a picture made by impasto, as far as a job may have them.
 pub(super) fn of_picture(words: &[String]) -> Result<Settings, Error> {
     let mut settings = settings::of_words(words)?;
     settings.retain(|name, _| options::widget(name).is_some());
@@ -111,11 +114,11 @@ mod tests {
         let described = described.as_array().unwrap();
         assert!(described.iter().all(|option| option["help"].as_str().is_some_and(|help| help.len() > 10)));
         let preset = described.iter().find(|option| option["name"] == "preset").unwrap();
-        assert_eq!(preset["values"], json!(["balanced", "quick", "gatys", "notebook"]));
+        assert_eq!(preset["values"], json!(["balanced", "quick", "gatys", "nnst", "notebook"]));
         assert_eq!(preset["default"], "balanced");
     }
 
-    /// Each widget can say all that the parser takes.
+    /// Each widget can express every value that the parser accepts.
     #[test]
     fn widgets_fit_their_options() {
         for arg in offered() {
@@ -129,7 +132,7 @@ mod tests {
                 Widget::Choice => {
                     assert!(values(arg).iter().all(|value| takes(value)), "{name}");
                 }
-                // A number of some size, and never anything else.
+                // Whole numbers, and nothing else.
                 Widget::Integer => assert!(takes("64") && !takes("0.5") && !takes("auto"), "{name}"),
                 Widget::Number => assert!(takes("0.5") && !takes("auto"), "{name}"),
                 Widget::Text => {}

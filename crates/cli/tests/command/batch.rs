@@ -20,19 +20,19 @@ fn shop() -> Workshop {
     shop
 }
 
-/// Options that make a picture in no time.
+/// Options for the fastest possible picture.
 fn options() -> String {
     format!("--size 0 --steps 2 --weights {}", data("vgg19-thin.npz"))
 }
 
-/// Runs a batch that ends with the code, and gives each line of `--json`.
+/// Runs a batch that ends with this exit code, and returns the lines of `--json`.
 fn batch(shop: &Workshop, words: &str, code: i32) -> Vec<Value> {
     let words = format!("batch {words} {} --json", options());
     let output = shop.impasto(&words).assert().code(code).get_output().clone();
     String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What became of each job.
+/// The output and the outcome of each job.
 fn states(lines: &[Value]) -> Vec<(&str, &str)> {
     let text = |line: &'_ Value, name: &str| -> &'static str { line[name].as_str().unwrap().to_owned().leak() };
     lines.iter().map(|line| (text(line, "output"), text(line, "state"))).collect()
@@ -76,7 +76,7 @@ fn what_is_done_is_not_done_again_until_something_changes() {
     assert_eq!(states(&batch(&shop, &format!("{words} --strength 0.9"), 0)), both("painted", "painted"));
     style().save(shop.path("photos/two.png")).unwrap();
     assert_eq!(states(&batch(&shop, &format!("{words} --strength 0.9"), 0)), both("present", "painted"));
-    // A picture of another program's is no picture that is done.
+    // A picture made by another program does not count as done.
     content().save(shop.path("out/one-stripes.png")).unwrap();
     assert_eq!(states(&batch(&shop, &format!("{words} --strength 0.9"), 0)), both("painted", "present"));
 }
@@ -102,7 +102,7 @@ fn two_bad_ones_among_several() {
     let alone = "transfer photos/one.png styles/turned.png -o alone.png --quiet --clamp";
     shop.impasto(&format!("{alone} {}", options())).assert().success();
     assert_eq!(shop.rgb("alone.png"), shop.rgb("out/c, d.png"));
-    // At the end all is told, one paragraph for each that failed.
+    // At the end, all failures are reported, one paragraph each.
     let words = format!("batch jobs.csv -o out {}", options());
     let said = shop.impasto(&words).assert().code(1).stdout("").get_output().stderr.clone();
     let said = String::from_utf8(said).unwrap();

@@ -1,4 +1,4 @@
-//! Runs that are killed at any moment and go on, and checkpoints that are refused.
+//! Runs that are killed at any moment and continue, and checkpoints that are refused.
 #![cfg(unix)]
 
 use std::os::unix::process::ExitStatusExt;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Workshop, data, fails};
 
-/// All that a run leaves: the picture's bytes, and the lines of its log without the time.
+/// The results of a run: the picture's bytes, and the lines of its log without the time.
 type Left = (Vec<u8>, Vec<serde_json::Map<String, serde_json::Value>>);
 
 fn words(job: &str) -> String {
@@ -37,7 +37,7 @@ fn wait_for(shop: &Workshop, lines: usize) {
     }
 }
 
-/// Starts a command, and kills it some time after the log has some lines. Whether it was still running.
+/// Starts a command, and kills it some time after the log has some lines. Returns whether it was still running.
 fn kill_after(shop: &Workshop, words: &str, lines: usize, pause: Duration) -> bool {
     let mut child: Child = shop.std(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_for(shop, lines);
@@ -46,7 +46,8 @@ fn kill_after(shop: &Workshop, words: &str, lines: usize, pause: Duration) -> bo
     child.wait().unwrap().signal() == Some(9)
 }
 
-/// Kills a job at several points, lets it go on, and compares what is left with what it leaves undisturbed, to the bit.
+/// Kills a job at several points, continues it, and checks that the results are bit-identical to those of an
+/// uninterrupted run.
 fn survives(job: &str) {
     const POINTS: usize = 8;
     let expected = whole(job);
@@ -62,7 +63,7 @@ fn survives(job: &str) {
         if !kill_after(&shop, &words, point, pause) {
             continue;
         }
-        // The last is killed again, further on.
+        // The last one is killed again at a later iteration.
         let mut further = point;
         while point + 1 == POINTS && further < point + 3 {
             further += 1;
@@ -89,6 +90,11 @@ fn transfer_by_lbfgs_at_several_scales() {
 #[test]
 fn transfer_with_a_finish() {
     survives(&format!("{TRANSFER} --scales 22,32 --steps 2,3 --finish 9"));
+}
+
+#[test]
+fn transfer_by_hypercolumns_matched_at_each_scale() {
+    survives(&format!("{TRANSFER} --scales 22,32 --steps 4,9 --style-loss neighbours"));
 }
 
 #[test]
@@ -234,7 +240,7 @@ fn what_is_no_whole_checkpoint_is_refused_and_left_as_it_is() {
         other
     };
     for (bytes, said) in [
-        (flipped, "is damaged (its checksum is another)"),
+        (flipped, "is damaged (its checksum does not match)"),
         (state[..state.len() - 7].to_vec(), "is damaged (it has"),
         (state[..9].to_vec(), "damaged"),
         ([&state[..], b"more"].concat(), "is damaged (it has"),
@@ -242,11 +248,11 @@ fn what_is_no_whole_checkpoint_is_refused_and_left_as_it_is() {
         (Vec::new(), "is not a checkpoint of impasto"),
         (std::fs::read(&thin).unwrap(), "is not a checkpoint of impasto"),
         (about(r#"\"format\":1"#, r#"\"format\":9"#), "a later version"),
-        (about(r#"\"scale\":0"#, r#"\"scale\":7"#), "is none of this run"),
-        (about(r#"\"iteration_of_scale\":3"#, r#"\"iteration_of_scale\":9"#), "is none of this run"),
+        (about(r#"\"scale\":0"#, r#"\"scale\":7"#), "this run has no iteration"),
+        (about(r#"\"iteration_of_scale\":3"#, r#"\"iteration_of_scale\":9"#), "this run has no iteration"),
         (about(r#"\"random\":\"0"#, r#"\"random\":\"x"#), "no `random`"),
         (about(r#""picture""#, r#""pictura""#), "no `picture`"),
-        (about("[24,32,3]", "[32,24,3]"), "none of this run's"),
+        (about("[24,32,3]", "[32,24,3]"), "does not fit this run"),
         (about(r#"[\"transfer\""#, r#"[\"features\""#), ""),
         (about("--scales", "--scalex"), ""),
     ] {
@@ -279,7 +285,7 @@ fn what_is_no_whole_checkpoint_is_refused_and_left_as_it_is() {
     fails(&shop, &(words(&job) + " --checkpoint /dev/null"), 1, &["/dev/null is not a checkpoint"]);
 }
 
-/// Where files may not become longer than 20 kB (or 40, as the shell counts), the picture fits and the checkpoint does not.
+/// With a file size limit of 20 kB (or 40, as some shells count), the picture fits but the checkpoint does not.
 #[test]
 fn a_checkpoint_that_cannot_be_written_ends_the_run_with_its_picture() {
     let shop = Workshop::new();
@@ -298,8 +304,8 @@ fn a_checkpoint_that_cannot_be_written_ends_the_run_with_its_picture() {
     assert_eq!(shop.rgb("out.png").dimensions(), (32, 24));
 }
 
-/// Neither the picture nor the checkpoint tells in which folder the user keeps weights and pictures; and the run goes on
-/// wherever the weights are looked for, by their hash.
+/// Neither the picture nor the checkpoint reveals the folders of weights and pictures. The run continues with weights
+/// found by their hash in any of the usual places.
 #[test]
 fn weights_are_told_by_name_and_hash_and_found_again() {
     let shop = Workshop::new();
@@ -322,7 +328,7 @@ fn weights_are_told_by_name_and_hash_and_found_again() {
         assert!(!text.contains("secret-login") && !text.contains(&home), "{name}");
         assert!(text.contains("vgg19.npz") && text.contains("sha256:"), "{name}");
     }
-    // Named by the environment, found in the working folder, or named by nobody.
+    // Weights named by the environment, missing, and found in the working folder.
     by_environment("resume kept/state").assert().success();
     shop.impasto("resume kept/state").assert().code(1).stderr(predicates::str::contains("vgg19.npz (sha256:"));
     std::fs::create_dir(shop.path("weights")).unwrap();
@@ -331,7 +337,7 @@ fn weights_are_told_by_name_and_hash_and_found_again() {
     let mut other = shop.impasto("resume kept/state");
     other.env("IMPASTO_WEIGHTS", "random:3").assert().success();
     assert_eq!(shop.rgb("out.png"), shop.rgb("whole.png"));
-    // The folder was moved, with everything.
+    // The folder was moved with all its files.
     std::fs::create_dir(shop.path("moved")).unwrap();
     for name in ["kept", "weights", "content.png", "style.png"] {
         std::fs::rename(shop.path(name), shop.path("moved").join(name)).unwrap();

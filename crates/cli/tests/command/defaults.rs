@@ -1,4 +1,4 @@
-//! What the command line may leave open: the name of the picture, and a random seed.
+//! Settings that the command line may leave open: the name of the picture, and a random seed.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ fn said(shop: &Workshop, words: &str) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// The setting of a picture that is there.
+/// A setting recorded in a picture.
 fn setting(shop: &Workshop, picture: &str, name: &str) -> String {
     let shown = shop.impasto(&format!("show {picture}")).assert().success().get_output().stdout.clone();
     let shown = String::from_utf8(shown).unwrap();
@@ -45,7 +45,7 @@ fn a_picture_without_a_name_never_takes_that_of_another() {
     }
     shop.impasto(&texture).assert().success();
     assert!(shop.path("style-texture.png").exists());
-    // A name that is given is taken, as ever.
+    // A given name is used unchanged.
     std::fs::write(shop.path("out.png"), "old").unwrap();
     said(&shop, "transfer content.png style.png -o out.png");
     shop.rgb("out.png");
@@ -119,7 +119,7 @@ fn a_random_seed_is_said_recorded_and_makes_the_same_picture_again() {
     shop.impasto(&format!("plan content.png style.png --seed random {}", thin())).assert().success();
 }
 
-/// A batch that is given again knows its pictures, whatever their seeds.
+/// A repeated batch recognises its pictures with any seed.
 #[test]
 fn each_picture_of_a_batch_has_a_random_seed_of_its_own() {
     let shop = Workshop::new();

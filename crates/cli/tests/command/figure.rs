@@ -1,4 +1,4 @@
-//! `impasto figure`: sizes, labels, that nothing is blank, and that sheets go on where they stopped.
+//! `impasto figure`: sizes, labels, no blank parts, and sheets that continue where they stopped.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -198,7 +198,7 @@ fn losses_are_plotted_over_iterations_and_seconds() {
     assert_eq!(plot("--over iterations --term total"), over_iterations, "the defaults");
     assert_ne!(plot("--over seconds"), over_iterations);
     assert_ne!(plot("--term error"), over_iterations);
-    // The log of a run is such a log.
+    // The log of a run can be plotted.
     shop.made("invert content.png --layer relu1_1 --size 16 --steps 5");
     drawn(&shop, "loss log.jsonl -o sheet.png --over seconds --term error");
 }

@@ -1,4 +1,4 @@
-//! How runs end: `--tolerance`, `--average` and `--finish`; and what `--verbose` tells of the objective.
+//! The end of runs: `--tolerance`, `--average` and `--finish`; and the objective as shown by `--verbose`.
 
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -24,7 +24,7 @@ fn a_scale_is_done_when_its_loss_falls_no_more() {
             |lines: &[serde_json::Map<_, _>]| lines.iter().map(|line| number(line, "total")).fold(f64::MAX, f64::min);
         1.0 - lowest(&log[..from + 10]) / lowest(&log[..from])
     };
-    // A smaller tolerance goes on, until a window's fall is smaller than it.
+    // A smaller tolerance continues until the loss falls by less within a window.
     shop.transfer("-o out.png --scales 1 --steps 200 --tolerance 0.1 --log log.jsonl --quiet")
         .assert()
         .success()
@@ -32,7 +32,7 @@ fn a_scale_is_done_when_its_loss_falls_no_more() {
     let log = shop.log("log.jsonl");
     assert!((12..200).contains(&log.len()), "{}", log.len());
     assert!(fall(&log, log.len() - 10) < 0.1 && fall(&log, log.len() - 11) >= 0.1);
-    // What falls fast enough goes through all, and nothing is said.
+    // A run whose loss falls fast enough makes all iterations, without a message.
     shop.transfer("-o out.png --steps 12 --tolerance 1e-9").assert().success().stderr(contains("done after").not());
     let thin = data("vgg19-thin.npz");
     for job in ["texture style.png --example-size 28", "invert content.png --layer relu2_1 --size 24"] {
@@ -89,8 +89,8 @@ fn mistakes_are_named() {
     }
 }
 
-/// What is told of a run with a line search is the loss of the picture so far, which never rises at one size; what the line
-/// search tried and left has a name of its own.
+/// With a line search, the log gives the loss of the picture so far, which never rises at one scale; rejected trials
+/// have a separate field.
 #[test]
 fn the_loss_that_is_told_never_rises_with_lbfgs() {
     let mut trials = 0;
@@ -113,7 +113,7 @@ fn the_loss_that_is_told_never_rises_with_lbfgs() {
         }
     }
     assert!(trials > 3, "{trials}");
-    // Adam has no line search: each evaluation is told.
+    // Adam has no line search: each evaluation is logged.
     let shop = Workshop::new();
     let (_, log) =
         shop.made("transfer content.png style.png --size 32 --optimizer adam --lr 0.5 --scales 1 --steps 20");

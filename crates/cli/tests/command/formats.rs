@@ -1,4 +1,4 @@
-//! What files of pictures are and say, as a user of the command meets it: colours, texts, pages, damage, folders.
+//! Picture files from the view of the command's user: colours, texts, pages, damage, folders.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
@@ -87,13 +87,13 @@ fn more_text_than_a_jpeg_holds_is_left_out_with_a_word() {
     encoder.set_exif_metadata(exif(COPYRIGHT, &b"c".repeat(70_000))).unwrap();
     encoder.write_image(content().as_raw(), 32, 24, ExtendedColorType::Rgb8).unwrap();
     std::fs::write(shop.path("long.png"), long).unwrap();
-    let said = contains("note: out.jpg: what its photograph told (EXIF) is left out: it has 70");
+    let said = contains("note: out.jpg: its EXIF data is left out: it has 70");
     shop.impasto(&transfer("long.png", "out.jpg")).assert().success().stderr(said);
     for output in ["out.png", "out.webp", "out.tiff"] {
         shop.impasto(&transfer("long.png", output)).assert().success().stderr(contains("left out").not());
         assert!(std::fs::read(shop.path(output)).unwrap().windows(70_000).any(|part| part.iter().all(|&b| b == b'c')));
     }
-    // The rest of what is said stays.
+    // The other metadata stay.
     shop.impasto("show out.jpg --as-command").assert().success().stdout(contains("transfer long.png"));
 }
 
@@ -151,7 +151,7 @@ fn what_cannot_be_used_of_a_picture_s_colours_is_passed_over_with_a_note() {
         std::fs::write(shop.path("odd.png"), bytes).unwrap();
         let output = shop.impasto(&features("odd.png")).assert().success().get_output().clone();
         let stderr = String::from_utf8(output.stderr).unwrap();
-        assert!(stderr.starts_with("note: odd.png: its colour profile is passed over: "), "{stderr}");
+        assert!(stderr.starts_with("note: odd.png: its colour profile is ignored: "), "{stderr}");
         assert!(stderr.contains(said) && stderr.lines().count() == 1, "{stderr}");
         assert_eq!(shop.arrays("f.npz"), plain, "{said}");
         shop.impasto(&format!("{} --quiet", transfer("odd.png", "out.png"))).assert().success().stderr(is_empty());

@@ -1,8 +1,8 @@
-//! The pixels of some forty outputs, by their SHA-256: whether a change that should change no bit has changed one.
+//! The SHA-256 of the pixels of some forty outputs, to detect unintended changes of a single bit.
 //!
-//! Bits depend on the instruction set and on BLAS, so that hashes are kept for each machine whose arithmetic is known, in
-//! `tests/data/golden`. Elsewhere the outputs are made and compared with nothing, and the test says so.
-//! `GOLDEN_UPDATE=1` writes the file of this machine.
+//! Bits depend on the instruction set and on BLAS, so `tests/data/golden` has hashes for each known kind of machine. On
+//! other machines the outputs are made but not compared, and the test says so. `GOLDEN_UPDATE=1` writes the file of
+//! this machine.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -54,7 +54,7 @@ const JOBS: [(&str, &str); 33] = [
     ("invert-repeats", "invert content.png --layer relu1_2 --size 0 --steps 4 --repeats 3 --init noise"),
 ];
 
-/// A job of VGG19's full width, which is divided where memory is short.
+/// A job of VGG19's full width, which is computed in bands if memory is short.
 const LARGE: &str = "transfer content.png style.png --size 256 --scales 1 --steps 2 --optimizer adam --weights random";
 
 #[test]
@@ -124,8 +124,8 @@ fn pixels(picture: &RgbImage) -> String {
     format!("{:x}", hash.finalize())
 }
 
-/// What this machine's arithmetic is known by: its instruction set, and the bits of some products by BLAS and of some
-/// functions by the C library.
+/// The key of this machine's arithmetic: its instruction set, and the bits of some products by BLAS and of some
+/// functions of the C library.
 fn machine() -> String {
     let mut hash = Sha256::new();
     for (m, k, n) in [(5, 64, 7), (64, 300, 48), (130, 27, 513), (512, 256, 3)] {
@@ -152,7 +152,7 @@ fn machine() -> String {
     format!("{}{set}-{}", std::env::consts::ARCH, &format!("{:x}", hash.finalize())[..8])
 }
 
-/// Compares hashes with those that are kept for this machine.
+/// Compares hashes with those stored for this machine.
 fn compare(made: &BTreeMap<String, String>) {
     let machine = machine();
     let path = PathBuf::from(data(&format!("golden/{machine}.txt")));

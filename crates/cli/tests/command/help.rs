@@ -1,5 +1,5 @@
-//! The help of every subcommand, as a snapshot. After a change that is meant:
-//! `INSTA_UPDATE=always cargo test --release --test command help`, and look at the difference.
+//! The help of every subcommand, as a snapshot. After an intended change, run
+//! `INSTA_UPDATE=always cargo test --release -p impasto-cli --test command help` and read the diff.
 
 use crate::support::Workshop;
 
@@ -144,6 +144,6 @@ fn short_help_and_version() {
     let short = help("transfer -h");
     assert!(short.lines().count() < help("transfer --help").lines().count());
     assert_eq!(help("--version"), format!("impasto {}\n", env!("CARGO_PKG_VERSION")));
-    // No words at all: the help, as an error.
+    // Without arguments: the help, as an error.
     Workshop::new().impasto("").assert().code(2).stderr(predicates::str::contains("Usage: impasto <COMMAND>"));
 }

@@ -1,4 +1,4 @@
-//! Names of files and texts in pictures from strangers: nothing that is printed commands a terminal.
+//! Untrusted file names and texts in pictures: no output contains commands for the terminal.
 
 use impasto::Picture;
 use impasto::picture::{Provenance, SaveOptions};

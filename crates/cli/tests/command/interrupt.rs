@@ -27,7 +27,7 @@ fn the_iteration_is_finished_and_the_picture_so_far_written() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(said, format!("interrupted after iteration {made}; the picture so far is in out.png\n"));
     assert_eq!(shop.new_files(), ["log.jsonl", "out.png"]);
-    // It is the very picture that so many iterations make.
+    // It is the picture after exactly this number of iterations.
     if made <= 2000 {
         shop.transfer(&format!("-o same.png --steps {made} --optimizer adam --quiet")).assert().success();
         assert_eq!(shop.rgb("same.png"), shop.rgb("out.png"));

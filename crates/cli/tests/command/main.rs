@@ -1,4 +1,4 @@
-//! What a user of the command sees: the built binary, driven over every subcommand and error.
+//! The command as its users see it: runs the built binary through every subcommand and error.
 //!
 //! Pictures are tiny and the network is `tests/data/vgg19-thin.npz`, VGG19's shape at an eighth of its width, so that
 //! all of this takes seconds.

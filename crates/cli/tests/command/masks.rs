@@ -17,7 +17,7 @@ fn one_region_all_over_is_as_none() {
     let shop = Workshop::new();
     RgbImage::from_pixel(5, 3, Rgb(RED)).save(shop.path("c.png")).unwrap();
     RgbImage::from_pixel(7, 9, Rgb([250, 4, 0])).save(shop.path("s.png")).unwrap();
-    for loss in ["gram", "moments", "wasserstein"] {
+    for loss in ["gram", "moments", "wasserstein", "neighbours", "neighbours-cosine"] {
         let plain = shop.picture(&format!("--style-loss {loss}"));
         let masked = shop.picture(&format!("--style-loss {loss} --content-mask c.png --style-mask s.png"));
         assert_eq!(masked, plain, "{loss}");
@@ -31,7 +31,7 @@ fn each_region_is_painted_after_its_own() {
     halves(32, 24, RED, BLUE).save(shop.path("c.png")).unwrap();
     halves(64, 10, RED, BLUE).save(shop.path("s.png")).unwrap();
     let plain = shop.picture("");
-    for loss in ["gram", "moments", "wasserstein"] {
+    for loss in ["gram", "moments", "wasserstein", "neighbours"] {
         let words = format!("--style-loss {loss} --content-mask c.png --style-mask s.png");
         let masked = shop.picture(&words);
         assert_ne!(masked, plain);
@@ -48,14 +48,18 @@ fn each_region_is_painted_after_its_own() {
     RgbImage::from_pixel(1, 1, Rgb(BLUE)).save(shop.path("blue.png")).unwrap();
     image::imageops::rotate90(&content()).save(shop.path("other.png")).unwrap();
     let thin = data("vgg19-thin.npz");
-    let two = |styles: &str, masks: &str| {
-        let words = format!("transfer content.png {styles} --content-mask c.png --style-mask {masks} --weights {thin}");
-        shop.impasto(&format!("{words} --size 0 --steps 3 -o out.png --quiet")).assert().success().stderr("");
-        shop.rgb("out.png")
-    };
-    let one_way = two("style.png other.png", "red.png,blue.png");
-    assert_eq!(two("other.png style.png", "blue.png,red.png"), one_way);
-    assert_ne!(two("other.png style.png", "red.png,blue.png"), one_way);
+    for how in ["", "--finish 3", "--style-loss neighbours", "--style-loss neighbours-cosine"] {
+        let two = |styles: &str, masks: &str| {
+            let words = format!(
+                "transfer content.png {styles} --content-mask c.png --style-mask {masks} --weights {thin} {how}"
+            );
+            shop.impasto(&format!("{words} --size 0 --steps 3 -o out.png --quiet")).assert().success().stderr("");
+            shop.rgb("out.png")
+        };
+        let one_way = two("style.png other.png", "red.png,blue.png");
+        assert_eq!(two("other.png style.png", "blue.png,red.png"), one_way, "{how}");
+        assert_ne!(two("other.png style.png", "red.png,blue.png"), one_way, "{how}");
+    }
 }
 
 #[test]
@@ -74,7 +78,7 @@ fn transparent_pixels_of_a_style_take_no_part_and_of_a_content_stay() {
     assert!(levels_apart(&hidden([250, 10, 5]), &red) <= 12, "but for what its convolutions see of the edge");
     RgbaImage::from_pixel(28, 28, Rgba([1, 2, 3, 0])).save(shop.path("style.png")).unwrap();
     let rest = format!("--weights {} --size 0 -o out2.png", data("vgg19-thin.npz"));
-    fails(&shop, &format!("transfer content.png style.png {rest}"), 1, &["style is transparent"]);
+    fails(&shop, &format!("transfer content.png style.png {rest}"), 1, &["style is completely transparent"]);
 
     style().save(shop.path("style.png")).unwrap();
     let opaque = shop.picture("--lr 0.1");
@@ -93,7 +97,7 @@ fn transparent_pixels_of_a_style_take_no_part_and_of_a_content_stay() {
     assert_eq!(shop.picture("--lr 0.1 --paint-transparent"), opaque);
     RgbaImage::from_pixel(32, 24, Rgba([1, 2, 3, 0])).save(shop.path("content.png")).unwrap();
     let words = format!("transfer content.png style.png {rest}");
-    fails(&shop, &words, 1, &["content is transparent", "--paint-transparent"]);
+    fails(&shop, &words, 1, &["content is completely transparent", "--paint-transparent"]);
     shop.impasto(&format!("{words} --paint-transparent --steps 1 --quiet")).assert().success();
 }
 
@@ -116,6 +120,18 @@ fn every_style_loss_falls_and_makes_another_picture() {
         assert_eq!(shop.picture(&format!("--style-weight 100 --style-loss {loss} --threads 1")), picture, "{loss}");
         pictures.push(picture);
     }
+    // Neighbours are compared by sizes of their own, which the formulas of the other presets outweigh.
+    let free = "--style-weight 100 --style-loss neighbours";
+    for words in [free, &format!("{free}-cosine"), "--preset nnst"] {
+        let picture = shop.picture(words);
+        assert!(!pictures.contains(&picture), "{words}");
+        assert_eq!(shop.picture(&format!("{words} --threads 1")), picture, "{words}");
+        pictures.push(picture);
+        shop.transfer(&format!("-o out.png --steps 25 --scales 1 --log log.jsonl --quiet {words}")).assert().success();
+        let log = shop.log("log.jsonl");
+        let (first, last) = (number(&log[0], "total"), number(&log[24], "total"));
+        assert!(last < 0.9 * first, "{words}: from {first} to {last}");
+    }
 }
 
 #[test]
@@ -131,7 +147,7 @@ fn mistakes_are_named() {
         ("--content-mask c.png --style-mask one.png", 1, &["no style's mask has: #0000ff"]),
         ("--content-mask one.png --style-mask s.png", 1, &["style 1", "#00ff00", "--content-mask"]),
         ("--content-mask c.png --style-mask none.png", 1, &["none.png"]),
-        ("--style-loss sliced", 2, &["--style-loss", "gram, moments, wasserstein"]),
+        ("--style-loss sliced", 2, &["--style-loss", "gram, moments, wasserstein, neighbours"]),
     ] {
         let rest = format!("--weights {} --size 0 -o out.png", data("vgg19-thin.npz"));
         fails(&shop, &format!("transfer content.png style.png {words} {rest}"), code, said);

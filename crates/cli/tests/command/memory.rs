@@ -1,4 +1,4 @@
-//! Plans, and what they promise: the same picture in less memory, and words instead of an abort.
+//! Memory plans: the same picture in less memory, and an error instead of an abort.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ fn what_cannot_be_had_is_told_with_what_can() {
     let after = |word: &str| words[words.iter().position(|w| *w == word).unwrap() + 1].to_owned();
     assert!(text.starts_with("error: a picture of 1500×1125 pixels needs at least "), "{text}");
     assert!(!shop.path("out.png").exists());
-    // What it says is right: so much fits, and no more.
+    // The advice is right: this size fits, and no larger one.
     let fits: usize = after("--size").parse().unwrap();
     let job = |size: usize| {
         shop.impasto(&format!("plan content.png style.png --weights random --size {size} --memory 300M")).assert()
@@ -104,7 +104,7 @@ fn the_largest_size_is_the_content_s_own_if_that_fits() {
 fn a_small_address_space_ends_in_words() {
     let shop = Workshop::new();
     let words = "transfer content.png style.png -o out.png --weights random --size 6000 --threads 2 --quiet";
-    // More is asked for than the system will give.
+    // The command requests more than the system provides.
     for words in [words.to_owned(), format!("{words} --memory 64G")] {
         let job = shop.std(&words);
         let line = std::iter::once(job.get_program()).chain(job.get_args()).map(|word| word.to_str().unwrap());
@@ -117,7 +117,7 @@ fn a_small_address_space_ends_in_words() {
     }
 }
 
-/// OpenBLAS asks for ever for what a limited address space does not hold; so that is known before.
+/// OpenBLAS would retry forever in a limited address space, so the command checks before.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_limited_address_space_that_does_not_hold_the_threads_is_told() {
@@ -133,7 +133,7 @@ fn a_limited_address_space_that_does_not_hold_the_threads_is_told() {
         assert!(stderr.starts_with("error: the address space is limited (ulimit -v)"), "{stderr}");
         assert_eq!(shop.new_files(), Vec::<String>::new());
     }
-    // With more it runs, to the same bits.
+    // With more address space it runs, with the same bits.
     let plain = shop.transfer("-o limited.png --scales 1 --steps 2 --quiet --threads 1");
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", "ulimit -v 2000000; exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
@@ -142,7 +142,7 @@ fn a_limited_address_space_that_does_not_hold_the_threads_is_told() {
     assert_eq!(shop.rgb("limited.png"), shop.rgb("out.png"));
 }
 
-/// What `plan` says of a job and what the job says must be the same: whether it is done at all, and why not.
+/// `plan` must accept and refuse the same jobs as the commands, with the same errors.
 #[test]
 fn a_plan_and_its_job_give_the_same_answer() {
     let shop = Workshop::new();
@@ -214,7 +214,7 @@ fn the_largest_size_of_what_comes_from_standard_input() {
     }
 }
 
-/// The most memory that a process had, in bytes: what the system says of it until it ends.
+/// The peak memory of a process in bytes, as the system reports it.
 #[cfg(target_os = "linux")]
 fn peak_memory(mut command: std::process::Command) -> u64 {
     let mut child = command.spawn().unwrap();
@@ -231,7 +231,7 @@ fn peak_memory(mut command: std::process::Command) -> u64 {
     peak
 }
 
-/// Each kind of job, with VGG19's full width, whose memory is that of users.
+/// Each kind of job with VGG19's full width, as users run it.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_job_takes_the_memory_that_was_forecast() {
@@ -242,6 +242,8 @@ fn a_job_takes_the_memory_that_was_forecast() {
         format!("{transfer} --finish 2"),
         format!("{transfer} --finish 2 --style-size 500"),
         format!("{transfer} --preset notebook"),
+        format!("{transfer} --style-loss neighbours"),
+        format!("{transfer} --preset nnst --style-size 200"),
         "texture style.png --size 320 --example-size 320 --scales 1 --steps 2".into(),
         "invert content.png --layer relu3_1 --size 320 --steps 2".into(),
     ];

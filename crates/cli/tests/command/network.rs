@@ -28,7 +28,7 @@ fn weights_are_looked_for_in_order() {
     let thin = data("vgg19-thin.npz");
     let is_thin = || is_match("conv1_1 +512×512×8 ").unwrap();
     let is_random = || is_match("conv1_1 +512×512×64 ").unwrap();
-    // Nowhere: the random network, and a word about it.
+    // Nowhere: the random network, with a note.
     shop.impasto("network").assert().success().stdout(is_random()).stderr(starts_with("note: no trained weights"));
     // In the cache folder (on Linux), in the working folder, by the environment variable, by the option.
     if cfg!(target_os = "linux") {

@@ -1,4 +1,4 @@
-//! No file that a command reads is written, however it is spelt; and nothing that a command writes is lost.
+//! No command overwrites a file that it reads, however the path is spelt, or loses a result.
 
 use std::path::Path;
 
@@ -50,7 +50,7 @@ fn shop() -> Workshop {
     shop
 }
 
-/// Every command that writes, with each place that it writes to in turn being each file that it reads.
+/// Every command that writes, with each of its outputs set to each of its inputs in turn.
 #[test]
 fn no_file_that_is_read_is_written_in_any_spelling() {
     let shop = shop();
@@ -106,7 +106,7 @@ fn no_file_that_is_read_is_written_in_any_spelling() {
     assert!(tried >= 50 * spellings(&shop, "content.png").len() / 2, "{tried}");
 }
 
-/// Pictures on the way have names that are known before the run.
+/// Intermediate pictures have names that are known before the run.
 #[test]
 fn pictures_on_the_way_overwrite_nothing_that_is_read() {
     let shop = shop();
@@ -129,11 +129,11 @@ fn pictures_on_the_way_overwrite_nothing_that_is_read() {
             assert!(std::fs::read(shop.path(input)).unwrap() == before, "{words}");
         }
     }
-    // A picture on the way that would be the last one, is none.
+    // An intermediate picture after the last iteration is not written.
     let words =
         "transfer o-0002.png style.png --scales 1 --steps 2 --size 24 --weights w.npz --save-every 2 -o o.png -q";
     shop.impasto(words).assert().success().stderr("");
-    // Nor may the log and they be one.
+    // Nor may they overwrite the log.
     let words =
         "transfer content.png style.png -o p.png --save-every 1 --log p-0001.png --steps 3 --size 24 --weights w.npz";
     fails(&shop, words, 2, &["p-0001.png", "would overwrite", "--log"]);
@@ -177,7 +177,7 @@ fn a_batch_tells_files_from_their_spellings() {
         write(&format!("content,style,output\ncontent.png,style.png,{one}\ninit.png,style.png,{other}\n"));
         fails(&shop, &format!("batch jobs.csv {options}"), 2, &["would be written twice"]);
     }
-    // The pictures on the way of one job are no other's.
+    // The intermediate pictures of one job are no other's.
     write("content,style,output\ncontent.png,style.png,o.png\no-0001.png,style.png,x.png\n");
     let read = std::fs::read(shop.path("o-0001.png")).unwrap();
     shop.impasto(&format!("batch jobs.csv {options} --steps 3 --save-every 1").replacen("--steps 2 ", "", 1))
@@ -210,7 +210,7 @@ fn the_demo_draws_over_no_other_picture() {
     assert!(std::fs::read(shop.path("content.png")).unwrap() == before);
 }
 
-/// The folder of the picture goes while it is painted: nobody could know.
+/// The folder of the picture disappears during the run.
 #[cfg(unix)]
 #[test]
 fn a_picture_whose_place_has_gone_is_kept_elsewhere() {
@@ -242,7 +242,7 @@ fn a_picture_whose_place_has_gone_is_kept_elsewhere() {
     assert!(place.starts_with(shop.path("temporary")) && place.extension().unwrap() == "png", "{place:?}");
 }
 
-/// A device that is full, a pipe without reader: known only when the picture is there.
+/// A full device, a pipe without a reader: errors that occur only when the picture is written.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_picture_that_a_stream_does_not_take_is_kept_elsewhere() {

@@ -1,4 +1,4 @@
-//! Folders that take no new files, and files of other people: what cannot be written is known before the first step.
+//! Protected folders and files of other users: errors are reported before the first step.
 
 #![cfg(unix)]
 
@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use crate::support::{Workshop, data};
 
-/// Somebody who owns nothing.
+/// A user who owns nothing.
 const NOBODY: u32 = 65534;
 
 /// A workshop for tests that permissions hold back, which they do for everybody but root: root's tests run as nobody.

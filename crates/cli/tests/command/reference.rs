@@ -1,5 +1,5 @@
-//! `PyTorch`'s answers in float64 for whole objectives: the thin cases in tests/data, and those with real weights in
-//! ../shared, where that folder is there.
+//! `PyTorch`'s results in float64 for whole objectives: the thin cases in tests/data, and those with real weights in
+//! ../shared, if that folder exists.
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ fn cases_with_real_weights() {
     }
 }
 
-/// Runs the command as the case says and compares all that it expects.
+/// Runs the command of a case and compares all expected results.
 fn hold(folder: &Path, weights: &Path) {
     let case: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("case.json")).unwrap()).unwrap();
     let expected = arrays(&folder.join("expected.npz"));

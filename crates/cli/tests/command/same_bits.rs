@@ -7,7 +7,14 @@ const THREADS: [u8; 3] = [1, 2, 5];
 #[test]
 fn a_transfer_with_the_thin_network() {
     let shop = Workshop::new();
-    for optimizer in ["adam", "lbfgs", "lbfgs --scales 24,32 --finish 5"] {
+    for optimizer in [
+        "adam",
+        "lbfgs",
+        "pyramid-adam",
+        "lbfgs --scales 24,32 --finish 5",
+        "lbfgs --scales 24,32 --style-loss neighbours",
+        "pyramid-adam --scales 24,32 --preset nnst --finish 5",
+    ] {
         let results = THREADS.map(|threads| {
             let words =
                 format!("-o out.png --steps 12 --optimizer {optimizer} --log log.jsonl --quiet --threads {threads}");

@@ -1,4 +1,4 @@
-//! A web server for tests: serves one file well or badly.
+//! A web server for tests, which serves one file correctly or with faults.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -28,13 +28,13 @@ pub struct Manner {
     pub shifts: bool,
 }
 
-/// A server at work until the process ends.
+/// A server that runs until the process ends.
 pub struct Server {
     address: String,
     seen: Arc<Mutex<Seen>>,
 }
 
-/// What the server saw.
+/// The requests that the server received.
 #[derive(Default)]
 struct Seen {
     requests: Vec<String>,

@@ -1,5 +1,5 @@
-//! Standard output and standard error that are closed, full, or pipes whose reader has gone: no run ends by that, and the
-//! exit code is what the work deserves.
+//! Standard output and standard error that are closed, full, or pipes without a reader: no run ends for that reason,
+//! and the exit code is that of the work.
 
 #![cfg(unix)]
 
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::{Workshop, data};
 
-/// What becomes of a stream.
+/// The fault of a stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
     Closed,

@@ -1,4 +1,4 @@
-//! `impasto studio`: the interface, who may ask, and a queue that survives.
+//! `impasto studio`: the interface, access control, and a queue that survives restarts.
 #![cfg(all(unix, feature = "studio"))]
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// More iterations than a test ever waits for.
 const ENDLESS: &str = r#"{"size": 0, "steps": 1000000, "optimizer": "adam", "scales": 1}"#;
 
-/// A studio at work in the folder `studio` of a workshop.
+/// A running studio with the folder `studio` of a workshop.
 struct Studio {
     child: Child,
     address: String,
@@ -204,7 +204,7 @@ fn from_upload_to_picture() {
     let painted = image::load_from_memory(&picture.body).unwrap().into_rgb8();
     shop.transfer("-o out.png --steps 3 --strength 0.8 --quiet").assert().success();
     assert_eq!(painted, shop.rgb("out.png"), "the picture is the command's");
-    // So it is by the command that is shown.
+    // The displayed command makes the same picture.
     let command = job["command"].as_str().unwrap().strip_prefix("impasto ").unwrap();
     let mut again = shop.impasto(command);
     again.env("IMPASTO_WEIGHTS", data("vgg19-thin.npz")).assert().success();
@@ -326,7 +326,7 @@ fn only_this_machines_own_pages_and_programs_may_ask() {
     let page = studio.get("/");
     assert_eq!(page.status, 200);
     assert!(page.head.contains("content-security-policy: default-src 'none'; script-src 'self';"), "{}", page.head);
-    // Nothing on the page comes from elsewhere.
+    // The page loads nothing from other sites.
     let page = String::from_utf8(page.body).unwrap();
     let named: Vec<&str> = page.split(['"', '\'']).filter(|word| word.contains("//")).collect();
     assert!(named.is_empty(), "{named:?}");
@@ -393,7 +393,7 @@ fn pause_change_stop_and_discard() {
     assert_eq!(studio.ask("PATCH", &at, &[], b"{}").status, 409);
     studio.wait_for(next, "done");
 
-    // A wish does not make it forget another.
+    // One request does not cancel another.
     let both = studio.paint(&shop, ENDLESS);
     studio.wait_for_iterations(both, 1);
     assert_eq!(studio.ask("PATCH", &format!("/api/jobs/{both}"), &[], b"{\"strength\": 0.9}").status, 200);
@@ -534,7 +534,7 @@ fn runs_end_as_the_commands_do() {
         assert_eq!(job["losses"].as_array().unwrap().len(), shop.log("log.jsonl").len(), "{words}");
         assert!(job["losses"].as_array().unwrap().len() < 400);
     }
-    // What cannot be right is said before it waits for its turn.
+    // Invalid jobs are refused before they are queued.
     let [content, style] = ["content.png", "style.png"].map(|name| std::fs::read(shop.path(name)).unwrap());
     for (settings, said) in [(r#"{"average": true}"#, "--average"), (r#"{"blend": "1,2"}"#, "--blend")] {
         let pictures = [file("content", "a.png", &content), file("style", "b.png", &style), text("settings", settings)];
@@ -642,9 +642,9 @@ fn the_queue_survives_a_restart() {
     assert_eq!(studio.job(done)["losses"].as_array().unwrap().len(), 1);
     studio.post(&format!("/api/jobs/{long}/stop"));
     studio.wait_for(next, "done");
-    // Numbers are not given twice.
+    // Numbers are not reused.
     assert!(studio.paint(&shop, r#"{"size": 0, "steps": 1}"#) > next);
-    // A crash is no worse than Ctrl-C: nothing is written at the end.
+    // After a crash, the same holds as after Ctrl-C, although nothing is written at the end.
     drop(studio);
     let studio = Studio::start(&shop, "");
     assert_eq!(states(&studio)[..3], ["done", "stopped", "done"]);
@@ -777,7 +777,7 @@ fn the_document_describes_every_answer() {
     }
     assert!(asked >= 40 && seen.is_superset(&BTreeSet::from([200, 201, 204, 404, 409])), "{asked}: {seen:?}");
     // And it leaves out none.
-    let source = include_str!("../../src/studio/api.rs");
+    let source = include_str!("../../../studio/src/api.rs");
     let routes = source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
     let described: BTreeSet<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(routes.collect::<BTreeSet<_>>(), described);
@@ -852,7 +852,8 @@ fn no_name_of_an_upload_loses_a_job() {
         assert_eq!(studio.get(&format!("/api/jobs/{id}/picture")).status, 200);
         assert_eq!(studio.get(&format!("/api/jobs/{id}/thumbnail")).status, 200);
     }
-    // A record with a name that this version would not give is no less a job (one of an earlier version, or renamed by hand).
+    // A record with a name that this version would not choose is still a job (from an earlier version, or renamed by
+    // hand).
     drop(studio);
     let first = shop.path(&format!("studio/{:04}", ids[0]));
     let record = std::fs::read_to_string(first.join("job.json")).unwrap();

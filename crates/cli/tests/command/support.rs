@@ -1,4 +1,4 @@
-//! A folder to work in, pictures to work on, and a look at what comes out.
+//! Test support: a folder with pictures, commands, and readers of results.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! What is wrong is said in one paragraph that names the file or option and what would be right. Exit code 2 for wrong
-//! usage, 1 for the rest.
+//! Errors are one paragraph that names the file or option and what would be right. Exit code 2 for wrong usage, 1 for
+//! other errors.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn wrong_usage() {
         (with("--lr nan"), &["--lr", "a number above 0"]),
         (with("--optimizer lbfgs --lr 1"), &["--lr", "lbfgs"]),
         (with("--optimizer sgd"), &["--optimizer", "sgd", "adam", "lbfgs"]),
-        (with("--preset best"), &["--preset", "best", "balanced", "quick", "gatys", "notebook"]),
+        (with("--preset best"), &["--preset", "best", "balanced", "quick", "gatys", "nnst", "notebook"]),
         (with("--content-layers relu9_1"), &["--content-layers", "relu9_1"]),
         (with("--style-layers relu1_1=x"), &["--style-layers", "`x` is not a weight for relu1_1"]),
         (with("--style-layers relu1_1,relu1_1"), &["--style-layers", "named twice"]),

@@ -1,4 +1,4 @@
-//! `impasto weights`: fetching from a server of every manner, importing each format, showing.
+//! `impasto weights`: downloads from servers with and without faults, imports of each format, and `info`.
 //!
 //! tests/data/weights has one tiny network of VGG19's depth in many formats, written by PyTorch, h5py and numpy.
 
@@ -73,9 +73,9 @@ fn every_format_is_imported_alike() {
     }
     assert_eq!(Weights::from_file(data("weights/keras.h5").as_ref(), None).unwrap().lineage, Lineage::Caffe);
 
-    // What the user says counts for more: Caffe's input, blue first.
+    // `--input` takes precedence: Caffe's input, blue first.
     let words = format!("weights import {} -o out.npz --input caffe --half", data("weights/zip.pth"));
-    shop.impasto(&words).assert().success().stderr(contains("0..255 less a mean, blue first; as told"));
+    shop.impasto(&words).assert().success().stderr(contains("0..255 minus a mean, blue first; as told"));
     let told = Weights::from_file(&shop.path("out.npz"), None).unwrap();
     assert_eq!((told.mean, told.std), caffe);
     let mut kernel = tiny.convolutions[0].weight.clone();
@@ -94,11 +94,11 @@ fn imported_weights_are_found_and_shown() {
         shop.impasto(&format!("weights import {}", data("weights/keras.h5"))).assert().success();
         shop.impasto("network").assert().success().stderr("").stdout(contains("512×512×4 "));
         shop.impasto("weights info").assert().success().stdout(contains("found in the user's cache folder"));
-        // Weights in the working folder go first, and this is said.
+        // Weights in the working folder take precedence, and a note says so.
         std::fs::create_dir(shop.path("weights")).unwrap();
         std::fs::copy(data("vgg19-thin.npz"), shop.path("weights/vgg19.npz")).unwrap();
         let run = shop.impasto(&format!("weights import {}", data("weights/zip.pth"))).assert().success();
-        run.stderr(contains("note: weights/vgg19.npz will be used before it"));
+        run.stderr(contains("note: weights/vgg19.npz takes precedence over it"));
     }
     let output = shop.impasto(&format!("weights info {}", data("weights/old.pth"))).assert().success().stderr("");
     let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
@@ -135,10 +135,10 @@ fn published_weights_are_recognised_by_their_values() {
             assert!(text.contains(said), "`{said}` is not in\n{text}");
         }
     };
-    info(&shared.display().to_string(), &["by VGG19's authors", "CC BY 4.0", "0..255 less a mean; as the file says"]);
+    info(&shared.display().to_string(), &["by VGG19's authors", "CC BY 4.0", "0..255 minus a mean; as the file says"]);
     known.retain(|name, _| !name.starts_with("input"));
     write_arrays(&shop.path("rgb.npz"), &known);
-    info("rgb.npz", &["by VGG19's authors", "0..255 less a mean; recognised by conv1_1's values"]);
+    info("rgb.npz", &["by VGG19's authors", "0..255 minus a mean; recognised by conv1_1's values"]);
     let mut first = known["conv1_1.weight"].clone();
     first.invert_axis(ndarray::Axis(1));
     known.insert("conv1_1.weight".into(), 0.3 * first);
@@ -147,7 +147,7 @@ fn published_weights_are_recognised_by_their_values() {
     let of_others = "7 of 8 convolutions are known to have the published values";
     info(
         "bgr.npz",
-        &["like VGG19's authors'", of_others, "0..255 less a mean, blue first; recognised by conv1_1's values"],
+        &["like VGG19's authors'", of_others, "0..255 minus a mean, blue first; recognised by conv1_1's values"],
     );
     let features = |name: &str| {
         let words = format!("features content.png --layers conv1_1 -o f.npz --size 0 --weights {name}");
@@ -190,12 +190,12 @@ fn other_files_are_named_for_what_they_are() {
     for (file, said) in [
         ("page.npz", &["page.npz", "is a web page", fetch][..]),
         ("pointer.h5", &["pointer.h5", "is a Git LFS pointer", "`git lfs pull`"]),
-        ("vgg.mat", &["vgg.mat", "is MATLAB's", fetch]),
-        ("vgg.caffemodel", &["vgg.caffemodel", "is Caffe's", fetch]),
+        ("vgg.mat", &["vgg.mat", "is a MATLAB file", fetch]),
+        ("vgg.caffemodel", &["vgg.caffemodel", "is a Caffe model", fetch]),
         ("vgg16.npz", &["vgg16.npz", "holds VGG16", fetch]),
         ("bn.npz", &["bn.npz", "batch normalisation", fetch]),
         ("other.npz", &["other.npz", "has no array of VGG19's", "`block.0.bias`", fetch]),
-        ("content.png", &["content.png", "holds no weights in any way known", fetch]),
+        ("content.png", &["content.png", "is not in a known format of weights", fetch]),
         ("none.pth", &["none.pth"]),
     ] {
         fails(&shop, &format!("weights import {file} -o out.npz"), 1, said);
@@ -265,7 +265,7 @@ fn servers_that_give_nothing() {
         let url = Server::new(safetensors(), manner).url("file");
         fails_beside(&shop, &format!("weights fetch --url {url} -o out.npz"), &["no weights were fetched", &url, said]);
     }
-    // What comes is no weights; headers that lie.
+    // Downloads that are not weights, and false headers.
     let mut lying = safetensors();
     lying[..8].copy_from_slice(&(1u64 << 40).to_le_bytes());
     let json = br#"{"features.0.weight":{"dtype":"F32","shape":[99999999,3,3,3],"data_offsets":[0,10799999892]}}"#;
@@ -274,9 +274,9 @@ fn servers_that_give_nothing() {
     short.truncate(short.len() - 100_000);
     for (file, said) in [
         (b"<html>no".to_vec(), "is a web page"),
-        (lying, "holds no weights in any way known"),
-        (huge, "its header tells of 10799"),
-        (short, "its header tells of"),
+        (lying, "is not in a known format of weights"),
+        (huge, "its header declares 10799"),
+        (short, "its header declares"),
         (std::fs::read(data("vgg19-thin.npz")).unwrap()[..9000].to_vec(), "is damaged or incomplete"),
     ] {
         let shop = Workshop::new();
@@ -284,7 +284,7 @@ fn servers_that_give_nothing() {
         fails_beside(&shop, &format!("weights fetch --url {url} -o out.npz"), &[&url, said]);
     }
     let shop = Workshop::new();
-    fails_beside(&shop, "weights fetch --url nonsense -o out.npz", &["nonsense", "no URL"]);
+    fails_beside(&shop, "weights fetch --url nonsense -o out.npz", &["nonsense", "not a URL"]);
     // Nobody listens at a port that was just given back.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}/file");
@@ -392,7 +392,7 @@ fn weights_with_other_values_are_not_called_published() {
             .stdout(contains("like VGG19's authors'"))
             .stdout(contains("0 of 16 conv"));
     }
-    // Told to be Caffe's, they are not Caffe's for that.
+    // `--input caffe` does not change their origin.
     let words = format!("weights import {} -o out.npz --input caffe", data("weights/zip.pth"));
     shop.impasto(&words).assert().success().stderr(contains("unknown")).stderr(contains(published).not());
 }

@@ -5,7 +5,6 @@
 //! second pair of pairs u is larger where the gradient is small.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::ArrayD;
 
@@ -34,7 +33,9 @@ impl Run<'_> {
         let pulled: Vec<Pulled> = (0..directions).map(|number| self.pulled(output, number, &sizes)).collect();
         let mut entries = Vec::new();
         let mut evaluations = directions + sizes.get().map_or(0, |(_, calls)| *calls);
-        let done = AtomicUsize::new(0);
+        let lines = &self.lines;
+        // Each direction is measured, and then judged, for which it may be measured again.
+        lines.expect(2 * directions * inputs.iter().filter(|x| !x.is_empty()).count());
         for (input, x) in inputs.iter().enumerate() {
             if x.is_empty() {
                 continue;
@@ -43,7 +44,7 @@ impl Run<'_> {
             let found = each(self.subject, directions, |subject, number| {
                 let line = Line { subject, check, inputs, input, output };
                 let found = line.slope(&ways[number], &pulled[number].v, false);
-                subject.progress(done.fetch_add(1, Ordering::Relaxed) + 1, directions * inputs.len());
+                lines.measured(subject);
                 found
             });
             let all = typical(found.iter().flat_map(|found| &found.slopes));
@@ -55,6 +56,7 @@ impl Run<'_> {
                 let first = &found[number];
                 let (entry, calls) =
                     judge(line, (number, directions), (&pulled[number], &ways[number]), first, typical);
+                lines.measured(subject);
                 (entry, calls, typical)
             });
             for (number, (mut entry, calls, typical)) in judged.into_iter().enumerate() {

@@ -90,9 +90,7 @@ pub(crate) fn along(
     with_care: bool,
 ) -> Found {
     let unit = subject.unit();
-    let moving = inputs.iter().zip(ways).filter(|(_, u)| u.iter().any(|&u| u != 0.0));
-    let steps = moving.map(|(x, u)| check.steps_along(unit, x, u)).reduce(Steps::smaller);
-    let steps = steps.unwrap_or_else(|| check.steps_of(unit, 1.0, 1.0, [1e-12, 0.0], [0.0; 2]));
+    let steps = check.steps_together(unit, inputs, ways);
     let place = |moving: &mut [ArrayD<f64>], step: f64| {
         for ((moving, x), u) in moving.iter_mut().zip(inputs).zip(ways) {
             *moving = x + u * step;

@@ -20,6 +20,7 @@ pub(crate) use self::lines::{along, column, column_explained};
 use self::verdict::coarse_throughout;
 use crate::check::{Extent, GradCheck};
 use crate::function::{Function, each, is_single};
+use crate::noise::COARSE;
 use crate::report::{Entry, Place, Verdict};
 use crate::slope::{Found, Slope, root_mean_square};
 
@@ -29,6 +30,9 @@ pub(crate) const LARGE: usize = 20_000;
 /// Elements above which each changes a function's value too little to be seen in f32.
 const MANY: usize = 100;
 
+/// Elements that are measured again at most where all are plainly wrong.
+const PLAIN: usize = 64;
+
 /// Directions that are compared where nothing else is asked for.
 const DIRECTIONS: usize = 8;
 
@@ -37,6 +41,26 @@ pub(crate) struct Run<'a> {
     pub(crate) check: &'a GradCheck,
     pub(crate) subject: &'a dyn Function,
     pub(crate) inputs: &'a [ArrayD<f64>],
+    lines: Lines,
+}
+
+/// How many lines are to be measured as far as is known, and how many have been.
+#[derive(Default)]
+struct Lines {
+    all: AtomicUsize,
+    done: AtomicUsize,
+}
+
+impl Lines {
+    fn expect(&self, more: usize) {
+        self.all.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// Tells the function that one more has been measured.
+    fn measured(&self, subject: &dyn Function) {
+        let done = 1 + self.done.fetch_add(1, Ordering::Relaxed);
+        subject.progress(done, self.all.load(Ordering::Relaxed));
+    }
 }
 
 /// A slope and what the VJP says of it.
@@ -56,7 +80,11 @@ struct Chosen {
     elements: Vec<Vec<usize>>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    pub(crate) fn new(check: &'a GradCheck, subject: &'a dyn Function, inputs: &'a [ArrayD<f64>]) -> Self {
+        Self { check, subject, inputs, lines: Lines::default() }
+    }
+
     /// Compares as many slopes as the options say; also says how often the function was evaluated.
     pub(crate) fn entries(&self) -> (Vec<Entry>, usize) {
         let output = self.subject.value(self.inputs);
@@ -69,8 +97,9 @@ impl Run<'_> {
             }
             Extent::Auto | Extent::EveryElement => self.elements(&output, &self.chosen(&output, usize::MAX)),
             Extent::Sample(number) => {
+                let chosen = self.chosen(&output, number);
                 let (mut entries, evaluations) = self.directions(&output, DIRECTIONS);
-                let (more, of_more) = self.elements(&output, &self.chosen(&output, number));
+                let (more, of_more) = self.elements(&output, &chosen);
                 entries.extend(more);
                 (entries, evaluations + of_more)
             }
@@ -101,7 +130,7 @@ impl Run<'_> {
         analytic.indexed_iter().zip(slopes).map(judged).collect()
     }
 
-    /// Some of the elements of the output and of each input, at most `number`, drawn at random; in order.
+    /// Some of the elements of the output and of each input, at most `number`, drawn at random; in order. They are to be measured.
     fn chosen(&self, output: &ArrayD<f64>, number: usize) -> Chosen {
         let mut rng = self.rng(1 << 51);
         let mut some = |of: usize| {
@@ -113,7 +142,9 @@ impl Run<'_> {
             drawn.sort_unstable();
             drawn
         };
-        Chosen { rows: some(output.len()), elements: self.inputs.iter().map(|x| some(x.len())).collect() }
+        let chosen = Chosen { rows: some(output.len()), elements: self.inputs.iter().map(|x| some(x.len())).collect() };
+        self.lines.expect(chosen.elements.iter().map(Vec::len).sum());
+        chosen
     }
 
     pub(crate) fn rng(&self, stream: u64) -> ChaCha8Rng {
@@ -135,34 +166,14 @@ impl Run<'_> {
         let rows = each(self.subject, chosen.rows.len(), |subject, number| row(subject, number, 1.0));
         let mut entries = Vec::new();
         let mut evaluations = 2 * rows.len();
-        let (done, all) = (AtomicUsize::new(0), chosen.elements.iter().map(Vec::len).sum());
         for (input, x) in inputs.iter().enumerate() {
             let indices = indices(x);
             let elements = &chosen.elements[input];
-            let look = |subject: &dyn Function, number: usize, with_care| {
-                let mut found = column(subject, check, inputs, input, elements[number], &at_zero, with_care);
-                found.slopes = chosen.rows.iter().map(|&k| found.slopes[k]).collect();
-                found
-            };
-            let mut columns = each(self.subject, elements.len(), |subject, number| {
-                let found = look(subject, number, false);
-                subject.progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
-                found
-            });
-            let typical = typical(columns.iter().flat_map(|column| &column.slopes));
             let analytic = |row: usize, number: usize| rows[row][input][&indices[elements[number]][..]];
+            let (columns, typical) = self.columns(input, chosen, &at_zero, &analytic);
             let verdict = |row: usize, number: usize, slope: &Slope| {
                 check.verdict(unit, analytic(row, number), slope, typical, 0.0)
             };
-            let agrees = |number: usize, column: &Found| {
-                column.swift && column.slopes.iter().enumerate().all(|(k, s)| is_right(verdict(k, number, s)))
-            };
-            let doubtful: Vec<usize> = (0..elements.len()).filter(|&i| !agrees(i, &columns[i])).collect();
-            let seconds = each(self.subject, doubtful.len(), |subject, number| look(subject, doubtful[number], true));
-            for (i, second) in doubtful.into_iter().zip(seconds) {
-                let calls = columns[i].calls + second.calls;
-                columns[i] = Found { calls, ..second };
-            }
             // Rounding within the VJP shows when the same row is asked for in other units.
             let is_off = |k: &usize| !(0..elements.len()).all(|i| is_right(verdict(*k, i, &columns[i].slopes[*k])));
             let doubtful: Vec<usize> = (0..rows.len()).filter(is_off).collect();
@@ -193,6 +204,68 @@ impl Run<'_> {
             }
         }
         (entries, evaluations)
+    }
+
+    /// The slopes of the chosen rows by the chosen elements of one input, and their typical size. What does not agree with
+    /// `analytic` at once is measured again with care.
+    fn columns(
+        &self,
+        input: usize,
+        chosen: &Chosen,
+        at_zero: &[f64],
+        analytic: &(dyn Fn(usize, usize) -> f64 + Sync),
+    ) -> (Vec<Found>, f64) {
+        let (inputs, check, unit, lines) = (self.inputs, self.check, self.subject.unit(), &self.lines);
+        let elements = &chosen.elements[input];
+        let measured = |numbers: &[usize], with_care: bool| {
+            each(self.subject, numbers.len(), |subject, i| {
+                let mut found = column(subject, check, inputs, input, elements[numbers[i]], at_zero, with_care);
+                found.slopes = chosen.rows.iter().map(|&k| found.slopes[k]).collect();
+                lines.measured(subject);
+                found
+            })
+        };
+        let numbers: Vec<usize> = (0..elements.len()).collect();
+        let mut columns = measured(&numbers, false);
+        let size = typical(columns.iter().flat_map(|column| &column.slopes));
+        let verdicts = |number: usize, column: &Found| -> Vec<Verdict> {
+            let of_row = |(row, slope)| check.verdict(unit, analytic(row, number), slope, size, 0.0).0;
+            column.slopes.iter().enumerate().map(of_row).collect()
+        };
+        let (mut plain, mut unclear) = (Vec::new(), Vec::new());
+        for &number in &numbers {
+            let verdicts = verdicts(number, &columns[number]);
+            let is_plain = |verdict: &Verdict| matches!(verdict, Verdict::Agrees | Verdict::Wrong);
+            if !columns[number].swift || !verdicts.iter().all(is_plain) {
+                unclear.push(number);
+            } else if verdicts.contains(&Verdict::Wrong) {
+                plain.push(number);
+            }
+        }
+        let mut measure_again = |numbers: &[usize]| {
+            lines.expect(numbers.len());
+            for (&number, second) in numbers.iter().zip(measured(numbers, true)) {
+                let calls = columns[number].calls + second.calls;
+                columns[number] = Found { calls, ..second };
+            }
+            let is_wrong = |&number: &usize| {
+                let column = &columns[number];
+                let is_fine = column.slopes.iter().all(|slope| slope.noise <= COARSE);
+                is_fine && verdicts(number, column).contains(&Verdict::Wrong)
+            };
+            numbers.iter().all(is_wrong)
+        };
+        measure_again(&unclear);
+        // If very many are plainly wrong, and those that are measured again stay so, that is enough.
+        let stride = plain.len().div_ceil(PLAIN).max(1);
+        let some: Vec<usize> = plain.iter().copied().step_by(stride).collect();
+        if !measure_again(&some) {
+            let rest: Vec<usize> = plain.into_iter().filter(|number| !some.contains(number)).collect();
+            measure_again(&rest);
+        }
+        // Slopes that were measured again may have been far off.
+        let size = typical(columns.iter().flat_map(|column| &column.slopes));
+        (columns, size)
     }
 }
 

@@ -49,6 +49,15 @@ impl GradCheck {
         self.steps_of(unit, size, least, [0.0, 0.0], [PROBE * probe, 0.0])
     }
 
+    /// The steps along which several inputs move together, each along a direction of its own, of any length.
+    pub fn steps_together(&self, unit: f64, inputs: &[ArrayD<f64>], ways: &[ArrayD<f64>]) -> Steps {
+        let moving = inputs.iter().zip(ways).filter_map(|(x, u)| {
+            let length = root_mean_square(u.iter().copied().filter(|&u| u != 0.0));
+            (length > 0.0).then(|| self.steps_along(unit, &(x / length), &(u / length)))
+        });
+        moving.reduce(Steps::smaller).unwrap_or_else(|| self.steps_of(unit, 1.0, 1.0, [1e-12, 0.0], [0.0; 2]))
+    }
+
     /// Steps for numbers of a size of which the least that moves is `least`.
     pub(super) fn steps_of(
         &self,

@@ -14,6 +14,9 @@ const SMALLEST: usize = 4;
 /// A value so small beside those around it is the square of rounding.
 const VANISHING: f64 = 1e-24;
 
+/// And far smaller than those at a tenth of the point.
+const STANDS_OUT: f64 = 1e-4;
+
 /// What one step of a careful measurement says of one component.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
@@ -142,9 +145,9 @@ impl Measured {
         // A kink shows in the differences themselves; an extrapolated jump alone may come of bends nearby.
         let jump_error = jump_error.max(difference.settled());
         let undefined = undefined.unwrap_or(f64::NAN);
-        let moved =
-            [rows[0].1, rows[0].2].into_iter().filter(|value| value.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
-        let vanishes = here.abs() <= VANISHING * moved;
+        // A step in proportion to what moves least: what lies beyond it may be of another magnitude for other reasons.
+        let own = rows.iter().find(|(step, ..)| *step <= 12.0 * steps.smallest).unwrap_or(&rows[0]);
+        let vanishes = here.abs() <= VANISHING * moved(&rows[0]) && here.abs() <= STANDS_OUT * moved(own);
         let mut slope = Slope { value, error, jump, jump_error, noise, natural, near, undefined, vanishes };
         if value.is_nan() && rows.iter().all(|(_, left, right)| !(left.is_finite() && right.is_finite())) {
             // The function is defined on one side alone.
@@ -162,6 +165,11 @@ impl Measured {
         };
         (slope, of_steps.into_iter().zip(central.fates()).map(of_step).collect())
     }
+}
+
+/// The larger of the sizes of two values that are finite.
+fn moved((_, left, right): &(f64, f64, f64)) -> f64 {
+    [left, right].into_iter().filter(|value| value.is_finite()).fold(0.0f64, |moved, value| moved.max(value.abs()))
 }
 
 /// The noise of a component that differences at the smallest steps show: what of them is slope is the same in two

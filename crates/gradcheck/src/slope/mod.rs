@@ -23,7 +23,7 @@ mod table;
 
 pub(crate) use careful::explained;
 pub use careful::{Fate, Row, careful};
-pub(crate) use quick::quick;
+pub use quick::quick;
 
 /// By what the step shrinks from one row of the table to the next.
 const RATIO: f64 = 4.0;

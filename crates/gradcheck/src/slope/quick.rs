@@ -15,7 +15,7 @@ const SINGLE_ROWS: usize = 5;
 /// The slopes at 0 of all components of `f`, whose value there is `at_zero`. The steps begin with the first and
 /// shrink until all components are precise enough, or no step is left. What is precise is compared with far smaller
 /// steps, which see what is too narrow for large ones.
-pub(crate) fn quick(f: Along, at_zero: &[f64], steps: Steps, precision: Precision) -> Found {
+pub fn quick(f: Along, at_zero: &[f64], steps: Steps, precision: Precision) -> Found {
     let mut tables = vec![(Table::new(2), Table::new(1)); at_zero.len()];
     let mut best = vec![Slope::UNKNOWN; at_zero.len()];
     let mut natural = vec![0.0f64; at_zero.len()];
@@ -80,7 +80,9 @@ fn confirms(
         let (left, here, right) = (left[component], at_zero[component], right[component]);
         let size = left.abs().max(right.abs()).max(here.abs());
         let difference = (right - left) / (2.0 * step);
-        let allowed = PROBED * slope.value.abs() + slope.error + 8.0 * steps.unit * size / step;
+        // What large steps leave open, as where they lead far beyond the element's size, a small one may know.
+        let rounding = 8.0 * steps.unit * size / step;
+        let allowed = PROBED * slope.value.abs() + slope.error.min(rounding) + rounding;
         // A value that stands out from those beside it belongs to a feature that is narrower than the step.
         let stands_out = ((right - here) - (here - left)).abs();
         // NaN is no confirmation.

@@ -54,7 +54,24 @@ fn mixed(bits: u64) -> u64 {
 }
 
 /// Features much narrower than the argument.
-pub const NARROW: [Family; 8] = [
+pub const NARROW: [Family; 9] = [
+    |rng| {
+        // The size of one element is far beyond what the others can be moved by.
+        let (mass, satellite) = (magnitude(rng, 1e12, 1e30), magnitude(rng, 1.0, 1e5));
+        let constant = magnitude(rng, 0.1, 10.0) * 1e15 / mass;
+        let x = vec![mass, satellite, magnitude(rng, 6e6, 4e7), magnitude(rng, 1e3, 1e4)];
+        drawn(
+            format!("the energy of {satellite:.0e} in orbit around {mass:.0e}"),
+            x,
+            move |x| 0.5 * x[1] * x[3] * x[3] - constant * x[0] * x[1] / x[2],
+            move |x| {
+                let potential = constant * x[0] * x[1] / x[2];
+                let kinetic = 0.5 * x[1] * x[3] * x[3];
+                vec![-potential / x[0], (kinetic - potential) / x[1], potential / x[2], 2.0 * kinetic / x[3]]
+            },
+        )
+        .or_without(|x| vec![0.0, 0.0, 0.0, x[1] * x[3]])
+    },
     |rng| {
         // A spectral line on a smooth background.
         let (at, width, height) = (magnitude(rng, 10.0, 1e6), magnitude(rng, 1e-4, 1e-1), magnitude(rng, 0.1, 1e3));
@@ -543,5 +560,134 @@ pub const KINKS: [Family; 4] = [
             |x| x.iter().map(|x| x.clamp(-1.0, 1.0)).sum::<f64>() * 2.0,
             |x| x.iter().map(|x| if x.abs() < 1.0 { 2.0 } else { 0.0 }).collect(),
         )
+    },
+];
+
+/// What people in other fields compute: in their units, from their tables, by their recursions.
+pub const FIELDS: [Family; 7] = [
+    |rng| {
+        // A decay between two times that are counted in seconds since 1970.
+        let (start, tau) = (1.7e9 + between(rng, 0.0, 1e7), magnitude(rng, 1.0, 1e6));
+        let x = vec![start + tau * between(rng, 0.1, 3.0), start, magnitude(rng, 0.1, 10.0), tau];
+        let decay = |x: &[f64]| x[2] * (-(x[0] - x[1]) / x[3]).exp();
+        drawn(
+            format!("a decay of {tau:.0e} s at a timestamp"),
+            x,
+            move |x| decay(x) + 0.5,
+            move |x| {
+                let (y, time) = (decay(x), x[0] - x[1]);
+                vec![-y / x[3], y / x[3], y / x[2], y * time / x[3] / x[3]]
+            },
+        )
+    },
+    |rng| {
+        // Between two entries of a table.
+        let (from, cell) = (magnitude(rng, 1.0, 1e9), magnitude(rng, 1e-6, 1e-2));
+        let cell = from * cell;
+        let place = (rng.random::<u32>() % 150) as usize;
+        let x = vec![from + cell * (place as f64 + between(rng, 0.05, 0.95)), between(rng, 0.5, 2.0)];
+        let table: Vec<f64> = numbers(rng, 152)
+            .iter()
+            .scan(0.0, |sum, x| {
+                *sum += x;
+                Some(*sum)
+            })
+            .collect();
+        let slope = table[place + 1] - table[place];
+        let value = move |x: f64| {
+            let at = (x - from) / cell;
+            let i = (at.floor().max(0.0) as usize).min(150);
+            table[i] + (at - i as f64) * (table[i + 1] - table[i])
+        };
+        let other = value.clone();
+        drawn(
+            format!("a table at {from:.0e} with cells of {cell:.0e}"),
+            x,
+            move |x| value(x[0]) * x[1] + x[1] * x[1],
+            move |x| vec![slope / cell * x[1], other(x[0]) + 2.0 * x[1]],
+        )
+    },
+    |rng| {
+        // Two atoms, in metres and joules.
+        let (size, depth) = (magnitude(rng, 1e-10, 1e-9), magnitude(rng, 1e-22, 1e-20));
+        let at = size * between(rng, 0.9, 2.5);
+        let x = vec![at * 0.6, 0.0, at * 0.8];
+        let energy = move |x: &[f64]| {
+            let q = (size * size / x.iter().map(|x| x * x).sum::<f64>()).powi(3);
+            4.0 * depth * (q * q - q)
+        };
+        drawn(format!("two atoms {at:.1e} m apart"), x, energy, move |x| {
+            let square = x.iter().map(|x| x * x).sum::<f64>();
+            let q = (size * size / square).powi(3);
+            x.iter().map(|x| 4.0 * depth * (-12.0 * q * q + 6.0 * q) * x / square).collect()
+        })
+    },
+    |rng| {
+        // A recursion whose slope grows from step to step.
+        let steps = 3 + (rng.random::<u32>() % 20) as usize;
+        let x = vec![between(rng, 3.2, 3.95), between(rng, 0.1, 0.9)];
+        let run = move |x: &[f64]| {
+            let (mut z, mut by) = (x[1], vec![0.0, 1.0]);
+            for _ in 0..steps {
+                by = vec![z * (1.0 - z) + x[0] * (1.0 - 2.0 * z) * by[0], x[0] * (1.0 - 2.0 * z) * by[1]];
+                z *= x[0] * (1.0 - z);
+            }
+            (z, by)
+        };
+        drawn(format!("{steps} steps of the logistic map"), x, move |x| run(x).0, move |x| run(x).1)
+    },
+    |rng| {
+        // Counts up to ten million.
+        let mean = magnitude(rng, 1.0, 1e7);
+        let counts: Vec<f64> = numbers(rng, 10).iter().map(|x| (mean * (1.0 + 0.1 * x)).round()).collect();
+        let others = counts.clone();
+        let x = vec![mean.ln() + between(rng, -0.1, 0.1), between(rng, -0.1, 0.1)];
+        let rate = |x: &[f64], i: usize| (x[0] + x[1] * (i as f64 - 4.5) / 10.0).exp();
+        drawn(
+            format!("counts of {mean:.0e}"),
+            x,
+            move |x| counts.iter().enumerate().map(|(i, n)| rate(x, i) - n * rate(x, i).ln()).sum(),
+            move |x| {
+                let terms = || others.iter().enumerate().map(|(i, n)| (i, rate(x, i) - n));
+                vec![terms().map(|(_, t)| t).sum(), terms().map(|(i, t)| t * (i as f64 - 4.5) / 10.0).sum()]
+            },
+        )
+    },
+    |rng| {
+        // Two places on the Earth, near or far.
+        let (lat, lon, apart) = (between(rng, -1.0, 1.0), between(rng, -3.0, 3.0), magnitude(rng, 1e-6, 1.0));
+        let x = vec![lat, lon, lat + apart * between(rng, 0.3, 1.0), lon + apart * between(rng, 0.3, 1.0)];
+        let half = |x: &[f64]| ((x[2] - x[0]) / 2.0, (x[3] - x[1]) / 2.0);
+        let chord = move |x: &[f64]| {
+            let (a, b) = half(x);
+            a.sin().powi(2) + x[0].cos() * x[2].cos() * b.sin().powi(2)
+        };
+        drawn(
+            format!("a distance on the Earth, {apart:.0e} apart"),
+            x,
+            move |x| 2.0 * 6_371e3 * chord(x).sqrt().asin(),
+            move |x| {
+                let ((a, b), c) = (half(x), chord(x));
+                let by_chord = 6_371e3 / (c * (1.0 - c)).sqrt();
+                let by_lat = 0.5 * (2.0 * a).sin();
+                let by_lon = 0.5 * x[0].cos() * x[2].cos() * (2.0 * b).sin();
+                let squared = b.sin().powi(2);
+                vec![
+                    by_chord * (-by_lat - x[0].sin() * x[2].cos() * squared),
+                    -by_chord * by_lon,
+                    by_chord * (by_lat - x[0].cos() * x[2].sin() * squared),
+                    by_chord * by_lon,
+                ]
+            },
+        )
+    },
+    |rng| {
+        // Rate of a reaction.
+        let x = vec![magnitude(rng, 1e8, 1e14), between(rng, 2e4, 2e5), between(rng, 250.0, 1200.0)];
+        let rate = |x: &[f64]| x[0] * (-x[1] / (8.314 * x[2])).exp();
+        drawn("a reaction's rate".into(), x, rate, move |x| {
+            let k = rate(x);
+            vec![k / x[0], -k / (8.314 * x[2]), k * x[1] / (8.314 * x[2] * x[2])]
+        })
     },
 ];

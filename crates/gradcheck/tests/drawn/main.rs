@@ -5,7 +5,7 @@
 
 mod families;
 
-use families::{BORDERS, COMMON, Drawn, Family, KINKS, NARROW, OPTIMA};
+use families::{BORDERS, COMMON, Drawn, FIELDS, Family, KINKS, NARROW, OPTIMA};
 use impasto_gradcheck::{GradCheck, Verdict};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -97,6 +97,11 @@ fn poles_borders_roots_and_powers() {
 #[test]
 fn losses_norms_and_iterations() {
     assert_sound(tried("common", &COMMON, false), 0.06);
+}
+
+#[test]
+fn what_other_fields_compute() {
+    assert_sound(tried("fields", &FIELDS, false), 0.02);
 }
 
 #[test]

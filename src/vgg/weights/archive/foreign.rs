@@ -16,16 +16,20 @@ pub(super) fn name(start: &[u8]) -> String {
     } else if ["<!doctype", "<html", "<?xml"].iter().any(|tag| text.starts_with(tag)) {
         format!("is a web page: the download went wrong; {FETCH}")
     } else if text.starts_with("matlab") {
-        format!("is MATLAB's (.mat), which is not read; {FETCH}, the same numbers as in MatConvNet's file")
+        format!(
+            "is a MATLAB file (.mat), which impasto does not read; {FETCH}, the same numbers as in MatConvNet's file"
+        )
     } else if start.starts_with(b"\x0a") && (has(b"VGG_") || has(b"conv1_1") || has(b"data")) {
-        format!("is Caffe's (.caffemodel), which is not read; {FETCH}, the same numbers as in Caffe's file of VGG19")
+        format!(
+            "is a Caffe model (.caffemodel), which impasto does not read; {FETCH}, the same numbers as in Caffe's VGG19"
+        )
     } else if start.starts_with(b"\x08") && (has(b"pytorch") || has(b"onnx") || has(b"tf2onnx")) {
-        format!("is ONNX's, which is not read; {FETCH}")
+        format!("is an ONNX model, which impasto does not read; {FETCH}")
     } else if start.starts_with(b"\x1f\x8b") {
         "is compressed with gzip: unpack it with gunzip first".into()
     } else if start.starts_with(b"\x80") {
-        format!("is a pickle of Python's, but no checkpoint of PyTorch's; {FETCH}")
+        format!("is a Python pickle, but not a PyTorch checkpoint; {FETCH}")
     } else {
-        format!("holds no weights in any way known (npz, safetensors, PyTorch's .pth, Keras's .h5); {FETCH}")
+        format!("is not in a known format of weights (npz, safetensors, PyTorch's .pth, Keras's .h5); {FETCH}")
     }
 }

@@ -104,7 +104,7 @@ impl Archive for Hdf5 {
         if header.bytes() > self.file_size.saturating_mul(DEFLATE_RATIO) {
             let (declared, present) = (header.bytes(), self.file_size);
             return Err(Problem(format!(
-                "declares {declared} bytes (shape {:?}) where the file has {present}",
+                "declares {declared} bytes (shape {:?}) but the file has {present}",
                 header.shape
             )));
         }

@@ -1,4 +1,4 @@
-//! Files of named arrays: what they hold, every claim of it checked before anything is allocated for it.
+//! Files of named arrays. Every claim of a file is checked before memory is allocated for it.
 
 mod foreign;
 mod hdf5;
@@ -24,10 +24,10 @@ const MOST_NUMBERS: usize = 1 << 27;
 /// The most that deflate compresses.
 const DEFLATE_RATIO: u64 = 1032;
 
-/// How many bytes are read and decoded at a time: fits the caches.
+/// The number of bytes read and decoded at a time; they fit into the cache.
 const BLOCK: usize = 1 << 16;
 
-/// Kinds of files that hold weights.
+/// The formats of weight files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
@@ -35,7 +35,7 @@ pub enum Format {
     Npz,
     /// Hugging Face's format.
     Safetensors,
-    /// What `torch.save` writes, as a zip archive or in the old way.
+    /// What `torch.save` writes: a zip archive, or the legacy format.
     Torch,
     /// HDF5, as Keras saves it.
     Hdf5,
@@ -55,7 +55,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// What is done with an array's bytes.
+/// A function that consumes the bytes of an array.
 type Consumer<'a> = &'a mut dyn FnMut(&mut dyn Read) -> Result<(), Problem>;
 
 /// A file of named arrays.
@@ -63,15 +63,15 @@ pub(super) trait Archive: Sync {
     /// The arrays' names.
     fn names(&self) -> Vec<String>;
 
-    /// What an array says of itself, once this is known to be true.
+    /// The header of an array, checked against the file.
     fn header(&self, name: &str) -> Result<Header, Problem>;
 
-    /// Hands the bytes of the array that had this header to `consume`: its numbers and no more.
+    /// Passes the numbers of the array with this header, as bytes, to `consume`.
     fn read(&self, name: &str, header: &Header, consume: Consumer<'_>) -> Result<(), Problem>;
 }
 
 impl dyn Archive {
-    /// The values of the array that had this header, in the order of the file, all finite.
+    /// The values of the array with this header, in the order of the file, all finite.
     pub(super) fn values(&self, name: &str, header: &Header) -> Result<Vec<f32>, Problem> {
         let mut values = Vec::with_capacity(header.len());
         self.read(name, header, &mut |bytes| header.numbers.read(bytes, header.len(), &mut values))?;
@@ -79,7 +79,7 @@ impl dyn Archive {
     }
 }
 
-/// Opens a file of any kind that holds weights.
+/// Opens a file of weights in any format.
 pub(super) fn open(path: &Path) -> Result<(Format, Box<dyn Archive>), WeightsError> {
     let mut start = Vec::new();
     File::open(path)
@@ -112,7 +112,7 @@ impl From<io::Error> for Problem {
     }
 }
 
-/// What an array says of itself.
+/// The shape and type of an array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) shape: Vec<usize>,
@@ -150,11 +150,11 @@ pub(super) enum Kind {
     Bfloat16,
     Float32,
     Float64,
-    /// Whole numbers that stand for places in a table.
+    /// Indices into a table.
     Index,
 }
 
-/// How numbers are written.
+/// The encoding of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Numbers {
     pub(super) kind: Kind,
@@ -183,13 +183,13 @@ impl Numbers {
             bytes.read_exact(block)?;
             let start = values.len();
             self.decode(block, values);
-            // Without an early end, so that it vectorises.
+            // Without an early exit, so that it vectorises.
             if !values[start..].iter().fold(true, |finite, v| finite & v.is_finite()) {
                 let at = values.iter().position(|v| !v.is_finite()).unwrap_or(start);
                 return Err(Problem(format!("holds {} at position {at}; weights are finite", values[at])));
             }
         }
-        // A zip archive's checksum is compared when the entry's end is seen.
+        // Reading to the end of a zip entry verifies its checksum.
         if bytes.read(&mut block[..1])? > 0 {
             return Err(Problem("is longer than it says".into()));
         }
@@ -226,7 +226,7 @@ impl fmt::Display for Numbers {
     }
 }
 
-/// The refusal of numbers of another type.
+/// The error for numbers of another type.
 fn no_weights(numbers: impl fmt::Display) -> Problem {
     Problem(format!("holds numbers of type {numbers}; weights are float16, float32 or float64"))
 }

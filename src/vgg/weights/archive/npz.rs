@@ -65,7 +65,7 @@ fn header(entry: &mut dyn Read, size: u64) -> Result<Header, Problem> {
     let bytes = header_bytes(entry)?;
     let invalid = |what: &dyn std::fmt::Display| Problem(format!("is not a numpy array: {what}"));
     if claims_too_much(&bytes) {
-        return Err(Problem("has a header that cannot be true".into()));
+        return Err(Problem("has an impossible header".into()));
     }
     let header = NpyHeader::from_reader(&bytes[..]).map_err(|error| invalid(&error))?;
     let numbers = numbers(&header.dtype())?;
@@ -73,7 +73,7 @@ fn header(entry: &mut dyn Read, size: u64) -> Result<Header, Problem> {
     let present = size.saturating_sub(bytes.len() as u64);
     if declared != present {
         let shape = header.shape();
-        return Err(Problem(format!("declares {declared} bytes (shape {shape:?}) where the file has {present}")));
+        return Err(Problem(format!("declares {declared} bytes (shape {shape:?}) but the file has {present}")));
     }
     let shape = header.shape().iter().map(|&len| usize::try_from(len)).collect::<Result<_, _>>();
     let shape = shape.map_err(|error| invalid(&error))?;

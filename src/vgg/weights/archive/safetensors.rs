@@ -49,7 +49,7 @@ impl Safetensors {
         let start = LENGTH as u64 + len;
         let (declared, present) = (metadata.data_len() as u64, size - start);
         if declared != present {
-            return Err(damaged(format!("it declares {declared} bytes of numbers, and has {present}")));
+            return Err(damaged(format!("it declares {declared} bytes of numbers but has {present}")));
         }
         Ok(Self { path: path.into(), metadata, start })
     }

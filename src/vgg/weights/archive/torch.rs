@@ -35,9 +35,9 @@ impl Torch {
 
     fn of(read: Result<PytorchReader, PytorchError>, file_size: u64) -> Result<Self, Problem> {
         let reader =
-            read.map_err(|error| Problem(format!("is a file of PyTorch's that cannot be read ({error}); {FETCH}")))?;
+            read.map_err(|error| Problem(format!("is a PyTorch file that cannot be read ({error}); {FETCH}")))?;
         if reader.is_empty() {
-            return Err(Problem(format!("is a file of PyTorch's that holds no tensors; {FETCH}")));
+            return Err(Problem(format!("is a PyTorch file that holds no tensors; {FETCH}")));
         }
         Ok(Self { tensors: reader.into_tensors(), file_size })
     }
@@ -69,7 +69,7 @@ impl Archive for Torch {
         if header.bytes() > self.file_size {
             let (declared, present) = (header.bytes(), self.file_size);
             return Err(Problem(format!(
-                "declares {declared} bytes (shape {:?}) where the file has {present}",
+                "declares {declared} bytes (shape {:?}) but the file has {present}",
                 header.shape
             )));
         }

@@ -56,7 +56,7 @@ pub(super) fn true_size<R: Read>(entry: &ZipFile<'_, R>, file_size: u64) -> Resu
     let most = match entry.compression() {
         CompressionMethod::Stored => packed,
         CompressionMethod::Deflated => packed.saturating_mul(DEFLATE_RATIO),
-        other => return Err(Problem(format!("is packed as {other}; expected is stored or deflated"))),
+        other => return Err(Problem(format!("is packed as {other}; expected stored or deflated"))),
     };
     let size = entry.size();
     if packed > file_size || size > most {

@@ -1,4 +1,4 @@
-//! A file over HTTP or HTTPS, in parts where the server serves parts, and in spite of broken connections.
+//! Downloads over HTTP or HTTPS, by ranges if the server supports them, with retries.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,26 +12,26 @@ use ureq::{Agent, Body};
 
 use super::{Fetching, Stopped, Watcher, partial, place};
 
-/// How much is asked for at first: enough to know the kind of file, and for the header of safetensors.
+/// The size of the first request: enough to recognise the format, and for the header of safetensors.
 const FIRST: u64 = 1 << 16;
 
 /// No file with VGG19 in it is larger.
 const LARGEST: u64 = 2 << 30;
 
-/// How often a connection may break without having brought anything.
+/// How many requests in a row may fail without any data.
 const TRIES: u32 = 4;
 
-/// How long is waited before the second try; twice as long before each further one.
+/// The pause before the second try; it doubles before each further one.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// How long a server may take to be found, and to say something.
+/// Time limits for connecting, and for an answer.
 const CONNECT: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// How much is read at a time.
+/// The number of bytes read at a time.
 const BLOCK: usize = 1 << 16;
 
-/// Downloads a file into the folder; of safetensors only what is needed, where the server serves parts.
+/// Downloads a file into the folder; of safetensors only the needed tensors, if the server supports ranges.
 pub(super) fn download(url: &str, folder: &Path, watch: &mut Watcher<'_>) -> Result<PathBuf, Stopped> {
     let path = place(folder);
     let mut remote = Remote::new(url, watch);
@@ -55,22 +55,22 @@ pub(super) struct Remote<'a, 'w> {
     url: &'a str,
     agent: Agent,
     watch: &'a mut Watcher<'w>,
-    /// How long the file is, once the server has said so, or it was read to its end.
+    /// The length of the file, once it is known.
     pub(super) total: Option<u64>,
-    /// What the server calls this version of the file.
+    /// The server's identifier of this version of the file.
     version: Option<String>,
-    /// Whether the server answers with the part that is asked for.
+    /// Whether the server answers with the requested range.
     pub(super) serves_parts: bool,
-    /// Bytes received, and expected in all.
+    /// Bytes received, and bytes expected in all.
     done: u64,
     pub(super) expected: Option<u64>,
 }
 
-/// Why a request ended before its end.
+/// A request failed.
 enum Broken {
-    /// Another try may help.
+    /// Another try may succeed.
     Passing(String),
-    /// It will not.
+    /// Another try will not succeed.
     For(Stopped),
 }
 
@@ -112,10 +112,10 @@ impl<'a, 'w> Remote<'a, 'w> {
         }
     }
 
-    /// The same with one request. `at` is where it got to.
+    /// [`read`](Self::read) with a single request. `at` is the position reached.
     fn stream(&mut self, at: &mut u64, end: u64, out: &mut dyn Write) -> Result<(), Broken> {
         let response = self.request(*at, end)?;
-        // A server that knows no parts sends the whole file again.
+        // A server without ranges sends the whole file again.
         let mut skipped = if response.status() == StatusCode::PARTIAL_CONTENT { *at } else { 0 };
         let mut body = response.into_body().into_reader();
         let mut block = vec![0; BLOCK];
@@ -205,16 +205,14 @@ fn too_large(bytes: u64) -> String {
     format!("the file has {bytes} bytes or more, which is too large to be VGG19's weights")
 }
 
-/// Why there was no answer.
+/// The reason why there was no answer.
 fn unanswered(error: ureq::Error) -> Broken {
     match error {
         ureq::Error::HostNotFound => Broken::finally("the host cannot be found (is this machine online?)"),
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-            Broken::finally("this is no URL; give one as in https://HOST/FILE")
-        }
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Broken::finally("not a URL; give one as in https://HOST/FILE"),
         ureq::Error::TooManyRedirects => Broken::finally("the server redirects again and again"),
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => Broken::finally(format!("no secure connection: {error}")),
-        // A name that does not resolve, and a certificate that is not trusted, stay so.
+        // A retry does not help if a name does not resolve or a certificate is not trusted.
         ureq::Error::Io(error) if error.to_string().contains("lookup address") => {
             Broken::finally("the host cannot be found (is this machine online?)")
         }
@@ -229,7 +227,7 @@ fn unanswered(error: ureq::Error) -> Broken {
     }
 }
 
-/// Why an answer ended early.
+/// The reason why an answer ended early.
 fn broken_off(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => "the server stopped sending".into(),

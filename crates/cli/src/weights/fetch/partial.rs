@@ -1,4 +1,4 @@
-//! The convolutions' tensors out of a safetensors file on a server, as a smaller safetensors file.
+//! Downloads the convolutions' tensors of a safetensors file on a server as a smaller safetensors file.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -10,12 +10,12 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use super::Stopped;
 use super::https::Remote;
 
-/// The bytes that say how long the header is, and the longest header that is fetched.
+/// The number of bytes that hold the header's length, and the longest header that is fetched.
 const LENGTH: u64 = 8;
 const LONGEST_HEADER: u64 = 1 << 20;
 
-/// Downloads the tensors; `start` is how the file begins. Names, types and shapes are checked before any of the numbers
-/// are asked for.
+/// Downloads the tensors; `start` is the beginning of the file. Checks names, types and shapes before requesting any
+/// numbers.
 pub(super) fn download(remote: &mut Remote<'_, '_>, mut start: Vec<u8>, path: &Path) -> Result<(), Stopped> {
     let damaged = |why: &str| Stopped::Failed(format!("the file is damaged safetensors: {why}"));
     let len = start.first_chunk().map_or(0, |&bytes| u64::from_le_bytes(bytes));
@@ -31,7 +31,7 @@ pub(super) fn download(remote: &mut Remote<'_, '_>, mut start: Vec<u8>, path: &P
     let metadata: Metadata = serde_json::from_slice(json).map_err(|error| damaged(&error.to_string()))?;
     let declared = begin + metadata.data_len() as u64;
     if remote.total.is_some_and(|total| total != declared) {
-        return Err(damaged(&format!("its header tells of {declared} bytes, the server of {:?}", remote.total)));
+        return Err(damaged(&format!("its header declares {declared} bytes, the server has {:?}", remote.total)));
     }
 
     let wanted: Vec<(String, TensorInfo)> = metadata
@@ -53,7 +53,7 @@ pub(super) fn download(remote: &mut Remote<'_, '_>, mut start: Vec<u8>, path: &P
 
     remote.expected = Some(start.len() as u64 + size);
     file.seek(SeekFrom::Start(header.len() as u64))?;
-    // Tensors that follow on each other are asked for together.
+    // Adjacent tensors are requested together.
     for run in wanted.chunk_by(|(_, one), (_, next)| one.data_offsets.1 == next.data_offsets.0) {
         let offset = |offset: usize| begin + offset as u64;
         let part = offset(run[0].1.data_offsets.0)..offset(run[run.len() - 1].1.data_offsets.1);
@@ -67,7 +67,7 @@ pub(super) fn download(remote: &mut Remote<'_, '_>, mut start: Vec<u8>, path: &P
     Ok(())
 }
 
-/// Whether a file that begins so is safetensors: the header's length, and its first brace.
+/// Whether the beginning of a file is that of safetensors: the header's length and its first brace.
 pub(super) fn is_safetensors(start: &[u8]) -> bool {
     let len = start.first_chunk().map(|&bytes| u64::from_le_bytes(bytes));
     start.get(LENGTH as usize) == Some(&b'{') && len.is_some_and(|len| len > 1 && len < 1 << 32)
@@ -77,7 +77,7 @@ fn len_of(info: &TensorInfo) -> u64 {
     (info.data_offsets.1 - info.data_offsets.0) as u64
 }
 
-/// The header of a file with these tensors alone, one after the other.
+/// The header of a file with these tensors only, one after the other.
 fn header(tensors: &[(String, TensorInfo)]) -> Option<Vec<u8>> {
     let mut end = 0;
     let moved = tensors.iter().map(|(name, info)| {

