@@ -40,7 +40,7 @@ mod tests;
 
 pub use impasto_gradcheck::{
     Culprit, Entry, Estimate, Estimated, Failure, Fate, Fault, Float, Function, GradCheck, Hint, Numbers, Parallel,
-    Place, Point, Report, Row, Rule, SinglePrecision, Verdict, check_fn, check_hessian_vector, check_jvp,
-    hessian_vector, numeric_gradient, numeric_jacobian,
+    Place, Point, Report, Row, Rule, SinglePrecision, TaylorRow, TaylorTable, TaylorTest, Verdict, check_fn,
+    check_hessian_vector, check_jvp, hessian_vector, numeric_gradient, numeric_jacobian,
 };
 pub use on_tape::TapeCheck;

@@ -11,6 +11,7 @@
 //! | f of a matrix that is symmetric, positive definite or a rotation | [`GradCheck::check_fn_on`] |
 //! | a gradient, and a product with the Hessian | [`check_hessian_vector`] |
 //! | no gradient, but need one | [`numeric_gradient`], [`numeric_jacobian`], [`hessian_vector`] |
+//! | no tolerance to choose, but the order of the Taylor remainder | [`GradCheck::taylor_fn`], [`GradCheck::taylor`] |
 //! | a program in another language | the command `impasto gradcheck --exec` (docs/gradcheck-protocol.md) |
 //!
 //! The free functions use the default options; [`GradCheck`] has the same functions as methods, with options of your
@@ -160,6 +161,7 @@ mod plain;
 mod report;
 mod single;
 mod slope;
+mod taylor;
 
 use ndarray::{Array1, ArrayD, IxDyn};
 use rand::RngExt;
@@ -175,6 +177,7 @@ pub use numeric::{Estimate, hessian_vector, numeric_gradient, numeric_jacobian};
 pub use plain::{Numbers, Parallel, Point, check_fn, check_hessian_vector};
 pub use report::{Culprit, Entry, Failure, Fault, Place, Report, Rule, SinglePrecision, Verdict};
 pub use slope::{Fate, Row};
+pub use taylor::{TaylorRow, TaylorTable, TaylorTest};
 
 /// Parts of a check, for checkers of graphs of operations.
 pub mod parts {

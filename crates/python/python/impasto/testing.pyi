@@ -1,0 +1,3 @@
+from typing import Any, Callable
+
+def assert_gradient(f: Callable[..., Any], grad: Any = None, *inputs: Any, **options: Any) -> None: ...

@@ -1,0 +1,168 @@
+//! The options that jobs share, with the meaning that the command gives them.
+
+use impasto::ops::ConvAlgorithm;
+use impasto::optim::Method;
+use impasto::recipe::{LayerWeights, Preset, Rate, Recipe, Steps, StyleLoss};
+use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
+use pyo3::exceptions::{PyUserWarning, PyValueError};
+use pyo3::prelude::*;
+
+use crate::errors::to_python;
+use crate::options::Options;
+use crate::running::Manner;
+
+/// The share of the free memory that is used where nobody says.
+const SHARE: f64 = 0.8;
+
+/// The network: `weights`, `pool`, `conv`.
+pub(crate) struct NetworkOptions {
+    pub(crate) found: FoundWeights,
+    pub(crate) pool: Option<Pooling>,
+    conv: ConvAlgorithm,
+}
+
+impl NetworkOptions {
+    pub(crate) fn of(options: &mut Options<'_>) -> PyResult<Self> {
+        let chosen = options.parsed("weights", str::parse::<WeightSource>)?;
+        let found = FoundWeights::find(chosen).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(Self { found, pool: options.named("pool")?, conv: options.named("conv")?.unwrap_or_default() })
+    }
+
+    /// Loads the network as deep as asked for, with its own pooling where none was given.
+    ///
+    /// # Errors
+    /// If the weights cannot be read.
+    pub(crate) fn load(&self, py: Python<'_>, deepest: Option<Layer>, pooling: Pooling) -> PyResult<Vgg19<f32>> {
+        if self.found.origin == WeightsOrigin::Embedded {
+            let note = self.found.note().unwrap_or_default();
+            let note = std::ffi::CString::new(note).expect("a text without NUL");
+            PyErr::warn(py, &py.get_type::<PyUserWarning>(), &note, 1)?;
+        }
+        let weights = py.detach(|| Weights::load(&self.found.source, deepest)).map_err(|why| to_python(why.into()))?;
+        Ok(Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling)).with_algorithm(self.conv))
+    }
+}
+
+/// The options of every job.
+pub(crate) struct RunOptions {
+    pub(crate) steps: Option<Steps>,
+    optimizer: Option<Method>,
+    pub(crate) lr: Option<f64>,
+    pub(crate) clamp: Option<bool>,
+    pub(crate) manner: Manner,
+    pub(crate) memory: usize,
+}
+
+impl RunOptions {
+    pub(crate) fn of(options: &mut Options<'_>) -> PyResult<Self> {
+        let (clamp, no_clamp) = (options.flag("clamp")?.unwrap_or(false), options.flag("no_clamp")?.unwrap_or(false));
+        if clamp && no_clamp {
+            return Err(PyValueError::new_err("give clamp or no_clamp, not both"));
+        }
+        let share = |share: &f64| *share > 0.0 && *share < 1.0;
+        Ok(Self {
+            steps: options.parsed("steps", str::parse)?,
+            optimizer: options.named("optimizer")?,
+            lr: options.number("lr", |rate: &f64| *rate > 0.0 && rate.is_finite(), "a number above 0, as in 0.02")?,
+            clamp: (clamp || no_clamp).then_some(clamp),
+            manner: Manner {
+                threads: options.number("threads", |n: &usize| (1..=1024).contains(n), "a number from 1 to 1024")?,
+                tolerance: options.number("tolerance", share, "a number between 0 and 1, as in 0.01")?,
+                average: options.flag("average")?.unwrap_or(false),
+            },
+            memory: options.parsed("memory", memory)?.unwrap_or_else(free),
+        })
+    }
+
+    /// The optimiser asked for, or the job's own.
+    ///
+    /// # Errors
+    /// If another option does not go with it.
+    pub(crate) fn method(&self, own: Method) -> PyResult<Method> {
+        let method = self.optimizer.unwrap_or(own);
+        if self.lr.is_some() && method == Method::Lbfgs {
+            return Err(PyValueError::new_err(
+                "lr is the rate of adam or momentum, and lbfgs has none; give optimizer=\"adam\"",
+            ));
+        }
+        if self.manner.average && method != Method::Adam {
+            return Err(PyValueError::new_err("average is the mean of adam's pictures; give optimizer=\"adam\""));
+        }
+        Ok(method)
+    }
+
+    /// The rate asked for, or the job's own.
+    pub(crate) fn rate(&self, own: Rate) -> Rate {
+        self.lr.map_or(own, Rate::OfInput)
+    }
+}
+
+/// The objective of a transfer.
+pub(crate) struct RecipeOptions {
+    preset: Preset,
+    style_loss: Option<StyleLoss>,
+    strength: f64,
+    content_layers: Option<LayerWeights>,
+    style_layers: Option<LayerWeights>,
+    content_weight: Option<f64>,
+    style_weight: Option<f64>,
+    tv_weight: Option<f64>,
+}
+
+impl RecipeOptions {
+    pub(crate) fn of(options: &mut Options<'_>, strength: f64) -> PyResult<Self> {
+        if !(0.0..=1.0).contains(&strength) {
+            return Err(PyValueError::new_err(format!("strength is {strength}: give a number from 0 to 1, as in 0.7")));
+        }
+        let weight = |options: &mut Options<'_>, name| {
+            options.number(name, |x: &f64| *x >= 0.0 && x.is_finite(), "a number of 0 or more, as in 0.5 or 1e6")
+        };
+        Ok(Self {
+            preset: options.named("preset")?.unwrap_or_default(),
+            style_loss: options.named("style_loss")?,
+            strength,
+            content_layers: options.parsed("content_layers", str::parse)?,
+            style_layers: options.parsed("style_layers", str::parse)?,
+            content_weight: weight(options, "content_weight")?,
+            style_weight: weight(options, "style_weight")?,
+            tv_weight: weight(options, "tv_weight")?,
+        })
+    }
+
+    /// The preset's recipe with the changes asked for.
+    pub(crate) fn recipe(&self, trained: bool) -> Recipe {
+        let preset = self.preset.recipe(trained).with_strength(self.strength);
+        let style_loss = self.style_loss.unwrap_or(preset.style_loss);
+        let preset = preset.with_style_loss(style_loss);
+        Recipe {
+            content_layers: self.content_layers.clone().unwrap_or(preset.content_layers),
+            style_layers: self.style_layers.clone().unwrap_or(preset.style_layers),
+            content_weight: self.content_weight.unwrap_or(preset.content_weight),
+            style_weight: self.style_weight.unwrap_or(preset.style_weight),
+            // A weight that was given is meant as it is.
+            reference_side: preset
+                .reference_side
+                .filter(|_| self.style_weight.is_none() && self.content_weight.is_none()),
+            tv_weight: self.tv_weight.unwrap_or(preset.tv_weight),
+            ..preset
+        }
+    }
+}
+
+/// Bytes, in units of 1024.
+fn memory(text: &str) -> Result<usize, &'static str> {
+    let size = parse_size::Config::new().with_binary().parse_size(text);
+    let size = size.ok().and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0);
+    size.ok_or("give bytes, or an amount of memory as in \"800M\" or \"4G\"")
+}
+
+/// Most of what the machine has free, what this process has among it; no limit where nothing says.
+fn free() -> usize {
+    let field = |path: &str, name: &str| -> Option<usize> {
+        let text = std::fs::read_to_string(path).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned))?;
+        Some(line.split_whitespace().next()?.parse::<usize>().ok()? << 10)
+    };
+    let own = field("/proc/self/status", "VmRSS:").unwrap_or(0);
+    field("/proc/meminfo", "MemAvailable:").map_or(usize::MAX, |free| ((free + own) as f64 * SHARE) as usize)
+}
