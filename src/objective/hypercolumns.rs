@@ -112,7 +112,9 @@ impl<T: Real> MatchedColumns<T> {
             }
         }
         if distance == ColumnDistance::SquaredError {
-            sums.iter_mut().for_each(|sum| *sum /= area);
+            for sum in &mut sums {
+                *sum /= area;
+            }
             target.mapv_inplace(|v| v * T::of(1.0 / area));
         }
         let whole = regions.iter().all(|region| region.picture.is_none());

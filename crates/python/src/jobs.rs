@@ -90,7 +90,7 @@ fn options_with<'py>(
 /// Returns
 /// -------
 /// numpy.ndarray
-///     uint8, height x width x 3, in sRGB: what the command writes to a PNG, bit for bit.
+///     uint8, height x width x 3, in sRGB: what the command writes to a PNG.
 ///
 /// Raises
 /// ------

@@ -1,8 +1,8 @@
 //! The studio of impasto: a page to paint with in the browser, and its HTTP interface (`openapi.json`).
 //!
 //! The studio keeps pictures and jobs, shows them, and decides when to paint; the program that starts it paints, as a [`Painter`].
-//! One thread serves requests (axum), one paints ([`worker`]); they communicate through the [`queue`]. Each job has a
-//! folder, see [`record`] and [`keep`].
+//! One thread serves requests (axum), one paints (`worker`); they communicate through the `queue`. Each job has a
+//! folder, see `record` and `keep`.
 
 #![allow(
     clippy::result_large_err,
