@@ -433,7 +433,7 @@ try {
     await page.locator("#regions").click();
     await page.locator("#mask-dialog").waitFor({ state: "visible" });
     await page.locator("#mask-done").click();
-    assert.match(await text("#mask-problem"), /goes nowhere yet/);
+    assert.match(await text("#mask-problem"), /has no region yet/);
     const box = await page.locator("#mask").boundingBox();
     const client = await context.newCDPSession(page);
     const touch = (type, x, y) => client.send("Input.dispatchTouchEvent", { type, touchPoints: type === "touchEnd" ? [] : [{ x: box.x + x * box.width, y: box.y + y * box.height }] });
