@@ -31,8 +31,8 @@ pub trait Function {
         None
     }
 
-    /// Is told how many lines (elements or directions of all inputs) have been measured, of those that are to be as far as is
-    /// known: a line that leaves doubt is measured again.
+    /// Called with the number of lines (elements or directions of all inputs) measured so far and the expected total, which
+    /// grows when a doubtful line is measured again.
     fn progress(&self, _done: usize, _all: usize) {}
 }
 

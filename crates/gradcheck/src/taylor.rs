@@ -44,8 +44,8 @@ pub struct TaylorRow {
     pub remainder: f64,
     /// What the values' rounding may contribute to the remainder.
     pub rounding: f64,
-    /// The order p from the step before to this one, by which the remainder shrinks as hᵖ. `None` where one of the two
-    /// remainders is not clear of rounding.
+    /// The order p between the previous step and this one: the remainder is proportional to hᵖ. `None` if either remainder is
+    /// too small to tell from rounding.
     pub order: Option<f64>,
 }
 
@@ -305,7 +305,7 @@ impl Line {
     }
 }
 
-/// Whether the last two remainders are no more than rounding, so that nothing more is to be seen.
+/// Whether the last two remainders are only rounding, so that smaller steps show nothing.
 fn are_rounding(rows: &[TaylorRow]) -> bool {
     matches!(rows, [.., a, b] if [a, b].iter().all(|row| row.remainder.is_finite() && !row.is_clear()))
 }

@@ -65,7 +65,7 @@ impl<'py> Callable<'py> {
         Ok(callable)
     }
 
-    /// The same of a gradient, whose value is one array for each input; only [`arrays`](Self::arrays) is to be asked.
+    /// The same for a gradient, whose value is one array for each input; call only [`arrays`](Self::arrays).
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -131,7 +131,7 @@ impl<'py> Callable<'py> {
         PyTuple::new(self.py, all)
     }
 
-    /// What `ask` gives; NaN where the function is not defined. Ends the run where an exception is to be seen.
+    /// The result of `ask`, or NaN if the function is not defined there. Ends the run if the exception must reach the caller.
     fn unless_undefined<T>(&self, at: &[ArrayD<f64>], ask: impl FnOnce() -> PyResult<T>, nan: impl FnOnce() -> T) -> T {
         // Functions in C look at no signals themselves.
         let answer = self.py.check_signals().and_then(|()| ask());

@@ -21,7 +21,7 @@ pub trait Painter: Send + Sync {
     /// Settings in the form in which they are kept.
     ///
     /// # Errors
-    /// If there is no such option, a value is invalid, or a job of the studio may not have it.
+    /// If an option does not exist, has an invalid value, or is not allowed in a job of the studio.
     fn checked(&self, given: &Settings) -> Result<Settings, Error>;
 
     /// The settings among the words of a command, as far as a job may have them.
@@ -33,7 +33,7 @@ pub trait Painter: Send + Sync {
     /// The words that stand for settings on the command line.
     ///
     /// # Errors
-    /// If there is no such option, or a value is of a kind that none has.
+    /// If an option does not exist, or has a value of a type that no option takes.
     fn words(&self, settings: &Settings) -> Result<Vec<String>, Error>;
 
     /// Checks the words of a job as far as that can be done before its pictures are read.

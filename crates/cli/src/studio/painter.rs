@@ -61,7 +61,7 @@ impl Painter for CommandPainter {
         pictures: Pictures,
         speed: &mut (dyn FnMut(&Work) -> Speed + Send),
     ) -> Result<Value, Refusal> {
-        Ok(self.foreseen(settings, pictures, speed)?)
+        Ok(self.estimate(settings, pictures, speed)?)
     }
 
     fn load(&self) -> Result<(), Refusal> {
@@ -94,7 +94,7 @@ impl Painter for CommandPainter {
 }
 
 impl CommandPainter {
-    fn foreseen(
+    fn estimate(
         &self,
         given: &Settings,
         pictures: Pictures,

@@ -158,8 +158,8 @@ fn even(mut u: ArrayD<f64>, sizes: &ArrayD<f64>) -> ArrayD<f64> {
 /// Directions that are tried in place of one along which the slope cannot be known.
 const OTHERS: usize = 2;
 
-/// What is to be said of the slope along u, number and count of whose direction are given, and how often the function was
-/// evaluated for that. `first` is a first look.
+/// The result for the slope along u, with the direction's number and the count of directions, and the number of evaluations
+/// it took. `first` is a first look.
 fn judge(
     line: Line<'_>,
     (number, directions): (usize, usize),

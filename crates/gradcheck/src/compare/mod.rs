@@ -44,7 +44,7 @@ pub(crate) struct Run<'a> {
     lines: Lines,
 }
 
-/// How many lines are to be measured as far as is known, and how many have been.
+/// The number of lines to measure, as far as it is known, and of those measured so far.
 #[derive(Default)]
 struct Lines {
     all: AtomicUsize,
@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
         analytic.indexed_iter().zip(slopes).map(judged).collect()
     }
 
-    /// Some of the elements of the output and of each input, at most `number`, drawn at random; in order. They are to be measured.
+    /// The elements to measure: at most `number` of the output and of each input, drawn at random, in order.
     fn chosen(&self, output: &ArrayD<f64>, number: usize) -> Chosen {
         let mut rng = self.rng(1 << 51);
         let mut some = |of: usize| {
