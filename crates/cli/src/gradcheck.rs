@@ -158,21 +158,9 @@ fn verdict(result: &Result<Report, Failure>) -> (&'static str, Style) {
         Ok(_) => return ("right, at a kink", in_colour(AnsiColor::Green)),
         Err(failure) => failure.verdict(),
     };
-    match word(verdict) {
+    match verdict.word() {
         "wrong" => ("WRONG", in_colour(AnsiColor::Red).bold()),
         other => (other, in_colour(AnsiColor::Yellow)),
-    }
-}
-
-/// The verdict in JSON.
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Agrees => "right",
-        Verdict::Subgradient => "right at a kink",
-        Verdict::Coarse => "coarse",
-        Verdict::NotDifferentiable => "kink",
-        Verdict::Undecided => "undecided",
-        Verdict::Wrong => "wrong",
     }
 }
 
@@ -190,7 +178,7 @@ fn as_json(result: &Result<Report, Failure>, names: &[String]) -> serde_json::Ma
         }),
         Err(failure) => json!({
             "right": false,
-            "verdict": word(failure.verdict()),
+            "verdict": failure.verdict().word(),
             "failure": failure.named(names),
             "hints": failure.hints().iter().map(|hint| hint.named(names)).collect::<Vec<_>>(),
             "at_fault": failure.operations(),
@@ -212,7 +200,7 @@ fn slope_as_json(entry: &Entry) -> Value {
         "elements": elements,
         "output": output,
         "direction": direction,
-        "verdict": word(entry.verdict),
+        "verdict": entry.verdict.word(),
         "analytic": entry.analytic,
         "numeric": entry.numeric,
         "uncertainty": entry.uncertainty,

@@ -44,6 +44,20 @@ pub enum Verdict {
     Wrong,
 }
 
+impl Verdict {
+    /// The verdict in a word, as reports in JSON have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Agrees => "right",
+            Self::Subgradient => "right at a kink",
+            Self::Coarse => "coarse",
+            Self::NotDifferentiable => "kink",
+            Self::Undecided => "undecided",
+            Self::Wrong => "wrong",
+        }
+    }
+}
+
 /// One comparison of the slope by the VJP with the numeric one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {

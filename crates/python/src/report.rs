@@ -9,18 +9,6 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::callable::Callable;
 use crate::subject::Subject;
 
-/// A verdict in the words of `impasto gradcheck --json`.
-pub(crate) fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Agrees => "right",
-        Verdict::Subgradient => "right at a kink",
-        Verdict::Coarse => "coarse",
-        Verdict::NotDifferentiable => "kink",
-        Verdict::Undecided => "undecided",
-        Verdict::Wrong => "wrong",
-    }
-}
-
 /// What a gradient check found.
 ///
 /// It is true if the gradient is right, and prints the table of the slopes that are not.
@@ -86,7 +74,7 @@ fn counted<'a>(entries: impl Iterator<Item = &'a Entry>, shape: &[usize]) -> Vec
         let mut of_verdict: Vec<_> = elements.iter().filter(|(other, _)| *other == verdict).collect();
         of_verdict.sort();
         of_verdict.dedup();
-        let meaning = if verdict == Verdict::NotDifferentiable { "at kinks" } else { word(verdict) };
+        let meaning = if verdict == Verdict::NotDifferentiable { "at kinks" } else { verdict.word() };
         if !of_verdict.is_empty() {
             let elements = if size == 1 { "element" } else { "elements" };
             said.push(format!("{} of {size} {elements} {meaning}", of_verdict.len()));
@@ -124,9 +112,9 @@ impl Report {
     #[getter]
     fn verdict(&self) -> &'static str {
         match &self.result {
-            Ok(report) if report.subgradients.is_empty() => word(Verdict::Agrees),
-            Ok(_) => word(Verdict::Subgradient),
-            Err(failure) => word(failure.verdict()),
+            Ok(report) if report.subgradients.is_empty() => Verdict::Agrees.word(),
+            Ok(_) => Verdict::Subgradient.word(),
+            Err(failure) => failure.verdict().word(),
         }
     }
 
@@ -185,7 +173,7 @@ impl Report {
             dict.set_item("element", index(element)?)?;
             dict.set_item("output", index(output)?)?;
             dict.set_item("direction", direction)?;
-            dict.set_item("verdict", word(entry.verdict))?;
+            dict.set_item("verdict", entry.verdict.word())?;
             dict.set_item("analytic", entry.analytic)?;
             dict.set_item("numeric", entry.numeric)?;
             dict.set_item("error", entry.absolute_error())?;
@@ -257,7 +245,7 @@ impl Taylor {
     /// "right", "right at a kink", "wrong", "kink" or "undecided", as of `Report`.
     #[getter]
     fn verdict(&self) -> &'static str {
-        word(self.worst())
+        self.worst().word()
     }
 
     /// The lowest order among the inputs: 2 for a right gradient, 1 for a wrong one. None where rounding is all that is left.
