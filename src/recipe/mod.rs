@@ -1,5 +1,6 @@
 //! Recipes: all settings of a transfer under one name.
 
+mod changes;
 mod finish;
 mod layer_weights;
 mod schedule;
@@ -7,6 +8,7 @@ mod settings;
 
 use strum::{Display, EnumString, VariantArray, VariantNames};
 
+pub use changes::Changes;
 pub use finish::Finish;
 pub use layer_weights::{LayerWeights, LayerWeightsError};
 pub use schedule::{Scale, Scales, ScheduleError, Steps};

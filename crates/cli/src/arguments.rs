@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use impasto::objective::Targets;
 use impasto::ops::ConvAlgorithm;
 use impasto::picture::Picture;
-use impasto::recipe::{LayerWeights, Preset, Recipe, StyleLoss};
+use impasto::recipe::{Changes, LayerWeights, Preset, Recipe, StyleLoss};
 use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
 use strum::VariantNames;
 
@@ -217,21 +217,18 @@ pub(super) struct RecipeArguments {
 impl RecipeArguments {
     /// The preset's recipe with the requested changes.
     pub(super) fn recipe(&self, trained: bool) -> Recipe {
-        let preset = self.preset.recipe(trained).with_strength(self.strength.unwrap_or(0.5));
-        let style_loss = self.style_loss.unwrap_or(preset.style_loss);
-        let preset = preset.with_style_loss(style_loss);
-        Recipe {
-            content_layers: self.content_layers.clone().unwrap_or(preset.content_layers),
-            style_layers: self.style_layers.clone().unwrap_or(preset.style_layers),
-            content_weight: self.content_weight.unwrap_or(preset.content_weight),
-            style_weight: self.style_weight.unwrap_or(preset.style_weight),
-            // Do not scale a given weight by the size.
-            reference_side: preset
-                .reference_side
-                .filter(|_| self.style_weight.is_none() && self.content_weight.is_none()),
-            tv_weight: self.tv_weight.unwrap_or(preset.tv_weight),
-            ..preset
-        }
+        self.preset.changed(
+            trained,
+            &Changes {
+                strength: self.strength,
+                style_loss: self.style_loss,
+                content_layers: self.content_layers.clone(),
+                style_layers: self.style_layers.clone(),
+                content_weight: self.content_weight,
+                style_weight: self.style_weight,
+                tv_weight: self.tv_weight,
+            },
+        )
     }
 }
 
