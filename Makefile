@@ -3,6 +3,8 @@
 #   make demo      build, fetch trained weights, draw two pictures, repaint one in the style of the other: demo/out.png
 #   make gallery   with trained weights, draw the papers' figures (docs/figures, a quarter of an hour) and the README's pictures
 #                  (docs/gallery)
+#   make book      with trained weights, draw the book's pictures (docs/book/src/pictures, some minutes), and make its pages, if
+#                  mdBook is installed: target/book/html
 #   make test      build, run all tests
 #   make memcheck  run tests of the unsafe kernels under valgrind, which must be installed
 #   make wheel     build the Python package, with the command in it, without OpenBLAS: target/dist/impasto-*.whl
@@ -12,7 +14,7 @@
 #
 # A Rust toolchain and a C compiler must be there.
 
-.PHONY: demo gallery test memcheck wheel dist-test install setup
+.PHONY: demo gallery book test memcheck wheel dist-test install setup
 .DEFAULT_GOAL := demo
 
 IMPASTO = $${CARGO_TARGET_DIR:-target}/release/impasto
@@ -30,9 +32,9 @@ REACHED = relu1_1,relu1_2,pool1,relu2_1,relu2_2,pool2,relu3_1,relu3_2,relu3_4,po
 
 # The sheets' cells are kept in $(GALLERY), so that a second call draws only what has changed.
 gallery: setup
-	cargo build --release --bin impasto --example 02_draw_demo --example 04_side_by_side
+	cargo build --release --bin impasto --example draw_demo --example side_by_side
 	$(IMPASTO) weights fetch
-	cargo run --release --quiet --example 02_draw_demo -- $(GALLERY)
+	cargo run --release --quiet --example draw_demo -- $(GALLERY)
 	impasto=$$(realpath $(IMPASTO)) && cd $(GALLERY) && \
 	"$$impasto" figure inversions content.png --layers $(REACHED) --columns 6 -o inversions.jpg && \
 	"$$impasto" figure content content.png --size 192 --steps 150 -o content.jpg && \
@@ -41,6 +43,22 @@ gallery: setup
 	"$$impasto" figure weights content.png style.png --steps 100 --values 0.001,0.01,0.1 -o weights.jpg
 	mkdir -p docs/figures && cp $(GALLERY)/*.jpg docs/figures/
 	./gallery.sh $(GALLERY) docs/gallery
+
+# The programs write PNGs. The book shows plots as they are, and pictures as JPEGs of the same names. Numbers in its text are those
+# of thin weights: tests/book.rs.
+BOOK = target/book
+book: setup
+	cargo build --release --bin impasto --examples
+	$(IMPASTO) weights fetch
+	mkdir -p $(BOOK)
+	for program in examples/[0-9][0-9]_*.rs; do \
+		name=$$(basename $$program .rs) && echo "$$name" && $${CARGO_TARGET_DIR:-target}/release/examples/$$name $(BOOK) || exit 1; \
+	done
+	cd docs/book/src/pictures && for plot in *.png; do cp $(CURDIR)/$(BOOK)/$$plot . || exit 1; done
+	for picture in docs/book/src/pictures/*.jpg; do \
+		$${CARGO_TARGET_DIR:-target}/release/examples/convert $(BOOK)/$$(basename $$picture .jpg).png $$picture || exit 1; \
+	done
+	if command -v mdbook >/dev/null; then mdbook build docs/book; fi
 
 # The gradient checker by itself: beside impasto its ndarray would call a BLAS that nothing links to it.
 test: setup

@@ -1,8 +1,8 @@
-//! Lesson 5: reads a picture in any readable format, resizes it if a size is given, and writes it in any writable
+//! Reads a picture in any readable format, resizes it if a size is given, and writes it in any writable
 //! format.
 //!
 //! ```sh
-//! cargo run --release --example 05_convert -- photo.heic small.png 512
+//! cargo run --release --example convert -- photo.heic small.png 512
 //! ```
 
 use impasto::Picture;

@@ -1,8 +1,8 @@
-//! Lesson 2: pictures are arrays. Draws the two pictures of `impasto demo`, a harbour at sunset and a swirl of brush
+//! Pictures are arrays. Draws the two pictures of `impasto demo`, a harbour at sunset and a swirl of brush
 //! strokes, and a second style, a mosaic. Then it prints some of their values.
 //!
 //! ```text
-//! cargo run --release --example 02_draw_demo -- demo
+//! cargo run --release --example draw_demo -- demo
 //! ```
 //!
 //! writes `demo/content.png`, `demo/style.png` and `demo/mosaic.png`: the same on every run.

@@ -1,6 +1,6 @@
-//! Lesson 7: a term of your own in a style transfer.
+//! A term of your own in a style transfer.
 //!
-//! Run it with `cargo run --release --example 07_a_term_of_your_own -- photo.jpg painting.jpg out.png`.
+//! Run it with `cargo run --release --example term_of_your_own -- photo.jpg painting.jpg out.png`.
 //!
 //! A [`Term`] is a scalar function of one observation: the pixels, or the features of a layer. Its gradient comes from
 //! the tape. Everything else works as before: scales, masks, the finishing stage, and the forecast, which estimates the
@@ -35,7 +35,7 @@ impl<T: Real> Term<T> for Dream {
 fn main() -> Result<(), Error> {
     let paths: Vec<String> = std::env::args().skip(1).collect();
     let [content, style, out] = &paths[..] else {
-        println!("usage: cargo run --release --example 07_a_term_of_your_own -- CONTENT STYLE OUT");
+        println!("usage: cargo run --release --example term_of_your_own -- CONTENT STYLE OUT");
         return Ok(());
     };
     let (content, style) = (Picture::open(content)?.fitted(256), Picture::open(style)?.fitted(256));

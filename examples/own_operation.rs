@@ -1,6 +1,6 @@
-//! Lesson 3: an operation of your own, and the check of its gradient.
+//! An operation of your own, and the check of its gradient.
 //!
-//! Run it with `cargo run --release --example 03_your_own_operation`.
+//! Run it with `cargo run --release --example own_operation`.
 //!
 //! An operation is a function that computes a value and passes it to [`Tape::record`] together with its vector-Jacobian
 //! product (VJP): a closure that receives the gradient with respect to the output and adds, for each input, its product

@@ -1,6 +1,6 @@
-//! Lesson 6: checking the gradient of a plain closure, without a tape or a neural network.
+//! Checking the gradient of a plain closure, without a tape or a neural network.
 //!
-//! Run it with `cargo run --release --example 06_plain_functions`.
+//! Run it with `cargo run --release --example plain_functions`.
 //!
 //! You have written a loss and its gradient by hand. Do they agree? [`check_fn`] moves each parameter a little and
 //! checks that the loss changes as the gradient says.
