@@ -44,16 +44,18 @@ gallery: setup
 	mkdir -p docs/figures && cp $(GALLERY)/*.jpg docs/figures/
 	./gallery.sh $(GALLERY) docs/gallery
 
-# The programs write PNGs. The book shows plots as they are, and pictures as JPEGs of the same names. Numbers in its text are those
-# of thin weights: tests/book.rs.
+# The programs write PNGs. The book shows plots as they are, and pictures as JPEGs of the same names. Its numbers are those of thin
+# weights (tests/book.rs), but for the files `-trained`.
 BOOK = target/book
 book: setup
 	cargo build --release --bin impasto --examples
 	$(IMPASTO) weights fetch
 	mkdir -p $(BOOK)
 	for program in examples/[0-9][0-9]_*.rs; do \
-		name=$$(basename $$program .rs) && echo "$$name" && $${CARGO_TARGET_DIR:-target}/release/examples/$$name $(BOOK) || exit 1; \
+		name=$$(basename $$program .rs) && number=$${name%%_*} && \
+		$${CARGO_TARGET_DIR:-target}/release/examples/$$name $(BOOK) | tee $(BOOK)/$$number-trained.txt; \
 	done
+	cd docs/book/src/numbers && for numbers in *-trained.txt; do cp $(CURDIR)/$(BOOK)/$$numbers . || exit 1; done
 	cd docs/book/src/pictures && for plot in *.png; do cp $(CURDIR)/$(BOOK)/$$plot . || exit 1; done
 	for picture in docs/book/src/pictures/*.jpg; do \
 		$${CARGO_TARGET_DIR:-target}/release/examples/convert $(BOOK)/$$(basename $$picture .jpg).png $$picture || exit 1; \
