@@ -1,8 +1,7 @@
 # impasto on a fresh machine: each of these does its own set-up.
 #
 #   make demo      build, fetch trained weights, draw two pictures, repaint one in the style of the other: demo/out.png
-#   make gallery   with trained weights, draw the papers' figures (docs/figures, a quarter of an hour) and the README's pictures
-#                  (docs/gallery)
+#   make gallery   with trained weights, paint the README's pictures (docs/gallery)
 #   make book      with trained weights, draw the book's pictures (docs/book/src/pictures, some minutes), and make its pages, if
 #                  mdBook is installed: target/book/html
 #   make test      build, run all tests
@@ -28,37 +27,31 @@ demo: setup
 	$(IMPASTO) demo
 
 GALLERY = target/gallery
-REACHED = relu1_1,relu1_2,pool1,relu2_1,relu2_2,pool2,relu3_1,relu3_2,relu3_4,pool3,relu4_1,relu4_2,relu4_4,pool4,relu5_1,relu5_2,relu5_4,pool5
 
-# The sheets' cells are kept in $(GALLERY), so that a second call draws only what has changed.
+# Paintings are kept in $(GALLERY), so that a second call paints only what has changed.
 gallery: setup
 	cargo build --release --bin impasto --example draw_demo --example side_by_side
 	$(IMPASTO) weights fetch
 	cargo run --release --quiet --example draw_demo -- $(GALLERY)
-	impasto=$$(realpath $(IMPASTO)) && cd $(GALLERY) && \
-	"$$impasto" figure inversions content.png --layers $(REACHED) --columns 6 -o inversions.jpg && \
-	"$$impasto" figure content content.png --size 192 --steps 150 -o content.jpg && \
-	"$$impasto" figure textures style.png --size 192 --steps 150 -o textures.jpg && \
-	"$$impasto" figure style style.png --size 192 --steps 150 -o style.jpg && \
-	"$$impasto" figure weights content.png style.png --steps 100 --values 0.001,0.01,0.1 -o weights.jpg
-	mkdir -p docs/figures && cp $(GALLERY)/*.jpg docs/figures/
 	./gallery.sh $(GALLERY) docs/gallery
 
-# The programs write PNGs. The book shows plots as they are, and pictures as JPEGs of the same names. Its numbers are those of thin
-# weights (tests/book.rs), but for the files `-trained`.
+# Programs write their pictures as PNGs, or as JPEGs for a page. They print numbers; those of trained weights are in NN-trained.txt,
+# those of thin weights in NN.txt, which tests/book.rs renews.
 BOOK = target/book
+PAGES = docs/book/src
+EXAMPLES = $${CARGO_TARGET_DIR:-target}/release/examples
 book: setup
 	cargo build --release --bin impasto --examples
 	$(IMPASTO) weights fetch
 	mkdir -p $(BOOK)
 	for program in examples/[0-9][0-9]_*.rs; do \
-		name=$$(basename $$program .rs) && number=$${name%%_*} && \
-		$${CARGO_TARGET_DIR:-target}/release/examples/$$name $(BOOK) | tee $(BOOK)/$$number-trained.txt; \
+		name=$$(basename $$program .rs) && number=$${name%%_*} && echo "$$name" && \
+		$(EXAMPLES)/$$name $(BOOK) >$(BOOK)/$$number-trained.txt || exit 1; \
+		if [ -e $(PAGES)/numbers/$$number-trained.txt ]; then cp $(BOOK)/$$number-trained.txt $(PAGES)/numbers/ || exit 1; fi; \
 	done
-	cd docs/book/src/numbers && for numbers in *-trained.txt; do cp $(CURDIR)/$(BOOK)/$$numbers . || exit 1; done
-	cd docs/book/src/pictures && for plot in *.png; do cp $(CURDIR)/$(BOOK)/$$plot . || exit 1; done
-	for picture in docs/book/src/pictures/*.jpg; do \
-		$${CARGO_TARGET_DIR:-target}/release/examples/convert $(BOOK)/$$(basename $$picture .jpg).png $$picture || exit 1; \
+	for picture in $$(ls $(PAGES)/pictures); do \
+		if [ -e $(BOOK)/$$picture ]; then cp $(BOOK)/$$picture $(PAGES)/pictures/ || exit 1; \
+		else $(EXAMPLES)/convert $(BOOK)/$${picture%.jpg}.png $(PAGES)/pictures/$$picture || exit 1; fi; \
 	done
 	if command -v mdbook >/dev/null; then mdbook build docs/book; fi
 
