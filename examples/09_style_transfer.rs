@@ -74,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("preset_has_the_same_losses = {}", agree && losses.len() == totals.len());
     println!("preset_paints_the_same_levels = {}", levels(&run.finished()) == levels(&painted));
     // ANCHOR_END: preset
-    book.sheet("09-by-hand.jpg", vec![vec![(photo, "the photo".into()), (painted, "by hand".into())]])?;
+    book.sheet("09-by-hand.jpg", vec![vec![(photo.clone(), "the photo".into()), (painted, "by hand".into())]])?;
     wrong::normalisation();
     Ok(())
 }

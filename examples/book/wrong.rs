@@ -36,7 +36,7 @@ pub fn variation() {
 /// Chapter 8: the gradient of a function of FᵀF, with F taken to stand there once.
 pub fn gram() {
     // ANCHOR: gram
-    let target = Array2::eye(3) * 2.0;
+    let target = Array2::<f64>::eye(3) * 2.0;
     let f = |x: &Array2<f64>| (x.t().dot(x) - &target).mapv(|v| v * v).sum();
     let once = |x: &Array2<f64>| x.dot(&(x.t().dot(x) - &target)) * 2.0;
     let x = Array2::from_shape_fn((4, 3), |(i, j)| ((3 * i + 5 * j) as f64).sin());
@@ -82,7 +82,7 @@ pub fn bands() {
     // ANCHOR: bands
     let f = |x: &Array1<f64>| (1..x.len()).map(|i| (x[i] + x[i - 1]).powi(2)).sum::<f64>();
     let overwritten = |x: &Array1<f64>| {
-        let mut gradient = Array1::zeros(x.len());
+        let mut gradient = Array1::<f64>::zeros(x.len());
         for band in [0..4, 3..7] {
             let part = x.slice(s![band.clone()]);
             let mut of_band = Array1::zeros(part.len());
