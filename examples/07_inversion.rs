@@ -62,12 +62,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         layers(["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_4", "relu5_1", "pool5"]).into_iter().enumerate()
     {
         let (found, error) = invert(&book, &photo, layer, 0.01)?;
-        println!("{layer}.error = {error:.2e}");
+        println!("{layer}.error = {error:.1e}");
         (if number < 3 { &mut shallow } else { &mut deep }).push((found, layer.to_string()));
     }
     book.sheet("07-inversions.jpg", vec![shallow, deep])?;
     let (rough, error) = invert(&book, &photo, layers(["relu4_1"])[0], 0.0)?;
-    println!("relu4_1.without_prior.error = {error:.2e}");
+    println!("relu4_1.without_prior.error = {error:.1e}");
     book.sheet("07-without-prior.jpg", vec![vec![(rough, "relu4_1, λ = 0".into())]])?;
 
     wrong::variation();

@@ -27,9 +27,12 @@ fn evaluate(network: &Vgg19<f32>, objective: &Objective<f32>, x: &ArrayD<f32>) -
 
 /// A curve of the losses, of which it prints some.
 fn curve(name: &str, losses: &[f64]) -> Curve {
-    let some = [1, 10, 30, losses.len()].map(|step| format!("{:.2e}", losses[step - 1]));
+    let some = [1, 10, 30, losses.len()].map(|step| format!("{:.1e}", losses[step - 1]));
     println!("{name:<18} = {}", some.join(" "));
-    Curve { name: name.into(), points: losses.iter().enumerate().map(|(i, &loss)| (i as f64, loss)).collect() }
+    Curve {
+        name: name.trim_start_matches("~ ").into(),
+        points: losses.iter().enumerate().map(|(i, &loss)| (i as f64, loss)).collect(),
+    }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -61,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut curves: Vec<Curve> = optimisers.into_iter().map(minimised).collect();
     // ANCHOR_END: library
     // ANCHOR: clamped
-    for (name, clamps) in [("no line search", false), ("clamped inside", true)] {
+    for (name, clamps) in [("~ no line search", false), ("~ clamped inside", true)] {
         let (mut x, mut losses, mut textbook) = (canvas.values().clone(), Vec::new(), Textbook::default());
         for _ in 0..steps {
             if clamps {

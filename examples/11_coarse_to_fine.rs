@@ -30,7 +30,7 @@ fn paint(book: &Book, name: &str, change: impl Fn(&mut Transfer<'_>)) -> Result<
         last = progress.total;
         ControlFlow::Continue(())
     })?;
-    println!("{name} = {}, loss {last:.2e}", scales.join(" then "));
+    println!("{name} = {}, loss {last:.1e}", scales.join(" then "));
     Ok((run.finished(), name.into()))
 }
 

@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let fastest = work.forecast(usize::MAX)?.memory();
         // No plan fits into one byte; the error says what the smallest plan needs.
         let Err(Error::Memory(least)) = work.forecast(1) else { return Err("a byte is enough".into()) };
-        println!("memory_{side} = {} for the fastest plan, at least {}", Bytes(fastest), Bytes(least.needed));
+        println!("~ memory_{side} = {} for the fastest plan, at least {}", Bytes(fastest), Bytes(least.needed));
     }
     // ANCHOR_END: forecast
 
