@@ -17,7 +17,7 @@ use impasto::{Layer, Picture, Vgg19, Weights};
 use impasto_drawing::{Sheet, Tile, demo};
 
 /// The quality of sheets.
-const QUALITY: u8 = 80;
+const QUALITY: u8 = 70;
 
 /// What the command line says: `PROGRAM [OUT [PHOTO [PAINTING]]]`.
 pub struct Book {
