@@ -449,7 +449,7 @@ fn a_file_that_knows_no_protocol_is_served() {
     }
     let folder = tempfile::tempdir().unwrap();
     let serve = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/gradcheck/serve.py");
-    let mut check = |defined: &str| {
+    let check = |defined: &str| {
         std::fs::write(folder.path().join("function.py"), defined).unwrap();
         let mut command = gradcheck();
         command.current_dir(folder.path()).args(["--exec", &format!("python3 '{serve}' function.py")]);
