@@ -26,6 +26,7 @@ mod invert;
 mod invocation;
 mod job;
 mod jobs;
+mod learn;
 mod log;
 mod loss;
 mod memory;
@@ -88,6 +89,7 @@ enum Command {
     Demo(demo::Arguments),
     Gradcheck(gradcheck::Arguments),
     Completions(completions::Arguments),
+    Learn(learn::Arguments),
 }
 
 impl Command {
@@ -179,6 +181,7 @@ fn run(mut command: Command, mut invocation: Invocation) -> Result<ExitCode, Err
         Command::Network(arguments) => network::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Learn(arguments) => learn::run(&arguments),
     }
 }
 
