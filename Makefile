@@ -36,7 +36,8 @@ gallery: setup
 	./gallery.sh $(GALLERY) docs/gallery
 
 # Programs write their pictures as PNGs, or as JPEGs for a page. They print numbers; those of trained weights are in NN-trained.txt,
-# those of thin weights in NN.txt, which tests/book.rs renews.
+# those of thin weights in NN.txt, which tests/book.rs renews. The pictures figure-* are sheets of `impasto figure` and paintings of
+# docs/gallery, reduced to the size of a page.
 BOOK = target/book
 PAGES = docs/book/src
 EXAMPLES = $${CARGO_TARGET_DIR:-target}/release/examples
@@ -49,7 +50,7 @@ book: setup
 		$(EXAMPLES)/$$name $(BOOK) >$(BOOK)/$$number-trained.txt || exit 1; \
 		if [ -e $(PAGES)/numbers/$$number-trained.txt ]; then cp $(BOOK)/$$number-trained.txt $(PAGES)/numbers/ || exit 1; fi; \
 	done
-	for picture in $$(ls $(PAGES)/pictures); do \
+	for picture in $$(cd $(PAGES)/pictures && ls [0-9]*); do \
 		if [ -e $(BOOK)/$$picture ]; then cp $(BOOK)/$$picture $(PAGES)/pictures/ || exit 1; \
 		else $(EXAMPLES)/convert $(BOOK)/$${picture%.jpg}.png $(PAGES)/pictures/$$picture || exit 1; fi; \
 	done

@@ -29,10 +29,7 @@ fn evaluate(network: &Vgg19<f32>, objective: &Objective<f32>, x: &ArrayD<f32>) -
 fn curve(name: &str, losses: &[f64]) -> Curve {
     let some = [1, 10, 30, losses.len()].map(|step| format!("{:.1e}", losses[step - 1]));
     println!("{name:<18} = {}", some.join(" "));
-    Curve {
-        name: name.trim_start_matches("~ ").into(),
-        points: losses.iter().enumerate().map(|(i, &loss)| (i as f64, loss)).collect(),
-    }
+    Curve { name: name.into(), points: losses.iter().enumerate().map(|(i, &loss)| (i as f64, loss)).collect() }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -12,12 +12,13 @@ use std::path::PathBuf;
 
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
+use impasto::picture::shape;
 use impasto::vgg::{FoundWeights, Lineage, WeightSource, WeightsOrigin};
 use impasto::{Layer, Picture, Vgg19, Weights};
 use impasto_drawing::{Sheet, Tile, demo};
 
 /// The quality of sheets.
-const QUALITY: u8 = 80;
+const QUALITY: u8 = 70;
 
 /// What the command line says: `PROGRAM [OUT [PHOTO [PAINTING]]]`.
 pub struct Book {
@@ -52,19 +53,20 @@ impl Book {
         PathBuf::from(self.words.first().map_or("target/book", String::as_str)).join(name)
     }
 
-    /// The reader's photo, or the demo's harbour, with this longer side.
+    /// The reader's photo, with at most this longer side, or the demo's harbour with it.
     pub fn photo(&self, side: usize) -> Result<Picture, Box<dyn Error>> {
         self.given(1, side, || demo::content(3 * side / 4, side))
     }
 
-    /// The reader's painting, or the demo's brush strokes, with this longer side.
+    /// The reader's painting, with at most this longer side, or the demo's brush strokes with it.
     pub fn painting(&self, side: usize) -> Result<Picture, Box<dyn Error>> {
         self.given(2, side, || demo::style(side))
     }
 
     fn given(&self, word: usize, side: usize, demo: impl Fn() -> Picture) -> Result<Picture, Box<dyn Error>> {
-        let picture = self.words.get(word).map(|path| Picture::open_fitted(path, side)).transpose()?;
-        Ok(picture.unwrap_or_else(|| demo().fitted(side)))
+        let Some(path) = self.words.get(word) else { return Ok(demo().fitted(side)) };
+        let [height, width] = shape(path)?;
+        Ok(Picture::open_fitted(path, side.min(height.max(width)))?)
     }
 
     /// Writes rows of pictures with captions to a JPEG in the folder OUT, small enough for a page.
