@@ -85,7 +85,7 @@ dist-test: wheel
 	python3 -m venv --clear $(DIST)/fresh
 	$(DIST)/fresh/bin/pip install --quiet --disable-pip-version-check $(DIST)/impasto-*.whl
 	$(DIST)/fresh/bin/python -c 'import impasto; impasto.testing.assert_gradient(lambda x: x**3, lambda x: 3 * x**2, 2.0)'
-	$(DIST)/fresh/bin/pip install --quiet --disable-pip-version-check pytest pillow scipy
+	$(DIST)/fresh/bin/pip install --quiet --disable-pip-version-check pytest pillow scipy nbclient ipykernel
 	cd crates/python && IMPASTO=$(DIST)/fresh/bin/impasto $(DIST)/fresh/bin/python -m pytest --quiet -p no:cacheprovider
 
 install: setup
