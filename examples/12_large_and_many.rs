@@ -1,8 +1,4 @@
-//! Chapter 12: large pictures and many processors: memory plans, threads, ranks, and the same bits from all of them.
-//!
-//! ```text
-//! cargo run --release --example 12_large_and_many -- target/book
-//! ```
+//! Chapter 12 of the book, "Large and many". Run it: `cargo run --release --example 12_large_and_many -- FOLDER`
 
 mod book;
 
@@ -16,6 +12,7 @@ use impasto::picture::Dimensions;
 use impasto::run::Bytes;
 use impasto::vgg::{Execution, Plan, Tiling};
 use impasto::{Error, Picture, Preset, Tape, Transfer, Vgg19, Weights};
+use impasto_drawing::{Curve, plot};
 use ndarray::Array3;
 
 /// All bits of the loss and its gradient, as one number.
@@ -31,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let book = Book::open()?;
     // ANCHOR: forecast
     let full = Vgg19::new(Weights::random(1, None));
+    let mut curves = ["fastest plan", "least"].map(|name| Curve { name: name.into(), points: Vec::new() });
     for side in [512, 1024, 2048, 4096] {
         let size = Dimensions { height: side, width: side, opacity: false };
         let work = Transfer::<Dimensions>::new(size, size, &full, Preset::Notebook).work()?;
@@ -38,9 +36,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // No plan fits into one byte; the error says what the smallest plan needs.
         let Err(Error::Memory(least)) = work.forecast(1) else { return Err("a byte is enough".into()) };
         println!("~ memory_{side} = {} for the fastest plan, at least {}", Bytes(fastest), Bytes(least.needed));
+        curves[0].points.push((side as f64, fastest as f64 / 1e9));
+        curves[1].points.push((side as f64, least.needed as f64 / 1e9));
     }
+    plot(&curves, "side in pixels", "memory in GB", [640, 400]).ok_or("no points")?.save(book.path("12-memory.png"))?;
     // ANCHOR_END: forecast
-
     // ANCHOR: plans
     let side = book.either(256, 128);
     let (photo, painting, network) = (book.photo(side)?, book.painting(side)?, &book.network);

@@ -28,6 +28,7 @@ mod job;
 mod jobs;
 mod log;
 mod loss;
+mod man;
 mod memory;
 mod network;
 mod options;
@@ -88,6 +89,7 @@ enum Command {
     Demo(demo::Arguments),
     Gradcheck(gradcheck::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 impl Command {
@@ -179,6 +181,7 @@ fn run(mut command: Command, mut invocation: Invocation) -> Result<ExitCode, Err
         Command::Network(arguments) => network::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 
