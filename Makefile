@@ -1,8 +1,9 @@
 # impasto on a fresh machine: each of these does its own set-up.
 #
 #   make demo      build, fetch trained weights, draw two pictures, repaint one in the style of the other: demo/out.png
-#   make gallery   with trained weights, draw the papers' figures (docs/figures, a quarter of an hour) and the README's pictures
-#                  (docs/gallery)
+#   make gallery   with trained weights, paint the README's pictures (docs/gallery)
+#   make book      with trained weights, draw the book's pictures (docs/book/src/pictures, some minutes), and make its pages, if
+#                  mdBook is installed: target/book/html
 #   make test      build, run all tests
 #   make memcheck  run tests of the unsafe kernels under valgrind, which must be installed
 #   make dist      build what is released, without OpenBLAS: an archive, a Debian package, the wheel (target/dist)
@@ -13,7 +14,7 @@
 #
 # A Rust toolchain and a C compiler must be there.
 
-.PHONY: demo gallery test memcheck dist wheel dist-test install setup
+.PHONY: demo gallery book test memcheck dist wheel dist-test install setup
 .DEFAULT_GOAL := demo
 
 IMPASTO = $${CARGO_TARGET_DIR:-target}/release/impasto
@@ -27,21 +28,34 @@ demo: setup
 	$(IMPASTO) demo
 
 GALLERY = target/gallery
-REACHED = relu1_1,relu1_2,pool1,relu2_1,relu2_2,pool2,relu3_1,relu3_2,relu3_4,pool3,relu4_1,relu4_2,relu4_4,pool4,relu5_1,relu5_2,relu5_4,pool5
 
-# The sheets' cells are kept in $(GALLERY), so that a second call draws only what has changed.
+# Paintings are kept in $(GALLERY), so that a second call paints only what has changed.
 gallery: setup
-	cargo build --release --bin impasto --example 02_draw_demo --example 04_side_by_side
+	cargo build --release --bin impasto --example draw_demo --example side_by_side
 	$(IMPASTO) weights fetch
-	cargo run --release --quiet --example 02_draw_demo -- $(GALLERY)
-	impasto=$$(realpath $(IMPASTO)) && cd $(GALLERY) && \
-	"$$impasto" figure inversions content.png --layers $(REACHED) --columns 6 -o inversions.jpg && \
-	"$$impasto" figure content content.png --size 192 --steps 150 -o content.jpg && \
-	"$$impasto" figure textures style.png --size 192 --steps 150 -o textures.jpg && \
-	"$$impasto" figure style style.png --size 192 --steps 150 -o style.jpg && \
-	"$$impasto" figure weights content.png style.png --steps 100 --values 0.001,0.01,0.1 -o weights.jpg
-	mkdir -p docs/figures && cp $(GALLERY)/*.jpg docs/figures/
+	cargo run --release --quiet --example draw_demo -- $(GALLERY)
 	./gallery.sh $(GALLERY) docs/gallery
+
+# Programs write their pictures as PNGs, or as JPEGs for a page. They print numbers; those of trained weights are in NN-trained.txt,
+# those of thin weights in NN.txt, which tests/book.rs renews. The pictures figure-* are sheets of `impasto figure` and paintings of
+# docs/gallery, reduced to the size of a page.
+BOOK = target/book
+PAGES = docs/book/src
+EXAMPLES = $${CARGO_TARGET_DIR:-target}/release/examples
+book: setup
+	cargo build --release --bin impasto --examples
+	$(IMPASTO) weights fetch
+	mkdir -p $(BOOK)
+	for program in examples/[0-9][0-9]_*.rs; do \
+		name=$$(basename $$program .rs) && number=$${name%%_*} && echo "$$name" && \
+		$(EXAMPLES)/$$name $(BOOK) >$(BOOK)/$$number-trained.txt || exit 1; \
+		if [ -e $(PAGES)/numbers/$$number-trained.txt ]; then cp $(BOOK)/$$number-trained.txt $(PAGES)/numbers/ || exit 1; fi; \
+	done
+	for picture in $$(cd $(PAGES)/pictures && ls [0-9]*); do \
+		if [ -e $(BOOK)/$$picture ]; then cp $(BOOK)/$$picture $(PAGES)/pictures/ || exit 1; \
+		else $(EXAMPLES)/convert $(BOOK)/$${picture%.jpg}.png $(PAGES)/pictures/$$picture || exit 1; fi; \
+	done
+	if command -v mdbook >/dev/null; then mdbook build docs/book; fi
 
 # The gradient checker by itself: beside impasto its ndarray would call a BLAS that nothing links to it.
 test: setup

@@ -1,4 +1,6 @@
 //! Recipes: all settings of a transfer under one name.
+//!
+//! The book explains it in [chapter 9](../../../book/html/09-style-transfer.html) (`docs/book/src/09-style-transfer.md`).
 
 mod changes;
 mod finish;

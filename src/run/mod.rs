@@ -1,5 +1,7 @@
 //! The optimisation loop of every job: evaluate the objective, step the optimiser, call the watchers, scale by scale.
 //!
+//! The book explains it in [chapter 12](../../../book/html/12-large-and-many.html) (`docs/book/src/12-large-and-many.md`).
+//!
 //! An objective of your own, minimised over the pixels of a picture:
 //!
 //! ```

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use impasto::objective::Targets;
 use impasto::ops::ConvAlgorithm;
 use impasto::picture::Picture;
@@ -148,12 +148,22 @@ impl Networks {
     }
 }
 
-/// Parses the names of one of the library's enums, and lists them as the possible values.
+/// Names with another American spelling, which is accepted too.
+const AMERICAN: [(&str, &str); 2] = [("neighbours", "neighbors"), ("neighbours-cosine", "neighbors-cosine")];
+
+/// Parses the names of one of the library's enums, in British or American spelling, and lists them as the possible values.
 pub(super) fn names<T>() -> impl TypedValueParser<Value = T>
 where
     T: FromStr + VariantNames + Clone + Send + Sync + 'static,
 {
-    PossibleValuesParser::new(T::VARIANTS).map(|name| name.parse().ok().expect("one of its names"))
+    let value = |name: &&'static str| {
+        let value = PossibleValue::new(*name);
+        AMERICAN.iter().find(|(british, _)| british == name).map_or(value.clone(), |(_, other)| value.alias(*other))
+    };
+    PossibleValuesParser::new(T::VARIANTS.iter().map(value)).map(|given| {
+        let british = AMERICAN.iter().find(|(_, american)| *american == given).map(|(british, _)| *british);
+        british.unwrap_or(&given).parse().ok().expect("one of its names")
+    })
 }
 
 /// Options that choose the objective.
