@@ -1,8 +1,8 @@
 # impasto on a fresh machine: each of these does its own set-up.
 #
 #   make demo      build, fetch trained weights, draw two pictures, repaint one in the style of the other: demo/out.png
-#   make gallery   with trained weights, draw the papers' figures (docs/figures, a quarter of an hour) and the README's pictures
-#                  (docs/gallery)
+#   make gallery   with trained weights, draw the papers' figures (docs/figures, a quarter of an hour), the README's pictures
+#                  (docs/gallery) and their page (docs/gallery.md)
 #   make test      build, run all tests
 #   make memcheck  run tests of the unsafe kernels under valgrind, which must be installed
 #   make wheel     build the Python package, with the command in it, without OpenBLAS: target/dist/impasto-*.whl
@@ -40,7 +40,7 @@ gallery: setup
 	"$$impasto" figure style style.png --size 192 --steps 150 -o style.jpg && \
 	"$$impasto" figure weights content.png style.png --steps 100 --values 0.001,0.01,0.1 -o weights.jpg
 	mkdir -p docs/figures && cp $(GALLERY)/*.jpg docs/figures/
-	./gallery.sh $(GALLERY) docs/gallery
+	./gallery.sh $(GALLERY) docs
 
 # The gradient checker by itself: beside impasto its ndarray would call a BLAS that nothing links to it.
 test: setup
