@@ -91,5 +91,5 @@ fi
 line studio "impasto studio"
 
 section "When a picture disappoints" "Two more pictures of [when-it-disappoints.md](when-it-disappoints.md)."
-paint grain content.png style.png --size 128 --finish 0
+paint grain content.png style.png --size 224 --weights random
 paint portrait-gentle portrait.png cut-paper.png --size 224 --strength 0.25

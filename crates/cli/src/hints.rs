@@ -126,6 +126,9 @@ mod tests {
         let style = || [sized("style.png", square(64), 64)];
         assert!(of_sizes(&sized("photo.jpg", square(128), 128), &style()).is_empty());
         let lines = of_sizes(&sized("photo.jpg", square(256), 256), &style());
-        assert_eq!(lines, ["note: style.png has only 64×64 pixels: it shows few strokes; a larger picture of it helps"]);
+        assert_eq!(
+            lines,
+            ["note: style.png has only 64×64 pixels: it shows few strokes; a larger picture of it helps"]
+        );
     }
 }

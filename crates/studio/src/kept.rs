@@ -134,7 +134,13 @@ impl Demo {
     /// Draws all pictures in the background, once, so that the page need not wait for each when it asks for it.
     pub(crate) fn draw_all() {
         static BEGUN: Once = Once::new();
-        BEGUN.call_once(|| drop(std::thread::spawn(|| Self::iter().for_each(|which| drop(which.png())))));
+        BEGUN.call_once(|| {
+            std::thread::spawn(|| {
+                for which in Self::iter() {
+                    which.png();
+                }
+            });
+        });
     }
 
     /// The picture, which is drawn once.
@@ -171,9 +177,17 @@ mod tests {
         for address in ["jobs/3/content", "jobs/12/styles/2", "demo/content", "demo/style", "demo/cut-paper"] {
             assert_eq!(address.parse::<Kept>().unwrap().to_string(), address);
         }
-        for wrong in
-            ["", "jobs/x/content", "jobs/3", "demo/other", "demo/", "demo/Ink", "/etc/passwd", "jobs/3/styles/-1", "../jobs/3/content"]
-        {
+        for wrong in [
+            "",
+            "jobs/x/content",
+            "jobs/3",
+            "demo/other",
+            "demo/",
+            "demo/Ink",
+            "/etc/passwd",
+            "jobs/3/styles/-1",
+            "../jobs/3/content",
+        ] {
             assert!(wrong.parse::<Kept>().is_err(), "{wrong}");
         }
     }

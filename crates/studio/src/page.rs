@@ -54,8 +54,10 @@ pub(crate) fn routes() -> Router {
 
 /// The page with the parts that all pages share in place of the comments that name them.
 fn with_parts(page: &str) -> String {
-    let parts =
-        [("<!-- head -->\n", include_str!("page/head.html").trim_start()), ("<!-- mark -->\n", include_str!("page/mark.html"))];
+    let parts = [
+        ("<!-- head -->\n", include_str!("page/head.html").trim_start()),
+        ("<!-- mark -->\n", include_str!("page/mark.html")),
+    ];
     parts.into_iter().fold(page.to_owned(), |page, (name, part)| page.replace(name, part))
 }
 
@@ -85,7 +87,10 @@ mod tests {
         let pages: Vec<String> = pages.map(|(_, _, text)| with_parts(text)).collect();
         assert_eq!(pages.len(), 2);
         for page in pages {
-            assert!(page.contains("  <meta charset=\"utf-8\">\n  <meta name=\"viewport\"") && page.contains("<svg class=\"mark\""));
+            assert!(
+                page.contains("  <meta charset=\"utf-8\">\n  <meta name=\"viewport\"")
+                    && page.contains("<svg class=\"mark\"")
+            );
             assert!(page.contains("studio.css") && !page.contains("<!--"), "{page}");
         }
     }

@@ -74,10 +74,12 @@ fn it_says_once_what_would_help() {
     let thin = data("vgg19-thin.npz");
     for _ in 0..24 {
         let shop = Workshop::new();
-        let [photo, painting, size] = [(20, 80), (10, 100), (20, 80)].map(|(least, most)| rng.random_range(least..most));
+        let [photo, painting, size] =
+            [(20, 80), (10, 100), (20, 80)].map(|(least, most)| rng.random_range(least..most));
         resize(&content(), photo, photo * 3 / 4, FilterType::Triangle).save(shop.path("photo.png")).unwrap();
         resize(&style(), painting, painting, FilterType::Triangle).save(shop.path("painting.png")).unwrap();
-        let words = format!("transfer photo.png painting.png --weights {thin} -o out.png --steps 1 --scales 1 --size {size}");
+        let words =
+            format!("transfer photo.png painting.png --weights {thin} -o out.png --steps 1 --scales 1 --size {size}");
         shop.impasto(&format!("{words} --quiet")).assert().success().stderr("");
         let output = shop.impasto(&words).assert().success().get_output().clone();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -85,7 +87,10 @@ fn it_says_once_what_would_help() {
         let (large, small) = (photo < size, 2 * painting <= size);
         assert_eq!(notes.len(), usize::from(large) + usize::from(small), "{photo} {painting} {size}: {said}");
         if large {
-            assert!(notes[0].starts_with("note: photo.png has ") && notes[0].contains(&format!("--size {photo} ")), "{said}");
+            assert!(
+                notes[0].starts_with("note: photo.png has ") && notes[0].contains(&format!("--size {photo} ")),
+                "{said}"
+            );
         }
         if small {
             let words = format!("note: painting.png has only {painting}×{painting} pixels");

@@ -33,11 +33,25 @@ const SHEETS: [([f32; 4], Colour); 10] = [
 
 enum Shape {
     /// A frond: lobes on both sides of a spine.
-    Frond { from: [f32; 2], to: [f32; 2], lobes: u16, reach: f32 },
+    Frond {
+        from: [f32; 2],
+        to: [f32; 2],
+        lobes: u16,
+        reach: f32,
+    },
     /// A disc with rays.
-    Sun { centre: [f32; 2], radius: f32 },
-    Fish { centre: [f32; 2], size: f32 },
-    Bird { centre: [f32; 2], size: f32 },
+    Sun {
+        centre: [f32; 2],
+        radius: f32,
+    },
+    Fish {
+        centre: [f32; 2],
+        size: f32,
+    },
+    Bird {
+        centre: [f32; 2],
+        size: f32,
+    },
 }
 
 use Shape::{Bird, Fish, Frond, Sun};
@@ -87,7 +101,8 @@ fn colour_at(p: [f32; 2]) -> Colour {
 fn gouache([x, y]: [f32; 2], paint: Colour, number: u32) -> Colour {
     let slant = hash(number as i32, 3, 5) - 0.5;
     let (along, across) = (x + slant * y + 2.0, y - slant * x + 2.0);
-    let streaks = smooth(along * 5.0, across * 70.0, 100 + number) + 0.6 * smooth(along * 9.0, across * 190.0, 200 + number);
+    let streaks =
+        smooth(along * 5.0, across * 70.0, 100 + number) + 0.6 * smooth(along * 9.0, across * 190.0, 200 + number);
     let cloud = fractal(x * 5.0, y * 5.0, 300 + number);
     let amount = 0.1 * (streaks - 0.8) + 0.1 * (cloud - 0.5);
     if amount > 0.0 { mix(paint, [1.0, 1.0, 1.0], amount) } else { mix(paint, [0.0, 0.0, 0.0], -amount) }
@@ -125,8 +140,13 @@ impl Shape {
                 let at = |dx: f32, dy: f32| [x + size * dx, y + size * dy];
                 let back = bar(p, at(-0.75, 0.05), at(0.3, 0.0), 0.1 * size, 0.4 * size);
                 let body = smooth_min(back, bar(p, at(0.3, 0.0), at(0.85, 0.02), 0.38 * size, 0.1 * size), 0.1 * size);
-                let tail = bar(p, at(-0.7, 0.05), at(-1.1, -0.4), 0.08 * size, 0.12 * size)
-                    .min(bar(p, at(-0.7, 0.05), at(-1.1, 0.45), 0.08 * size, 0.12 * size));
+                let tail = bar(p, at(-0.7, 0.05), at(-1.1, -0.4), 0.08 * size, 0.12 * size).min(bar(
+                    p,
+                    at(-0.7, 0.05),
+                    at(-1.1, 0.45),
+                    0.08 * size,
+                    0.12 * size,
+                ));
                 let fin = bar(p, at(0.1, -0.3), at(-0.25, -0.62), 0.14 * size, 0.05 * size);
                 let fish = smooth_min(smooth_min(body, tail, 0.12 * size), fin, 0.1 * size);
                 let eye = bar(p, at(0.55, -0.1), at(0.551, -0.1), 0.08 * size, 0.08 * size);

@@ -35,21 +35,26 @@ fn wood(x: f32, y: f32) -> Colour {
     let far = mix([0.34, 0.37, 0.2], [0.86, 0.68, 0.28], leaves);
     let far = mix(far, [0.98, 0.92, 0.68], 0.75 * light * smoothstep(0.65, 0.05, y));
     let mut colour = mix(far, [0.5, 0.4, 0.24], smoothstep(0.25, 0.55, y));
-    for (middle, half, tone) in
-        [(0.12f32, 0.018f32, 0.35f32), (0.93, 0.014, 0.3), (1.08, 0.022, 0.5), (0.3, 0.03, 0.8), (1.22, 0.05, 1.0), (0.02, 0.05, 1.0)]
-    {
+    for (middle, half, tone) in [
+        (0.12f32, 0.018f32, 0.35f32),
+        (0.93, 0.014, 0.3),
+        (1.08, 0.022, 0.5),
+        (0.3, 0.03, 0.8),
+        (1.22, 0.05, 1.0),
+        (0.02, 0.05, 1.0),
+    ] {
         let lean = middle + 0.03 * (smooth(y * 2.0 + 5.0, middle * 9.0, 3) - 0.5);
         let off = (x - lean) / half;
         let bark = smooth(x * 60.0, y * 9.0, 44);
-        let trunk = mix(mix([0.4, 0.34, 0.28], [0.2, 0.15, 0.13], smoothstep(-0.8, 0.9, off)), [0.58, 0.46, 0.33], 0.4 * bark);
+        let trunk =
+            mix(mix([0.4, 0.34, 0.28], [0.2, 0.15, 0.13], smoothstep(-0.8, 0.9, off)), [0.58, 0.46, 0.33], 0.4 * bark);
         let soft = 0.35 + 0.4 * (1.0 - tone);
         colour = mix(colour, trunk, smoothstep(1.0 + soft, 1.0 - soft, off.abs()) * (0.45 + 0.5 * tone));
     }
     // Bushes hide where the ground ends.
-    for (base, seed, dark, bright) in [
-        (0.47, 51, [0.36, 0.33, 0.15], [0.66, 0.52, 0.2]),
-        (0.5, 57, [0.22, 0.22, 0.1], [0.62, 0.38, 0.14]),
-    ] {
+    for (base, seed, dark, bright) in
+        [(0.47, 51, [0.36, 0.33, 0.15], [0.66, 0.52, 0.2]), (0.5, 57, [0.22, 0.22, 0.1], [0.62, 0.38, 0.14])]
+    {
         let top = base - 0.13 * fractal(x * 3.0 + 2.0, 0.5, seed) - 0.03 * smooth(x * 26.0, 0.5, seed + 1);
         let leaf = fractal(x * 16.0, y * 18.0, seed + 2);
         let bush = mix(dark, bright, smoothstep(0.4, 0.68, leaf) * smoothstep(0.12, 0.0, y - top));
@@ -192,7 +197,8 @@ fn paint(p: Vector) -> Colour {
     }
     if in_head < in_body {
         let ear = smoothstep(0.36, 0.44, h[1] + 0.2 * (m[0] - 0.25).abs() + jag);
-        let hollow = smoothstep(0.03, 0.005, bar([m[0], m[1], m[2] * 1.5], [0.25, 0.3, 0.09], [0.355, 0.72, 0.03], 0.13, 0.015));
+        let hollow =
+            smoothstep(0.03, 0.005, bar([m[0], m[1], m[2] * 1.5], [0.25, 0.3, 0.09], [0.355, 0.72, 0.03], 0.13, 0.015));
         let colour = mix(fur, black, ear * smoothstep(0.5, 0.62, h[1] + jag));
         let colour = mix(colour, mix([0.35, 0.2, 0.16], white, 0.6), ear.max(smoothstep(0.26, 0.34, h[1])) * hollow);
         // White cheeks, muzzle and brow spots; a dark stroke from the eye to the nose.
@@ -205,7 +211,8 @@ fn paint(p: Vector) -> Colour {
         return mix(colour, black, 0.9 * smoothstep(0.018, 0.0, rim));
     }
     let sock = smoothstep(-0.92, -1.1, b[1] + jag) * smoothstep(-0.05, 0.2, b[2]);
-    let bib = smoothstep(0.26, 0.18, b[0].abs() + 0.12 * (b[1] + 0.3).abs() + jag) * smoothstep(0.1, 0.3, b[2])
+    let bib = smoothstep(0.26, 0.18, b[0].abs() + 0.12 * (b[1] + 0.3).abs() + jag)
+        * smoothstep(0.1, 0.3, b[2])
         * smoothstep(-0.85, -0.7, b[1]);
     let back = smoothstep(0.0, -0.5, b[2]) * 0.25;
     mix(mix(mix(fur, [0.45, 0.2, 0.08], back), white, bib), black, sock)

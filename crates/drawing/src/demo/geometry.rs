@@ -42,11 +42,8 @@ pub(super) fn smooth_min(a: f32, b: f32, k: f32) -> f32 {
 /// The distance from a point to a bar with round ends whose radius changes evenly from `ra` at `a` to `rb` at `b`, in the
 /// plane or in space. Negative inside.
 pub(super) fn bar<const N: usize>(p: [f32; N], a: [f32; N], b: [f32; N], ra: f32, rb: f32) -> f32 {
-    let (mut along, mut length) = (0.0, 0.0);
-    for c in 0..N {
-        along += (p[c] - a[c]) * (b[c] - a[c]);
-        length += (b[c] - a[c]) * (b[c] - a[c]);
-    }
+    let along: f32 = (0..N).map(|c| (p[c] - a[c]) * (b[c] - a[c])).sum();
+    let length: f32 = (0..N).map(|c| (b[c] - a[c]) * (b[c] - a[c])).sum();
     let t = (along / length).clamp(0.0, 1.0);
     let squared: f32 = (0..N).map(|c| p[c] - a[c] - t * (b[c] - a[c])).map(|d| d * d).sum();
     squared.sqrt() - (ra + (rb - ra) * t)

@@ -100,7 +100,8 @@ fn scene(p: [f32; 2]) -> (f32, [f32; 2]) {
         let rise = (hill.top(x + 0.02) - hill.top(x - 0.02)) / 0.04;
         // Slopes away from the sun are darker, and so is the ground at the foot of the next hill.
         let shade = hill.tone + 0.55 * rise * if x < SUN[0] { 1.0 } else { -1.0 };
-        let furrows = 0.22 * (smooth((x + hill.slope * y) * 9.0 + 20.0, (y - hill.slope * x) * 20.0 + 20.0, hill.seed) - 0.5);
+        let furrows =
+            0.22 * (smooth((x + hill.slope * y) * 9.0 + 20.0, (y - hill.slope * x) * 20.0 + 20.0, hill.seed) - 0.5);
         let tone = shade + furrows - 0.28 * smoothstep(0.05, 0.0, below);
         let turn = 0.5 * (fractal(x * 2.0, y * 2.0, hill.seed + 1) - 0.5);
         return (tone.clamp(0.06, 0.92), unit([1.0, rise * smoothstep(0.12, 0.0, below) + hill.slope + turn]));
@@ -114,7 +115,8 @@ fn scene(p: [f32; 2]) -> (f32, [f32; 2]) {
     let ring = ((distance - SUN_RADIUS) / 0.055).fract();
     let band = smoothstep(0.0, 0.3, ring) * smoothstep(1.0, 0.6, ring);
     let cloud = smoothstep(0.5, 0.7, fractal(x * 2.4 + 8.0, y * 5.0, 41));
-    let tone = (0.1 + 0.3 * band * smoothstep(0.03, 0.3, distance)) * (1.0 - 0.85 * cloud) + 0.16 * smoothstep(0.35, 0.0, y);
+    let tone =
+        (0.1 + 0.3 * band * smoothstep(0.03, 0.3, distance)) * (1.0 - 0.85 * cloud) + 0.16 * smoothstep(0.35, 0.0, y);
     let wave = 0.5 * (fractal(x * 3.0, y * 4.0, 19) - 0.5);
     let around = smoothstep(0.75, 0.3, distance);
     let circle = unit([-dy, dx]);
@@ -189,7 +191,8 @@ impl Sheet {
         let side = self.side as f32;
         let [x, y] = at.map(|c| c * side);
         let radius = (width * side / 2.0).max(0.55);
-        let range = |c: f32| ((c - radius - 1.0).max(0.0) as usize)..=((c + radius + 1.0).clamp(0.0, side - 1.0) as usize);
+        let range =
+            |c: f32| ((c - radius - 1.0).max(0.0) as usize)..=((c + radius + 1.0).clamp(0.0, side - 1.0) as usize);
         if x < 0.0 || y < 0.0 || x >= side || y >= side {
             return;
         }

@@ -189,8 +189,13 @@ fn complexion(h: Vector) -> Colour {
     // The mouth's line, the brows, the lashes along the upper lid.
     let line = bar(m, [0.0, -0.478, 0.79], [0.19, -0.467, 0.66], 0.008, 0.004);
     let base = mix(base, [0.36, 0.1, 0.1], smoothstep(0.02, 0.0, line));
-    let brow = bar([m[0], m[1]], [0.13, 0.325], [0.31, 0.375], 0.02, 0.018)
-        .min(bar([m[0], m[1]], [0.31, 0.375], [0.45, 0.31], 0.018, 0.005));
+    let brow = bar([m[0], m[1]], [0.13, 0.325], [0.31, 0.375], 0.02, 0.018).min(bar(
+        [m[0], m[1]],
+        [0.31, 0.375],
+        [0.45, 0.31],
+        0.018,
+        0.005,
+    ));
     let hairs = 0.7 + 0.3 * smooth(h[0] * 60.0 + h[1] * 20.0 + 90.0, h[1] * 14.0 + 40.0, 4);
     let base = mix(base, [0.3, 0.18, 0.12], hairs * smoothstep(0.014, -0.006, brow) * smoothstep(0.2, 0.3, h[2]));
     let q = from(EYE, m);
@@ -226,8 +231,7 @@ fn lit(p: Vector, ray: Vector) -> Colour {
     let sky = 0.5 + 0.5 * n[1];
     let back = smoothstep(0.0, 1.0, dot(n, unit([0.85, 0.1, -0.25])));
     let fill: Vector = [0.17, 0.17, 0.19].map(|level: f32| open * (level * (0.55 + 0.6 * sky) + 0.16 * back));
-    let amount: Vector =
-        std::array::from_fn(|c| [1.28, 1.17, 1.0][c] * key[c] + fill[c] * [1.0, 0.98, 0.95][c]);
+    let amount: Vector = std::array::from_fn(|c| [1.28, 1.17, 1.0][c] * key[c] + fill[c] * [1.0, 0.98, 0.95][c]);
     let shaded = shaded(colour, amount);
     // The window's reflection.
     let half = unit(from(ray, to_window));
