@@ -1,5 +1,5 @@
 #!/bin/sh
-# Paints the pictures of README.md, docs/gallery.md and docs/when-it-disappoints.md from those that lesson 2 draws into FOLDER,
+# Paints the pictures of README.md, docs/gallery.md and docs/when-it-disappoints.md from those that the example draw_demo draws into FOLDER,
 # writes them as JPEGs of one height into DOCS/gallery, and writes DOCS/gallery.md: each picture with its command. Paintings that
 # FOLDER has already are kept.
 #
@@ -12,14 +12,14 @@ cd "$1"
 
 # show NAME: the picture as a JPEG.
 show() {
-    "$binaries/examples/04_side_by_side" "$docs/gallery/$1.jpg" 168 "$1.png"
+    "$binaries/examples/side_by_side" "$docs/gallery/$1.jpg" 168 "$1.png"
 }
 
 # strip NAME PICTURE…: several in a row.
 strip() {
     name=$1
     shift
-    "$binaries/examples/04_side_by_side" "$docs/gallery/$name.jpg" 168 "$@"
+    "$binaries/examples/side_by_side" "$docs/gallery/$name.jpg" 168 "$@"
 }
 
 # paint NAME CONTENT STYLE… OPTION…: paints and shows a picture.
@@ -42,7 +42,7 @@ Each picture of the README with the command that makes it. `make gallery` draws 
 weights, and writes this page (`gallery.sh`). Everything is drawn or painted by the code in this repository.
 END
 
-section "Drawn" "Three pictures to repaint and four styles, by \`cargo run --release --example 02_draw_demo -- FOLDER\`."
+section "Drawn" "Three pictures to repaint and four styles, by \`cargo run --release --package impasto-drawing --example draw_demo -- FOLDER\`."
 for name in content portrait fox style ink mosaic cut-paper; do
     show "$name"
     line "$name" "$name.png"
@@ -55,10 +55,11 @@ paint portrait-cut-paper portrait.png cut-paper.png --size 224
 paint tiles content.png mosaic.png --size 320
 strip strip plain.png fox-ink.png portrait-cut-paper.png tiles.png
 
-section "Strength" "\`--strength\` is 0.5 unless it is given."
-for strength in 0.25 0.75; do
-    paint "strength-$strength" content.png style.png --size 320 --strength "$strength"
+section "Strength" "From the photograph to a free painting, in steps that look about equal."
+for strength in 0 0.25 0.5 0.75 1; do
+    paint "strength-$strength" content.png style.png --size 96 --strength "$strength"
 done
+strip strengths strength-0.png strength-0.25.png strength-0.5.png strength-0.75.png strength-1.png
 
 section "Stroke size" "The longer side of the painting: a larger painting gives larger strokes."
 paint strokes-160 content.png style.png --size 320 --style-size 160
@@ -75,7 +76,7 @@ paint blend content.png style.png mosaic.png --size 320
 section "Masks" "The mask's white goes to the first style, its black to the second."
 show sky
 line sky "sky.png"
-paint masks content.png style.png mosaic.png --size 224 --content-mask sky.png --style-mask white.png,black.png
+paint masks content.png style.png mosaic.png --size 96 --content-mask sky.png --style-mask white.png,black.png
 
 section "Size" "The longer side in pixels."
 paint size-128 content.png style.png --size 128
@@ -86,10 +87,10 @@ if [ ! -e studio.png ]; then
     "$here/tests/browser/run" --screenshot "$binaries/impasto" "$PWD/studio.png"
 fi
 if [ -e studio.png ]; then
-    "$binaries/examples/04_side_by_side" "$docs/gallery/studio.jpg" 560 studio.png
+    "$binaries/examples/side_by_side" "$docs/gallery/studio.jpg" 560 studio.png
 fi
 line studio "impasto studio"
 
 section "When a picture disappoints" "Two more pictures of [when-it-disappoints.md](when-it-disappoints.md)."
-paint grain content.png style.png --size 224 --weights random
-paint portrait-gentle portrait.png cut-paper.png --size 224 --strength 0.25
+paint grain content.png style.png --size 96 --weights random
+paint portrait-gentle portrait.png cut-paper.png --size 96 --strength 0.25

@@ -29,6 +29,7 @@ mod job;
 mod jobs;
 mod log;
 mod loss;
+mod man;
 mod memory;
 mod network;
 mod options;
@@ -89,6 +90,7 @@ enum Command {
     Demo(demo::Arguments),
     Gradcheck(gradcheck::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 impl Command {
@@ -180,6 +182,7 @@ fn run(mut command: Command, mut invocation: Invocation) -> Result<ExitCode, Err
         Command::Network(arguments) => network::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 

