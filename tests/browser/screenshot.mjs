@@ -1,6 +1,6 @@
-// The README's screenshot of the studio: the fox in ink, painted in the studio itself and compared with the photograph.
+// The README's screenshot of the studio: its first screen with a photograph and a style chosen.
 //
-//   node screenshot.mjs IMPASTO OUT.png [SIZE]
+//   node screenshot.mjs IMPASTO OUT.png
 //
 // CHROMIUM names the browser; weights are found as by the command.
 
@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
-const [impasto, out, size = "512"] = process.argv.slice(2);
+const [impasto, out] = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), "impasto-studio-"));
 const studio = spawn(impasto, ["studio", folder, "--no-open", "--port", "0"]);
 const url = await new Promise((resolve, reject) => {
@@ -19,20 +19,15 @@ const url = await new Promise((resolve, reject) => {
 });
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
 try {
-  const page = await (await browser.newContext({ viewport: { width: 1100, height: 720 } })).newPage();
-  // Long enough for a slow or a loaded machine.
-  page.setDefaultTimeout(3_600_000);
+  const page = await (await browser.newContext({ viewport: { width: 1100, height: 790 } })).newPage();
+  page.setDefaultTimeout(120_000);
   await page.goto(url);
   await page.getByRole("button", { name: "Repaint fox.png" }).click();
   await page.getByRole("button", { name: "Use the style ink.png" }).click();
-  await page.locator("#size").fill(size);
-  await page.locator("#start").click();
-  await page.locator("#done-tools").waitFor({ state: "visible" });
-  await page.locator("#compare").selectOption({ label: "the photograph" });
-  await page.locator("#divider").focus();
-  for (const _ of [1, 2, 3, 4]) await page.keyboard.press("ArrowLeft");
-  await page.evaluate(() => document.activeElement.blur());
-  await page.waitForFunction(() => !document.querySelector(".toast"));
+  await page.locator("#shelf img").evaluateAll((images) => Promise.all(images.map((image) => image.decode())));
+  await page.locator(".thumbs img").evaluateAll((images) => Promise.all(images.map((image) => image.decode())));
+  await page.waitForFunction(() => document.querySelector("#forecast").textContent.startsWith("Takes"));
+  await page.evaluate(() => { document.activeElement.blur(); scrollTo(0, 0); });
   await page.screenshot({ path: out });
 } finally {
   await browser.close();
