@@ -396,7 +396,7 @@ async fn pictures(State(queue): Shared, RawQuery(query): RawQuery) -> Answer {
 }
 
 async fn demo(Path(name): Path<String>) -> Answer {
-    let unknown = |_| refusal(StatusCode::NOT_FOUND, &format!("the demo's pictures are {}", Demo::VARIANTS.join(", ")));
+    let unknown = |_| refusal(StatusCode::NOT_FOUND, format!("the demo's pictures are {}", Demo::VARIANTS.join(", ")));
     let which: Demo = name.parse().map_err(unknown)?;
     Ok(bytes("image/png", blocking(move || which.png()).await?))
 }
