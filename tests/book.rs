@@ -51,14 +51,18 @@ fn is_numbered(name: &str) -> bool {
     name.len() > 3 && name.as_bytes()[..2].iter().all(u8::is_ascii_digit) && matches!(name.as_bytes()[2], b'_' | b'-')
 }
 
+fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == extension)
+}
+
 /// The numbered programs.
 fn programs() -> Vec<PathBuf> {
-    files(&root().join("examples"), |name| is_numbered(name) && name.ends_with(".rs"))
+    files(&root().join("examples"), |name| is_numbered(name) && has_extension(name, "rs"))
 }
 
 /// The pages of the book.
 fn pages() -> Vec<PathBuf> {
-    files(&source(), |name| name.ends_with(".md"))
+    files(&source(), |name| has_extension(name, "md"))
 }
 
 /// The numbered pages.
