@@ -6,14 +6,15 @@
 #                  mdBook is installed: target/book/html
 #   make test      build, run all tests
 #   make memcheck  run tests of the unsafe kernels under valgrind, which must be installed
-#   make wheel     build the Python package, with the command in it, without OpenBLAS: target/dist/impasto-*.whl
-#   make dist-test install the wheel in a fresh environment and test it there
+#   make dist      build what is released, without OpenBLAS: an archive, a Debian package, the wheel (target/dist)
+#   make wheel     build the Python package alone, with the command in it: target/dist/impasto-*.whl
+#   make dist-test make dist, and test all of it where nothing else is
 #   make install   build the command and put it where cargo puts programs
 #   make setup     only install what the build needs (OpenBLAS, pkg-config), if it is missing
 #
 # A Rust toolchain and a C compiler must be there.
 
-.PHONY: demo gallery book test memcheck wheel dist-test install setup
+.PHONY: demo gallery book test memcheck dist wheel dist-test install setup
 .DEFAULT_GOAL := demo
 
 IMPASTO = $${CARGO_TARGET_DIR:-target}/release/impasto
@@ -66,27 +67,15 @@ memcheck: setup
 	cargo test --release --lib --config 'target."cfg(unix)".runner = ["valgrind", "--quiet", "--error-exitcode=1"]' -- \
 		kernels::narrow kernels::workspace kernels::winograd::tests::forward_f32
 
-# A folder of its own: the other builds link OpenBLAS.
-DIST = $(CURDIR)/target/dist
-# Options of maturin: `make wheel WHEEL='--zig --compatibility manylinux2014'` for a wheel that older systems take.
-WHEEL =
+dist:
+	dist/make
 
 wheel:
-	cargo build --release --package impasto-cli --no-default-features --features pure,preview,studio --target-dir $(DIST)
-	mkdir -p crates/python/impasto.data/scripts
-	cp $(DIST)/release/impasto crates/python/impasto.data/scripts/
-	python3 -m venv $(DIST)/tools
-	$(DIST)/tools/bin/pip install --quiet --disable-pip-version-check 'maturin>=1.9,<2' $(if $(findstring --zig,$(WHEEL)),ziglang)
-	rm -f $(DIST)/impasto-*.whl
-	cd crates/python && PATH="$(DIST)/tools/bin:$$PATH" CARGO_TARGET_DIR=$(DIST) maturin build --release --locked $(WHEEL) --out $(DIST)
+	dist/make wheel
 
-dist-test: wheel
-	cd crates/python && cargo fmt --check && cargo clippy --release --locked --target-dir $(DIST) -- -D warnings
-	python3 -m venv --clear $(DIST)/fresh
-	$(DIST)/fresh/bin/pip install --quiet --disable-pip-version-check $(DIST)/impasto-*.whl
-	$(DIST)/fresh/bin/python -c 'import impasto; impasto.testing.assert_gradient(lambda x: x**3, lambda x: 3 * x**2, 2.0)'
-	$(DIST)/fresh/bin/pip install --quiet --disable-pip-version-check pytest pillow scipy
-	cd crates/python && IMPASTO=$(DIST)/fresh/bin/impasto $(DIST)/fresh/bin/python -m pytest --quiet -p no:cacheprovider
+dist-test: dist
+	cd crates/python && cargo fmt --check && cargo clippy --release --locked --target-dir $(CURDIR)/target/dist -- -D warnings
+	dist/test
 
 install: setup
 	cargo install --locked --path crates/cli

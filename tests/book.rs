@@ -51,18 +51,14 @@ fn is_numbered(name: &str) -> bool {
     name.len() > 3 && name.as_bytes()[..2].iter().all(u8::is_ascii_digit) && matches!(name.as_bytes()[2], b'_' | b'-')
 }
 
-fn has_extension(name: &str, extension: &str) -> bool {
-    Path::new(name).extension().is_some_and(|found| found == extension)
-}
-
 /// The numbered programs.
 fn programs() -> Vec<PathBuf> {
-    files(&root().join("examples"), |name| is_numbered(name) && has_extension(name, "rs"))
+    files(&root().join("examples"), |name| is_numbered(name) && name.strip_suffix(".rs").is_some())
 }
 
 /// The pages of the book.
 fn pages() -> Vec<PathBuf> {
-    files(&source(), |name| has_extension(name, "md"))
+    files(&source(), |name| name.strip_suffix(".md").is_some())
 }
 
 /// The numbered pages.

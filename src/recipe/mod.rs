@@ -2,6 +2,7 @@
 //!
 //! The book explains it in [chapter 9](../../../book/html/09-style-transfer.html) (`docs/book/src/09-style-transfer.md`).
 
+mod changes;
 mod finish;
 mod layer_weights;
 mod schedule;
@@ -9,6 +10,7 @@ mod settings;
 
 use strum::{Display, EnumString, VariantArray, VariantNames};
 
+pub use changes::Changes;
 pub use finish::Finish;
 pub use layer_weights::{LayerWeights, LayerWeightsError};
 pub use schedule::{Scale, Scales, ScheduleError, Steps};

@@ -29,6 +29,7 @@ mod jobs;
 mod learn;
 mod log;
 mod loss;
+mod man;
 mod memory;
 mod network;
 mod options;
@@ -90,6 +91,7 @@ enum Command {
     Gradcheck(gradcheck::Arguments),
     Completions(completions::Arguments),
     Learn(learn::Arguments),
+    Man(man::Arguments),
 }
 
 impl Command {
@@ -182,6 +184,7 @@ fn run(mut command: Command, mut invocation: Invocation) -> Result<ExitCode, Err
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Learn(arguments) => learn::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 

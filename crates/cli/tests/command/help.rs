@@ -112,6 +112,11 @@ fn of_learn() {
 }
 
 #[test]
+fn of_man() {
+    insta::assert_snapshot!(help("man --help"));
+}
+
+#[test]
 fn of_jobs_in_short() {
     insta::assert_snapshot!(["transfer", "texture", "invert"].map(|job| help(&format!("{job} -h"))).join("\n"));
 }
