@@ -1,5 +1,8 @@
-//! Chapter 9 of the book, "Style transfer by hand": the numbers of the preset `notebook`. Run it:
-//! `cargo run --release --example 09_style_transfer -- target/book photo.jpg painting.jpg`
+//! Chapter 9: style transfer by hand, with the numbers of the preset `notebook`.
+//!
+//! ```text
+//! cargo run --release --example 09_style_transfer -- target/book photo.jpg painting.jpg
+//! ```
 
 mod book;
 
@@ -57,9 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let painted = Picture::new(network.denormalise(&x.view().into_dimensionality()?));
     // ANCHOR_END: loop
-    for step in [1, steps / 2, steps] {
-        println!("loss_{step} = {:.4e}", losses[step - 1]);
-    }
+    print!("{}", [1, steps / 2, steps].map(|step| format!("loss_{step} = {:.4e}\n", losses[step - 1])).concat());
 
     // ANCHOR: preset
     let mut job = Transfer::new(&photo, &painting, network, Preset::Notebook);

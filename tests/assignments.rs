@@ -1,5 +1,4 @@
 //! The assignments of the book: their solutions pass the checks, and the starter code passes none of them.
-#![allow(clippy::duplicate_mod, reason = "the same checks, once of the solutions and once of the starter code")]
 
 #![allow(clippy::duplicate_mod, reason = "the same checks run with the solutions and with the starter code")]
 

