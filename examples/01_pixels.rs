@@ -58,7 +58,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("stripes_resized = {:.3}", Picture::new(stripes).resized(48, 64).rgb.mean().unwrap());
     // ANCHOR_END: stripes
 
-    // ANCHOR: rings
     // Rings that become finer towards the border, a quarter as large by the three ways.
     let ring = |i: usize, j: usize| ((i as f32 - 192.0).powi(2) + (j as f32 - 192.0).powi(2)) / 250.0;
     let rings = Array3::from_shape_fn((384, 384, 3), |(i, j, _)| 0.5 + 0.5 * ring(i, j).cos());
@@ -66,7 +65,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let small =
         concatenate(Axis(1), &[thinned(rings.view(), 4).view(), averaged(rings.view(), 4).view(), resized.view()])?;
     Picture::new(small).resized(192, 576).save(folder.join("01-rings.png"))?;
-    // ANCHOR_END: rings
 
     // ANCHOR: distance
     let distance = |other: ArrayView3<f32>| (&other - rgb).mapv(|d| d * d).mean().expect("some pixels");

@@ -238,9 +238,9 @@ fn links_lead_somewhere() {
 fn each_public_module_names_a_chapter_that_exists() {
     let library = read(&root().join("src/lib.rs"));
     let (mut modules, mut named) = (0, 0);
-    for module in
-        between(&library, "\npub mod ", ";").into_iter().filter(|module| !["escape", "files"].contains(module))
-    {
+    // A module in the file itself is no part of the API; `escape` and `files` are no subject of the book.
+    let public = between(&library, "\npub mod ", ";").into_iter().filter(|module| !module.contains('{'));
+    for module in public.filter(|module| !["escape", "files"].contains(module)) {
         let text = read(&root().join("src").join(module).join("mod.rs"));
         let chapters = between(&text, "](../../../book/html/", ".html)");
         assert!(!chapters.is_empty(), "{module} names no chapter");
