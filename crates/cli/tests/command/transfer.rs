@@ -74,8 +74,7 @@ fn it_says_once_what_would_help() {
     let thin = data("vgg19-thin.npz");
     for _ in 0..24 {
         let shop = Workshop::new();
-        let [photo, painting, size] =
-            [(20, 80), (10, 60), (24, 80)].map(|(least, most)| rng.random_range(least..most));
+        let [photo, painting, size] = [(20, 80), (10, 60), (24, 80)].map(|(least, most)| rng.random_range(least..most));
         resize(&content(), photo, photo * 3 / 4, FilterType::Triangle).save(shop.path("photo.png")).unwrap();
         resize(&style(), painting, painting, FilterType::Triangle).save(shop.path("painting.png")).unwrap();
         let words =
