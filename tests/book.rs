@@ -53,12 +53,12 @@ fn is_numbered(name: &str) -> bool {
 
 /// The numbered programs.
 fn programs() -> Vec<PathBuf> {
-    files(&root().join("examples"), |name| is_numbered(name) && name.ends_with(".rs"))
+    files(&root().join("examples"), |name| is_numbered(name) && name.strip_suffix(".rs").is_some())
 }
 
 /// The pages of the book.
 fn pages() -> Vec<PathBuf> {
-    files(&source(), |name| name.ends_with(".md"))
+    files(&source(), |name| name.strip_suffix(".md").is_some())
 }
 
 /// The numbered pages.

@@ -320,7 +320,12 @@ impl<T: Real> Rows<'_, T> {
                 unsafe {
                     let lanes = if mask.is_null() { lanes } else { lanes & read_bits::<T, S>(mask, c, count) };
                     let value = s.load_lanes(data.add(c), lanes);
-                    s.store_lanes(to.as_mut_ptr().add(c), value, first_lanes(count));
+                    // Masked stores are slow on some processors.
+                    if count == S::LANES {
+                        s.store(to.as_mut_ptr().add(c), value);
+                    } else {
+                        s.store_lanes(to.as_mut_ptr().add(c), value, first_lanes(count));
+                    }
                 }
             }
         }

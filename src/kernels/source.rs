@@ -42,11 +42,18 @@ impl<'a, T: Real> Source<'a, T> {
     /// The addresses of the channels of pixel (y, x) and of their mask bits; `None` in the padding.
     #[inline(always)]
     pub fn pixel(&self, y: isize, x: isize) -> Option<(*const T, *const u8)> {
-        let inside = y >= 0 && x >= 0 && (y as usize) < self.height && (x as usize) < self.width;
-        if !inside {
-            return None;
-        }
-        let (y, x) = (y as usize, x as usize);
+        self.contains(y, x, 1).then(|| self.pixel_inside(y as usize, x as usize))
+    }
+
+    /// Whether a square of this side whose first pixel is (y, x) lies inside.
+    #[inline(always)]
+    pub fn contains(&self, y: isize, x: isize, side: usize) -> bool {
+        y >= 0 && x >= 0 && y as usize + side <= self.height && x as usize + side <= self.width
+    }
+
+    /// The same as [`pixel`](Self::pixel) for a pixel inside.
+    #[inline(always)]
+    pub fn pixel_inside(&self, y: usize, x: usize) -> (*const T, *const u8) {
         // A last odd row or column, which pooling dropped, has no data; its mask bits are zero, so its data are never
         // read.
         let (data_y, data_x, data_width) = (y >> self.shift, x >> self.shift, self.width >> self.shift);
@@ -56,7 +63,7 @@ impl<'a, T: Real> Source<'a, T> {
         } else {
             self.mask.wrapping_add((y * self.width + x) * self.channels.div_ceil(8))
         };
-        Some((data, mask))
+        (data, mask)
     }
 }
 

@@ -27,6 +27,7 @@ mod invert;
 mod invocation;
 mod job;
 mod jobs;
+mod learn;
 mod log;
 mod loss;
 mod man;
@@ -91,6 +92,7 @@ enum Command {
     Gradcheck(gradcheck::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
+    Learn(learn::Arguments),
 }
 
 impl Command {
@@ -183,6 +185,7 @@ fn run(mut command: Command, mut invocation: Invocation) -> Result<ExitCode, Err
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
+        Command::Learn(arguments) => learn::run(&arguments),
     }
 }
 

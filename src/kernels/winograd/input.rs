@@ -108,6 +108,15 @@ impl<T: Real> InputTransform<'_, T> {
     fn find_pixels(&self, tile: usize, pixels: &mut [(*const T, *const u8); POINTS]) {
         let outside = (self.zeros.as_ptr(), self.zeros.as_ptr().cast::<u8>());
         let (y, x) = self.grid.input_corner(tile);
+        if self.source.contains(y, x, IN) {
+            let (y, x) = (y as usize, x as usize);
+            for i in 0..IN {
+                for j in 0..IN {
+                    pixels[i * IN + j] = self.source.pixel_inside(y + i, x + j);
+                }
+            }
+            return;
+        }
         for i in 0..IN {
             for j in 0..IN {
                 pixels[i * IN + j] = self.source.pixel(y + i as isize, x + j as isize).unwrap_or(outside);

@@ -59,6 +59,10 @@ impl<T: Real> Kernel<T> for Product<'_, T> {
         assert!(channels * width <= self.u_layout.point && count * width <= self.m_layout.point);
         let depth = Depth { channels, more: channel > 0 };
         let groups = count.div_ceil(S::ROWS);
+        // The groups of a panel prefetch the next panel's filters in equal parts: a burst would have to wait for the L3 cache.
+        let line = 64 / size_of::<T>();
+        let (steps, lines) = (channels.div_ceil(line), (channels * width).div_ceil(line));
+        let share = lines.div_ceil((groups * steps).max(1));
         // Groups that differ by at most one row.
         let begin = |group: usize| count * group / groups;
         let v = |point: usize, group: usize| {
@@ -75,14 +79,20 @@ impl<T: Real> Kernel<T> for Product<'_, T> {
                 for group in 0..groups {
                     let rows = begin(group + 1) - begin(group);
                     let m = m.wrapping_add(begin(group) * vectors * S::LANES);
-                    let next = if group + 1 < groups {
-                        Next { left: v(point, group + 1), right: std::ptr::null() }
-                    } else if panel + 1 < self.panels {
-                        Next { left: v(point, 0), right: u(point, panel + 1) }
-                    } else {
-                        Next { left: v(point + 1, 0), right: u(point + 1, 0) }
+                    let (next_left, next_right) = match (group + 1 < groups, panel + 1 < self.panels) {
+                        (true, true) => (v(point, group + 1), u(point, panel + 1)),
+                        (true, false) => (v(point, group + 1), u(point + 1, 0)),
+                        (false, true) => (v(point, 0), u(point, panel + 1)),
+                        (false, false) => (v(point + 1, 0), u(point + 1, 0)),
+                    };
+                    let first = group * steps * share;
+                    let next = Next {
+                        left: next_left,
+                        right: next_right.wrapping_add(first * line),
+                        lines: if first < lines { share } else { 0 },
                     };
                     let left = Left { data: v(point, group), block: self.v_layout.block };
+                    let m = To { data: m, row: vectors * S::LANES };
                     // SAFETY: the buffers hold these rows, as was checked above and in `new`.
                     unsafe {
                         if vectors == 2 {
@@ -112,14 +122,22 @@ pub struct Left<T> {
     pub block: usize,
 }
 
-/// The factors of the next product, to be prefetched; `right` is null if it is already in the cache.
+/// The result of a small product: rows of some vectors, each `row` values after the one before.
+#[derive(Clone, Copy)]
+pub struct To<T> {
+    pub data: *mut T,
+    pub row: usize,
+}
+
+/// What to prefetch for the next products: the left factor, and for each cache line of its rows some `lines` from `right` on.
 #[derive(Clone, Copy)]
 pub struct Next<T> {
     pub left: *const T,
     pub right: *const T,
+    pub lines: usize,
 }
 
-/// m = left · right, or m + that, for `rows` ≤ `ROWS` rows: right and m hold rows of N vectors.
+/// m = left · right, or m + that, for `rows` ≤ `ROWS` rows: `right` and `m` hold rows of N vectors, those of `right` without gaps.
 ///
 /// # Safety
 /// The factors must be readable and m writable as described.
@@ -129,7 +147,7 @@ pub unsafe fn multiply<T: Real, S: Simd<T>, const N: usize>(
     (rows, depth): (usize, Depth),
     left: Left<T>,
     right: *const T,
-    m: *mut T,
+    m: To<T>,
     next: Next<T>,
 ) {
     macro_rules! by_rows {
@@ -156,7 +174,7 @@ unsafe fn multiply_rows<T: Real, S: Simd<T>, const R: usize, const N: usize>(
     depth: Depth,
     mut left: Left<T>,
     mut right: *const T,
-    m: *mut T,
+    m: To<T>,
     mut next: Next<T>,
 ) {
     let line = 64 / size_of::<T>();
@@ -167,7 +185,7 @@ unsafe fn multiply_rows<T: Real, S: Simd<T>, const R: usize, const N: usize>(
         if depth.more {
             for r in 0..R {
                 for n in 0..N {
-                    sums[r][n] = s.load(m.add((r * N + n) * S::LANES));
+                    sums[r][n] = s.load(m.data.add(r * m.row + n * S::LANES));
                 }
             }
         }
@@ -178,14 +196,12 @@ unsafe fn multiply_rows<T: Real, S: Simd<T>, const R: usize, const N: usize>(
                 for r in 0..R {
                     s.prefetch(next.left.wrapping_add(r * BLOCK + k));
                 }
+                for i in 0..next.lines {
+                    s.prefetch(next.right.wrapping_add(i * line));
+                }
+                next.right = next.right.wrapping_add(next.lines * line);
                 let end = columns.min(k + line);
                 while k < end {
-                    if !next.right.is_null() {
-                        for n in 0..N {
-                            s.prefetch(next.right.wrapping_add(n * S::LANES));
-                        }
-                        next.right = next.right.wrapping_add(N * S::LANES);
-                    }
                     let mut factors = [s.splat(T::zero()); N];
                     for n in 0..N {
                         factors[n] = s.load(right.add(n * S::LANES));
@@ -206,7 +222,7 @@ unsafe fn multiply_rows<T: Real, S: Simd<T>, const R: usize, const N: usize>(
         }
         for r in 0..R {
             for n in 0..N {
-                s.store(m.add((r * N + n) * S::LANES), sums[r][n]);
+                s.store(m.data.add(r * m.row + n * S::LANES), sums[r][n]);
             }
         }
     }

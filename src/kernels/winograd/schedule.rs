@@ -1,7 +1,7 @@
 //! The schedule: divides a convolution into tasks whose data stay in the caches.
 //!
-//! The division depends on the problem's size and the instruction set only, and one task takes each sum in the order of
-//! the input channels, so the result has the same bits on any number of threads.
+//! One task takes each sum in the order of the input channels, so the result has the same bits under any division into tasks: on
+//! many threads, tasks are smaller.
 
 use rayon::prelude::*;
 
@@ -48,6 +48,12 @@ const NEAR: usize = 320 << 10;
 /// The smallest number of tasks with which each task takes its tiles through all phases.
 const TASKS: usize = 14;
 
+/// Tasks for each thread, if there is work for so many.
+const ROUNDS: usize = 3;
+
+/// The smallest number of tiles of a task that is cut smaller for many threads.
+const FEWEST: usize = 14;
+
 /// Bytes of transformed inputs held at one time if tasks share them.
 const CHUNK: usize = 20 << 20;
 
@@ -92,14 +98,15 @@ enum Cut {
 }
 
 impl Cut {
-    /// The division for panels of `panel_width` output channels.
-    fn of<T>(tiles: usize, inputs: usize, outputs: usize, panel_width: usize) -> Self {
+    /// The division for panels of `panel_width` output channels on `threads` threads.
+    fn of<T>(tiles: usize, inputs: usize, outputs: usize, panel_width: usize, threads: usize) -> Self {
         let panels = outputs.div_ceil(panel_width);
         // A block's transformed inputs should stay in the L2 cache, but with fewer tiles reading the filters costs
         // more.
         let large = POINTS * inputs * size_of::<T>() > LARGE;
         let (block, together) = if large { (TILES, PANELS) } else { (TILES / 2, 1) };
         if tiles > block * TASKS {
+            let block = block.min(tiles.div_ceil(ROUNDS * threads)).max(FEWEST);
             return Self::Tiles { block: evenly(tiles, block), together };
         }
         let chunks = (POINTS * inputs * tiles * size_of::<T>()).div_ceil(CHUNK).max(1);
@@ -108,7 +115,9 @@ impl Cut {
             let channel = POINTS * panel_width * size_of::<T>();
             return Self::Panels { chunk, depth: (NEAR / channel / BLOCK).max(1) * BLOCK };
         }
-        Self::Channels { chunk, block: evenly(chunk, 64), together: PANELS.min(panels.div_ceil(4)) }
+        let block = evenly(chunk, 64);
+        let most = (panels * chunk.div_ceil(block)).div_ceil(ROUNDS * threads);
+        Self::Channels { chunk, block, together: PANELS.min(panels.div_ceil(4)).min(most) }
     }
 
     /// Values of scratch memory: transformed filters and inputs shared by all tasks, and the memory of each task.
@@ -134,7 +143,8 @@ pub fn scratch_bytes<T: Real>(set: InstructionSet, shapes: impl IntoIterator<Ite
     let mut most = [0; 3];
     for Shape { size: [height, width], inputs, outputs } in shapes {
         let tiles = Grid::new(height, width, (0, 0)).tiles;
-        let scratch = Cut::of::<T>(tiles, inputs, outputs, panel_width).scratch::<T>(inputs, outputs, panel_width);
+        let cut = Cut::of::<T>(tiles, inputs, outputs, panel_width, threads);
+        let scratch = cut.scratch::<T>(inputs, outputs, panel_width);
         most = std::array::from_fn(|kind| scratch[kind].max(most[kind]));
     }
     let [filters, inputs, own] = most;
@@ -148,7 +158,8 @@ impl<T: Real> Convolution<'_, T> {
         if tiles == 0 || self.taps.outputs == 0 {
             return;
         }
-        match Cut::of::<T>(tiles, self.taps.inputs, self.taps.outputs, self.panel_width()) {
+        let threads = rayon::current_num_threads();
+        match Cut::of::<T>(tiles, self.taps.inputs, self.taps.outputs, self.panel_width(), threads) {
             Cut::Tiles { block, together } => self.run_by_tiles(block, together),
             Cut::Channels { chunk, block, together } => self.run_by_channels(chunk, block, together),
             Cut::Panels { chunk, depth } => self.run_by_panels(chunk, depth),

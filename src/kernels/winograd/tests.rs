@@ -299,7 +299,7 @@ fn accurate_and_the_same_on_any_number_of_threads_with_many_channels_and_any_lay
         let w = filters::<f32>(outputs, inputs, 2);
         let top = direct(x.slice(s![..8, .., ..]), w.view(), None, Padding::same(1));
         let bottom = direct(x.slice(s![size - 8.., .., ..]), w.view(), None, Padding::same(1));
-        let y = [1, 2, 5].map(|threads| {
+        let y = [1, 2, 40].map(|threads| {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
                 let workspace = Workspace::new();
                 let once = || {

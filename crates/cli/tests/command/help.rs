@@ -112,6 +112,11 @@ fn of_man() {
 }
 
 #[test]
+fn of_learn() {
+    insta::assert_snapshot!(help("learn --help"));
+}
+
+#[test]
 fn of_jobs_in_short() {
     insta::assert_snapshot!(["transfer", "texture", "invert"].map(|job| help(&format!("{job} -h"))).join("\n"));
 }

@@ -1,4 +1,4 @@
-//! `impasto network` and `impasto completions`; where weights are looked for.
+//! `impasto network`, `impasto completions` and `impasto learn`; where weights are looked for.
 
 use predicates::str::{contains, is_match, starts_with};
 
@@ -70,4 +70,18 @@ fn man_pages_of_all_commands() {
     );
     std::fs::write(shop.path("file"), "").unwrap();
     shop.impasto("man file").assert().code(1).stderr(contains("file"));
+}
+
+#[test]
+fn learn_prints_where_the_installed_book_is() {
+    let shop = Workshop::new();
+    let (command, book) = (shop.path("bin/impasto"), shop.path("share/doc/impasto/book/index.html"));
+    for file in [&command, &book] {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    }
+    std::fs::copy(env!("CARGO_BIN_EXE_impasto"), &command).unwrap();
+    let learn = || assert_cmd::Command::new(&command).arg("learn").assert();
+    learn().code(1).stdout("").stderr(contains("docs/book"));
+    std::fs::write(&book, "").unwrap();
+    learn().success().stdout(format!("{}\n", book.canonicalize().unwrap().display()));
 }
