@@ -91,6 +91,7 @@ if [ -e studio.png ]; then
 fi
 line studio "impasto studio"
 
-section "When a picture disappoints" "Two more pictures of [when-it-disappoints.md](when-it-disappoints.md)."
+section "When a picture disappoints" "More pictures of [when-it-disappoints.md](when-it-disappoints.md)."
 paint grain content.png style.png --size 96 --weights random
+paint portrait-96 portrait.png cut-paper.png --size 96
 paint portrait-gentle portrait.png cut-paper.png --size 96 --strength 0.25
