@@ -48,12 +48,10 @@ for name in content portrait fox style ink mosaic cut-paper; do
     line "$name" "$name.png"
 done
 
-section "Results" "The README's first four pictures, by the default settings."
+section "Results" "Results of the default settings; the README's strip has these and the harbour in its own colours, below."
 paint plain content.png style.png --size 320
 paint fox-ink fox.png ink.png --size 224
-paint portrait-cut-paper portrait.png cut-paper.png --size 224
 paint tiles content.png mosaic.png --size 320
-strip strip plain.png fox-ink.png portrait-cut-paper.png tiles.png
 
 section "Strength" "From the photograph to a free painting, in steps that look about equal."
 for strength in 0 0.25 0.5 0.75 1; do
@@ -69,6 +67,7 @@ section "Colours" "The photograph's colours, the painting recoloured, or only th
 for colors in content match only; do
     paint "colors-$colors" content.png style.png --size 320 --colors "$colors"
 done
+strip strip plain.png fox-ink.png tiles.png colors-content.png
 
 section "Two styles" "Blended in equal parts."
 paint blend content.png style.png mosaic.png --size 320
@@ -91,6 +90,7 @@ if [ -e studio.png ]; then
 fi
 line studio "impasto studio"
 
-section "When a picture disappoints" "Two more pictures of [when-it-disappoints.md](when-it-disappoints.md)."
+section "When a picture disappoints" "More pictures of [when-it-disappoints.md](when-it-disappoints.md)."
 paint grain content.png style.png --size 96 --weights random
+paint portrait-96 portrait.png cut-paper.png --size 96
 paint portrait-gentle portrait.png cut-paper.png --size 96 --strength 0.25

@@ -1,7 +1,7 @@
-//! Pictures side by side, by concatenating arrays. After `make demo`, this makes the README's picture:
+//! Pictures side by side, by concatenating arrays. After `make demo`, this puts its three pictures in a row:
 //!
 //! ```text
-//! cargo run --release --example side_by_side -- docs/demo.jpg 240 demo/content.png demo/style.png demo/out.png
+//! cargo run --release --example side_by_side -- demo/row.jpg 240 demo/content.png demo/style.png demo/out.png
 //! ```
 
 use impasto::Picture;
