@@ -31,5 +31,5 @@ paint size-640 "$style" --size 640
 mkdir -p "$to"
 for name in content style plain strength-0.25 strength-0.75 strokes-160 strokes-640 colors-content colors-match colors-only tiles \
     blend size-128 size-640; do
-    "$binaries/examples/04_side_by_side" "$to/$name.jpg" 168 "$folder/$name.png"
+    "$binaries/examples/side_by_side" "$to/$name.jpg" 168 "$folder/$name.png"
 done

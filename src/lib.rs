@@ -21,6 +21,9 @@
 //! # }
 //! ```
 //!
+//! [The book](../../book/html/index.html) (`docs/book`, made into pages by `mdbook build docs/book`) goes from a tape to a painting
+//! in twelve chapters; each module names its chapter.
+//!
 //! The modules, from the job down to the arithmetic; each calls only those below it:
 //!
 //! | module | subject |

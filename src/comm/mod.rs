@@ -1,5 +1,7 @@
 //! Communicators: the processes (ranks) that compute one picture together, each some rows of every feature map.
 //!
+//! The book explains it in [chapter 12](../../../book/html/12-large-and-many.html) (`docs/book/src/12-large-and-many.md`).
+//!
 //! All ranks hold the same picture, objective and optimiser, and make the same calls in the same order; only the rows
 //! that they compute differ. Each rank therefore knows what the others need without asking.
 

@@ -1,5 +1,7 @@
 //! Numeric gradient testing: [`impasto_gradcheck`], and with it functions on the [`Tape`](crate::tape::Tape).
 //!
+//! The book explains it in [chapter 4](../../../book/html/04-is-it-right.html) (`docs/book/src/04-is-it-right.md`).
+//!
 //! That crate checks plain functions, whose names are here too: [`check_fn`], [`GradCheck::check_vjp`] and the rest. This module
 //! adds [`TapeCheck`], and [`registry`]: every operation and objective of impasto with the cases that its gradient is
 //! checked in.

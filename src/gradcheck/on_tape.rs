@@ -1,6 +1,6 @@
 //! Functions on the tape, and their check.
 
-use impasto_gradcheck::{Culprit, Entry, Failure, Function, GradCheck, Report};
+use impasto_gradcheck::{Culprit, Entry, Failure, Function, GradCheck, Report, TaylorTest};
 use ndarray::ArrayD;
 
 use super::nodes;
@@ -87,16 +87,25 @@ fn check(check: &GradCheck, f: OfVariables<'_, f64>, inputs: &[ArrayD<f64>]) -> 
             culprits if culprits.is_empty() => Ok(Report { operations, ..report }),
             culprits => Err(Failure::Hidden { culprits }),
         },
-        Err(Failure::Slopes { entries, compared, hints, .. }) => {
+        Err(Failure::Slopes { entries, compared, hints, shapes, .. }) => {
             let culprits = culprits(check, f, inputs, &entries[0]);
-            Err(Failure::Slopes { entries, compared, culprits, hints })
+            Err(Failure::Slopes { entries, compared, culprits, hints, shapes })
         }
         Err(failure) => Err(failure),
     }
 }
 
+/// [`GradCheck::taylor`] of a function on the tape.
+pub(super) fn taylor(
+    check: &GradCheck,
+    f: OfVariables<'_, f64>,
+    inputs: &[ArrayD<f64>],
+) -> Result<TaylorTest, Failure> {
+    check.taylor(&OnTape(f), inputs)
+}
+
 /// [`TapeCheck::check_with_f32`], compiled once.
-fn check_both(
+pub(super) fn check_both(
     options: &GradCheck,
     double: OfVariables<'_, f64>,
     single: OfVariables<'_, f32>,

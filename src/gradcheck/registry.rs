@@ -8,7 +8,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strum::VariantArray;
 
-use super::{Failure, GradCheck, Report, TapeCheck};
+use super::on_tape::{self, OfVariables};
+use super::{Failure, GradCheck, Report, TaylorTest};
 use crate::kernels::bilinear::Corners;
 use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
 use crate::objective::{self, Objective, Place, Priors, Selection};
@@ -26,7 +27,19 @@ pub struct Case {
     pub description: String,
     /// The shapes of the inputs that it is differentiated by.
     pub shapes: Vec<Vec<usize>>,
-    check: Box<dyn Fn() -> Result<Report, Failure>>,
+    subject: Box<dyn Fn(Visit<'_>)>,
+}
+
+/// What gets a case's options, its function in f64 and in f32, and its inputs.
+type Visit<'a> = &'a mut dyn FnMut(&GradCheck, OfVariables<'_, f64>, OfVariables<'_, f32>, &[ArrayD<f64>]);
+
+/// Calls `visit`; here the compiler learns what kind of functions the two are.
+fn visited<F, G>(visit: Visit<'_>, check: &GradCheck, double: F, single: G, inputs: &[ArrayD<f64>])
+where
+    F: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64>,
+    G: for<'t> Fn(&'t Tape<f32>, &[Var<'t, f32>]) -> Var<'t, f32>,
+{
+    visit(check, &double, &single, inputs);
 }
 
 impl Case {
@@ -35,7 +48,21 @@ impl Case {
     /// # Errors
     /// If the gradient is wrong.
     pub fn check(&self) -> Result<Report, Failure> {
-        (self.check)()
+        let mut found = None;
+        (self.subject)(&mut |check, double, single, inputs| {
+            found = Some(on_tape::check_both(check, double, single, inputs));
+        });
+        found.expect("each case calls it")
+    }
+
+    /// The order of the Taylor remainder in f64; see [`GradCheck::taylor`].
+    ///
+    /// # Errors
+    /// If the gradient breaks a rule that every gradient keeps.
+    pub fn taylor(&self) -> Result<TaylorTest, Failure> {
+        let mut found = None;
+        (self.subject)(&mut |check, double, _, inputs| found = Some(on_tape::taylor(check, double, inputs)));
+        found.expect("each case calls it")
     }
 }
 
@@ -80,7 +107,7 @@ macro_rules! case {
             operation: $operation,
             description: $description.into(),
             shapes: inputs.iter().map(|x| x.shape().to_vec()).collect(),
-            check: Box::new(move || check.check_with_f32(|_, $x| $value, |_, $x| $value, &inputs)),
+            subject: Box::new(move |visit| visited(visit, &check, |_, $x| $value, |_, $x| $value, &inputs)),
         })
     };
 }
@@ -479,9 +506,9 @@ impl Cases {
             operation,
             description,
             shapes: vec![shape.to_vec()],
-            check: Box::new(move || {
+            subject: Box::new(move |visit| {
                 let (double, single) = make();
-                check.check_with_f32(double, single, std::slice::from_ref(&image))
+                visited(visit, &check, double, single, std::slice::from_ref(&image));
             }),
         });
     }
@@ -501,8 +528,8 @@ impl Cases {
                     Place::Hypercolumns(layers) => format!("of the hypercolumns of {} layers", layers.layers().count()),
                 },
                 shapes: vec![example.shape],
-                check: Box::new(move || {
-                    check.check_with_f32(score::<f64>(index), score::<f32>(index), std::slice::from_ref(&x))
+                subject: Box::new(move |visit| {
+                    visited(visit, &check, score::<f64>(index), score::<f32>(index), std::slice::from_ref(&x));
                 }),
             });
         }

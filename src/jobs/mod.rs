@@ -1,4 +1,6 @@
 //! The jobs: specifications that a [`Run`](crate::run::Run) executes.
+//!
+//! The book explains it in [chapter 11](../../../book/html/11-coarse-to-fine.html) (`docs/book/src/11-coarse-to-fine.md`).
 
 mod invert;
 mod masks;

@@ -127,6 +127,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_in_the_output_does_not_count() {
+        let x: Array3<f64> = random((3, 4, 2), 1);
+        for corners in [Corners::Centres, Corners::Edges] {
+            let mut y = Array3::from_elem((5, 2, 2), 7.0);
+            resize(&x.view(), corners, &mut y.view_mut());
+            assert_eq!(y, resized(&x, (5, 2), corners));
+        }
+    }
+
+    #[test]
     fn the_transpose_is_one() {
         for corners in [Corners::Centres, Corners::Edges] {
             for (seed, (from, to)) in

@@ -13,19 +13,27 @@ pub fn symmetric_eigen(a: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
     if a.is_empty() {
         return (Array1::zeros(0), Array2::zeros((0, 0)));
     }
-    eigen(a)
+    #[cfg(feature = "blas")]
+    {
+        by_lapack(a)
+    }
+    #[cfg(not(feature = "blas"))]
+    {
+        by_faer(a)
+    }
 }
 
 #[cfg(feature = "blas")]
-fn eigen(a: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
+fn by_lapack(a: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
     use ndarray_linalg::{Eigh, UPLO};
 
     super::product::one_blas_thread();
     a.eigh(UPLO::Lower).expect("LAPACK finds the eigenvalues of finite matrices")
 }
 
-#[cfg(not(feature = "blas"))]
-fn eigen(a: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
+#[cfg(any(test, not(feature = "blas")))]
+#[cfg(feature = "pure")]
+fn by_faer(a: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
     use faer::{Mat, Side};
 
     let n = a.nrows();
@@ -98,6 +106,22 @@ mod tests {
         let (values, vectors) = symmetric_eigen(&f.t().dot(&f));
         assert!(values.iter().take(35).all(|v| v.abs() < 1e-12), "{values}");
         approx::assert_abs_diff_eq!(vectors.t().dot(&vectors), Array2::eye(40), epsilon = 1e-12);
+    }
+
+    /// With both: `cargo test --release --features pure --lib kernels::eigen`.
+    #[cfg(all(feature = "blas", feature = "pure"))]
+    #[test]
+    fn faer_agrees_with_lapack() {
+        for n in [1, 2, 3, 40, 130, 512] {
+            let f: Array2<f64> = random((n + 3, n), 5);
+            let a = f.t().dot(&f);
+            let ((values, vectors), (expected, of_lapack)) = (by_faer(&a), by_lapack(&a));
+            let size = expected[n - 1];
+            approx::assert_abs_diff_eq!(values, expected, epsilon = 1e-13 * size);
+            // An eigenvector has either sign; the gaps of a random matrix are wide enough to tell them apart.
+            let same = vectors.t().dot(&of_lapack).mapv(f64::abs);
+            approx::assert_abs_diff_eq!(same, Array2::eye(n), epsilon = 1e-7);
+        }
     }
 
     #[cfg(feature = "blas")]

@@ -1,5 +1,7 @@
 //! The arithmetic of the operations, on arrays and without the tape.
 //!
+//! The book explains it in [chapter 5](../../../book/html/05-convolution.html) (`docs/book/src/05-convolution.md`).
+//!
 //! Feature maps are (height, width, channels) with the channels contiguous. Work is split by the size of the problem
 //! and sums are taken in a fixed order, so that results are the same bits on any number of threads.
 

@@ -52,3 +52,63 @@ pub(crate) fn finishing<T: Real>(
     let tethers = style_transfer_by(&tethers, (execution, network), (content, None), styles, regions, targets)?;
     Ok(tethers.group("neighbours", 1.0, neighbours))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objective::testing::{image, network};
+    use crate::recipe::{LayerWeights, Preset};
+
+    fn layers(text: &str) -> LayerWeights {
+        text.parse().unwrap()
+    }
+
+    fn finish() -> Finish {
+        Finish {
+            layers: layers("relu1_1=2,relu2_1=0.5"),
+            grid: 64,
+            content_weight: 3.0,
+            style_layers: layers("relu1_2=0.25"),
+            style_weight: 7.0,
+            ..Finish::of(4)
+        }
+    }
+
+    fn made(style_loss: StyleLoss, finish: &Finish, styles: &[(Array3<f64>, f64)]) -> Objective<f64> {
+        let recipe = Recipe { content_layers: layers("relu3_1"), style_loss, ..Preset::Balanced.recipe(true) };
+        let (network, whole, none) = (network(), [Region::whole(styles.len())], Targets::default());
+        let seen_by = (&Execution::default(), &network);
+        finishing((&recipe, finish), seen_by, image(12, 16, 1), styles.to_vec(), &whole, &none, 1).unwrap()
+    }
+
+    #[test]
+    fn terms_and_weights_are_those_of_the_finish() {
+        let losses = <StyleLoss as strum::VariantArray>::VARIANTS;
+        assert!(losses.len() >= 5);
+        for &loss in losses {
+            let objective = made(loss, &finish(), &[(image(9, 14, 2), 1.0)]);
+            let named =
+                |terms: &[(&str, f64)]| terms.iter().map(|(name, w)| ((*name).to_owned(), *w)).collect::<Vec<_>>();
+            let expected = [
+                ("content", 3.0, named(&[("relu3_1", 1.0)])),
+                ("style", 7.0, named(&[("relu1_2", 0.25)])),
+                ("tv", 1.0, named(&[])),
+                ("neighbours", 1.0, named(&[("relu1_1", 2.0), ("relu2_1", 0.5)])),
+            ];
+            assert_eq!(objective.weights().collect::<Vec<_>>(), expected, "{loss}");
+        }
+    }
+
+    #[test]
+    fn a_style_offers_its_share() {
+        let neighbours = |styles: &[(Array3<f64>, f64)]| {
+            let (network, tape) = (network(), Tape::new());
+            let x = tape.constant(image(12, 16, 4));
+            made(StyleLoss::Gram, &finish(), styles).evaluate(&network, &x, &x).unwrap().groups[3].value
+        };
+        let (one, other) = (image(9, 14, 2), image(11, 10, 3));
+        let by = |shares: [f64; 2]| neighbours(&[(one.clone(), shares[0]), (other.clone(), shares[1])]);
+        assert_eq!(by([1.0 - 1e-9, 1e-9]), neighbours(&[(one.clone(), 1.0)]), "next to nothing of the other");
+        assert!(by([0.5, 0.5]) < by([1.0 - 1e-9, 1e-9]), "more to choose from");
+    }
+}

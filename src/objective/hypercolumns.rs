@@ -3,11 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use ndarray::{Array1, Array2, Array3, ArrayView3, Axis, Ix2, Zip};
+use ndarray::{Array1, Array2, Array3, Axis, Ix2, Zip};
 
 use super::evaluate::{quarter, see};
 use super::neighbours::candidates;
-use super::region::Guide;
 use super::{Divisor, LayerSet, Place, Region, RegionError, Seen, Term};
 use crate::kernels::bilinear::{Corners, resize};
 use crate::kernels::nearest::{centre_and_normalise, gather_rows, nearest_rows};
@@ -73,30 +72,16 @@ impl<T: Real> MatchedColumns<T> {
         let mut target = Array2::zeros(query.dim());
         let mut sums = vec![0.0; query.nrows()];
         let mut area = 0.0;
+        let shares: Vec<f64> = styles.iter().map(|(_, share)| *share).collect();
         for region in regions {
-            let guide = |part: &Option<Array2<f32>>, place| match part {
-                None => Ok(None),
-                Some(part) => Guide::new(part, on_grid()).map(Some).ok_or_else(|| region.empty(place, on_grid())),
-            };
-            let largest = region.styles.iter().map(|(index, _)| styles[*index].1).fold(0.0, f64::max);
-            let mut parts: Vec<Array2<T>> = Vec::new();
-            for (index, part) in &region.styles {
-                let (style, share) = &styles[*index];
-                let guide = guide(part, "of the style")?;
-                let columns = columns(style)?;
+            let candidates = candidates(region, on_grid(), usize::MAX, &shares, &|style| {
+                let style = &styles[style].0;
                 let [height, width] = quarter([style.dim().0, style.dim().1]);
-                let map =
-                    ArrayView3::from_shape((height, width, columns.ncols()), columns.as_slice().expect("row-major"));
-                let map = map.expect("a row for each position");
-                parts.push(candidates(&map, guide.as_ref(), usize::MAX, share / largest));
-            }
-            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-            let candidates = ndarray::concatenate(Axis(0), &views).expect("of the same channels");
-            drop(parts);
-            if candidates.is_empty() {
-                return Err(region.empty("of the style", on_grid()));
-            }
-            let guide = guide(&region.picture, "of the picture")?;
+                let columns = columns(style)?;
+                let shape = (height, width, columns.ncols());
+                Ok(columns.into_shape_with_order(shape).expect("a row for each position").into())
+            })?;
+            let guide = region.guide::<T>(region.picture.as_ref(), "of the picture", on_grid())?;
             let weight = |p: usize| guide.as_ref().map_or(1.0, |guide| guide.weight(p));
             let positions: Vec<usize> = (0..query.nrows()).filter(|&p| weight(p) > 0.0).collect();
             area += positions.iter().map(|&p| weight(p)).sum::<f64>();
@@ -249,7 +234,7 @@ impl<T: Real> Term<T> for MatchedColumns<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use ndarray::ArrayD;
 
@@ -258,6 +243,7 @@ mod tests {
     use crate::objective::testing::{image, network};
     use crate::objective::{Neighbours, Objective};
     use crate::optim::Method;
+    use crate::recipe::{Preset, Recipe};
     use crate::vgg::{WeightSource, Weights};
 
     fn layers() -> LayerWeights {
@@ -431,83 +417,155 @@ mod tests {
         let flat = Array3::from_elem((9, 14, 3), 5.0);
         let lifted = query(&content, &(&so_far + &flat));
         approx::assert_abs_diff_eq!(lifted, &asked + 0.25 * 5.0, epsilon = 1e-12);
+        // One row or column has no half, so that all of it are forms.
+        let (content, so_far) = (image(1, 2, 1), image(1, 2, 2));
+        let means = [&content, &so_far].map(|image| image.mean_axis(Axis(1)).unwrap().insert_axis(Axis(1)));
+        let expected = &content + &((&means[1] - &means[0]) * 0.25);
+        approx::assert_abs_diff_eq!(query(&content, &so_far), expected, epsilon = 1e-12);
     }
 
-    /// Matches and losses of 50 steps of both stages, beside those of tests/data/nnst.py.
-    fn hold<T: Real>(folder: &Path, weights: &Path, tolerance: f64) {
-        let weights = Weights::load(&WeightSource::File(weights.into()), Some("relu4_3".parse().unwrap())).unwrap();
-        let network = Vgg19::<T>::new(weights);
-        let input =
-            |name: &str| -> Array3<T> { network.normalise(&Picture::open(folder.join(name)).unwrap().rgb.view()) };
-        let (content, so_far, style) = (input("content.png"), input("so_far.png"), input("style.png"));
-        let expected = |name: &str| -> Vec<f64> {
-            let mut archive = zip::ZipArchive::new(std::fs::File::open(folder.join("expected.npz")).unwrap()).unwrap();
-            let array = npyz::NpyFile::new(archive.by_name(&format!("{name}.npy")).unwrap()).unwrap();
-            if name == "matches" {
-                array.into_vec::<i64>().unwrap().into_iter().map(|index| index as f64).collect()
-            } else {
-                array.into_vec().unwrap()
-            }
-        };
-        let recipe = crate::recipe::Preset::Nnst.recipe(true);
-        let (layers, distance) = recipe.matched().unwrap();
-        let (seen_by, whole) = ((&Execution::default(), &network), [Region::whole(1)]);
-        let styles = [(style.clone(), 1.0)];
-        let matched =
-            MatchedColumns::new(layers, distance, seen_by, &query(&content, &so_far), &styles, &whole).unwrap();
-        // Which of the style's each target is, at length 1.
-        let itself = MatchedColumns::new(layers, distance, seen_by, &style, &styles, &whole).unwrap();
-        let (targets, all) = (matched.target.of_rank::<Ix2>(""), itself.target.of_rank::<Ix2>(""));
-        let wanted = expected("matches");
-        assert_eq!(targets.nrows(), wanted.len());
-        for (p, (target, wanted)) in targets.outer_iter().zip(wanted).enumerate() {
-            let same = target.iter().zip(all.row(wanted as usize)).all(|(a, b)| Real::to_f64(*a - *b).abs() < 1e-6);
-            assert!(same, "{} at position {p}: another match", T::NAME);
+    #[test]
+    fn factors_are_relative_to_the_largest() {
+        let (found, network) = (|text: &str| factors(&text.parse().unwrap(), &network()), network());
+        let counts = ["relu1_1", "relu2_1"].map(|layer| network.channels(layer.parse().unwrap()));
+        let expected: Array1<f64> = [vec![0.25; counts[0]], vec![1.0; counts[1]]].concat().into();
+        assert_eq!(found("relu1_1=0.5,relu2_1=2"), Some(expected));
+        assert_eq!(found("relu1_1=3,relu2_1=3"), None);
+    }
+
+    #[test]
+    fn silent_matches_are_compared_by_the_mean_square() {
+        let weight = |position: usize| [0.0, 0.5, 1.0][position];
+        let matches = ndarray::array![[3.0, 0.0, 4.0], [0.0, 1.0, 0.0]];
+        approx::assert_relative_eq!(relative(&[1, 2], &matches, &weight), 1.5 / 13.5, max_relative = 1e-12);
+        approx::assert_relative_eq!(relative(&[1, 2], &(matches * 0.0), &weight), 1.0 / 3.0, max_relative = 1e-12);
+    }
+
+    /// Both stages of the published recipe, on the pictures of tests/data/thin-nnst.
+    struct Case<T: Real> {
+        network: Vgg19<T>,
+        recipe: Recipe,
+        so_far: ArrayD<T>,
+        /// What each position was matched with, and the style's columns themselves.
+        targets: [Array2<T>; 2],
+        matching: Objective<T>,
+        splitting: Objective<T>,
+    }
+
+    impl<T: Real> Case<T> {
+        fn new(weights: &Path) -> Self {
+            let weights = Weights::load(&WeightSource::File(weights.into()), Some("relu4_3".parse().unwrap())).unwrap();
+            let network = Vgg19::<T>::new(weights);
+            let input = |name: &str| -> Array3<T> {
+                network.normalise(&Picture::open(data().join("thin-nnst").join(name)).unwrap().rgb.view())
+            };
+            let (content, so_far, style) = (input("content.png"), input("so_far.png"), input("style.png"));
+            let recipe = Preset::Nnst.recipe(true);
+            let (layers, distance) = recipe.matched().unwrap();
+            let (whole, styles) = ([Region::whole(1)], [(style.clone(), 1.0)]);
+            let matched = |query: &Array3<T>| {
+                MatchedColumns::new(layers, distance, (&Execution::default(), &network), query, &styles, &whole)
+                    .unwrap()
+            };
+            let (term, itself) = (matched(&query(&content, &so_far)), matched(&style));
+            let targets = [&term, &itself].map(|term| term.target.of_rank::<Ix2>("").to_owned());
+            let finish = recipe.finish.as_ref().unwrap();
+            let tape = Tape::new();
+            let maps = network.features(&tape.constant(style), finish.layers.layers()).unwrap();
+            let terms = finish.layers.iter().map(|(layer, weight)| -> (f64, Box<dyn Term<T>>) {
+                let styles = [(maps[&layer].value().clone(), 1.0)];
+                (weight, Box::new(Neighbours::new(layer, &styles, &whole, finish.grid, 1).unwrap()))
+            });
+            let splitting = Objective::new().group("neighbours", 1.0, terms.collect());
+            let matching = Objective::new().term("style", 1.0, term);
+            drop(maps);
+            Self { so_far: so_far.into_dyn(), targets, matching, splitting, recipe, network }
         }
-        let mut x = so_far.into_dyn();
-        let mut descend = |objective: &Objective<T>, wanted: &[f64]| {
-            let rate = recipe.rate.for_spread(network.spread());
-            let mut optimizer = Method::PyramidAdam.optimizer::<T>(rate, wanted.len(), None);
-            let mut worst = 0.0f64;
-            for &wanted in wanted {
-                let tape = Tape::new();
-                let point = tape.variable(x.clone());
-                let evaluation = objective.evaluate(&network, &point, &point).unwrap();
-                let gradient: ArrayD<T> = evaluation.scaled.backward().take(&point).unwrap().into_array();
-                worst = worst.max((evaluation.total / wanted - 1.0).abs());
-                optimizer.step(&mut x, evaluation.total, &gradient);
+
+        fn evaluated(&self, objective: &Objective<T>, x: &ArrayD<T>) -> (f64, ArrayD<T>) {
+            let tape = Tape::new();
+            let point = tape.variable(x.clone());
+            let evaluation = objective.evaluate(&self.network, &point, &point).unwrap();
+            (evaluation.total, evaluation.scaled.backward().take(&point).unwrap().into_array())
+        }
+
+        /// The pictures of 50 steps of the matching stage and of 50 of the splitting stage after it, with their losses.
+        fn painted(&self) -> [Vec<(ArrayD<T>, f64)>; 2] {
+            const STEPS: usize = 50;
+            let mut x = self.so_far.clone();
+            [&self.matching, &self.splitting].map(|objective| {
+                let rate = self.recipe.rate.for_spread(self.network.spread());
+                let mut optimizer = Method::PyramidAdam.optimizer::<T>(rate, STEPS, None);
+                let step = |_| {
+                    let (before, (loss, gradient)) = (x.clone(), self.evaluated(objective, &x));
+                    optimizer.step(&mut x, loss, &gradient);
+                    (before, loss)
+                };
+                (0..STEPS).map(step).collect()
+            })
+        }
+
+        /// The largest relative difference from the losses of a file made by tests/data/nnst.py, for each stage. The matches must
+        /// be the same.
+        fn differences(&self, file: &str) -> [f64; 2] {
+            let expected = |name: &str| -> Vec<f64> {
+                let file = std::fs::File::open(data().join("thin-nnst").join(file)).unwrap();
+                let mut archive = zip::ZipArchive::new(file).unwrap();
+                let array = npyz::NpyFile::new(archive.by_name(&format!("{name}.npy")).unwrap()).unwrap();
+                if name == "matches" {
+                    array.into_vec::<i64>().unwrap().into_iter().map(|index| index as f64).collect()
+                } else {
+                    array.into_vec().unwrap()
+                }
+            };
+            let ([targets, all], wanted) = (&self.targets, expected("matches"));
+            assert_eq!(targets.nrows(), wanted.len());
+            for (p, (target, wanted)) in targets.outer_iter().zip(wanted).enumerate() {
+                let same = target.iter().zip(all.row(wanted as usize)).all(|(a, b)| Real::to_f64(*a - *b).abs() < 1e-6);
+                assert!(same, "{} at position {p}: another match", T::NAME);
             }
-            worst
-        };
-        let matching = descend(&Objective::new().term("style", 1.0, matched), &expected("matching"));
-        let finish = recipe.finish.as_ref().unwrap();
-        let tape = Tape::new();
-        let maps = network.features(&tape.constant(style), finish.layers.layers()).unwrap();
-        let terms = finish.layers.iter().map(|(layer, weight)| -> (f64, Box<dyn Term<T>>) {
-            let styles = [(maps[&layer].value().clone(), 1.0)];
-            (weight, Box::new(Neighbours::new(layer, &styles, &whole, finish.grid, 1).unwrap()))
-        });
-        let splitting = descend(&Objective::new().group("neighbours", 1.0, terms.collect()), &expected("splitting"));
-        println!("{}: losses differ by {matching:.1e} and {splitting:.1e}", T::NAME);
-        assert!(matching < tolerance && splitting < tolerance, "{}: {matching:.1e} {splitting:.1e}", T::NAME);
+            let [matching, splitting] = self.painted();
+            let found = [("matching", matching), ("splitting", splitting)].map(|(name, found)| {
+                let pairs = found.iter().zip(expected(name));
+                pairs.map(|((_, loss), wanted)| (loss / wanted - 1.0).abs()).fold(0.0, f64::max)
+            });
+            println!("{}, {file}: losses differ by {:.1e} and {:.1e}", T::NAME, found[0], found[1]);
+            found
+        }
+    }
+
+    fn data() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
     }
 
     #[test]
     fn the_published_recipe_agrees_with_pytorch() {
-        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-        hold::<f64>(&data.join("thin-nnst"), &data.join("vgg19-thin.npz"), 1e-5);
-        hold::<f32>(&data.join("thin-nnst"), &data.join("vgg19-thin.npz"), 1e-3);
+        let thin = data().join("vgg19-thin.npz");
+        assert!(Case::<f64>::new(&thin).differences("expected.npz").into_iter().all(|difference| difference < 1e-6));
+        assert!(Case::<f32>::new(&thin).differences("expected.npz").into_iter().all(|difference| difference < 1e-3));
     }
 
+    /// With the published weights f64 agrees too. In f32 the loss of a picture is the same, but Adam moves every coefficient by
+    /// about its rate, also where the gradient is no larger than its rounding, so that pictures and their losses drift apart in
+    /// the splitting stage, as they do in `PyTorch`.
     #[test]
     fn the_published_recipe_agrees_with_pytorch_on_trained_weights() {
-        let [folder, weights] = ["IMPASTO_NNST_CASE", "IMPASTO_WEIGHTS"].map(std::env::var);
-        let (Ok(folder), Ok(weights)) = (folder, weights) else {
-            println!(
-                "skipped: no folder in IMPASTO_NNST_CASE, made by tests/data/nnst.py with the weights of IMPASTO_WEIGHTS"
-            );
+        let weights = std::env::var("IMPASTO_WEIGHTS").unwrap_or_default();
+        if weights.is_empty() || weights.starts_with("random") {
+            println!("skipped: no trained weights in IMPASTO_WEIGHTS");
             return;
-        };
-        hold::<f32>(Path::new(&folder), Path::new(&weights), 1e-3);
+        }
+        let (double, single) = (Case::<f64>::new(Path::new(&weights)), Case::<f32>::new(Path::new(&weights)));
+        let [matching, splitting] = double.differences("trained.npz");
+        assert!(matching < 1e-6 && splitting < 1e-6, "f64: {matching:.1e} {splitting:.1e}");
+        let [matching, splitting] = single.differences("trained.npz");
+        assert!(matching < 1e-3 && splitting < 1e-2, "f32: {matching:.1e} {splitting:.1e}");
+        let [_, splitting] = single.painted();
+        let same_picture = splitting
+            .iter()
+            .map(|(x, loss)| (loss / double.evaluated(&double.splitting, &x.mapv(f64::from)).0 - 1.0).abs());
+        let worst = same_picture.fold(0.0, f64::max);
+        println!("f32 and f64 at the same pictures: {worst:.1e}");
+        assert!(worst < 1e-4, "{worst:.1e}");
     }
 }

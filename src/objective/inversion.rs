@@ -34,7 +34,7 @@ impl Priors {
     }
 
     /// The published priors with 0.3 times their total variation, for use with L-BFGS. Errors are about a third of
-    /// those of the published procedure, and pictures are sharper (docs/inversion-and-textures.md).
+    /// those of the published procedure, and pictures are sharper: chapter 7 of the book.
     pub fn light(layer: Layer) -> Self {
         let published = Self::published(layer);
         Self { lambda_tv: 0.3 * published.lambda_tv, ..published }

@@ -1,6 +1,9 @@
 //! Objectives: what a picture is optimised for. An objective is a sum of terms; each term is a function of one
 //! observation.
 //!
+//! The book explains it in [chapter 7](../../../book/html/07-inversion.html) (`docs/book/src/07-inversion.md`) and
+//! [chapter 8](../../../book/html/08-texture.html) (`docs/book/src/08-texture.md`).
+//!
 //! | file | term | source |
 //! |---|---|---|
 //! | `features_error` | `FeaturesError` | Gatys, Ecker & Bethge 2016, eq. 1; Mahendran & Vedaldi 2014, eq. 2 |

@@ -53,26 +53,11 @@ impl<T: Real> Neighbours<T> {
         grid: usize,
         seed: u64,
     ) -> Result<Self, RegionError> {
-        let matched = |region: &Region| {
-            // Of those that the region has: one alone offers all.
-            let largest = region.styles.iter().map(|(index, _)| styles[*index].1).fold(0.0, f64::max);
-            let guide = |part: &Option<Array2<f32>>, place| match part {
-                None => Ok(None),
-                Some(part) => Guide::new(part, layer).map(Some).ok_or_else(|| region.empty(place, layer)),
-            };
-            let mut parts: Vec<Array2<T>> = Vec::new();
-            for (index, part) in &region.styles {
-                let (features, share) = &styles[*index];
-                let guide = guide(part, "of the style")?;
-                parts.push(candidates(&features.of_rank::<Ix3>("neighbours"), guide.as_ref(), grid, share / largest));
-            }
-            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-            let mut candidates = ndarray::concatenate(ndarray::Axis(0), &views).expect("of the same channels");
-            if candidates.is_empty() {
-                return Err(region.empty("of the style", layer));
-            }
+        let shares: Vec<f64> = styles.iter().map(|(_, share)| *share).collect();
+        let matched = |region: &Region| -> Result<Matched<T>, RegionError> {
+            let mut candidates = candidates(region, layer, grid, &shares, &|style| Ok(styles[style].0.clone()))?;
             centre_and_normalise(&mut candidates.view_mut(), T::of(LEAST_LENGTH));
-            Ok(Matched { guide: guide(&region.picture, "of the picture")?, candidates })
+            Ok(Matched { guide: region.guide(region.picture.as_ref(), "of the picture", layer)?, candidates })
         };
         let regions = regions.iter().map(matched).collect::<Result<_, _>>()?;
         Ok(Self { layer, grid, seed, turn: 0, regions })
@@ -99,9 +84,34 @@ fn grid([height, width]: [usize; 2], stride: usize, [top, left]: [usize; 2]) -> 
     (top..height).step_by(stride).flat_map(row).collect()
 }
 
+/// What the styles of a region offer for its matches at a layer, one row each: of each style the `features` (height, width,
+/// channels) at positions of its part, as many as its share says. Shares are relative to the largest in the region, so that
+/// a style alone offers all.
+///
+/// # Errors
+/// If `features` fails, or no style offers any.
+pub(super) fn candidates<T: Real>(
+    region: &Region,
+    layer: Layer,
+    grid: usize,
+    shares: &[f64],
+    features: &dyn Fn(usize) -> Result<Value<T>, RegionError>,
+) -> Result<Array2<T>, RegionError> {
+    let largest = region.styles.iter().map(|(style, _)| shares[*style]).fold(0.0, f64::max);
+    let mut parts: Vec<Array2<T>> = Vec::new();
+    for (style, part) in &region.styles {
+        let guide = region.guide(part.as_ref(), "of the style", layer)?;
+        let features = features(*style)?;
+        parts.push(offered(&features.of_rank::<Ix3>("candidates"), guide.as_ref(), grid, shares[*style] / largest));
+    }
+    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    let candidates = ndarray::concatenate(ndarray::Axis(0), &views).expect("of the same channels");
+    if candidates.is_empty() { Err(region.empty("of the style", layer)) } else { Ok(candidates) }
+}
+
 /// Features of a style at a grid of positions in its region (or at all positions there if the grid misses it), thinned
 /// evenly to the style's share.
-pub(super) fn candidates<T: Real>(
+fn offered<T: Real>(
     features: &ndarray::ArrayView3<'_, T>,
     guide: Option<&Guide<T>>,
     side: usize,
@@ -236,11 +246,28 @@ mod tests {
         for turn in 0..200 {
             term.turn(turn);
             let positions = term.positions([40, 21]);
-            assert!(positions.windows(2).all(|pair| pair[0] < pair[1]) && positions.len() >= 8 * 4);
+            assert!(positions.windows(2).all(|pair| pair[0] < pair[1]));
+            assert!((8 * 4..=8 * 5).contains(&positions.len()), "the longer side has 8 positions");
             assert_eq!(positions, term.positions([40, 21]), "the same for the same turn");
             seen.extend(positions);
         }
         assert_eq!(seen.len(), 40 * 21, "every position has its turn");
+        let deeper = "relu2_1".parse().unwrap();
+        let mut deeper = Neighbours::new(deeper, &[(map.into(), 1.0)], &[Region::whole(1)], 8, 3).unwrap();
+        let mut same = |turn: usize| {
+            term.turn(turn);
+            deeper.turn(turn);
+            term.positions([40, 21]) == deeper.positions([40, 21])
+        };
+        assert!((0..200).filter(|&turn| same(turn)).count() < 40, "each layer's grid moves by itself");
+    }
+
+    #[test]
+    fn a_large_style_offers_the_middles_of_the_grid() {
+        let map = Array3::from_shape_fn((20, 11, 1), |(i, j, _)| (100 * i + j) as f64);
+        let rows = offered(&map.view(), None, 4, 1.0);
+        let expected = [2, 7, 12, 17].map(|i| [2, 7].map(|j| f64::from(100 * i + j)));
+        assert_eq!(rows.into_raw_vec_and_offset().0, expected.concat());
     }
 
     #[test]

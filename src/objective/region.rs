@@ -25,6 +25,19 @@ impl Region {
         Self { styles: (0..styles).map(|style| (style, None)).collect(), ..Self::default() }
     }
 
+    /// The weights of a part of the picture or of a style at a layer; `None` if the part is the whole.
+    ///
+    /// # Errors
+    /// If nothing of the part is left there; the error names the `place`.
+    pub(super) fn guide<T: Real>(
+        &self,
+        part: Option<&Array2<f32>>,
+        place: &'static str,
+        layer: Layer,
+    ) -> Result<Option<Guide<T>>, RegionError> {
+        part.map(|part| Guide::new(part, layer).ok_or_else(|| self.empty(place, layer))).transpose()
+    }
+
     pub(super) fn empty(&self, place: &'static str, layer: Layer) -> RegionError {
         RegionError::Empty { region: self.name.clone(), place, layer }
     }

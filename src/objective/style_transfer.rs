@@ -103,12 +103,9 @@ fn statistics<T: Real>(
             region.styles.iter().map(|(index, part)| (&styles[*index].0, styles[*index].1, part)).collect();
         let terms = style_terms(layers, loss, norm, (execution, network), &parts, &region.name, targets)?;
         for ((weight, term), layer) in terms.into_iter().zip(layers.layers()) {
-            let term = match &region.picture {
+            let term = match region.guide(region.picture.as_ref(), "of the picture", layer)? {
                 None => term,
-                Some(part) => {
-                    let empty = || region.empty("of the picture", layer);
-                    Box::new(Guided::new(&region.name, term, layer, Guide::new(part, layer).ok_or_else(empty)?))
-                }
+                Some(guide) => Box::new(Guided::new(&region.name, term, layer, guide)),
             };
             style.push((weight * (area(region) / areas), term));
         }

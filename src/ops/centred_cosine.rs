@@ -79,6 +79,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shorter_than_the_least_length_is_divided_by_that() {
+        let tape = Tape::<f64>::new();
+        let faint = tape.variable(array![[2e-5, 1.0], [0.0, 1.0]]);
+        let y = centred_cosine(&faint, &array![[0.6, 0.8], [0.8, -0.6]].into(), &[1.0, 2.0]);
+        approx::assert_relative_eq!(y.scalar(), 0.06 - 0.16, max_relative = 1e-9);
+        // Half of what the two rows would have by themselves, each as much as it takes from the other.
+        let gradient = (y * 3.0).backward().take(&faint).unwrap().into_array();
+        let [x, y] = [0.5 * 3e4 * (0.6 - 1.6), 0.5 * 3e4 * (0.8 + 1.2)];
+        approx::assert_relative_eq!(gradient, array![[x, y], [-x, -y]].into_dyn(), max_relative = 1e-9);
+    }
+
+    #[test]
     fn agrees_with_pytorch() {
         let case = reference("centred_cosine");
         fn of<'t, T: Real>(x: &[Var<'t, T>], case: &crate::ops::testing::Reference) -> Var<'t, T> {

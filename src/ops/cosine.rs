@@ -80,6 +80,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shorter_than_the_least_length_is_divided_by_that() {
+        let tape = Tape::<f64>::new();
+        let faint = tape.variable(array![[1e-5, 0.0]]);
+        let y = cosine(&faint, &array![[0.6, 0.8]].into(), &[1.0]);
+        approx::assert_relative_eq!(y.scalar(), 0.06, max_relative = 1e-12);
+        let gradient = (y * 3.0).backward().take(&faint).unwrap().into_array();
+        approx::assert_relative_eq!(gradient, array![[1.8e4, 2.4e4]].into_dyn(), max_relative = 1e-12);
+    }
+
+    #[test]
     fn agrees_with_pytorch() {
         let case = reference("cosine");
         fn of<'t, T: Real>(x: &[Var<'t, T>], case: &crate::ops::testing::Reference) -> Var<'t, T> {

@@ -1,6 +1,8 @@
 //! Differentiable operations. Each file holds one operation: the forward computation, its vector-Jacobian product (VJP) and
 //! its tests.
 //!
+//! The book explains it in [chapter 3](../../../book/html/03-arrays.html) (`docs/book/src/03-arrays.md`).
+//!
 //! Feature maps are (height, width, channels). Where an operation is not differentiable (ReLU at 0, a tie in a maximum), it
 //! uses `PyTorch`'s subgradient, which its docstring states. VJPs receive `dy`, the gradient with respect to the output y, and
 //! compute dx for each input x. "Keeps x" means that the tape holds x until the backward pass.

@@ -1,5 +1,7 @@
 //! Optimisers: functions of (point, value, gradient), independent of tapes, networks and pictures.
 //!
+//! The book explains it in [chapter 10](../../../book/html/10-optimisers.html) (`docs/book/src/10-optimisers.md`).
+//!
 //! All implement [`Optimizer`]: the caller evaluates a function and its gradient at `x`, passes both, and finds the next point
 //! to evaluate in `x`. One iteration is therefore one evaluation for every optimiser, including the trials of a line search.
 //!

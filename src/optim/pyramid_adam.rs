@@ -143,22 +143,33 @@ mod tests {
 
     #[test]
     fn is_adam_on_the_coefficients() {
+        for damping in [None, Some(2.0)] {
+            is_adam_with(damping);
+        }
+    }
+
+    fn is_adam_with(damping: Option<f64>) {
         let (x, target): (Array3<f64>, Array3<f64>) = (random((9, 14, 3), 1), random((9, 14, 3), 2));
         let steps = 7;
         // Optimise the coefficients themselves with the tape's operations and one Adam for each level.
         let tape = Tape::new();
         let mut levels: Vec<ArrayD<f64>> =
             laplacian_pyramid(&tape.constant(x.clone()), 2).iter().map(crate::tape::Var::to_array).collect();
-        let mut adams = vec![Adam::new(0.01); 3];
-        let mut own = PyramidAdam::new(0.01, 2);
+        let adam = || damping.map_or(Adam::new(0.01), |damping| Adam::new(0.01).epsilon(damping));
+        let mut adams = vec![adam(); 3];
+        let plain = || PyramidAdam::new(0.01, 2);
+        let mut own = damping.map_or_else(plain, |damping| plain().damped(damping));
         let (mut x, target) = (x.into_dyn(), target.into_dyn());
+        // The finest level's gradient is that of the pixels.
+        let first = distance(&x, &target).1;
+        let unit = damping.map_or(1.0, |_| (first.mapv(|g| g * g).sum() / first.len() as f64).sqrt());
         for _ in 0..steps {
             let tape = Tape::new();
             let variables: Vec<_> = levels.iter().map(|level| tape.variable(level.clone())).collect();
             let error = sum(&square(&sub(&from_laplacian_pyramid(&variables), &tape.constant(target.clone()))));
             let gradients = error.backward();
             for ((level, adam), variable) in levels.iter_mut().zip(&mut adams).zip(&variables) {
-                adam.step(level, 1.0, gradients.get(variable).unwrap());
+                adam.step(level, 1.0, &(gradients.get(variable).unwrap() / unit));
             }
             let (value, gradient) = distance(&x, &target);
             assert_eq!(own.step(&mut x, value, &gradient), Step::Moved);

@@ -1,6 +1,11 @@
 //! The dimensions of a picture, for forecasts.
 
-use super::{Picture, resize};
+use std::path::Path;
+
+use super::{Format, Picture, PictureError, resize, shape};
+
+/// The longer side at which a picture is decoded to learn whether it is transparent.
+const LEAST: usize = 16;
 
 /// A picture's height and width, and whether it has opacity: all that a forecast depends on, known from a file's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +19,22 @@ pub struct Dimensions {
 }
 
 impl Dimensions {
+    /// Those of the picture in a file. Reads only the header if that is enough.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, PictureError> {
+        let path = path.as_ref();
+        let [height, width] = shape(path)?;
+        let opacity = match Format::of(path) {
+            Ok(Format::Jpeg) => false,
+            // Only decoding reveals whether pixels are transparent. A pipe can be read only once.
+            _ if path == Path::new("-") || path.is_file() => Picture::open_fitted(path, LEAST)?.alpha.is_some(),
+            _ => true,
+        };
+        Ok(Self { height, width, opacity })
+    }
+
     /// The longer side in pixels.
     pub fn longest(self) -> usize {
         self.height.max(self.width)

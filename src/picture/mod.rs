@@ -1,4 +1,6 @@
 //! Pictures: reading and writing files, colours, resizing.
+//!
+//! The book explains it in [chapter 1](../../../book/html/01-pixels.html) (`docs/book/src/01-pixels.md`).
 
 mod colour;
 mod colour_map;

@@ -1,5 +1,8 @@
 //! Recipes: all settings of a transfer under one name.
+//!
+//! The book explains it in [chapter 9](../../../book/html/09-style-transfer.html) (`docs/book/src/09-style-transfer.md`).
 
+mod changes;
 mod finish;
 mod layer_weights;
 mod schedule;
@@ -7,6 +10,7 @@ mod settings;
 
 use strum::{Display, EnumString, VariantArray, VariantNames};
 
+pub use changes::Changes;
 pub use finish::Finish;
 pub use layer_weights::{LayerWeights, LayerWeightsError};
 pub use schedule::{Scale, Scales, ScheduleError, Steps};

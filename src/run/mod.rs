@@ -1,5 +1,7 @@
 //! The optimisation loop of every job: evaluate the objective, step the optimiser, call the watchers, scale by scale.
 //!
+//! The book explains it in [chapter 12](../../../book/html/12-large-and-many.html) (`docs/book/src/12-large-and-many.md`).
+//!
 //! An objective of your own, minimised over the pixels of a picture:
 //!
 //! ```
@@ -31,6 +33,7 @@
 mod canvas;
 mod checkpoint;
 mod forecast;
+mod limits;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -47,6 +50,7 @@ use rand_chacha::ChaCha8Rng;
 pub use canvas::{Canvas, FAINT, Start, Units};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use forecast::{Bytes, Forecast, Load, MemoryError, ScaleForecast, Speed, Work};
+pub use limits::{address_space, address_space_left, free_memory, largest_side};
 pub use state::{State, StateError};
 pub use watch::{Progress, Stop, Watcher};
 

@@ -1,5 +1,7 @@
 //! Reverse-mode automatic differentiation on a Wengert list.
 //!
+//! The book explains it in [chapter 2](../../../book/html/02-tape.html) (`docs/book/src/02-tape.md`).
+//!
 //! Operations are appended to a [`Tape`] as they are computed, so the list is already in topological order. A [`Var`] is a
 //! value together with its node on the tape. Each recorded operation keeps one closure, its **vector-Jacobian product**
 //! (VJP): given the gradient of a scalar with respect to the operation's output (the *cotangent*), it adds to the gradients

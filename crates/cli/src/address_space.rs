@@ -3,8 +3,10 @@
 //! OpenBLAS maps a buffer for each thread that calls it, and if the system refuses, it tries again forever
 //! (0.3.21, `blas_memory_alloc`). This module checks in advance whether the buffers fit.
 
+use impasto::run::address_space_left;
+
 use super::error::Error;
-use super::memory::{address_space_left, shown};
+use super::memory::shown;
 
 /// OpenBLAS's buffer for a thread (`BUFFER_SIZE`).
 const BLAS_BUFFER: usize = if cfg!(feature = "openblas") { 128 << 20 } else { 0 };

@@ -5,11 +5,11 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use impasto::objective::Targets;
 use impasto::ops::ConvAlgorithm;
 use impasto::picture::Picture;
-use impasto::recipe::{LayerWeights, Preset, Recipe, StyleLoss};
+use impasto::recipe::{Changes, LayerWeights, Preset, Recipe, StyleLoss};
 use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
 use strum::VariantNames;
 
@@ -148,12 +148,22 @@ impl Networks {
     }
 }
 
-/// Parses the names of one of the library's enums, and lists them as the possible values.
+/// Names with another American spelling, which is accepted too.
+const AMERICAN: [(&str, &str); 2] = [("neighbours", "neighbors"), ("neighbours-cosine", "neighbors-cosine")];
+
+/// Parses the names of one of the library's enums, in British or American spelling, and lists them as the possible values.
 pub(super) fn names<T>() -> impl TypedValueParser<Value = T>
 where
     T: FromStr + VariantNames + Clone + Send + Sync + 'static,
 {
-    PossibleValuesParser::new(T::VARIANTS).map(|name| name.parse().ok().expect("one of its names"))
+    let value = |name: &&'static str| {
+        let value = PossibleValue::new(*name);
+        AMERICAN.iter().find(|(british, _)| british == name).map_or(value.clone(), |(_, other)| value.alias(*other))
+    };
+    PossibleValuesParser::new(T::VARIANTS.iter().map(value)).map(|given| {
+        let british = AMERICAN.iter().find(|(_, american)| *american == given).map(|(british, _)| *british);
+        british.unwrap_or(&given).parse().ok().expect("one of its names")
+    })
 }
 
 /// Options that choose the objective.
@@ -217,21 +227,18 @@ pub(super) struct RecipeArguments {
 impl RecipeArguments {
     /// The preset's recipe with the requested changes.
     pub(super) fn recipe(&self, trained: bool) -> Recipe {
-        let preset = self.preset.recipe(trained).with_strength(self.strength.unwrap_or(0.5));
-        let style_loss = self.style_loss.unwrap_or(preset.style_loss);
-        let preset = preset.with_style_loss(style_loss);
-        Recipe {
-            content_layers: self.content_layers.clone().unwrap_or(preset.content_layers),
-            style_layers: self.style_layers.clone().unwrap_or(preset.style_layers),
-            content_weight: self.content_weight.unwrap_or(preset.content_weight),
-            style_weight: self.style_weight.unwrap_or(preset.style_weight),
-            // Do not scale a given weight by the size.
-            reference_side: preset
-                .reference_side
-                .filter(|_| self.style_weight.is_none() && self.content_weight.is_none()),
-            tv_weight: self.tv_weight.unwrap_or(preset.tv_weight),
-            ..preset
-        }
+        self.preset.changed(
+            trained,
+            &Changes {
+                strength: self.strength,
+                style_loss: self.style_loss,
+                content_layers: self.content_layers.clone(),
+                style_layers: self.style_layers.clone(),
+                content_weight: self.content_weight,
+                style_weight: self.style_weight,
+                tv_weight: self.tv_weight,
+            },
+        )
     }
 }
 

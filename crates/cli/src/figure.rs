@@ -30,8 +30,9 @@ use super::rescue;
 /// inversions: an image's features inverted at every layer (Mahendran & Vedaldi 2014, figure 6). lambda: one layer
 /// inverted with increasing smoothing. content, style: reconstructions layer by layer (Gatys, Ecker & Bethge 2016, figure
 /// 1). textures: from more and more layers (Gatys, Ecker & Bethge 2015, figure 2). weights: CONTENT in STYLE, a grid of
-/// layers and α/β (2016, figure 4). controls: CONTENT in STYLE1 with every style loss and choice of colours, and in STYLE1
-/// and STYLE2 together. loss: a plot of --log files. Several images give several rows.
+/// layers and α/β (2016, figure 4). controls: CONTENT in STYLE1 with every style loss, strength, size of strokes, the
+/// finish and choice of colours, and in STYLE1 and STYLE2 together. loss: a plot of --log files. Several images give
+/// several rows.
 ///
 /// The folder OUT.cells keeps every cell, so that an interrupted sheet continues where it stopped.
 #[derive(Args)]
@@ -272,7 +273,7 @@ impl Arguments {
             Name::Style => "style reconstructions by layers",
             Name::Textures => "textures by layers",
             Name::Weights => "style transfer by style layers (down) and α/β (across)",
-            Name::Controls => "style losses, colours, several styles",
+            Name::Controls => "style losses, strength, strokes, finish, colours, several styles",
             Name::Loss => "losses",
         };
         format!("{what}, {} iterations", self.steps)

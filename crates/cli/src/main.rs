@@ -26,8 +26,10 @@ mod invert;
 mod invocation;
 mod job;
 mod jobs;
+mod learn;
 mod log;
 mod loss;
+mod man;
 mod memory;
 mod network;
 mod options;
@@ -88,6 +90,8 @@ enum Command {
     Demo(demo::Arguments),
     Gradcheck(gradcheck::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
+    Learn(learn::Arguments),
 }
 
 impl Command {
@@ -179,6 +183,8 @@ fn run(mut command: Command, mut invocation: Invocation) -> Result<ExitCode, Err
         Command::Network(arguments) => network::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
+        Command::Learn(arguments) => learn::run(&arguments),
     }
 }
 

@@ -408,6 +408,94 @@ serve(lambda x: sum(math.sin(i * c) + 0.3 * c for i, c in enumerate(x, 1)), g, [
 }
 
 #[test]
+fn each_input_has_a_line_and_tiny_factors_are_told() {
+    if !runs("python3", &["--version"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = "
+from impasto_gradcheck import serve
+
+def g(a, b):
+    size = sum(y ** 3 for row in b for y in row)
+    return {'a': [2 * x * size * FACTOR for x in a],
+            'b': [[3 * b[j][i] ** 2 * sum(x * x for x in a) for j in range(3)] for i in range(3)]}
+
+def f(a, b):
+    return sum(x * x for x in a) * sum(y ** 3 for row in b for y in row)
+
+serve(f, g, {'a': [0.3, 1.2, -0.7], 'b': [[0.4, 1.0, -0.2], [0.7, 0.9, 1.5], [-1.1, 0.6, 0.8]]})
+";
+    let report = |factor: &str| {
+        let wrong = python(folder.path(), &program.replace("FACTOR", factor)).assert().code(1);
+        text(&wrong.get_output().stdout)
+    };
+    let transposed = report("1.0");
+    assert!(
+        transposed.contains("\n  a: right\n  b: 6 of 9 elements wrong; the gradient of b is transposed\n"),
+        "{transposed}"
+    );
+    let both = report("1.00001");
+    assert!(
+        both.contains("\n  a: 3 of 3 elements wrong; all slopes by a are 1.0000100 times the right ones\n"),
+        "{both}"
+    );
+}
+
+#[test]
+fn a_file_that_knows_no_protocol_is_served() {
+    if !runs("python3", &["--version"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let serve = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/gradcheck/serve.py");
+    let check = |defined: &str| {
+        std::fs::write(folder.path().join("function.py"), defined).unwrap();
+        let mut command = gradcheck();
+        command.current_dir(folder.path()).args(["--exec", &format!("python3 '{serve}' function.py")]);
+        command.timeout(Duration::from_secs(100)).assert()
+    };
+    let right =
+        check("f = lambda a, b: a ** 3 * b\ngrad = lambda a, b: [3 * a ** 2 * b, a ** 3]\nx = 0.7, 1.3\n").success();
+    assert!(text(&right.get_output().stdout).starts_with("right: 2 slopes agree"));
+    check("f = lambda x: x ** 3\ngrad = lambda x: 2 * x ** 2\nx = 0.7\n").code(1);
+    check("f = lambda x: x ** 3\nx = 0.7\n").code(4).stderr(predicate::str::contains("does not define grad"));
+}
+
+#[test]
+fn the_order_of_the_taylor_remainder_is_2_or_1() {
+    let right = gradcheck().args(["--taylor", "mul", "ln"]).assert().success();
+    let report = text(&right.get_output().stdout);
+    assert!(
+        report.contains("2.00 right") && report.contains("remainder  order") && report.contains(" 0 wrong"),
+        "{report}"
+    );
+    gradcheck().args(["--taylor", "mul", "--rtol", "1e-6"]).assert().code(2);
+    if !runs("python3", &["--version"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = "
+import math
+from impasto_gradcheck import serve
+
+serve(lambda w, b: math.sin(w[0]) * w[1] + b ** 3,
+      lambda w, b: {'w': [math.cos(w[0]) * w[1], math.sin(w[0])], 'b': FACTOR * b ** 2}, {'w': [0.3, 1.2], 'b': 0.7})
+";
+    let exec = |factor: &str, code: i32, option: &str| {
+        let mut command = python(folder.path(), &program.replace("FACTOR", factor));
+        text(&command.args(["--taylor", option]).assert().code(code).get_output().stdout)
+    };
+    let report = exec("3", 0, "--seed=0");
+    assert!(report.starts_with("w: order 2.0") && report.contains("\nb: order 2.0"), "{report}");
+    let report = exec("3.3", 1, "--seed=0");
+    assert!(report.contains("\nb: order 1.00, wrong"), "{report}");
+    let json: serde_json::Value = serde_json::from_str(&exec("3.3", 1, "--json")).unwrap();
+    assert_eq!((&json["verdict"], &json["tables"][0]["verdict"]), (&"wrong".into(), &"right".into()));
+    assert!((json["order"].as_f64().unwrap() - 1.0).abs() < 0.05, "{json}");
+}
+
+#[test]
 fn integers_and_nothing_are_not_differentiated_and_a_hessian_is_checked() {
     if !runs("python3", &["-c", "import numpy"]) {
         return;

@@ -113,6 +113,10 @@ fn transfers() {
         "--style-loss wasserstein --steps 2",
         "--content-mask left.png --style-mask upper.png --steps 2",
         "--content-layers conv3_1 --style-layers relu1_2,pool2,relu3_1 --steps 2 --tv-weight 1",
+        // What each process matches by itself.
+        "--scales 48,90 --steps 2 --finish 3",
+        "--style-loss neighbours --optimizer pyramid-adam --steps 2 --finish 0",
+        "--preset nnst --scales 48,90 --steps 2 --finish 2",
         // What is not divided.
         "--conv im2col --steps 2",
     ] {

@@ -1,5 +1,7 @@
 //! One cell of a figure, computed by its own job.
 
+use std::borrow::Cow;
+
 use impasto::Error;
 use impasto::jobs::{Colours, Invert, Masks, Texture, Transfer};
 use impasto::objective::Priors;
@@ -51,7 +53,7 @@ pub enum CellJob<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Painted<'a> {
     /// The styles, in equal parts.
-    pub styles: Vec<&'a Picture>,
+    pub styles: Vec<Cow<'a, Picture>>,
     /// The recipe, except for the steps.
     pub recipe: Recipe,
     /// The choice of colours.
@@ -93,7 +95,7 @@ impl Cell<'_> {
     pub fn images(&self) -> Vec<&Picture> {
         let others = match &self.job {
             CellJob::Transfer { style, .. } | CellJob::Recoloured { style } => vec![*style],
-            CellJob::Painted(Painted { styles, .. }) => styles.clone(),
+            CellJob::Painted(Painted { styles, .. }) => styles.iter().map(AsRef::as_ref).collect(),
             _ => Vec::new(),
         };
         std::iter::once(self.image).chain(others).collect()
@@ -158,7 +160,7 @@ impl Cell<'_> {
             }
             CellJob::Painted(Painted { styles, recipe: own, colours, masks }) => {
                 let share = 1.0 / styles.len() as f64;
-                let styles = styles.iter().map(|style| (*style, share)).collect();
+                let styles = styles.iter().map(|style| (style.as_ref(), share)).collect();
                 let (colours, masks) = (*colours, masks.clone());
                 let plain = Transfer::new(self.image, self.image, network, Preset::Balanced);
                 Transfer { styles, recipe: recipe(own), colours, masks, seed, ..plain }.run_within(memory)

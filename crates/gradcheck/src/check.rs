@@ -187,7 +187,8 @@ impl GradCheck {
         let failed = entries.iter().take_while(|entry| entry.verdict > Verdict::Subgradient).count();
         if failed > 0 {
             entries.truncate(failed);
-            return Err(Failure::Slopes { entries, compared, culprits: Vec::new(), hints });
+            let shapes = inputs.iter().map(|x| x.shape().to_vec()).collect();
+            return Err(Failure::Slopes { entries, compared, culprits: Vec::new(), hints, shapes });
         }
         let worst = entries.iter().find(|entry| entry.verdict == Verdict::Agrees).cloned();
         entries.retain(|entry| entry.verdict == Verdict::Subgradient);

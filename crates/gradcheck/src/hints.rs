@@ -51,6 +51,15 @@ pub enum Hint {
 }
 
 impl Hint {
+    /// The input that it is of; `None` where it is of several.
+    pub fn input(&self) -> Option<usize> {
+        match self {
+            Self::Factor { input, .. } => *input,
+            Self::Zero { input } | Self::Transposed { input } | Self::Shifted { input, .. } => Some(*input),
+            Self::Swapped { .. } | Self::SinglePrecision | Self::Tolerance { .. } => None,
+        }
+    }
+
     /// What is printed, with names for the inputs; an input without a name is called by its number.
     pub fn named(&self, names: &[String]) -> String {
         let name = |input: &usize| names.get(*input).cloned().unwrap_or_else(|| format!("input {input}"));
@@ -67,7 +76,7 @@ impl Hint {
                         format!("are the right ones divided by {:.0}, the number of {counted}", 1.0 / factor)
                     }
                     (factor, Some(counted)) => format!("are {factor:.0} times the right ones, the number of {counted}"),
-                    (factor, None) => format!("are {factor:.6} times the right ones"),
+                    (factor, None) => format!("are {} times the right ones", digits(factor)),
                 };
                 format!("{all} {cause}")
             }
@@ -99,8 +108,18 @@ impl fmt::Display for Hint {
     }
 }
 
+/// A factor with enough digits to tell it from 1.
+fn digits(factor: f64) -> String {
+    let off = (factor - 1.0).abs();
+    let places = if off < 1e-3 { (2.0 - off.log10().floor()) as usize } else { 6 };
+    format!("{factor:.places$}")
+}
+
 /// How near to a pattern slopes must be, relative to the largest.
 const NEAR: f64 = 1e-5;
+
+/// How far from 1 a factor must be.
+const LEAST: f64 = 1e-8;
 
 /// The slopes of one output element by one input, in the order of the input's elements.
 #[derive(Clone, Default)]
@@ -139,8 +158,8 @@ pub(crate) fn hints(entries: &[Entry], inputs: &[ArrayD<f64>]) -> Vec<Hint> {
         |input: usize| -> Vec<&Row> { rows.iter().filter(|((i, _), _)| *i == input).map(|(_, row)| row).collect() };
     let complete =
         (0..inputs.len()).all(|input| all_of(input).iter().all(|row| row.analytic.len() == inputs[input].len()));
-    let wrong: Vec<usize> =
-        (0..inputs.len()).filter(|&input| all_of(input).iter().any(|row| !row.is_right())).collect();
+    let is_wrong = |input| entries.iter().any(|entry| entry.input == input && entry.verdict == Verdict::Wrong);
+    let wrong: Vec<usize> = (0..inputs.len()).filter(|&input| is_wrong(input)).collect();
     let mut hints = Vec::new();
     let pairs = |input: Option<usize>| {
         entries
@@ -204,10 +223,14 @@ fn factor(pairs: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
     let factor = analytic / numeric;
     let near = |value: f64| (factor / value - 1.0).abs() < NEAR;
     let factor = [-1.0, 2.0, 0.5].into_iter().find(|&simple| near(simple)).unwrap_or(factor);
-    let fits = pairs.iter().all(|(a, n)| (a - factor * n).abs() <= NEAR * (factor * numeric).abs());
-    // One slope has a factor of any kind.
-    let told = pairs.len() > 1 || [-1.0, 2.0, 0.5].contains(&factor);
-    (factor != 0.0 && factor.is_finite() && (factor - 1.0).abs() > 1e-4 && fits && told).then_some(factor)
+    // Slopes must fit a factor near 1 much better than they fit 1.
+    let off = (factor - 1.0).abs();
+    let near = NEAR.min(0.02 * off);
+    let fits = pairs.iter().all(|(a, n)| (a - factor * n).abs() <= near * (factor * numeric).abs());
+    // One slope has a factor of any kind, and two may have one near 1 by chance.
+    let least = if off > 1e-4 { 2 } else { 3 };
+    let told = pairs.len() >= least || [-1.0, 2.0, 0.5].contains(&factor);
+    (factor != 0.0 && factor.is_finite() && off > LEAST && fits && told).then_some(factor)
 }
 
 fn transposed(row: &[f64], shape: &[usize]) -> Vec<f64> {

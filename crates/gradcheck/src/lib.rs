@@ -3,6 +3,8 @@
 //! A wrong gradient does not crash; it makes an optimiser a little worse, and nobody knows why. This module moves the
 //! inputs a little and compares the change of the values with the gradient.
 //!
+//! The book explains it in [chapter 4](../../book/html/04-is-it-right.html) (`docs/book/src/04-is-it-right.md`).
+//!
 //! | you have | call |
 //! |---|---|
 //! | f, which returns a number, and its gradient | [`check_fn`] |

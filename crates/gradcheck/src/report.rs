@@ -252,6 +252,8 @@ pub enum Failure {
         culprits: Vec<Culprit>,
         /// What the errors have in common, where that suggests a cause.
         hints: Vec<Hint>,
+        /// The shape of each input.
+        shapes: Vec<Vec<usize>>,
     },
     /// The value at the given inputs is NaN or infinite, so nothing can be said.
     NotFinite {
@@ -359,8 +361,14 @@ impl Failure {
     /// What is printed, with names for the inputs; an input without a name is called by its number.
     pub fn named(&self, names: &[String]) -> String {
         match self {
-            Self::Slopes { entries, compared, culprits, hints } => {
-                slopes_text(entries, *compared, culprits, hints, names)
+            Self::Slopes { entries, compared, culprits, .. } => {
+                let mut lines = slopes_text(entries, *compared, culprits, names);
+                // Of a single input the headline says as much.
+                let by_input = Some(self.by_input(names)).filter(|inputs| inputs.len() > 1);
+                lines.extend(
+                    by_input.into_iter().flatten().chain(self.common_hints(names)).map(|line| format!("  {line}")),
+                );
+                lines.join("\n")
             }
             Self::NotFinite { index, value, operation } => {
                 let operation = operation.map_or_else(String::new, |name| {
@@ -414,6 +422,29 @@ impl Failure {
         if let Self::Slopes { hints, .. } = self { hints } else { &[] }
     }
 
+    /// A line for each input, as in "input 1: 30 of 36 elements wrong; the gradient of input 1 is transposed". An input without
+    /// a name is called by its number. Empty where the check did not get as far as slopes.
+    pub fn by_input(&self, names: &[String]) -> Vec<String> {
+        let Self::Slopes { entries, hints, shapes, .. } = self else { return Vec::new() };
+        let said = |(input, shape): (usize, &Vec<usize>)| {
+            let name = name_of(input, names);
+            let counts = counted(entries.iter().filter(|entry| entry.input == input), shape);
+            if counts.is_empty() {
+                return format!("{name}: right");
+            }
+            let hints = hints.iter().filter(|hint| hint.input() == Some(input)).map(|hint| hint.named(names));
+            format!("{name}: {}", counts.into_iter().chain(hints).collect::<Vec<_>>().join("; "))
+        };
+        shapes.iter().enumerate().map(said).collect()
+    }
+
+    /// The hints that [`by_input`](Self::by_input) does not have with its lines.
+    fn common_hints(&self, names: &[String]) -> Vec<String> {
+        let Self::Slopes { hints, shapes, .. } = self else { return Vec::new() };
+        let common = hints.iter().filter(|hint| shapes.len() < 2 || hint.input().is_none());
+        common.map(|hint| hint.named(names)).collect()
+    }
+
     /// What is said in short: of slopes the worst verdict, of all else [`Verdict::Wrong`].
     pub fn verdict(&self) -> Verdict {
         self.entries().first().map_or(Verdict::Wrong, |entry| entry.verdict)
@@ -430,6 +461,35 @@ impl Failure {
             Self::ValueChanges { .. } | Self::Gradient { .. } | Self::SinglePrecision(_) => Vec::new(),
         }
     }
+}
+
+/// How many elements or directions of an input of this shape have each verdict, the worst first.
+fn counted<'a>(entries: impl Iterator<Item = &'a Entry>, shape: &[usize]) -> Vec<String> {
+    let (mut elements, mut others) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match &entry.place {
+            Place::Element { input, .. } => elements.push((entry.verdict, input)),
+            Place::Direction(_) | Place::Joint { .. } => others.push(entry.verdict),
+        }
+    }
+    let size: usize = shape.iter().product();
+    let mut said = Vec::new();
+    for verdict in [Verdict::Wrong, Verdict::Undecided, Verdict::NotDifferentiable, Verdict::Coarse] {
+        let mut of_verdict: Vec<_> = elements.iter().filter(|(other, _)| *other == verdict).collect();
+        of_verdict.sort();
+        of_verdict.dedup();
+        let meaning = if verdict == Verdict::NotDifferentiable { "at kinks" } else { verdict.word() };
+        if !of_verdict.is_empty() {
+            let elements = if size == 1 { "element" } else { "elements" };
+            said.push(format!("{} of {size} {elements} {meaning}", of_verdict.len()));
+        }
+        match others.iter().filter(|other| **other == verdict).count() {
+            0 => {}
+            1 => said.push(format!("1 direction {meaning}")),
+            count => said.push(format!("{count} directions {meaning}")),
+        }
+    }
+    said
 }
 
 /// What a rule says of a gradient, and not of what gives one.
@@ -457,7 +517,8 @@ fn number(value: f64) -> String {
     }
 }
 
-fn slopes_text(entries: &[Entry], compared: usize, culprits: &[Culprit], hints: &[Hint], names: &[String]) -> String {
+/// The headline, the operations at fault, and the table.
+fn slopes_text(entries: &[Entry], compared: usize, culprits: &[Culprit], names: &[String]) -> Vec<String> {
     let headline = match entries.first().map(|entry| entry.verdict) {
         Some(Verdict::Wrong) => "wrong gradient",
         Some(Verdict::Undecided) => "the numeric slopes are too uncertain (loosen rtol or atol, or change eps)",
@@ -476,8 +537,7 @@ fn slopes_text(entries: &[Entry], compared: usize, culprits: &[Culprit], hints: 
     if entries.len() > LISTED {
         lines.push(format!("  … and {} more", entries.len() - LISTED));
     }
-    lines.extend(hints.iter().map(|hint| format!("  {}", hint.named(names))));
-    lines.join("\n")
+    lines
 }
 
 /// A line of the table that a [`Failure`] prints, and a second one where there is more to say.

@@ -56,8 +56,8 @@ pub struct TaylorTable {
     pub input: usize,
     /// The remainders, from large steps to small.
     pub rows: Vec<TaylorRow>,
-    /// The order at the smallest steps that are clear of rounding. `None` where no remainder is: f is then linear, as far as
-    /// rounding lets anybody see.
+    /// The order at the smallest steps that are clear of rounding. `None` where no remainder is, or falls to nothing at once: f is
+    /// then linear around the point, as far as rounding lets anybody see.
     pub order: Option<f64>,
     /// What the order says.
     pub verdict: Verdict,
@@ -135,9 +135,9 @@ impl GradCheck {
     /// value is an array, its product with a random cotangent takes its place. Options that are used: the seed, the
     /// nondeterminism, and whether subgradients are accepted.
     ///
-    /// The verdict is [`Verdict::Agrees`] from an order of 1.75 on or where nothing but rounding is left, [`Verdict::Wrong`] up
-    /// to an order of 1.4, and [`Verdict::Undecided`] between them. Gradients that are off by less than some 1e-6 of the slope
-    /// are not told from right ones: the remainder sinks into rounding before its order shows.
+    /// The verdict is [`Verdict::Agrees`] from an order of 1.75 on or where nothing but rounding is left, if only below a step that
+    /// reaches over a kink; [`Verdict::Wrong`] up to an order of 1.4; [`Verdict::Undecided`] between them. Gradients that are off by
+    /// less than some 1e-6 of the slope are not told from right ones: the remainder sinks into rounding before its order shows.
     ///
     /// # Errors
     /// If the value is not finite or not repeatable, or the gradient breaks a rule that every gradient keeps.
@@ -279,6 +279,10 @@ impl Line {
     ) -> TaylorTable {
         let last = rows.iter().rfind(|row| row.order.is_some());
         let order = last.and_then(|row| row.order);
+        // Steps that carry the point over a kink nearby have remainders of order 1. Below them nothing but rounding is left.
+        if order.is_none_or(|order| order < RIGHT) && sinks(&rows) {
+            return TaylorTable { input, rows, order: None, verdict: Verdict::Agrees };
+        }
         let verdict = match (last, order) {
             (Some(row), Some(order)) if order <= WRONG => match self.kink(along, row.step) {
                 true if subgradients => Verdict::Subgradient,
@@ -303,6 +307,16 @@ impl Line {
         // A side on which the gradient is right has nothing but a remainder of higher order.
         jump > 0.5 * left.abs().max(right.abs()) && left.min(right) <= 0.1 * jump && left.max(right) >= -0.1 * jump
     }
+}
+
+/// Whether the remainder falls from the last step at which it is clear into rounding faster than that of a wrong gradient can, as
+/// where f is linear around the point.
+fn sinks(rows: &[TaylorRow]) -> bool {
+    let Some(last) = rows.iter().rposition(TaylorRow::is_clear) else { return false };
+    // At most this is left at the next step.
+    let rest = |next: &TaylorRow| CLEAR * next.rounding;
+    let next = rows.get(last + 1).filter(|next| next.remainder.is_finite());
+    next.is_some_and(|next| (rows[last].remainder / rest(next)).ln() / RATIO.ln() >= RIGHT)
 }
 
 /// Whether the last two remainders are only rounding, so that smaller steps show nothing.

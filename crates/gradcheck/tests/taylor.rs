@@ -123,6 +123,27 @@ fn kinks_are_no_wrong_gradients() {
 }
 
 #[test]
+fn kinks_nearby_hide_neither_right_gradients_nor_wrong_ones() {
+    for seed in 0..200 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let count = rng.random_range(1..30);
+        // Some elements lie so near to the kink that the first steps reach over it, none so near that all do.
+        let mut near = || -> f64 { 10f64.powf(rng.random_range(-3.0..0.5)) * if rng.random() { 1.0 } else { -1.0 } };
+        let x: Vec<f64> = (0..count).map(|_| 0.5 + near()).collect();
+        let f = |x: &[f64]| x.iter().map(|x| (x - 0.5).max(0.0)).sum::<f64>();
+        let gradient =
+            |factor: f64| move |x: &[f64]| x.iter().map(|x| if *x > 0.5 { factor } else { 0.0 }).collect::<Vec<f64>>();
+        let check = GradCheck::new().seed(seed);
+        let right = check.taylor_fn(f, gradient(1.0), &x[..]).unwrap();
+        assert_eq!((right.verdict(), right.order()), (Verdict::Agrees, None), "{seed}\n{right}");
+        if x.iter().any(|x| *x > 0.5) {
+            let wrong = check.taylor_fn(f, gradient(1.01), &x[..]).unwrap();
+            assert_eq!(wrong.verdict(), Verdict::Wrong, "{seed}\n{wrong}");
+        }
+    }
+}
+
+#[test]
 fn f32_and_values_that_carry_noise_are_judged_by_what_is_clear_of_it() {
     for seed in 0..60 {
         let drawn = Drawn { size: 1.0, ..Drawn::new(seed) };

@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::options::Options;
-use crate::pictures::{open, to_bytes};
+use crate::pictures::{Given, open, to_bytes};
 use crate::running::complete;
 use crate::settings::{NetworkOptions, RecipeOptions, RunOptions};
 
@@ -31,6 +31,34 @@ pub(crate) fn side(options: &mut Options<'_>, name: &'static str, default: usize
     Ok((side > 0).then_some(side))
 }
 
+/// The value of `size`.
+#[derive(Clone, Copy)]
+enum Side {
+    /// Each picture's own.
+    Own,
+    /// A longer side in pixels.
+    Pixels(usize),
+    /// As large as memory allows, up to the picture's own.
+    Max,
+}
+
+impl Side {
+    fn of(options: &mut Options<'_>, default: usize) -> PyResult<Self> {
+        let side = options.parsed("size", |text| match text.parse() {
+            _ if text == "max" => Ok(Self::Max),
+            Ok(0) => Ok(Self::Own),
+            Ok(side @ 1..=LARGEST) => Ok(Self::Pixels(side)),
+            _ => Err("give pixels from 0 to 65536, where 0 keeps the picture's own, or \"max\""),
+        })?;
+        Ok(side.unwrap_or(Self::Pixels(default)))
+    }
+}
+
+/// The longer side of styles; None for that of the content.
+pub(crate) fn style_size(options: &mut Options<'_>) -> PyResult<Option<usize>> {
+    options.number("style_size", |side: &usize| (16..=LARGEST).contains(side), "pixels from 16 to 65536")
+}
+
 /// One picture or a list of them.
 pub(crate) fn listed<'py>(pictures: &Bound<'py, PyAny>) -> Vec<Bound<'py, PyAny>> {
     match (pictures.cast::<PyList>(), pictures.cast::<PyTuple>()) {
@@ -40,25 +68,46 @@ pub(crate) fn listed<'py>(pictures: &Bound<'py, PyAny>) -> Vec<Bound<'py, PyAny>
     }
 }
 
-/// The options with those that have a place of their own in the signature.
-fn options_with<'py>(
-    function: &'static str,
-    known: &[&'static str],
-    given: Option<&Bound<'py, PyDict>>,
-    memory: Option<Bound<'py, PyAny>>,
-    own: &[(&str, Option<Bound<'py, PyAny>>)],
-    py: Python<'py>,
-) -> PyResult<Options<'py>> {
-    let all = match given {
-        Some(given) => given.copy()?,
-        None => PyDict::new(py),
-    };
-    for (name, value) in own.iter().cloned().chain([("memory", memory)]) {
-        if let Some(value) = value {
-            all.set_item(name, value)?;
+/// What every job takes: its options, those of the run and of the network, and the seed.
+struct Call<'py> {
+    options: Options<'py>,
+    run: RunOptions,
+    network: NetworkOptions,
+    seed: u64,
+}
+
+impl<'py> Call<'py> {
+    /// `own` are the options with a place in the function's signature, and `known` what is read elsewhere.
+    fn new(
+        function: &'static str,
+        known: &[&'static str],
+        given: Option<&Bound<'py, PyDict>>,
+        own: &[(&str, Option<&Bound<'py, PyAny>>)],
+        callback: Option<&Bound<'py, PyAny>>,
+        py: Python<'py>,
+    ) -> PyResult<Self> {
+        if callback.is_some_and(|callback| !callback.is_callable()) {
+            return Err(PyTypeError::new_err("callback is not a function of a Progress"));
         }
+        let all = given.map_or_else(|| Ok(PyDict::new(py)), PyDictMethods::copy)?;
+        for (name, value) in own {
+            if let Some(value) = value {
+                all.set_item(name, value)?;
+            }
+        }
+        let mut options = Options::new(function, Some(&all), known)?;
+        let seed = options.parsed("seed", seed)?.unwrap_or(0);
+        let (run, network) = (RunOptions::of(&mut options)?, NetworkOptions::of(&mut options)?);
+        Ok(Self { options, run, network, seed })
     }
-    Options::new(function, Some(&all), known)
+}
+
+/// A seed: a number, or one that is drawn.
+fn seed(text: &str) -> Result<u64, &'static str> {
+    match text.parse() {
+        _ if text == "random" || text == "-1" => Ok(rand::random::<u32>().into()),
+        parsed => parsed.map_err(|_| "give a number of 0 or more, or \"random\""),
+    }
 }
 
 /// Repaint a picture in another's style.
@@ -68,13 +117,14 @@ fn options_with<'py>(
 ///
 /// Parameters
 /// ----------
-/// size : int
-///     The longer side in pixels, 512 by default; 0 keeps each picture's own.
+/// size : int or "max"
+///     The longer side in pixels, 512 by default; 0 keeps each picture's own, "max" is as large as memory allows, up to that of
+///     content.
 /// strength : float
 ///     How freely to paint, from 0 (hardly changed) to 1.
 /// colors : str
 ///     "style", "content", "match" or "only".
-/// seed : int
+/// seed : int or "random"
 ///     Of all random numbers.
 /// memory : int or str
 ///     The most memory to use, in bytes or as in "4G"; by default 80 % of what is free. The result does not depend on it.
@@ -102,26 +152,29 @@ fn options_with<'py>(
 /// >>> picture = impasto.transfer("photo.jpg", "painting.jpg", size=256, steps=100, strength=0.7)
 #[pyfunction]
 #[pyo3(signature = (
-    content, styles, *, size=None, strength=0.5, colors="style", seed=0, memory=None, callback=None, **options
+    content, styles, *, size=None, strength=None, colors="style", seed=None, memory=None, callback=None, **options
 ))]
 pub(crate) fn transfer<'py>(
     content: &Bound<'py, PyAny>,
     styles: &Bound<'py, PyAny>,
     size: Option<Bound<'py, PyAny>>,
-    strength: f64,
+    strength: Option<Bound<'py, PyAny>>,
     colors: &str,
-    seed: u64,
+    seed: Option<Bound<'py, PyAny>>,
     memory: Option<Bound<'py, PyAny>>,
     callback: Option<&Bound<'py, PyAny>>,
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyArray3<u8>>> {
     let py = content.py();
-    ensure_callable(callback)?;
-    let known = ["strength", "colors", "seed", "callback"];
-    let mut options = options_with("transfer", &known, options, memory, &[("size", size)], py)?;
-    let run = RunOptions::of(&mut options)?;
-    let network = NetworkOptions::of(&mut options)?;
-    let recipe = RecipeOptions::of(&mut options, strength)?;
+    let own = [
+        ("size", size.as_ref()),
+        ("strength", strength.as_ref()),
+        ("seed", seed.as_ref()),
+        ("memory", memory.as_ref()),
+    ];
+    let Call { mut options, run, network, seed } =
+        Call::new("transfer", &["colors", "callback"], options, &own, callback, py)?;
+    let recipe = RecipeOptions::of(&mut options)?;
     let scales: Option<Scales> = options.parsed("scales", str::parse)?;
     let finish = options.parsed("finish", finish)?;
     let map: Option<ColourMap> = options.named("color_map")?;
@@ -144,24 +197,48 @@ pub(crate) fn transfer<'py>(
         Some(Some(steps)) => Some(Finish { steps: Some(steps), ..recipe.finish.unwrap_or_default() }),
         None => recipe.finish.filter(|_| run.steps.is_none()),
     };
-    let size = side(&mut options, "size", recipe.scales.last().unwrap_or(SIZE))?;
-    let style_size = side(&mut options, "style_size", size.unwrap_or(0))?;
+    let size = Side::of(&mut options, recipe.scales.last().unwrap_or(SIZE))?;
+    let style_size = style_size(&mut options)?;
     options.end()?;
 
     let colours = colours(colors, map)?;
-    let content = open(content, size, "content")?;
-    let styles = listed(styles);
+    let (content, styles) = (Given::new(content, "content")?, listed(styles));
     let shares = shares(blend, styles.len())?;
-    let opened = styles.iter().enumerate().map(|(number, style)| open(style, style_size, &format!("style {number}")));
-    let styles: Vec<(Picture, f64)> =
-        opened.zip(shares).map(|(style, share)| Ok((style?, share))).collect::<PyResult<_>>()?;
+    let given = styles.iter().enumerate().map(|(number, style)| Given::new(style, &format!("style {number}")));
+    let styles: Vec<(Given, f64)> =
+        given.zip(shares).map(|(style, share)| Ok((style?, share))).collect::<PyResult<_>>()?;
+    let (start, masks) = (start(init.as_ref())?, masks(content_mask.as_ref(), style_mask.as_ref())?);
+    let loaded = match colours {
+        Some(_) => Some(network.load(py, Some(recipe.deepest()), Pooling::default())?),
+        None => None,
+    };
+    let size = match (&loaded, size) {
+        (Some(loaded), Side::Max) => {
+            let of_style = |(style, share): &(Given, f64)| Ok((style.dimensions()?, *share));
+            let dimensions: Vec<_> = styles.iter().map(of_style).collect::<PyResult<_>>()?;
+            Some(content.largest(run.memory, |content| {
+                let fitted = dimensions
+                    .iter()
+                    .map(|(style, share)| (style.fitted(style_size.unwrap_or(content.longest())), *share));
+                let own = Transfer::new(content, content, loaded, Preset::default());
+                let (recipe, masks, start) = (recipe.clone(), masks.clone(), start.clone());
+                Transfer { styles: fitted.collect(), recipe, masks, start, ..own }.work()
+            })?)
+        }
+        (None, Side::Max) => {
+            return Err(PyValueError::new_err("size=\"max\" is for painting; give pixels with colors=\"only\""));
+        }
+        (_, Side::Own) => None,
+        (_, Side::Pixels(side)) => Some(side),
+    };
+    let content = content.at(size)?;
+    let at_size = |(style, share): (Given, f64)| Ok((style.at(style_size.or(size))?, share));
+    let styles: Vec<(Picture, f64)> = styles.into_iter().map(at_size).collect::<PyResult<_>>()?;
     let borrowed = || styles.iter().map(|(style, share)| (style, *share)).collect::<Vec<_>>();
-    let Some(colours) = colours else {
+    let (Some(colours), Some(loaded)) = (colours, loaded) else {
         let picture = py.detach(|| content.in_colours_of(&borrowed(), map.unwrap_or_default()));
         return Ok(PyArray3::from_owned_array(py, to_bytes(&picture.rgb)));
     };
-    let (start, masks) = (start(init.as_ref())?, masks(content_mask.as_ref(), style_mask.as_ref())?);
-    let loaded = network.load(py, Some(recipe.deepest()), Pooling::default())?;
     let job = Transfer {
         styles: borrowed(),
         recipe,
@@ -238,15 +315,6 @@ pub(crate) fn shares(blend: Option<Vec<f64>>, styles: usize) -> PyResult<Vec<f64
     Ok(parts.into_iter().map(|part| part / sum).collect())
 }
 
-fn ensure_callable(callback: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-    match callback {
-        Some(callback) if !callback.is_callable() => {
-            Err(PyTypeError::new_err("callback is not a function of a Progress"))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Make a picture from noise that looks like the example in every part.
 ///
 /// example is a path, an array or a picture of PIL, as of transfer.
@@ -266,20 +334,18 @@ fn ensure_callable(callback: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
 /// numpy.ndarray
 ///     uint8, height x width x 3, in sRGB.
 #[pyfunction]
-#[pyo3(signature = (example, *, size=None, seed=0, memory=None, callback=None, **options))]
+#[pyo3(signature = (example, *, size=None, seed=None, memory=None, callback=None, **options))]
 pub(crate) fn texture<'py>(
     example: &Bound<'py, PyAny>,
     size: Option<Bound<'py, PyAny>>,
-    seed: u64,
+    seed: Option<Bound<'py, PyAny>>,
     memory: Option<Bound<'py, PyAny>>,
     callback: Option<&Bound<'py, PyAny>>,
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyArray3<u8>>> {
     let py = example.py();
-    ensure_callable(callback)?;
-    let mut options = options_with("texture", &["seed", "callback"], options, memory, &[("size", size)], py)?;
-    let run = RunOptions::of(&mut options)?;
-    let network = NetworkOptions::of(&mut options)?;
+    let own = [("size", size.as_ref()), ("seed", seed.as_ref()), ("memory", memory.as_ref())];
+    let Call { mut options, run, network, seed } = Call::new("texture", &["callback"], options, &own, callback, py)?;
     let size = options.parsed("size", width_and_height)?;
     let example_size = side(&mut options, "example_size", 256)?;
     let seamless = options.flag("seamless")?.unwrap_or(false);
@@ -360,23 +426,22 @@ fn patch(crop: Vec<usize>, size: [usize; 2], layer: Layer) -> [std::ops::Range<u
 /// numpy.ndarray
 ///     uint8, height x width x 3, in sRGB.
 #[pyfunction]
-#[pyo3(signature = (image, layer, *, size=None, seed=0, memory=None, callback=None, **options))]
+#[pyo3(signature = (image, layer, *, size=None, seed=None, memory=None, callback=None, **options))]
 pub(crate) fn invert<'py>(
     image: &Bound<'py, PyAny>,
     layer: &str,
     size: Option<Bound<'py, PyAny>>,
-    seed: u64,
+    seed: Option<Bound<'py, PyAny>>,
     memory: Option<Bound<'py, PyAny>>,
     callback: Option<&Bound<'py, PyAny>>,
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyArray3<u8>>> {
     let py = image.py();
-    ensure_callable(callback)?;
     let layer: Layer = layer.parse().map_err(|why| PyValueError::new_err(format!("layer is {layer}: {why}")))?;
-    let mut options = options_with("invert", &["layer", "seed", "callback"], options, memory, &[("size", size)], py)?;
-    let run = RunOptions::of(&mut options)?;
-    let network = NetworkOptions::of(&mut options)?;
-    let size = side(&mut options, "size", SIZE)?;
+    let own = [("size", size.as_ref()), ("seed", seed.as_ref()), ("memory", memory.as_ref())];
+    let Call { mut options, run, network, seed } =
+        Call::new("invert", &["layer", "callback"], options, &own, callback, py)?;
+    let size = Side::of(&mut options, SIZE)?;
     let published = options.parsed("preset", |name| match name {
         "fast" => Ok(false),
         "mahendran" => Ok(true),
@@ -421,9 +486,20 @@ pub(crate) fn invert<'py>(
         Some(init) if init.cast::<PyString>().is_ok_and(|name| name == "noise") => None,
         Some(init) => Some(open(init, None, "init")?),
     };
-    let image = open(image, size.filter(|_| !layer.is_classifier()), "image")?;
-    let image = if layer.is_classifier() { image.resized(224, 224) } else { image };
+    let image = Given::new(image, "image")?;
     let loaded = network.load(py, Some(layer), Pooling::default())?;
+    let image = if layer.is_classifier() {
+        image.at(None)?.resized(224, 224)
+    } else {
+        let size = match size {
+            Side::Own => None,
+            Side::Pixels(side) => Some(side),
+            Side::Max => Some(
+                image.largest(run.memory, |image| Invert { method, ..Invert::new(image, &loaded, layer) }.work())?,
+            ),
+        };
+        image.at(size)?
+    };
     let default = Invert::new(&image, &loaded, layer);
     let rate = if method == Method::Momentum { Invert::PUBLISHED_RATE } else { Invert::ADAM_RATE };
     let job = Invert {

@@ -11,11 +11,14 @@
 //! | `options`, `settings` | keywords with the names and values of the command's options |
 //! | `running` | threads, callbacks and Ctrl-C of a job |
 //! | `network` | the classes `Network` and `Objective` |
+//! | `files` | the function `show`, and what `weights.py` asks for |
 //! | `pictures`, `errors` | pictures and errors between Python and the library |
 
 mod callable;
 #[cfg(feature = "transfer")]
 mod errors;
+#[cfg(feature = "transfer")]
+mod files;
 mod gradcheck;
 #[cfg(feature = "transfer")]
 mod jobs;
@@ -38,6 +41,9 @@ use pyo3::prelude::*;
 /// What `python/impasto/__init__.py` exports.
 #[pymodule]
 mod _impasto {
+    #[cfg(feature = "transfer")]
+    #[pymodule_export]
+    use super::files::{show, weights_info, weights_path};
     #[pymodule_export]
     use super::gradcheck::{check_hessian_vector, gradcheck, numeric_gradient, numeric_jacobian, taylor};
     #[cfg(feature = "transfer")]

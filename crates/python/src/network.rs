@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::errors::to_python;
-use crate::jobs::{SIZE, listed, shares, side};
+use crate::jobs::{SIZE, listed, shares, side, style_size};
 use crate::numbers::Numbers;
 use crate::options::Options;
 use crate::pictures::open;
@@ -119,13 +119,11 @@ impl Network {
     ) -> PyResult<Objective> {
         let py = content.py();
         let mut options = Options::new("objective", options, &[])?;
-        let strength =
-            options.number("strength", |s: &f64| (0.0..=1.0).contains(s), "a number from 0 to 1")?.unwrap_or(0.5);
-        let mut recipe = RecipeOptions::of(&mut options, strength)?.recipe(self.network.is_trained());
+        let mut recipe = RecipeOptions::of(&mut options)?.recipe(self.network.is_trained());
         recipe.pooling = self.pool.unwrap_or(recipe.pooling);
         let blend: Option<Vec<f64>> = options.object("blend").map(|blend| blend.extract()).transpose()?;
         let size = side(&mut options, "size", SIZE)?;
-        let style_size = side(&mut options, "style_size", size.unwrap_or(0))?;
+        let style_size = style_size(&mut options)?.or(size);
         options.end()?;
         let network = self.network.clone().with_pooling(recipe.pooling);
         let content = open(content, size, "content")?.with_hidden_filled();

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use impasto::Picture;
+use impasto::picture::Dimensions;
+use impasto::run::{Work, largest_side};
 use ndarray::{Array2, Array3, ArrayView3, Axis, Slice};
 use numpy::{PyArray3, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -15,25 +17,74 @@ use crate::errors::to_python;
 /// Modes of PIL that become RGB without loss of depth.
 const CONVERTED: [&str; 9] = ["1", "L", "P", "CMYK", "YCbCr", "LAB", "HSV", "LA", "PA"];
 
+/// A picture that was given, before its size is decided.
+pub(crate) enum Given {
+    /// One in a file, which is not read yet.
+    File(PathBuf),
+    /// An array or a picture of PIL.
+    Picture(Picture),
+}
+
+impl Given {
+    /// Reads an array or a picture of PIL. `what` names it in errors.
+    ///
+    /// # Errors
+    /// If an array is no picture.
+    pub(crate) fn new(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Self> {
+        let is_path = object.is_instance_of::<PyString>() || object.hasattr(intern!(object.py(), "__fspath__"))?;
+        if is_path {
+            Ok(Self::File(object.extract()?))
+        } else {
+            Ok(Self::Picture(of_array(&in_rgb(object, what)?, what)?))
+        }
+    }
+
+    /// Its own size.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub(crate) fn dimensions(&self) -> PyResult<Dimensions> {
+        match self {
+            Self::File(path) => Dimensions::read(path).map_err(|error| to_python(error.into())),
+            Self::Picture(picture) => Ok(picture.into()),
+        }
+    }
+
+    /// The largest longer side up to its own at which a job, whose work `at` gives, fits into the memory; its own if none does.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub(crate) fn largest(
+        &self,
+        memory: usize,
+        at: impl Fn(Dimensions) -> Result<Work, impasto::Error>,
+    ) -> PyResult<usize> {
+        let own = self.dimensions()?;
+        let found = largest_side(own.longest(), memory, |side| at(own.fitted(side)));
+        Ok(found.unwrap_or(own.longest()))
+    }
+
+    /// The picture, at the size at which its longer side is `longest` pixels if that is given.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub(crate) fn at(self, longest: Option<usize>) -> PyResult<Picture> {
+        let opened = match (self, longest) {
+            (Self::Picture(picture), Some(longest)) => return Ok(picture.fitted(longest)),
+            (Self::Picture(picture), None) => return Ok(picture),
+            (Self::File(path), Some(longest)) => Picture::open_fitted(path, longest),
+            (Self::File(path), None) => Picture::open(path),
+        };
+        opened.map_err(|error| to_python(error.into()))
+    }
+}
+
 /// A picture, at the size at which its longer side is `longest` pixels if that is given. `what` names it in errors.
 ///
 /// # Errors
-/// If a file cannot be read, or an array is no picture.
+/// As [`Given::new`] and [`Given::at`].
 pub(crate) fn open(object: &Bound<'_, PyAny>, longest: Option<usize>, what: &str) -> PyResult<Picture> {
-    let is_path = object.is_instance_of::<PyString>() || object.hasattr(intern!(object.py(), "__fspath__"))?;
-    if is_path {
-        let path: PathBuf = object.extract()?;
-        let opened = match longest {
-            Some(longest) => Picture::open_fitted(path, longest),
-            None => Picture::open(path),
-        };
-        return opened.map_err(|error| to_python(error.into()));
-    }
-    let picture = of_array(&in_rgb(object, what)?, what)?;
-    Ok(match longest {
-        Some(longest) => picture.fitted(longest),
-        None => picture,
-    })
+    Given::new(object, what)?.at(longest)
 }
 
 /// A picture of PIL in RGB or RGBA; anything else as it is.

@@ -1,6 +1,6 @@
 //! What checks return.
 
-use impasto_gradcheck::{Entry, Failure, GradCheck, Hint, Place, TaylorTest, Verdict};
+use impasto_gradcheck::{Entry, Failure, GradCheck, Place, TaylorTest, Verdict};
 use ndarray::{ArrayD, IxDyn};
 use numpy::PyArrayDyn;
 use pyo3::prelude::*;
@@ -16,7 +16,7 @@ use crate::subject::Subject;
 pub(crate) struct Report {
     result: Result<impasto_gradcheck::Report, Failure>,
     names: Vec<String>,
-    shapes: Vec<Vec<usize>>,
+    inputs: usize,
     subject: Subject,
     check: GradCheck,
 }
@@ -29,72 +29,24 @@ impl Report {
         subject: Subject,
         check: GradCheck,
     ) -> Self {
-        let shapes = callable.point.iter().map(|x| x.shape().to_vec()).collect();
-        Self { result, names, shapes, subject, check }
+        Self { result, names, inputs: callable.point.len(), subject, check }
     }
 
     fn name(&self, input: usize) -> String {
         self.names.get(input).cloned().unwrap_or_else(|| format!("input {input}"))
     }
 
-    /// What is said of one input.
+    /// What is said of one input where no slopes are listed.
     fn summary(&self, input: usize) -> String {
         let said = match &self.result {
             Ok(report) => match report.subgradients.iter().filter(|entry| entry.input == input).count() {
                 0 => "right".to_owned(),
                 kinks => format!("right, {kinks} at kinks"),
             },
-            Err(Failure::Slopes { entries, hints, .. }) => {
-                let counts = counted(entries.iter().filter(|entry| entry.input == input), &self.shapes[input]);
-                if counts.is_empty() {
-                    return format!("{}: right", self.name(input));
-                }
-                let hints = hints.iter().filter(|hint| concerns(hint, input)).map(|hint| hint.named(&self.names));
-                counts.into_iter().chain(hints).collect::<Vec<_>>().join("; ")
-            }
             Err(Failure::Gradient { input: wrong, rule }) if *wrong == input => format!("its gradient {rule}"),
             Err(_) => "not compared".into(),
         };
         format!("{}: {said}", self.name(input))
-    }
-}
-
-/// How many elements or directions of an input of this shape have each verdict, the worst first.
-fn counted<'a>(entries: impl Iterator<Item = &'a Entry>, shape: &[usize]) -> Vec<String> {
-    let (mut elements, mut others) = (Vec::new(), Vec::new());
-    for entry in entries {
-        match &entry.place {
-            Place::Element { input, .. } => elements.push((entry.verdict, input)),
-            Place::Direction(_) | Place::Joint { .. } => others.push(entry.verdict),
-        }
-    }
-    let size: usize = shape.iter().product();
-    let mut said = Vec::new();
-    for verdict in [Verdict::Wrong, Verdict::Undecided, Verdict::NotDifferentiable, Verdict::Coarse] {
-        let mut of_verdict: Vec<_> = elements.iter().filter(|(other, _)| *other == verdict).collect();
-        of_verdict.sort();
-        of_verdict.dedup();
-        let meaning = if verdict == Verdict::NotDifferentiable { "at kinks" } else { verdict.word() };
-        if !of_verdict.is_empty() {
-            let elements = if size == 1 { "element" } else { "elements" };
-            said.push(format!("{} of {size} {elements} {meaning}", of_verdict.len()));
-        }
-        match others.iter().filter(|other| **other == verdict).count() {
-            0 => {}
-            1 => said.push(format!("1 direction {meaning}")),
-            count => said.push(format!("{count} directions {meaning}")),
-        }
-    }
-    said
-}
-
-/// Whether a hint is of an input.
-fn concerns(hint: &Hint, number: usize) -> bool {
-    match hint {
-        Hint::Factor { input, .. } => input.is_none_or(|input| input == number),
-        Hint::Zero { input } | Hint::Transposed { input } | Hint::Shifted { input, .. } => *input == number,
-        Hint::Swapped { inputs } => inputs.contains(&number),
-        _ => true,
     }
 }
 
@@ -146,7 +98,10 @@ impl Report {
     /// One line for each input, as in "input 1: 30 of 36 elements wrong; the gradient of input 1 is transposed".
     #[getter]
     fn inputs(&self) -> Vec<String> {
-        (0..self.shapes.len()).map(|input| self.summary(input)).collect()
+        match &self.result {
+            Err(failure @ Failure::Slopes { .. }) => failure.by_input(&self.names),
+            _ => (0..self.inputs).map(|input| self.summary(input)).collect(),
+        }
     }
 
     /// What the errors have in common, where that suggests a cause: a factor, a sign, a transpose.
@@ -197,13 +152,7 @@ impl Report {
     fn __str__(&self) -> String {
         match &self.result {
             Ok(report) => report.to_string(),
-            Err(failure) => {
-                let mut lines = vec![failure.named(&self.names)];
-                if self.shapes.len() > 1 && !failure.entries().is_empty() {
-                    lines.extend(self.inputs().iter().map(|line| format!("  {line}")));
-                }
-                lines.join("\n")
-            }
+            Err(failure) => failure.named(&self.names),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use impasto::ops::ConvAlgorithm;
 use impasto::optim::Method;
-use impasto::recipe::{LayerWeights, Preset, Rate, Recipe, Steps, StyleLoss};
+use impasto::recipe::{Changes, Preset, Rate, Recipe, Steps};
+use impasto::run::free_memory;
 use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
 use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
@@ -100,52 +101,32 @@ impl RunOptions {
 /// The objective of a transfer.
 pub(crate) struct RecipeOptions {
     preset: Preset,
-    style_loss: Option<StyleLoss>,
-    strength: f64,
-    content_layers: Option<LayerWeights>,
-    style_layers: Option<LayerWeights>,
-    content_weight: Option<f64>,
-    style_weight: Option<f64>,
-    tv_weight: Option<f64>,
+    changes: Changes,
 }
 
 impl RecipeOptions {
-    pub(crate) fn of(options: &mut Options<'_>, strength: f64) -> PyResult<Self> {
-        if !(0.0..=1.0).contains(&strength) {
-            return Err(PyValueError::new_err(format!("strength is {strength}: give a number from 0 to 1, as in 0.7")));
-        }
+    pub(crate) fn of(options: &mut Options<'_>) -> PyResult<Self> {
         let weight = |options: &mut Options<'_>, name| {
             options.number(name, |x: &f64| *x >= 0.0 && x.is_finite(), "a number of 0 or more, as in 0.5 or 1e6")
         };
+        let is_strength = |strength: &f64| (0.0..=1.0).contains(strength);
         Ok(Self {
             preset: options.named("preset")?.unwrap_or_default(),
-            style_loss: options.named("style_loss")?,
-            strength,
-            content_layers: options.parsed("content_layers", str::parse)?,
-            style_layers: options.parsed("style_layers", str::parse)?,
-            content_weight: weight(options, "content_weight")?,
-            style_weight: weight(options, "style_weight")?,
-            tv_weight: weight(options, "tv_weight")?,
+            changes: Changes {
+                strength: options.number("strength", is_strength, "a number from 0 to 1, as in 0.7")?,
+                style_loss: options.named("style_loss")?,
+                content_layers: options.parsed("content_layers", str::parse)?,
+                style_layers: options.parsed("style_layers", str::parse)?,
+                content_weight: weight(options, "content_weight")?,
+                style_weight: weight(options, "style_weight")?,
+                tv_weight: weight(options, "tv_weight")?,
+            },
         })
     }
 
     /// The preset's recipe with the changes asked for.
     pub(crate) fn recipe(&self, trained: bool) -> Recipe {
-        let preset = self.preset.recipe(trained).with_strength(self.strength);
-        let style_loss = self.style_loss.unwrap_or(preset.style_loss);
-        let preset = preset.with_style_loss(style_loss);
-        Recipe {
-            content_layers: self.content_layers.clone().unwrap_or(preset.content_layers),
-            style_layers: self.style_layers.clone().unwrap_or(preset.style_layers),
-            content_weight: self.content_weight.unwrap_or(preset.content_weight),
-            style_weight: self.style_weight.unwrap_or(preset.style_weight),
-            // A weight that was given is meant as it is.
-            reference_side: preset
-                .reference_side
-                .filter(|_| self.style_weight.is_none() && self.content_weight.is_none()),
-            tv_weight: self.tv_weight.unwrap_or(preset.tv_weight),
-            ..preset
-        }
+        self.preset.changed(trained, &self.changes)
     }
 }
 
@@ -156,13 +137,7 @@ fn memory(text: &str) -> Result<usize, &'static str> {
     size.ok_or("give bytes, or an amount of memory as in \"800M\" or \"4G\"")
 }
 
-/// Most of what the machine has free, what this process has among it; no limit where nothing says.
+/// Most of what this process may have; no limit where nothing says.
 fn free() -> usize {
-    let field = |path: &str, name: &str| -> Option<usize> {
-        let text = std::fs::read_to_string(path).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned))?;
-        Some(line.split_whitespace().next()?.parse::<usize>().ok()? << 10)
-    };
-    let own = field("/proc/self/status", "VmRSS:").unwrap_or(0);
-    field("/proc/meminfo", "MemAvailable:").map_or(usize::MAX, |free| ((free + own) as f64 * SHARE) as usize)
+    free_memory().map_or(usize::MAX, |free| (free as f64 * SHARE) as usize)
 }

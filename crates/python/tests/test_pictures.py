@@ -1,5 +1,7 @@
 """Transfer, textures, inversion and the network from Python; beside the command where $IMPASTO names one."""
 
+import base64
+import io
 import os
 import re
 import signal
@@ -91,6 +93,85 @@ def test_blends_textures_and_inversions_are_those_of_the_command(files, tmp_path
         more = [word for option, value in options.items() for word in ("--" + option, value)]
         expected = by_command(tmp_path, "invert", content, "--layer", "relu2_1", "--size", 32, *more, *words)
         np.testing.assert_array_equal(impasto.invert(CONTENT, "relu2_1", size=32, **options, **quick), expected)
+
+
+@needs_command
+def test_the_largest_size_and_drawn_seeds(files, tmp_path):
+    quick = {"weights": "random:3", "steps": 2, "scales": 1}
+    words = ["--weights", "random:3", "--steps", 2, "--scales", 1]
+    # The picture's own size where there is memory for it, and less where there is not.
+    expected = by_command(tmp_path, "transfer", *files[:2], "--size", "max", *words)
+    np.testing.assert_array_equal(impasto.transfer(*files[:2], size="max", **quick), expected)
+    large = np.kron(CONTENT, np.ones((40, 40, 1), np.uint8))
+    some = impasto.transfer(large, STYLE, size="max", memory="200M", **quick)
+    assert 32 < max(some.shape) < max(large.shape)
+    assert impasto.invert(CONTENT, "relu2_1", size="max", weights="random:3", steps=2).shape == CONTENT.shape
+    one, other = (impasto.transfer(CONTENT, STYLE, init="noise", seed="random", **QUICK) for _ in range(2))
+    assert (one != other).any()
+    with pytest.raises(ValueError, match="random"):
+        impasto.transfer(CONTENT, STYLE, seed="dice", **QUICK)
+    with pytest.raises(ValueError, match="max"):
+        impasto.transfer(CONTENT, STYLE, size="max", colors="only")
+
+
+@needs_command
+def test_show_says_how_a_picture_was_made(files, tmp_path):
+    by_command(tmp_path, "transfer", *files[:2], "--size", 24, "--steps", 2, "--weights", "random:3")
+    made = impasto.show(tmp_path / "out.png")
+    assert made["command"].startswith("impasto transfer ") and made["weights"] == "random:3"
+    assert made["settings"]["steps"] == "2" and made["impasto"] == impasto.__version__
+    assert impasto.show(files[0]) is None
+    with pytest.raises(OSError, match="nowhere"):
+        impasto.show("nowhere.png")
+
+
+def test_weights_are_found_and_described(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("IMPASTO_WEIGHTS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert impasto.weights.path() is None
+    info = impasto.weights.info()
+    assert info["path"] is None and not info["trained"] and info["origin"] == "no file was found"
+    monkeypatch.setenv("IMPASTO_WEIGHTS", "there.npz")
+    assert impasto.weights.path() == "there.npz"
+    with pytest.raises(OSError, match="there.npz"):
+        impasto.weights.info()
+
+
+@needs_command
+def test_fetching_weights(tmp_path, monkeypatch, capfd):
+    """From a server on this machine; a wrong address is an OSError with the reason."""
+    with pytest.raises(OSError, match="127.0.0.1"):
+        impasto.weights.fetch(url="http://127.0.0.1:9/nothing.npz", output=tmp_path / "w.npz", quiet=True)
+    assert capfd.readouterr().err == "" and not (tmp_path / "w.npz").exists()
+    with pytest.raises(OSError, match="published|vgg"):
+        impasto.weights.fetch("vgg16", quiet=True)
+
+
+def test_display_outside_a_notebook_prints_lines(capsys):
+    impasto.transfer(CONTENT, STYLE, callback=impasto.display(2), **QUICK)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(", loss")[0] for line in lines] == ["32 px, iteration 2 of 3", "32 px, iteration 3 of 3"]
+    with pytest.raises(ValueError, match="every"):
+        impasto.display(0)
+
+
+def test_display_in_a_notebook_updates_one_picture():
+    shells = pytest.importorskip("IPython.core.interactiveshell")
+    from IPython.utils.capture import capture_output
+
+    shells.InteractiveShell.instance()
+    try:
+        with capture_output() as captured:
+            impasto.transfer(CONTENT, STYLE, callback=impasto.display(1, width=300), **QUICK)
+    finally:
+        shells.InteractiveShell.clear_instance()
+    html = [output.data["text/html"] for output in captured.outputs]
+    assert len(html) == 3 and all('width="300"' in one and "iteration" in one for one in html)
+    image = pytest.importorskip("PIL.Image")
+    data = base64.b64decode(re.search("base64,([^\"]*)", html[-1])[1])
+    shown = np.asarray(image.open(io.BytesIO(data)))
+    assert shown.shape == (32, 24, 3) and shown.std() > 10
 
 
 # Options of the command that are of files, terminals and processes.
@@ -231,6 +312,36 @@ def test_objectives():
     np.testing.assert_array_equal(objective.picture(objective.start), CONTENT)
     with pytest.raises(TypeError, match="shape"):
         objective.value_and_gradient(x[:2])
+
+
+def test_lbfgs_of_scipy_goes_lower_than_the_notebooks_adam():
+    optimize = pytest.importorskip("scipy.optimize")
+    evaluations = 40
+    options = {"preset": "notebook", "size": 0}
+    objective = impasto.Network("random:3").objective(CONTENT, STYLE, **options)
+    losses = []
+    impasto.transfer(
+        CONTENT,
+        STYLE,
+        weights="random:3",
+        steps=evaluations,
+        scales=1,
+        callback=lambda progress: losses.append(progress.loss),
+        **options,
+    )
+    first = objective.value_and_gradient(objective.start)[0]
+    # The run starts where the objective does, and its losses are the objective's.
+    assert len(losses) == evaluations and min(losses) < first
+    assert abs(losses[0] / first - 1) < 1e-5
+    found = optimize.minimize(
+        objective.value_and_gradient,
+        objective.start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, 1)] * objective.start.size,
+        options={"maxfun": evaluations, "maxiter": evaluations},
+    )
+    assert found.nfev <= evaluations + 20 and found.fun < min(losses)
 
 
 def test_scipy_minimises_an_objective():

@@ -17,7 +17,7 @@ use super::super::print::{Results, note};
 use super::explain;
 use super::program::Program;
 use super::subject::Subject;
-use super::{Arguments, Outcome, ProgramArguments, as_json, printed, verdict, wrapped, write_json};
+use super::{Arguments, Outcome, ProgramArguments, as_json, printed, taylor, verdict, wrapped, write_json};
 
 /// The exit code for a program that broke.
 const BROKEN: u8 = 4;
@@ -53,6 +53,12 @@ pub(super) fn run(command: &str, arguments: &Arguments) -> Result<ExitCode, Erro
         return match subject.why_broken() {
             Some(why) => broken(command, &why, arguments.json),
             None => explained,
+        };
+    }
+    if arguments.taylor {
+        return match taylor::program(command, &subject, &check, arguments.json) {
+            Some(tested) => tested,
+            None => broken(command, &subject.why_broken().unwrap_or_default(), arguments.json),
         };
     }
     if !arguments.json {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::error::Error;
 use super::super::print::Results;
-use super::{Arguments, Outcome, as_json, printed, single_error, verdict, worst_error, wrapped, write_json};
+use super::{Arguments, Outcome, as_json, printed, single_error, taylor, verdict, worst_error, wrapped, write_json};
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let known = registry::operations();
@@ -20,7 +20,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         |case: &Case| arguments.operations.is_empty() || arguments.operations.iter().any(|op| op == case.operation);
     let cases = registry::cases(arguments.seed).into_iter().filter(asked);
     let mut out = Results;
-    printed(if arguments.json { json(cases, &mut out) } else { table(cases, &mut out) })
+    printed(match (arguments.taylor, arguments.json) {
+        (false, false) => table(cases, &mut out),
+        (false, true) => json(cases, &mut out),
+        (true, false) => taylor::list(cases, !arguments.operations.is_empty(), &mut out),
+        (true, true) => taylor::json(cases, &mut out),
+    })
 }
 
 /// A line for each case under the name of its operation, 80 columns wide.

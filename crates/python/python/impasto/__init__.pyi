@@ -5,6 +5,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import testing as testing
+from . import weights as weights
+from ._display import display as display
 
 __version__: str
 
@@ -121,10 +123,10 @@ def transfer(
     content: _Picture,
     styles: _Picture | Sequence[_Picture],
     *,
-    size: int | None = None,
-    strength: float = 0.5,
+    size: int | Literal["max"] | None = None,
+    strength: float | None = None,
     colors: Literal["style", "content", "match", "only"] = "style",
-    seed: int = 0,
+    seed: int | Literal["random"] | None = None,
     memory: _Memory = None,
     callback: _Callback | None = None,
     **options: Any,
@@ -133,7 +135,7 @@ def texture(
     example: _Picture,
     *,
     size: int | tuple[int, int] | None = None,
-    seed: int = 0,
+    seed: int | Literal["random"] | None = None,
     memory: _Memory = None,
     callback: _Callback | None = None,
     **options: Any,
@@ -142,12 +144,14 @@ def invert(
     image: _Picture,
     layer: str,
     *,
-    size: int | None = None,
-    seed: int = 0,
+    size: int | Literal["max"] | None = None,
+    seed: int | Literal["random"] | None = None,
     memory: _Memory = None,
     callback: _Callback | None = None,
     **options: Any,
 ) -> NDArray[np.uint8]: ...
+
+def show(picture: str | PathLike[str]) -> dict[str, Any] | None: ...
 
 class Network:
     def __init__(self, weights: str | PathLike[str] | None = None, **options: Any) -> None: ...

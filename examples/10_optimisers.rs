@@ -1,0 +1,80 @@
+//! Chapter 10: optimisers on one objective, and what clamping inside L-BFGS does.
+//!
+//! ```text
+//! cargo run --release --example 10_optimisers -- target/book photo.jpg painting.jpg
+//! ```
+
+mod book;
+
+use std::error::Error;
+
+use book::textbook::Textbook;
+use book::{Book, wrong};
+use impasto::objective::{Objective, style_transfer};
+use impasto::optim::{Adam, Lbfgs, Optimizer, PyramidAdam};
+use impasto::run::Canvas;
+use impasto::{Picture, Preset, Tape, Vgg19};
+use impasto_drawing::{Curve, plot};
+use ndarray::ArrayD;
+
+/// The loss and its gradient at x.
+fn evaluate(network: &Vgg19<f32>, objective: &Objective<f32>, x: &ArrayD<f32>) -> (f64, ArrayD<f32>) {
+    let tape = Tape::new();
+    let x = tape.variable(x.clone());
+    let loss = objective.evaluate(network, &x, &x).expect("a network and a picture large enough");
+    (loss.total, loss.scaled.backward().take(&x).expect("the loss depends on x").into_array())
+}
+
+/// A curve of the losses, of which it prints some.
+fn curve(name: &str, losses: &[f64]) -> Curve {
+    let some = [1, 10, 30, losses.len()].map(|step| format!("{:.1e}", losses[step - 1]));
+    println!("{name:<18} = {}", some.join(" "));
+    Curve { name: name.into(), points: losses.iter().enumerate().map(|(i, &loss)| (i as f64, loss)).collect() }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let book = Book::open()?;
+    let (side, steps) = book.either((128, 100), (48, 30));
+    let (photo, painting, network) = (book.photo(side)?, book.painting(side)?, &book.network);
+    let of = |picture: &Picture| network.normalise(&picture.rgb.view());
+    // Much style, so that many pixels reach their bounds.
+    let recipe = Preset::Balanced.recipe(book.trained).with_strength(book.either(0.9, 0.5));
+    let objective = style_transfer(&recipe, network, of(&photo), vec![(of(&painting), 1.0)])?;
+    let (canvas, spread) = (Canvas::of(&photo, network), network.spread());
+    let bounds = || canvas.bounds();
+    // ANCHOR: library
+    let optimisers: [(&str, Box<dyn Optimizer<f32>>); 4] = [
+        ("Adam, rate 0.003", Box::new(Adam::new(0.003 * spread).bounds(bounds()))),
+        ("Adam, rate 0.03", Box::new(Adam::new(0.03 * spread).bounds(bounds()))),
+        ("Adam on a pyramid", Box::new(PyramidAdam::new(0.03 * spread, 8).bounds(bounds()))),
+        ("L-BFGS", Box::new(Lbfgs::new().bounds(bounds()))),
+    ];
+    let minimised = |(name, mut optimiser): (&str, Box<dyn Optimizer<f32>>)| {
+        let (mut x, mut losses) = (canvas.values().clone(), Vec::new());
+        for _ in 0..steps {
+            let (loss, gradient) = evaluate(network, &objective, &x);
+            optimiser.step(&mut x, loss, &gradient);
+            losses.push(loss);
+        }
+        curve(name, &losses)
+    };
+    let mut curves: Vec<Curve> = optimisers.into_iter().map(minimised).collect();
+    // ANCHOR_END: library
+    // ANCHOR: clamped
+    for (name, clamps) in [("~ no line search", false), ("~ clamped inside", true)] {
+        let (mut x, mut losses, mut textbook) = (canvas.values().clone(), Vec::new(), Textbook::default());
+        for _ in 0..steps {
+            if clamps {
+                x = of(&Picture::new(canvas.rgb(&x).mapv(|v| v.clamp(0.0, 1.0)))).into_dyn();
+            }
+            let (loss, gradient) = evaluate(network, &objective, &x);
+            textbook.step(&mut x, &gradient);
+            losses.push(loss);
+        }
+        curves.push(curve(name, &losses));
+    }
+    // ANCHOR_END: clamped
+    plot(&curves, "evaluations", "loss", [640, 400]).ok_or("no curves")?.save(book.path("10-losses.png"))?;
+    wrong::clamping();
+    Ok(())
+}

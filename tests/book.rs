@@ -1,0 +1,268 @@
+//! The book in `docs/book`: its programs print the numbers of its text, and everything that the text points to exists.
+//!
+//! After a change of a program, renew `docs/book/src/numbers` with
+//!
+//! ```sh
+//! BOOK=renew cargo test --release --test book
+//! ```
+//!
+//! and read the difference: each changed number stands in a sentence.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The most lines of a program.
+const LINES: usize = 80;
+
+/// The most words of a chapter's text: twenty minutes at 150 words a minute.
+const WORDS: usize = 3000;
+
+/// The most bytes of a picture, and of all.
+const BYTES: [u64; 2] = [60_000, 2_000_000];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn source() -> PathBuf {
+    root().join("docs/book/src")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+}
+
+/// The files of a folder whose names satisfy a condition, in order.
+fn files(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|why| panic!("{}: {why}", folder.display()));
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut paths: Vec<_> = paths.filter(|path| wanted(path.file_name().unwrap().to_str().expect("UTF-8"))).collect();
+    paths.sort();
+    paths
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem().unwrap().to_str().expect("UTF-8")
+}
+
+fn is_numbered(name: &str) -> bool {
+    name.len() > 3 && name.as_bytes()[..2].iter().all(u8::is_ascii_digit) && matches!(name.as_bytes()[2], b'_' | b'-')
+}
+
+/// The numbered programs.
+fn programs() -> Vec<PathBuf> {
+    files(&root().join("examples"), |name| is_numbered(name) && name.strip_suffix(".rs").is_some())
+}
+
+/// The pages of the book.
+fn pages() -> Vec<PathBuf> {
+    files(&source(), |name| name.strip_suffix(".md").is_some())
+}
+
+/// The numbered pages.
+fn chapters() -> Vec<PathBuf> {
+    pages().into_iter().filter(|page| is_numbered(stem(page))).collect()
+}
+
+/// Text outside of fenced code.
+fn prose(text: &str) -> String {
+    let mut code = false;
+    let lines = text.lines().filter(|line| {
+        let fence = line.trim_start().starts_with("```");
+        code ^= fence;
+        !code && !fence
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What stands between `open` and `close`, each time that `open` occurs.
+fn between<'t>(text: &'t str, open: &str, close: &str) -> Vec<&'t str> {
+    text.split(open).skip(1).filter_map(|rest| rest.split_once(close)).map(|(inside, _)| inside).collect()
+}
+
+/// The part of a line that must stay. Of a measured time that is the name. How far rounding leaves a checker's slopes apart
+/// depends on the mathematical library of the system.
+fn lasting(line: &str) -> &str {
+    let end = if line.starts_with('~') { "=" } else { "worst relative error" };
+    line.split(end).next().expect("a first part")
+}
+
+#[test]
+fn each_program_prints_the_numbers_of_its_chapter() {
+    // Cargo builds the examples of a package before it runs its tests: beside the folder of this test.
+    let built = std::env::current_exe().expect("a path").parent().unwrap().with_file_name("examples");
+    let renew = std::env::var("BOOK").is_ok_and(|word| word == "renew");
+    let mut wrong = Vec::new();
+    for program in programs() {
+        let name = stem(&program);
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut command = Command::new(built.join(name));
+        command.arg(folder.path()).env("IMPASTO_WEIGHTS", root().join("tests/data/vgg19-thin.npz"));
+        let output = command.current_dir(folder.path()).output().unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let pictures = files(folder.path(), |file| file.starts_with(&name[..2]));
+        assert!(!pictures.is_empty(), "{name} made no picture whose name begins with its number");
+        let printed = String::from_utf8(output.stdout).expect("UTF-8");
+        let numbers = source().join(format!("numbers/{}.txt", &name[..2]));
+        if renew {
+            fs::write(&numbers, &printed).expect("writable");
+        }
+        let expected = read(&numbers);
+        if !printed.lines().map(lasting).eq(expected.lines().map(lasting)) {
+            wrong.push(format!("{name} prints\n{printed}\nand {} says\n{expected}", numbers.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\nHow to renew the numbers: see the comment of this test.", wrong.join("\n\n"));
+}
+
+#[test]
+fn each_chapter_has_a_short_program_exercises_and_answers() {
+    let programs: Vec<_> = programs().iter().map(|path| stem(path).replace('_', "-")).collect();
+    let chapters = chapters();
+    assert_eq!(programs, chapters.iter().map(|path| stem(path)).collect::<Vec<_>>());
+    let answers = read(&source().join("answers.md"));
+    for chapter in &chapters {
+        let (name, text) = (stem(chapter), read(chapter));
+        let program = root().join("examples").join(name.replace('-', "_")).with_extension("rs");
+        let lines = read(&program).lines().count();
+        assert!(lines <= LINES, "{} has {lines} lines", program.display());
+        assert!(text.contains(&format!("--example {}", stem(&program))), "{name} says how to run its program");
+        let words = prose(&text).split_whitespace().count();
+        assert!(words <= WORDS, "{name} has {words} words");
+        let (_, exercises) = text.split_once("\n## Exercises\n").unwrap_or_else(|| panic!("{name} has no exercises"));
+        let exercises =
+            exercises.lines().filter(|line| line.split_once(". ").is_some_and(|(n, _)| n.parse::<u8>().is_ok()));
+        let title = text.lines().next().expect("a title").trim_start_matches("# ");
+        let section =
+            answers.split("\n## ").find(|section| section.lines().next().is_some_and(|line| line.contains(title)));
+        let section = section.unwrap_or_else(|| panic!("answers.md has no section on {title:?}"));
+        for n in 1..=exercises.count() {
+            assert!(section.contains(&format!("\n**{n}.**")), "answers.md: {title}: no answer to exercise {n}");
+        }
+    }
+}
+
+#[test]
+fn the_summary_lists_each_page() {
+    let summary = read(&source().join("SUMMARY.md"));
+    let listed: BTreeSet<_> = between(&summary, "](", ")").into_iter().map(str::to_owned).collect();
+    let there = pages().into_iter().map(|page| page.file_name().unwrap().to_str().unwrap().to_owned());
+    assert_eq!(listed, there.filter(|name| name != "SUMMARY.md").collect());
+}
+
+#[test]
+fn what_pages_include_exists_and_what_programs_offer_is_included() {
+    let mut included = BTreeSet::new();
+    for page in pages() {
+        for include in between(&read(&page), "{{#include ", "}}") {
+            let (path, part) = include.split_once(':').unwrap_or((include, ""));
+            let path = page.with_file_name(path).canonicalize().unwrap_or_else(|why| panic!("{include}: {why}"));
+            let text = read(&path);
+            let is_range = part.chars().all(|c| c.is_ascii_digit() || c == ':');
+            if !part.is_empty() && !is_range {
+                let lines: Vec<_> = text.lines().map(str::trim).collect();
+                for mark in ["ANCHOR", "ANCHOR_END"] {
+                    assert!(
+                        lines.contains(&&*format!("// {mark}: {part}")),
+                        "{}: {include}: no {mark}",
+                        page.display()
+                    );
+                }
+            }
+            for line in part.split(':').filter(|_| is_range).filter_map(|line| line.parse::<usize>().ok()) {
+                assert!((1..=text.lines().count()).contains(&line), "{}: {include}: no such line", page.display());
+            }
+            included.insert((path, part.to_owned()));
+        }
+    }
+    for program in programs() {
+        for line in read(&program).lines() {
+            if let Some(anchor) = line.trim().strip_prefix("// ANCHOR: ") {
+                let used = included.contains(&(program.canonicalize().unwrap(), anchor.to_owned()));
+                assert!(used, "{}: no page includes `{anchor}`", program.display());
+            }
+        }
+    }
+    for numbers in files(&source().join("numbers"), |_| true) {
+        let path = numbers.canonicalize().unwrap();
+        assert!(included.iter().any(|(file, _)| *file == path), "no page includes {}", numbers.display());
+    }
+}
+
+/// The anchors that mdBook and code hosts make of a page's headings.
+fn headings(text: &str) -> BTreeSet<String> {
+    let titles = prose(text);
+    let titles = titles.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let kept = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ');
+    titles
+        .map(|title| title.to_lowercase().chars().filter(|&c| kept(c)).collect::<String>().replace(' ', "-"))
+        .collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut pictures = BTreeSet::new();
+    for page in pages() {
+        for link in between(&prose(&read(&page)), "](", ")") {
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (path, place) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { page.clone() } else { page.with_file_name(path) };
+            assert!(target.exists(), "{}: {link} leads nowhere", page.display());
+            if let Some(lines) = place.strip_prefix('L') {
+                let count = read(&target).lines().count();
+                let within =
+                    |line: &str| line.trim_start_matches('L').parse().is_ok_and(|line| (1..=count).contains(&line));
+                assert!(lines.split('-').all(within), "{}: {link}: no such line", page.display());
+            } else if !place.is_empty() {
+                assert!(headings(&read(&target)).contains(place), "{}: {link}: no such heading", page.display());
+            }
+            pictures.extend(
+                target.canonicalize().ok().filter(|path| path.extension().is_some_and(|e| e == "jpg" || e == "png")),
+            );
+        }
+    }
+    let kept = files(&source().join("pictures"), |_| true);
+    let sizes: Vec<_> = kept.iter().map(|path| fs::metadata(path).expect("a file").len()).collect();
+    for (picture, size) in kept.iter().zip(&sizes) {
+        assert!(pictures.contains(&picture.canonicalize().unwrap()), "no page shows {}", picture.display());
+        assert!(*size <= BYTES[0], "{} has {size} bytes", picture.display());
+    }
+    assert!(sizes.iter().sum::<u64>() <= BYTES[1], "pictures of {} bytes", sizes.iter().sum::<u64>());
+}
+
+#[test]
+fn each_public_module_names_a_chapter_that_exists() {
+    let library = read(&root().join("src/lib.rs"));
+    let (mut modules, mut named) = (0, 0);
+    for module in
+        between(&library, "\npub mod ", ";").into_iter().filter(|module| !["escape", "files"].contains(module))
+    {
+        let text = read(&root().join("src").join(module).join("mod.rs"));
+        let chapters = between(&text, "](../../../book/html/", ".html)");
+        assert!(!chapters.is_empty(), "{module} names no chapter");
+        for chapter in &chapters {
+            assert!(source().join(chapter).with_extension("md").exists(), "{module}: {chapter} is no chapter");
+            assert!(text.contains(&format!("`docs/book/src/{chapter}.md`")), "{module} names the file of {chapter}");
+        }
+        (modules, named) = (modules + 1, named + chapters.len());
+    }
+    assert!(modules >= 10 && named >= modules, "{modules} modules, {named} chapters");
+}
+
+#[test]
+fn nothing_is_loaded_from_another_machine() {
+    for page in pages() {
+        let text = prose(&read(&page));
+        for open in ["![", "<img", "<script", "<link"] {
+            assert!(
+                between(&text, open, ">").iter().all(|tag| !tag.split(')').next().unwrap().contains("http")),
+                "{}",
+                page.display()
+            );
+        }
+    }
+}
