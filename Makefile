@@ -1,7 +1,7 @@
 # impasto on a fresh machine: each of these does its own set-up.
 #
 #   make demo      build, fetch trained weights, draw two pictures, repaint one in the style of the other: demo/out.png
-#   make gallery   with trained weights, paint the README's pictures (docs/gallery)
+#   make gallery   with trained weights, paint the README's pictures (docs/gallery) and their page (docs/gallery.md)
 #   make book      with trained weights, draw the book's pictures (docs/book/src/pictures, some minutes), and make its pages, if
 #                  mdBook is installed: target/book/html
 #   make test      build, run all tests
@@ -34,7 +34,7 @@ gallery: setup
 	cargo build --release --bin impasto --example draw_demo --example side_by_side
 	$(IMPASTO) weights fetch
 	cargo run --release --quiet --example draw_demo -- $(GALLERY)
-	./gallery.sh $(GALLERY) docs/gallery
+	./gallery.sh $(GALLERY) docs
 
 # Programs write their pictures as PNGs, or as JPEGs for a page. They print numbers; those of trained weights are in NN-trained.txt,
 # those of thin weights in NN.txt, which tests/book.rs renews. The pictures figure-* are sheets of `impasto figure` and paintings of

@@ -33,7 +33,7 @@ fn by_matrix(x: &Array3<f32>, w: &Array4<f32>) -> Array3<f32> {
 // ANCHOR_END: im2col
 // ANCHOR: winograd
 fn two_outputs(d: [f32; 4], g: [f32; 3]) -> [f32; 2] {
-    let [sum, difference] = [(g[0] + g[1] + g[2]) / 2.0, (g[0] - g[1] + g[2]) / 2.0];
+    let [sum, difference] = [(g[0] + g[1] + g[2]) * 0.5, (g[0] - g[1] + g[2]) * 0.5];
     let m = [(d[0] - d[2]) * g[0], (d[1] + d[2]) * sum, (d[2] - d[1]) * difference, (d[1] - d[3]) * g[2]];
     [m[0] + m[1] + m[2], m[1] - m[2] - m[3]]
 }

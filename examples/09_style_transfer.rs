@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let painted = Picture::new(network.denormalise(&x.view().into_dimensionality()?));
     // ANCHOR_END: loop
-    [1, steps / 2, steps].into_iter().for_each(|step| println!("loss_{step} = {:.4e}", losses[step - 1]));
+    print!("{}", [1, steps / 2, steps].map(|step| format!("loss_{step} = {:.4e}\n", losses[step - 1])).concat());
 
     // ANCHOR: preset
     let mut job = Transfer::new(&photo, &painting, network, Preset::Notebook);

@@ -90,6 +90,14 @@ impl Rate {
             Self::OfInput(rate) => rate,
         }
     }
+
+    /// The rate multiplied by a factor.
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        match self {
+            Self::OfSpread(share) => Self::OfSpread(factor * share),
+            Self::OfInput(rate) => Self::OfInput(factor * rate),
+        }
+    }
 }
 
 /// All settings of a transfer. To change some: `Recipe { tv_weight: 0.1, ..preset.recipe(true) }`.
@@ -165,21 +173,35 @@ impl Recipe {
         Self { style_loss, style_layers, ..self }
     }
 
-    /// The recipe with the style weight multiplied by 10^(4s−2) for a strength s in 0..1: unchanged at ½, hardly any
-    /// style at 0, a free painting at 1. Equal steps of s look equal. The finish's content weight is divided by that
-    /// factor.
+    /// The recipe for a strength s in 0..1: unchanged at ½, the content hardly touched at 0, a free painting at 1. Equal steps of s
+    /// look about equally large (docs/defaults.md).
+    ///
+    /// The style weight is multiplied by ten to the power of 4s − 2, plus 25·(s − 0.8)² above 0.8; below ½, where colours still
+    /// change when forms no longer do, of −2u − 4u³ with u = 1 − 2s. The finish's content weight is divided by that factor. Below
+    /// ½ the finish also takes smaller steps, in proportion to s: Adam's steps have the same size however small the weights are.
     pub fn with_strength(mut self, strength: f64) -> Self {
-        let factor = 10f64.powf(STRENGTH_RANGE * (strength - 0.5));
+        let factor = 10f64.powf(power_of(strength));
         self.style_weight *= factor;
         if let Some(finish) = &mut self.finish {
             finish.content_weight /= factor;
+            finish.rate = finish.rate.scaled((2.0 * strength).clamp(LEAST_RATE, 1.0));
         }
         self
     }
 }
 
-/// The powers of ten between the weights at strength 0 and at 1.
-const STRENGTH_RANGE: f64 = 4.0;
+/// The power of ten by which a strength multiplies the style weight.
+fn power_of(strength: f64) -> f64 {
+    if strength < 0.5 {
+        let below = 1.0 - 2.0 * strength;
+        -2.0 * below - 4.0 * below.powi(3)
+    } else {
+        4.0 * (strength - 0.5) + 25.0 * (strength - 0.8).max(0.0).powi(2)
+    }
+}
+
+/// The share of the finish's rate at strength 0.
+const LEAST_RATE: f64 = 0.02;
 
 /// The layers of Kolkin et al. 2022.
 const NNST_LAYERS: [&str; 10] =
@@ -326,17 +348,26 @@ mod tests {
     }
 
     #[test]
-    fn strength_moves_the_style_weight_by_even_factors() {
+    fn strength_is_the_preset_in_the_middle_and_changes_weights_steadily() {
         let recipe = Preset::Balanced.recipe(true);
+        assert_eq!(recipe.clone().with_strength(0.5), recipe);
         let weight = |strength| recipe.clone().with_strength(strength).style_weight / recipe.style_weight;
-        assert_eq!(weight(0.5), 1.0);
-        approx::assert_relative_eq!(weight(1.0) / weight(0.75), weight(0.25) / weight(0.0), max_relative = 1e-12);
-        approx::assert_relative_eq!(weight(1.0), 10f64.powi(2), max_relative = 1e-12);
-        // The finish keeps the same ratio of style and content.
-        let held = |strength| recipe.clone().with_strength(strength).finish.unwrap().content_weight;
-        for strength in [0.0, 0.3, 1.0] {
-            approx::assert_relative_eq!(held(strength) * weight(strength), held(0.5), max_relative = 1e-12);
+        for (strength, power) in [(0.0, -6.0), (0.25, -1.5), (0.75, 1.0), (0.8, 1.2), (1.0, 3.0)] {
+            approx::assert_relative_eq!(weight(strength), 10f64.powf(power), max_relative = 1e-12);
         }
+        let held = |strength| recipe.clone().with_strength(strength).finish.unwrap();
+        let rate = |strength| held(strength).rate.for_spread(1.0) / held(0.5).rate.for_spread(1.0);
+        for step in 0..100 {
+            let strength = f64::from(step) / 100.0;
+            let ratio = weight(strength + 0.01) / weight(strength);
+            assert!(ratio > 1.04 && ratio < 2.1, "{strength}: {ratio}");
+            // The finish keeps the same ratio of style and content.
+            let same = held(strength).content_weight * weight(strength);
+            approx::assert_relative_eq!(same, held(0.5).content_weight, max_relative = 1e-12);
+            assert!(rate(strength) > 0.0 && rate(strength) <= rate(strength + 0.01));
+        }
+        approx::assert_relative_eq!(rate(0.25), 0.5, max_relative = 1e-12);
+        assert_eq!(rate(0.8), 1.0);
     }
 
     #[test]

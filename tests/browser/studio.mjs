@@ -171,6 +171,9 @@ try {
     assert.ok(bytes > 60_000 && bytes < 150_000, `${bytes} bytes`);
     assert.ok(await page.locator("#start").isDisabled());
     assert.ok(await page.locator("#weights").isHidden());
+    assert.match(await text("#forecast"), /^Choose a photograph and a style/);
+    assert.deepEqual(await page.locator("#shelf ul").evaluateAll((lists) => lists.map((list) => [list.ariaLabel, list.children.length])), [["Pictures to try", 4], ["Styles", 4]]);
+    assert.ok(await page.locator("#shelf img").evaluateAll(async (images) => (await Promise.all(images.map((image) => image.decode().then(() => image.naturalWidth > 100)))).every(Boolean)));
     await accessible(page, "empty");
     await shoot(page, "empty");
     await page.locator("#shelf .pair button").click();
@@ -180,6 +183,16 @@ try {
     await page.locator("#reset").click();
     await page.locator("#messages").getByRole("button", { name: "Undo" }).click();
     assert.equal(await page.locator("#style-thumbs img").count(), 1);
+    // By keyboard and by touch: a style of the shelf takes the other's place, or both are blended.
+    await page.getByRole("button", { name: "Repaint fox.png" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Use the style ink.png" }).tap();
+    const chosen = () => page.locator(".thumbs figcaption").allTextContents();
+    assert.deepEqual(await chosen(), ["fox.png", "ink.png"]);
+    await page.locator("#messages").getByRole("button", { name: "Blend them" }).click();
+    assert.deepEqual(await chosen(), ["fox.png", "50 % swirls.png", "50 % ink.png"]);
+    await page.locator("#style-thumbs input[type=range]").first().fill("3");
+    assert.deepEqual(await chosen(), ["fox.png", "75 % swirls.png", "25 % ink.png"]);
     await page.locator("#reset").click();
     // A file that is no picture gets a sentence.
     await drop(page, "#content-zone", [axe], "text/javascript");
@@ -267,8 +280,10 @@ try {
     await page.locator("#stage").focus();
     await page.keyboard.press("+");
     assert.match((await placed())[1], /scale\(1.5625\)/);
+    // One pixel of the picture is one of the screen, even if it is smaller than the stage.
     await page.keyboard.press("1");
-    assert.match(await text("#zoom-value"), /%/);
+    assert.equal(await text("#zoom-value"), "100 %");
+    assert.equal(await page.locator("#after").evaluate((image) => Math.round(image.getBoundingClientRect().width)), 128);
     await page.keyboard.press("0");
     assert.match((await placed())[1], /scale\(1\)/);
     // The wheel scrolls the page, unless the picture is zoomed.
@@ -389,6 +404,8 @@ try {
 
   await step("the gallery: search, favourites, a zip, and arrow keys walk it", async () => {
     await page.locator("#gallery .card").nth(2).waitFor();
+    await page.locator("#to-gallery").click();
+    await page.waitForFunction(() => document.querySelector("#gallery-section").getBoundingClientRect().top < innerHeight / 2);
     await page.locator("#search").fill("2,2,2");
     await page.waitForFunction(() => document.querySelectorAll("#gallery .card").length === 1);
     await page.locator("#gallery .star").click();
@@ -435,6 +452,9 @@ try {
     await page.locator("#mask-done").click();
     assert.match(await text("#mask-problem"), /has no region yet/);
     const box = await page.locator("#mask").boundingBox();
+    // The photograph is as large as the window allows.
+    const [around, high] = await page.evaluate(() => [document.querySelector(".easel").clientWidth, innerHeight]);
+    assert.ok(box.width > 0.98 * around || box.height > 0.56 * high, JSON.stringify(box));
     const client = await context.newCDPSession(page);
     const touch = (type, x, y) => client.send("Input.dispatchTouchEvent", { type, touchPoints: type === "touchEnd" ? [] : [{ x: box.x + x * box.width, y: box.y + y * box.height }] });
     await touch("touchStart", 0.1, 0.2);

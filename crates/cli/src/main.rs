@@ -21,6 +21,7 @@ mod features;
 mod figure;
 mod frame_names;
 mod gradcheck;
+mod hints;
 mod interrupt;
 mod invert;
 mod invocation;

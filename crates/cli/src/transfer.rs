@@ -21,6 +21,7 @@ use super::common::Common;
 use super::default_output;
 use super::drive::Driver;
 use super::error::Error;
+use super::hints::{self, Sized};
 use super::invocation::Invocation;
 use super::job::JobCommand;
 use super::memory::{SMALL, dimensions, forecast, largest_side, with_advice};
@@ -216,6 +217,7 @@ impl JobCommand for Arguments {
             return Ok(ExitCode::SUCCESS);
         }
         let ready = self.ready(&Networks::default())?;
+        self.hint(&ready)?;
         driver.note_weights(&ready.method.weights);
         for (name, value) in ready.method.recipe.settings() {
             driver.note(name, value);
@@ -282,6 +284,24 @@ impl Arguments {
         let styles = self.open_styles(self.size)?;
         let styles: Vec<_> = styles.iter().map(|(style, share)| (style, *share)).collect();
         Ok(Some(content.in_colours_of(&styles, self.color_map.unwrap_or_default())))
+    }
+
+    /// Prints what would help, as far as the pictures' sizes tell, unless the run is continued.
+    fn hint(&self, ready: &Ready) -> Result<(), Error> {
+        if self.common.run.verbosity.quiet || self.common.run.seed_of_checkpoint().is_some() {
+            return Ok(());
+        }
+        let Sizes { content, styles } = self.sizes()?;
+        let paths = self.styles.shares(true)?;
+        let content = Sized { path: &self.content, own: content, used: (&ready.content).into() };
+        let styles: Vec<_> = paths
+            .iter()
+            .zip(styles)
+            .zip(&ready.styles)
+            .map(|(((path, _), own), (style, _))| Sized { path, own, used: style.into() })
+            .collect();
+        hints::of_sizes(&content, &styles).into_iter().for_each(note);
+        Ok(())
     }
 
     /// Reads everything that the job needs, after checking the memory.

@@ -138,6 +138,8 @@ impl GradCheck {
     /// The verdict is [`Verdict::Agrees`] from an order of 1.75 on or where nothing but rounding is left, if only below a step that
     /// reaches over a kink; [`Verdict::Wrong`] up to an order of 1.4; [`Verdict::Undecided`] between them. Gradients that are off by
     /// less than some 1e-6 of the slope are not told from right ones: the remainder sinks into rounding before its order shows.
+    /// Where several elements are at kinks at once, the slope along the direction need not lie between those to both sides, and a
+    /// right gradient may be called wrong; [`check_function`](Self::check_function) moves each element by itself.
     ///
     /// # Errors
     /// If the value is not finite or not repeatable, or the gradient breaks a rule that every gradient keeps.

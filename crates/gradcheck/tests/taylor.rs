@@ -135,7 +135,9 @@ fn kinks_nearby_hide_neither_right_gradients_nor_wrong_ones() {
             |factor: f64| move |x: &[f64]| x.iter().map(|x| if *x > 0.5 { factor } else { 0.0 }).collect::<Vec<f64>>();
         let check = GradCheck::new().seed(seed);
         let right = check.taylor_fn(f, gradient(1.0), &x[..]).unwrap();
-        assert_eq!((right.verdict(), right.order()), (Verdict::Agrees, None), "{seed}\n{right}");
+        assert_eq!(right.verdict(), Verdict::Agrees, "{seed}\n{right}");
+        // Two steps that both reach over a kink may happen to leave a high order.
+        assert!(right.order().is_none_or(|order| order >= 1.75), "{seed}\n{right}");
         if x.iter().any(|x| *x > 0.5) {
             let wrong = check.taylor_fn(f, gradient(1.01), &x[..]).unwrap();
             assert_eq!(wrong.verdict(), Verdict::Wrong, "{seed}\n{wrong}");

@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use impasto::picture::Provenance;
 use serde_json::{Value, json};
+use strum::VariantNames;
 
 use crate::answer::{Answer, blocking, bytes, disk, json_answer, refusal, unprocessable};
 use crate::kept::Demo;
@@ -395,11 +396,8 @@ async fn pictures(State(queue): Shared, RawQuery(query): RawQuery) -> Answer {
 }
 
 async fn demo(Path(name): Path<String>) -> Answer {
-    let which = match name.as_str() {
-        "content" => Demo::Content,
-        "style" => Demo::Style,
-        _ => return Err(refusal(StatusCode::NOT_FOUND, "the demo's pictures are content and style")),
-    };
+    let unknown = |_| refusal(StatusCode::NOT_FOUND, &format!("the demo's pictures are {}", Demo::VARIANTS.join(", ")));
+    let which: Demo = name.parse().map_err(unknown)?;
     Ok(bytes("image/png", blocking(move || which.png()).await?))
 }
 

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use axum::response::Response;
 use impasto::Picture;
 use impasto::picture::{Format, SaveOptions};
 use impasto_drawing::demo;
+use strum::{Display, EnumCount, EnumIter, EnumString, IntoEnumIterator, VariantNames};
 
 use crate::answer::{disk, failure};
 use crate::names;
@@ -25,15 +26,21 @@ pub(crate) enum Kept {
     Content(u64),
     /// `jobs/3/styles/1`: numbered from 1.
     Style(u64, usize),
-    /// `demo/content` or `demo/style`.
+    /// `demo/content`, `demo/ink` and so on.
     Demo(Demo),
 }
 
-/// The demo's pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The pictures to try things on, which are drawn by this program.
+#[derive(Clone, Copy, Debug, Display, EnumCount, EnumIter, EnumString, VariantNames, PartialEq, Eq)]
+#[strum(serialize_all = "kebab-case")]
 pub(crate) enum Demo {
     Content,
     Style,
+    Portrait,
+    Fox,
+    Ink,
+    Mosaic,
+    CutPaper,
 }
 
 impl FromStr for Kept {
@@ -43,8 +50,7 @@ impl FromStr for Kept {
         let parts: Vec<&str> = address.trim().split('/').collect();
         let number = |text: &str| text.parse::<u64>().ok();
         let kept = match parts.as_slice() {
-            ["demo", "content"] => Some(Self::Demo(Demo::Content)),
-            ["demo", "style"] => Some(Self::Demo(Demo::Style)),
+            ["demo", name] => name.parse().ok().map(Self::Demo),
             ["jobs", id, "content"] => number(id).map(Self::Content),
             ["jobs", id, "styles", index] => {
                 number(id).zip(number(index)).map(|(id, index)| Self::Style(id, index as usize))
@@ -62,8 +68,7 @@ impl fmt::Display for Kept {
         match self {
             Self::Content(id) => write!(f, "jobs/{id}/content"),
             Self::Style(id, index) => write!(f, "jobs/{id}/styles/{index}"),
-            Self::Demo(Demo::Content) => f.write_str("demo/content"),
-            Self::Demo(Demo::Style) => f.write_str("demo/style"),
+            Self::Demo(which) => write!(f, "demo/{which}"),
         }
     }
 }
@@ -95,10 +100,10 @@ impl Kept {
         Ok(name)
     }
 
-    /// Width and height of the demo's pictures.
+    /// Width and height of a picture of the demo.
     pub(crate) fn demo_size(self) -> [usize; 2] {
         match self {
-            Self::Demo(Demo::Content) => [DEMO, DEMO * 3 / 4],
+            Self::Demo(which) => which.size(),
             _ => [DEMO, DEMO],
         }
     }
@@ -109,21 +114,53 @@ impl Demo {
         match self {
             Self::Content => "harbour.png",
             Self::Style => "swirls.png",
+            Self::Portrait => "portrait.png",
+            Self::Fox => "fox.png",
+            Self::Ink => "ink.png",
+            Self::Mosaic => "mosaic.png",
+            Self::CutPaper => "cut-paper.png",
         }
+    }
+
+    /// Width and height.
+    fn size(self) -> [usize; 2] {
+        match self {
+            Self::Content | Self::Fox => [DEMO, DEMO * 3 / 4],
+            Self::Portrait => [DEMO * 4 / 5, DEMO],
+            _ => [DEMO, DEMO],
+        }
+    }
+
+    /// Draws all pictures in the background, once, so that the page need not wait for each when it asks for it.
+    pub(crate) fn draw_all() {
+        static BEGUN: Once = Once::new();
+        BEGUN.call_once(|| {
+            std::thread::spawn(|| {
+                for which in Self::iter() {
+                    which.png();
+                }
+            });
+        });
     }
 
     /// The picture, which is drawn once.
     fn picture(self) -> &'static Picture {
-        static DRAWN: [OnceLock<Picture>; 2] = [OnceLock::new(), OnceLock::new()];
+        static DRAWN: [OnceLock<Picture>; Demo::COUNT] = [const { OnceLock::new() }; Demo::COUNT];
+        let [width, height] = self.size();
         DRAWN[self as usize].get_or_init(|| match self {
-            Self::Content => demo::content(DEMO * 3 / 4, DEMO),
-            Self::Style => demo::style(DEMO),
+            Self::Content => demo::content(height, width),
+            Self::Style => demo::style(width),
+            Self::Portrait => demo::portrait(height, width),
+            Self::Fox => demo::fox(height, width),
+            Self::Ink => demo::ink(width),
+            Self::Mosaic => demo::mosaic(width),
+            Self::CutPaper => demo::cut_paper(width),
         })
     }
 
     /// The picture as a PNG file.
     pub(crate) fn png(self) -> &'static [u8] {
-        static ENCODED: [OnceLock<Vec<u8>>; 2] = [OnceLock::new(), OnceLock::new()];
+        static ENCODED: [OnceLock<Vec<u8>>; Demo::COUNT] = [const { OnceLock::new() }; Demo::COUNT];
         ENCODED[self as usize].get_or_init(|| {
             let encoded = self.picture().encoded(Format::Png, &SaveOptions::default());
             encoded.expect("a picture of 8 bits can be a PNG")
@@ -137,13 +174,29 @@ mod tests {
 
     #[test]
     fn addresses_are_read_as_they_are_written() {
-        for address in ["jobs/3/content", "jobs/12/styles/2", "demo/content", "demo/style"] {
+        for address in ["jobs/3/content", "jobs/12/styles/2", "demo/content", "demo/style", "demo/cut-paper"] {
             assert_eq!(address.parse::<Kept>().unwrap().to_string(), address);
         }
-        for wrong in
-            ["", "jobs/x/content", "jobs/3", "demo/other", "/etc/passwd", "jobs/3/styles/-1", "../jobs/3/content"]
-        {
+        for wrong in [
+            "",
+            "jobs/x/content",
+            "jobs/3",
+            "demo/other",
+            "demo/",
+            "demo/Ink",
+            "/etc/passwd",
+            "jobs/3/styles/-1",
+            "../jobs/3/content",
+        ] {
             assert!(wrong.parse::<Kept>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn pictures_of_the_demo_have_the_sizes_that_are_foretold() {
+        for which in Demo::iter() {
+            let picture = which.picture();
+            assert_eq!(Kept::Demo(which).demo_size(), [picture.width(), picture.height()], "{which}");
         }
     }
 }

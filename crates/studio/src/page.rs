@@ -7,6 +7,7 @@ use axum::routing::get;
 use impasto::picture::Format;
 
 use crate::answer::{bytes, refusal};
+use crate::kept::Demo;
 
 /// Path, content type and text of each file.
 const FILES: [(&str, &str, &str); 22] = [
@@ -39,10 +40,25 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 pub(crate) fn routes() -> Router {
     let mut routes = Router::new();
     for (path, kind, text) in FILES {
-        let text = &*Box::leak(with_formats(text).into_boxed_str());
-        routes = routes.route(path, get(move || async move { bytes(kind, text) }));
+        let text = &*Box::leak(with_formats(&with_parts(text)).into_boxed_str());
+        let answer = move || async move {
+            if path == "/" {
+                Demo::draw_all();
+            }
+            bytes(kind, text)
+        };
+        routes = routes.route(path, get(answer));
     }
     routes
+}
+
+/// The page with the parts that all pages share in place of the comments that name them.
+fn with_parts(page: &str) -> String {
+    let parts = [
+        ("<!-- head -->\n", include_str!("page/head.html").trim_start()),
+        ("<!-- mark -->\n", include_str!("page/mark.html")),
+    ];
+    parts.into_iter().fold(page.to_owned(), |page, (name, part)| page.replace(name, part))
 }
 
 /// The page with file inputs that accept all readable formats.
@@ -59,4 +75,23 @@ pub(crate) fn with_fallbacks(routes: Router) -> Router {
     let nothing = || async { refusal(StatusCode::NOT_FOUND, "page not found") };
     let otherwise = || async { refusal(StatusCode::METHOD_NOT_ALLOWED, "this address does not support this method") };
     routes.fallback(nothing).method_not_allowed_fallback(otherwise)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_share_their_head() {
+        let pages = FILES.iter().filter(|(_, kind, _)| kind.starts_with("text/html"));
+        let pages: Vec<String> = pages.map(|(_, _, text)| with_parts(text)).collect();
+        assert_eq!(pages.len(), 2);
+        for page in pages {
+            assert!(
+                page.contains("  <meta charset=\"utf-8\">\n  <meta name=\"viewport\"")
+                    && page.contains("<svg class=\"mark\"")
+            );
+            assert!(page.contains("studio.css") && !page.contains("<!--"), "{page}");
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! `impasto transfer`: what its options do.
 
+use image::imageops::{FilterType, resize};
 use predicates::prelude::*;
 use predicates::str::{contains, is_match};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use crate::support::{Workshop, content, data, fails, levels_apart, number, style};
 
@@ -61,6 +64,48 @@ fn balanced_keeps_pixels_within_black_and_white_and_the_sources_presets_do_not()
         assert_ne!(picture(""), picture(other), "{preset}");
     }
     fails(&shop, "transfer content.png style.png -o out.png --clamp --no-clamp", 2, &["--clamp", "--no-clamp"]);
+}
+
+/// Which notes it prints before painting, by sizes drawn at random: the photograph's, the style's, and the one asked for.
+#[test]
+fn it_says_once_what_would_help() {
+    let mut rng = ChaCha8Rng::seed_from_u64(271);
+    let (mut enlarged, mut tiny, mut silent) = (0, 0, 0);
+    let thin = data("vgg19-thin.npz");
+    for _ in 0..24 {
+        let shop = Workshop::new();
+        let [photo, painting, size] =
+            [(20, 80), (10, 100), (20, 80)].map(|(least, most)| rng.random_range(least..most));
+        resize(&content(), photo, photo * 3 / 4, FilterType::Triangle).save(shop.path("photo.png")).unwrap();
+        resize(&style(), painting, painting, FilterType::Triangle).save(shop.path("painting.png")).unwrap();
+        let words =
+            format!("transfer photo.png painting.png --weights {thin} -o out.png --steps 1 --scales 1 --size {size}");
+        shop.impasto(&format!("{words} --quiet")).assert().success().stderr("");
+        let output = shop.impasto(&words).assert().success().get_output().clone();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let notes: Vec<&str> = said.lines().filter(|line| line.starts_with("note:")).collect();
+        let (large, small) = (photo < size, 2 * painting <= size);
+        assert_eq!(notes.len(), usize::from(large) + usize::from(small), "{photo} {painting} {size}: {said}");
+        if large {
+            assert!(
+                notes[0].starts_with("note: photo.png has ") && notes[0].contains(&format!("--size {photo} ")),
+                "{said}"
+            );
+        }
+        if small {
+            let words = format!("note: painting.png has only {painting}×{painting} pixels");
+            assert!(notes.last().unwrap().starts_with(&words), "{said}");
+        }
+        (enlarged, tiny, silent) =
+            (enlarged + u32::from(large), tiny + u32::from(small), silent + u32::from(notes.is_empty()));
+    }
+    assert!(enlarged > 3 && tiny > 3 && silent > 3, "{enlarged} {tiny} {silent}");
+    // Own sizes enlarge nothing; random weights that nobody asked for are told, once.
+    let shop = Workshop::new();
+    shop.transfer("-o out.png --steps 1").assert().success().stderr(contains("note:").not());
+    let words = "transfer content.png style.png --size 0 -o out.png --steps 1";
+    let output = shop.impasto(words).assert().success().get_output().clone();
+    assert_eq!(String::from_utf8(output.stderr).unwrap().matches("note: no trained weights were found").count(), 1);
 }
 
 #[test]

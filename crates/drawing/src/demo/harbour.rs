@@ -3,11 +3,10 @@
 //! The scene is a function from points to colours: whatever is in front is asked first. Points are (x, y) in picture
 //! heights, x to the right, y down.
 
-use ndarray::{Array3, aview1};
+use ndarray::Array3;
 
+use super::geometry::{Colour, mix, sampled, smoothstep};
 use super::noise::{fractal, hash, smooth};
-
-type Colour = [f32; 3];
 
 /// Where the water begins.
 const SHORE: f32 = 0.6;
@@ -15,17 +14,7 @@ const SUN: (f32, f32) = (0.93, 0.33);
 
 /// The harbour, each pixel the mean of nine points.
 pub(super) fn draw(height: usize, width: usize) -> Array3<f32> {
-    let mut image = Array3::zeros((height, width, 3));
-    let thirds = [1.0 / 6.0, 3.0 / 6.0, 5.0 / 6.0];
-    for (i, mut row) in image.outer_iter_mut().enumerate() {
-        for (j, mut pixel) in row.outer_iter_mut().enumerate() {
-            for (dx, dy) in thirds.into_iter().flat_map(|dx| thirds.map(|dy| (dx, dy))) {
-                let colour = scene((j as f32 + dx) / height as f32, (i as f32 + dy) / height as f32);
-                pixel += &aview1(&colour.map(|value| value / 9.0));
-            }
-        }
-    }
-    image
+    sampled(height, width, 3, scene)
 }
 
 fn scene(x: f32, y: f32) -> Colour {
@@ -35,6 +24,16 @@ fn scene(x: f32, y: f32) -> Colour {
 /// Everything above the water line.
 fn land(x: f32, y: f32) -> Colour {
     None.or_else(|| lighthouse(x, y)).or_else(|| houses(x, y)).or_else(|| hills(x, y)).unwrap_or_else(|| sky(x, y))
+}
+
+/// 1 where the harbour shows the sky, 0 elsewhere, by the middle of each pixel.
+pub(super) fn sky_mask(height: usize, width: usize) -> Array3<f32> {
+    let is_sky = |i: usize, j: usize| {
+        let (x, y) = ((j as f32 + 0.5) / height as f32, (i as f32 + 0.5) / height as f32);
+        let front = pier(x, y).or_else(|| boat(x, y)).or_else(|| lighthouse(x, y)).or_else(|| houses(x, y));
+        y < SHORE && front.or_else(|| hills(x, y)).is_none()
+    };
+    Array3::from_shape_fn((height, width, 3), |(i, j, _)| f32::from(u8::from(is_sky(i, j))))
 }
 
 fn sky(x: f32, y: f32) -> Colour {
@@ -224,17 +223,6 @@ fn pier(x: f32, y: f32) -> Option<Colour> {
         let round = 0.5 + (x - post) / 0.034;
         mix([0.5, 0.35, 0.24], [0.16, 0.1, 0.09], round + 0.25 * (smooth(x * 160.0, y * 12.0, 9) - 0.5))
     })
-}
-
-fn mix(a: Colour, b: Colour, t: f32) -> Colour {
-    let t = t.clamp(0.0, 1.0);
-    std::array::from_fn(|c| a[c] + (b[c] - a[c]) * t)
-}
-
-/// 0 before `from`, 1 after `to` (which may be the smaller), smooth between.
-fn smoothstep(from: f32, to: f32, x: f32) -> f32 {
-    let t = ((x - from) / (to - from)).clamp(0.0, 1.0);
-    t * t * (3.0 - 2.0 * t)
 }
 
 /// Whether a polygon has the point inside: a ray to the right crosses its edges an odd number of times.

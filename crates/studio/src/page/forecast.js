@@ -14,11 +14,12 @@ export class Forecast {
   // `content` and `styles` are pictures, or `like` is a job whose pictures to use; null if there is nothing to estimate.
   ask(asked) {
     const key = asked ? JSON.stringify([asked.content?.url, asked.styles?.map(({ url }) => url), asked.like, asked.settings]) : "";
-    if (key === this.key) return;
+    if (key === this.key && this.output.textContent) return;
     this.key = key;
     clearTimeout(this.timer);
-    if (!asked) this.output.textContent = "";
-    else this.timer = setTimeout(() => this.show(asked, key), PAUSE);
+    if (!asked) this.output.textContent = "Choose a photograph and a style to begin.";
+    else if (!this.output.textContent.startsWith("Takes")) this.output.textContent = "…";
+    if (asked) this.timer = setTimeout(() => this.show(asked, key), PAUSE);
   }
 
   async show({ content, styles, like, settings }, key) {
@@ -37,7 +38,8 @@ export class Forecast {
 // "Takes about 2 min and at most 480 MB of memory; painted at 128, 256 and 512 pixels."
 function told({ seconds, peak_memory_bytes: bytes, scales }) {
   if (!scales.length) return "Takes a moment: only colours are changed.";
-  const sides = scales.map(({ width, height }) => Math.max(width, height));
+  // The finish has the size of the last scale.
+  const sides = [...new Set(scales.map(({ width, height }) => Math.max(width, height)))];
   const last = sides.pop();
   const painted = sides.length ? `painted at ${sides.join(", ")} and ${last} pixels` : `painted at ${last} pixels`;
   return `Takes about ${duration(rounded(seconds))} and at most ${amount(bytes)} of memory; ${painted}.`;

@@ -6,7 +6,7 @@ import { $, button, element, filesOf } from "./dom.js";
 import { Options } from "./options.js";
 import { coloursOf, drawChoices } from "./palette.js";
 import { DEMO } from "./shelf.js";
-import { complain } from "./toast.js";
+import { complain, say } from "./toast.js";
 
 const SIZE = 512;
 const STRENGTH = 0.5;
@@ -102,9 +102,18 @@ export class Form {
   }
 
   useStyle(style) {
+    const before = this.pictures.style;
+    if (before.length && before.some(({ url }) => url === style.url)) return;
     this.pictures.style = [style];
     this.forgetLike();
     this.tell();
+    if (!before.length) return;
+    const words = before.length === 1 ? before[0].name : `the ${before.length} styles`;
+    say(`${style.name} takes the place of ${words}.`, { words: "Blend them", act: () => {
+      this.pictures.style = [...before, style];
+      this.forgetLike();
+      this.tell();
+    } });
   }
 
   forgetLike() {
@@ -150,6 +159,7 @@ export class Form {
     $("size-value").textContent = own ? "the photograph's" : `${$("size").value} px`;
     while (this.parts.length < this.pictures.style.length) this.parts.push(1);
     for (const kind of ["content", "style"]) this.drawThumbs(kind);
+    this.drawShares();
     $("regions-row").hidden = !(this.pictures.content.length && this.pictures.style.length > 1 && this.pictures.style.length <= 8);
     $("regions-state").textContent = this.masks || (this.like && this.regions) ? "Painted by regions." : "";
     this.drawColours();
@@ -176,7 +186,8 @@ export class Form {
         if (picture.address && !(await fetch(url).catch(() => null))?.ok) this.removePicture(kind, pictures.indexOf(picture));
       }, { once: true });
       const remove = button("×", () => this.removePicture(kind, pictures.indexOf(picture)), { className: "round", ariaLabel: `Remove ${name}` });
-      const figure = element("figure", {}, image, element("figcaption", { textContent: name }), remove);
+      const share = element("output", { className: "share" });
+      const figure = element("figure", {}, image, element("figcaption", {}, share, name), remove);
       if (kind === "style" && pictures.length > 1) {
         const part = element("input", { type: "range", min: 0, max: 3, step: 0.25, value: this.parts[index], ariaLabel: `How much of ${name}` });
         part.addEventListener("input", () => {
@@ -187,6 +198,15 @@ export class Form {
       }
       return figure;
     }));
+  }
+
+  // How much of each style, in percent.
+  drawShares() {
+    const parts = this.parts.slice(0, this.pictures.style.length);
+    const sum = parts.reduce((sum, part) => sum + part, 0);
+    $("style-thumbs").querySelectorAll(".share").forEach((share, index) => {
+      share.textContent = parts.length > 1 && sum ? `${Math.round((100 * parts[index]) / sum)} % ` : "";
+    });
   }
 
   removePicture(kind, index) {

@@ -37,7 +37,7 @@ export class Lists {
 
   drawGallery() {
     const jobs = this.finished();
-    $("gallery-section").hidden = !this.jobs.some(isOver);
+    $("gallery-section").hidden = $("to-gallery").hidden = !this.jobs.some(isOver);
     // A sweep is one card, in the place of its latest picture.
     const cards = [];
     const groups = new Map();

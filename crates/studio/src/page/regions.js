@@ -40,6 +40,7 @@ export class Regions {
     await image.decode();
     const scale = Math.min(1, LONGEST / Math.max(image.naturalWidth, image.naturalHeight));
     const [width, height] = [image.naturalWidth, image.naturalHeight].map((side) => Math.max(1, Math.round(side * scale)));
+    this.canvas.parentElement.style.setProperty("--shape", width / height);
     const key = JSON.stringify([content.url, styles.length]);
     if (this.paintedFor !== key) {
       Object.assign(this.canvas, { width, height });

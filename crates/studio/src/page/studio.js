@@ -29,7 +29,7 @@ const form = new Form(() => {
   forecast.ask(form.asked());
 });
 const lists = new Lists({ open, again, discard, restore, star, sweep: (group) => showSweep(group) });
-const shelf = new Shelf($("shelf"), { choose: (style) => form.useStyle(style), demo: () => form.useDemo() });
+const shelf = new Shelf($("shelf"), { photograph: (picture) => form.put("content", [picture]), style: (style) => form.useStyle(style), demo: () => form.useDemo() });
 const regions = new Regions($("mask-dialog"));
 const sweep = new Sweep({ choose: paintLarge });
 new Weights($("weights"));

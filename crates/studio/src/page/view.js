@@ -138,7 +138,9 @@ export class View {
   }
 
   zoomTo(wanted, [x, y] = [0, 0]) {
-    const zoom = Math.min(Math.max(LARGEST, this.natural / this.width || 0), Math.max(1, wanted));
+    const actual = this.natural / this.width / devicePixelRatio || 1;
+    // A picture that is enlarged to fit can be made as small as it is.
+    const zoom = Math.min(Math.max(LARGEST, actual), Math.max(Math.min(1, actual), wanted));
     // The point under the pointer stays in place.
     this.x = x - ((x - this.x) * zoom) / this.zoom;
     this.y = y - ((y - this.y) * zoom) / this.zoom;

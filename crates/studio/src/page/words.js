@@ -10,9 +10,11 @@ export const STATES = { waiting: "queued", running: "painting", paused: "paused"
 export const isOver = ({ state }) => ["done", "stopped", "failed"].includes(state);
 export const isUnderWay = (job) => Boolean(job) && ["running", "paused"].includes(job.state);
 
+const SHORT = { colors: "colours", "style-size": "strokes" };
+
 // "strength 0.7, size 1024"
 export const summary = (settings) =>
-  Object.entries(settings).map(([name, value]) => (value === true ? name : `${name} ${value}`)).join(", ") || "default settings";
+  Object.entries(settings).map(([name, value]) => (value === true ? name : `${SHORT[name] ?? name} ${value}`)).join(", ") || "default settings";
 
 export function duration(seconds) {
   const whole = Math.ceil(seconds);
