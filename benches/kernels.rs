@@ -61,7 +61,7 @@ fn others(criterion: &mut Criterion) {
         group.bench_function("Gram matrix", |bencher| {
             bencher.iter(|| {
                 let mut sum = gram::GramSum::new(channels, cells);
-                sum.add(&features.view());
+                sum.add(&features.view(), &buffers);
                 sum.finish()
             });
         });

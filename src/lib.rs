@@ -69,7 +69,7 @@ pub mod vgg;
 /// Kernels for the benches and tests of this package; no part of the API.
 #[doc(hidden)]
 pub mod bench {
-    pub use crate::kernels::{Buffers, conv, eigen, gram, pooling, product};
+    pub use crate::kernels::{BitMask, Buffers, Gradient, InstructionSet, Output, conv, eigen, gram, pooling, product};
 }
 
 pub use error::Error;

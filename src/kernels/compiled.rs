@@ -1,13 +1,17 @@
 //! Kernels that are compiled once, in this crate.
 
 use super::simd::{InstructionSet, SimdReal};
-use super::{narrow, winograd};
+use super::{gram_product, narrow, winograd};
 
 /// Float types for which the large kernels are compiled once. Otherwise every crate that calls a generic function (the command,
 /// each test, each bench) compiles its own copy.
 pub trait Compiled: Sized {
     /// Computes a convolution.
     fn winograd(convolution: &winograd::Convolution<'_, Self>);
+    /// Computes a block of a Gram matrix.
+    fn gram_block(set: InstructionSet, block: gram_product::Block<'_, Self>);
+    /// Multiplies features by a matrix.
+    fn gram_times(set: InstructionSet, times: gram_product::Times<'_, Self>);
     /// Computes a row of a convolution of few channels.
     fn narrow_forward(set: InstructionSet, row: narrow::Row<'_, Self>);
     /// Computes some rows of the gradient of a convolution of few channels.
@@ -19,6 +23,14 @@ macro_rules! compiled {
         impl Compiled for $type {
             fn winograd(convolution: &winograd::Convolution<'_, Self>) {
                 convolution.run();
+            }
+
+            fn gram_block(set: InstructionSet, block: gram_product::Block<'_, Self>) {
+                Self::dispatch(set, block);
+            }
+
+            fn gram_times(set: InstructionSet, times: gram_product::Times<'_, Self>) {
+                Self::dispatch(set, times);
             }
 
             fn narrow_forward(set: InstructionSet, row: narrow::Row<'_, Self>) {

@@ -5,14 +5,27 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
+use super::gram_product::{self, Block, Panels, Times};
 use super::product::matrix_product;
-use super::{Buffers, Real};
+use super::simd::InstructionSet;
+use super::{Buffers, Real, Workspace};
 
-/// The largest number of positions that one BLAS product sums over.
+/// The largest number of positions of a cell.
 const RUN: usize = 4096;
 
 /// Channels in a block of the matrix: blocks below the diagonal are copied from those above.
 const BLOCK: usize = 128;
+
+/// Whether `gram_product` computes the products, or BLAS: measured with AVX2 and AVX-512, whose vectors have eight numbers or more.
+fn by_own_kernels<T: Real>() -> bool {
+    T::lanes(InstructionSet::best()) >= 8
+}
+
+/// Tasks of F·S, if there are enough positions.
+const TASKS: usize = 64;
+
+/// The smallest number of positions of such a task.
+const FEWEST: usize = 24;
 
 /// Elements of products held at one time before they are added to the sum.
 const PENDING: usize = 1 << 22;
@@ -63,9 +76,9 @@ impl<T: Real> GramSum<T> {
     }
 
     /// Adds positions: whole cells, except that the last one may be incomplete.
-    pub fn add(&mut self, f: &ArrayView2<'_, T>) {
+    pub fn add(&mut self, f: &ArrayView2<'_, T>, buffers: &Buffers<T>) {
         let blocks: Vec<_> = blocks(f.ncols()).collect();
-        products(f, self.cells, |products| {
+        products(f, self.cells, buffers.workspace(), |products| {
             for (task, product) in products.iter().enumerate() {
                 let (i, j) = &blocks[task % blocks.len()];
                 self.sum.slice_mut(s![i.clone(), j.clone()]).zip_mut_with(product, |sum, &product| *sum += product);
@@ -81,10 +94,12 @@ impl<T: Real> GramSum<T> {
             let (upper, mut lower) = gram.multi_slice_mut((s![i.clone(), j.clone()], s![j.clone(), i.clone()]));
             lower.assign(&upper.t());
         }
-        // Within a diagonal block BLAS computes both halves, which may differ in the last bit.
-        for i in 0..channels {
-            for j in 0..i {
-                gram[[i, j]] = gram[[j, i]];
+        // Within a diagonal block the lower half is not computed, or by BLAS, with other last bits.
+        for (block, _) in blocks(channels).filter(|(i, j)| i == j) {
+            for i in block.clone() {
+                for j in block.start..i {
+                    gram[[i, j]] = gram[[j, i]];
+                }
             }
         }
         gram
@@ -100,9 +115,9 @@ pub struct GramCells<T> {
 
 impl<T: Real> GramCells<T> {
     /// The products of positions: whole cells, except that the last one may be incomplete; there may be none.
-    pub fn of(f: &ArrayView2<'_, T>, cells: Cells) -> Self {
+    pub fn of(f: &ArrayView2<'_, T>, cells: Cells, buffers: &Buffers<T>) -> Self {
         let mut all = Vec::new();
-        products(f, cells, |products| all.extend(products));
+        products(f, cells, buffers.workspace(), |products| all.extend(products));
         Self { cells, channels: f.ncols(), products: all }
     }
 
@@ -125,39 +140,63 @@ impl<T: Real> GramCells<T> {
 }
 
 /// Passes the products of cells to `take`, a few cells at a time, in order: all blocks of one cell, then those of the
-/// next.
-fn products<T: Real>(f: &ArrayView2<'_, T>, cells: Cells, mut take: impl FnMut(Vec<Array2<T>>)) {
-    let channels = f.ncols();
+/// next. Of blocks on the diagonal, the part below it is unspecified.
+fn products<T: Real>(f: &ArrayView2<'_, T>, cells: Cells, workspace: &Workspace, mut take: impl FnMut(Vec<Array2<T>>)) {
+    let (channels, set) = (f.ncols(), InstructionSet::best());
+    let f = f.as_standard_layout();
     let blocks: Vec<_> = blocks(channels).collect();
     let runs: Vec<_> = f.axis_chunks_iter(Axis(0), cells.positions()).collect();
     for runs in runs.chunks((PENDING / (channels * channels).max(1)).clamp(8, 256)) {
         let product = |task: usize| {
             let (run, (i, j)) = (&runs[task / blocks.len()], &blocks[task % blocks.len()]);
             let mut product = Array2::zeros((i.len(), j.len()));
-            let (left, right) = (run.slice(s![.., i.clone()]), run.slice(s![.., j.clone()]));
-            matrix_product(T::one(), &left.t(), &right, T::zero(), &mut product.view_mut());
+            if by_own_kernels::<T>() {
+                let mut packed = workspace.take(gram_product::block_scratch::<T>(set, [i.len(), j.len()]));
+                let (f, to) = (run.to_slice().expect("row-major"), product.as_slice_mut().expect("row-major"));
+                T::gram_block(set, Block::new((f, channels), [i.clone(), j.clone()], to, &mut packed));
+            } else {
+                let (left, right) = (run.slice(s![.., i.clone()]), run.slice(s![.., j.clone()]));
+                matrix_product(T::one(), &left.t(), &right, T::zero(), &mut product.view_mut());
+            }
             product
         };
         take((0..runs.len() * blocks.len()).into_par_iter().map(product).collect());
     }
 }
 
+/// M + Mᵀ, in parallel: with M = ∂L/∂G, F times this is the gradient with respect to F.
+pub fn symmetric<T: Real>(matrix: &ArrayView2<'_, T>) -> Array2<T> {
+    // So many rows at a time that a cache line of the transpose is used as a whole.
+    const ROWS: usize = 16;
+    let mut sum = matrix.to_owned();
+    sum.axis_chunks_iter_mut(Axis(0), ROWS).into_par_iter().enumerate().for_each(|(index, mut rows)| {
+        let first = index * ROWS;
+        rows += &matrix.slice(s![.., first..first + rows.nrows()]).t();
+    });
+    sum
+}
+
 /// F·S for F (positions × channels) and S (channels × channels), written to `out` or added to it. Both begin at a cell.
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub fn times<T: Real>(f: &[T], s: &ArrayView2<'_, T>, out: &mut [T], cells: Cells, accumulate: bool) {
-    let beta = if accumulate { T::one() } else { T::zero() };
-    let channels = s.nrows();
-    let (cell, part) = (cells.positions() * channels, cells.part() * channels);
-    let parts: Vec<_> = out.chunks_mut(cell).flat_map(|out| out.chunks_mut(part)).collect();
-    let from: Vec<_> = f.chunks(cell).flat_map(|f| f.chunks(part)).collect();
-    parts.into_par_iter().zip(from).for_each(|(out, f)| {
-        let shape = (f.len() / channels, channels);
-        let f = ArrayView2::from_shape(shape, f).expect("whole positions");
-        let mut out = ArrayViewMut2::from_shape(shape, out).expect("as long as F");
-        matrix_product(T::one(), &f, s, beta, &mut out);
-    });
+pub fn times<T: Real>(
+    f: &[T],
+    s: &ArrayView2<'_, T>,
+    out: &mut [T],
+    cells: Cells,
+    accumulate: bool,
+    buffers: &Buffers<T>,
+) {
+    assert_eq!(f.len(), out.len(), "F and its product have the same shape");
+    let mut rest = f;
+    let mut next = |count: usize| {
+        let (f, others) = rest.split_at(count);
+        rest = others;
+        f
+    };
+    let parts = parts(out, s.nrows(), cells).into_iter().map(|out| (Some(next(out.len())), out)).collect();
+    multiply(parts, s, accumulate, buffers.workspace());
 }
 
 /// F ← F·S in place, for when F is no longer needed. The same bits as [`times`].
@@ -165,27 +204,64 @@ pub fn times<T: Real>(f: &[T], s: &ArrayView2<'_, T>, out: &mut [T], cells: Cell
 /// # Panics
 /// If the shapes do not fit.
 pub fn times_in_place<T: Real>(f: &mut [T], s: &ArrayView2<'_, T>, cells: Cells, buffers: &Buffers<T>) {
-    let channels = s.nrows();
+    let parts = parts(f, s.nrows(), cells).into_iter().map(|f| (None, f)).collect();
+    multiply(parts, s, false, buffers.workspace());
+}
+
+/// Parts of F·S for the tasks. BLAS gets the same parts of each cell, since its bits may depend on them; ours do not.
+fn parts<T: Real>(out: &mut [T], channels: usize, cells: Cells) -> Vec<&mut [T]> {
+    if channels == 0 {
+        return Vec::new();
+    }
+    if by_own_kernels::<T>() {
+        let rows = (out.len() / channels).div_ceil(TASKS).clamp(FEWEST, RUN / 4);
+        return out.chunks_mut(rows * channels).collect();
+    }
     let (cell, part) = (cells.positions() * channels, cells.part() * channels);
-    let parts: Vec<_> = f.chunks_mut(cell).flat_map(|f| f.chunks_mut(part)).collect();
-    parts.into_par_iter().for_each(|f| {
-        let shape = (f.len() / channels, channels);
-        let mut copy = buffers.workspace().take::<T>(f.len());
-        copy.copy_from_slice(f);
-        let copy = ArrayView2::from_shape(shape, &copy).expect("as long");
-        matrix_product(
-            T::one(),
-            &copy,
-            s,
-            T::zero(),
-            &mut ArrayViewMut2::from_shape(shape, f).expect("whole positions"),
-        );
+    out.chunks_mut(cell).flat_map(|out| out.chunks_mut(part)).collect()
+}
+
+/// Multiplies parts of F, each in parallel, into parts of `out`, which themselves are F where there is no other.
+fn multiply<T: Real>(
+    parts: Vec<(Option<&[T]>, &mut [T])>,
+    s: &ArrayView2<'_, T>,
+    accumulate: bool,
+    workspace: &Workspace,
+) {
+    let (channels, set) = (s.nrows(), InstructionSet::best());
+    if by_own_kernels::<T>() {
+        let matrix = Panels::new(set, s, workspace);
+        parts.into_par_iter().for_each(|(f, out)| {
+            let mut copy = workspace.take(gram_product::times_scratch(channels));
+            T::gram_times(set, Times::new(f, out, &matrix, accumulate, &mut copy));
+        });
+        return;
+    }
+    let beta = if accumulate { T::one() } else { T::zero() };
+    parts.into_par_iter().for_each(|(f, out)| {
+        let shape = (out.len() / channels, channels);
+        let mut copy = workspace.take::<T>(if f.is_none() { out.len() } else { 0 });
+        let f = f.unwrap_or_else(|| {
+            copy.copy_from_slice(out);
+            &copy
+        });
+        let f = ArrayView2::from_shape(shape, f).expect("whole positions");
+        let mut out = ArrayViewMut2::from_shape(shape, out).expect("as long as F");
+        matrix_product(T::one(), &f, s, beta, &mut out);
     });
 }
 
-/// Bytes of scratch memory for [`times_in_place`] on `threads` threads.
-pub fn scratch_bytes<T>(channels: usize, cells: Cells, threads: usize) -> usize {
-    threads * cells.part() * channels * size_of::<T>()
+/// Bytes of scratch memory for a Gram matrix and for [`times_in_place`] on `threads` threads.
+pub fn scratch_bytes<T: Real>(channels: usize, cells: Cells, threads: usize) -> usize {
+    let set = InstructionSet::best();
+    let values = if by_own_kernels::<T>() {
+        let block = gram_product::block_scratch::<T>(set, [channels.min(BLOCK); 2]);
+        let times = gram_product::times_scratch(channels);
+        (threads * block).max(threads * times + gram_product::panels_scratch::<T>(set, channels))
+    } else {
+        threads * cells.part() * channels
+    };
+    values * size_of::<T>()
 }
 
 /// Rows that are summed in the elements' own precision before they enter a sum in f64.
@@ -268,10 +344,34 @@ mod tests {
         for ((height, width), channels) in [((1, 1), 1), ((1, 7), 3), ((50, 100), 5), ((20, 15), 129), ((9, 10), 300)] {
             let f: Array2<f64> = random((height * width, channels), 1);
             let mut sum = GramSum::new(channels, Cells::of(height, width));
-            sum.add(&f.view());
+            sum.add(&f.view(), &Buffers::new());
             let gram = sum.finish();
             approx::assert_abs_diff_eq!(gram, f.t().dot(&f), epsilon = 1e-10);
             assert_eq!(gram, gram.t());
+        }
+    }
+
+    #[test]
+    fn in_single_precision_it_and_its_gradient_are_the_plain_products() {
+        for ((height, width), channels) in [((1, 7), 3), ((50, 100), 16), ((20, 15), 129), ((70, 90), 300)] {
+            let cells = Cells::of(height, width);
+            let f: Array2<f32> = random((height * width, channels), 1);
+            let exact = f.mapv(f64::from);
+            let buffers = Buffers::new();
+            let mut sum = GramSum::new(channels, cells);
+            sum.add(&f.view(), &buffers);
+            let gram = sum.finish();
+            assert_eq!(gram, gram.t());
+            let positions = (height * width) as f64;
+            approx::assert_abs_diff_eq!(gram.mapv(f64::from), exact.t().dot(&exact), epsilon = 1e-6 * positions);
+            let s: Array2<f32> = random((channels, channels), 2);
+            let (mut beside, mut in_place) = (f.clone(), f.clone());
+            let to = beside.as_slice_mut().unwrap();
+            times(f.as_slice().unwrap(), &s.view(), to, cells, false, &buffers);
+            times_in_place(in_place.as_slice_mut().unwrap(), &s.view(), cells, &buffers);
+            assert_eq!(in_place, beside);
+            let expected = exact.dot(&s.mapv(f64::from));
+            approx::assert_abs_diff_eq!(beside.mapv(f64::from), expected, epsilon = 1e-6 * channels as f64);
         }
     }
 
@@ -280,9 +380,10 @@ mod tests {
         let (height, width, channels) = (301, 47, 17);
         let cells = Cells::of(height, width);
         let f: Array2<f32> = random((height * width, channels), 1);
+        let buffers = Buffers::new();
         let in_bands = |rows: usize| {
             let mut sum = GramSum::new(channels, cells);
-            f.axis_chunks_iter(Axis(0), rows * width).for_each(|band| sum.add(&band));
+            f.axis_chunks_iter(Axis(0), rows * width).for_each(|band| sum.add(&band, &buffers));
             sum.finish()
         };
         let whole = in_bands(height);
@@ -298,7 +399,7 @@ mod tests {
         for channels in [17, 150] {
             let f: Array2<f32> = random((height * width, channels), 1);
             let mut whole = GramSum::new(channels, cells);
-            whole.add(&f.view());
+            whole.add(&f.view(), &Buffers::new());
             let ends = [0, 2, 2, 3].map(|count| count * cells.rows() * width).into_iter().chain([f.nrows()]);
             let ends: Vec<usize> = ends.collect();
             let (mut passed, mut last): (Vec<Vec<f32>>, _) = (Vec::new(), None);
@@ -309,7 +410,7 @@ mod tests {
                         sum.copy_from_slice(&before.next().unwrap());
                     }
                 };
-                let own = GramCells::of(&f.slice(s![ends[0]..ends[1], ..]), cells);
+                let own = GramCells::of(&f.slice(s![ends[0]..ends[1], ..]), cells, &Buffers::new());
                 last = Some(own.sum(receive, |sum| after.push(sum.to_vec())));
                 passed = after;
             }
@@ -325,17 +426,25 @@ mod tests {
     }
 
     #[test]
+    fn symmetric_is_the_sum_with_the_transpose() {
+        for channels in [0, 1, 15, 16, 40] {
+            let matrix: Array2<f64> = random((channels, channels), 1);
+            assert_eq!(symmetric(&matrix.view()), &matrix + &matrix.t());
+        }
+    }
+
+    #[test]
     fn times_writes_or_adds_over_several_cells() {
         let cells = Cells::of(100, 60);
         let (f, s): (Array2<f64>, Array2<f64>) = (random((6000, 4), 1), random((4, 4), 2));
         let mut out = Array2::from_elem((6000, 4), f64::NAN);
         let elements = f.as_slice().unwrap();
-        times(elements, &s.view(), out.as_slice_mut().unwrap(), cells, false);
+        times(elements, &s.view(), out.as_slice_mut().unwrap(), cells, false, &Buffers::new());
         approx::assert_abs_diff_eq!(out, f.dot(&s), epsilon = 1e-13);
         let mut in_place = f.clone();
         times_in_place(in_place.as_slice_mut().unwrap(), &s.view(), cells, &Buffers::new());
         assert_eq!(in_place, out);
-        times(elements, &s.view(), out.as_slice_mut().unwrap(), cells, true);
+        times(elements, &s.view(), out.as_slice_mut().unwrap(), cells, true, &Buffers::new());
         approx::assert_abs_diff_eq!(out, f.dot(&s) * 2.0, epsilon = 1e-13);
     }
 }

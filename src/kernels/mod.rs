@@ -14,6 +14,7 @@ mod direct;
 pub mod eigen;
 mod fused;
 pub mod gram;
+mod gram_product;
 mod im2col;
 mod narrow;
 pub mod nearest;
@@ -40,4 +41,6 @@ pub use conv::{ConvAlgorithm, ConvGeometry, Padding};
 pub use fused::{Gradient, Output};
 pub use pooling::{PoolGeometry, Pooling};
 pub use real::Real;
+#[doc(hidden)] // for the benches
+pub use simd::InstructionSet;
 use workspace::Workspace;

@@ -1,5 +1,7 @@
 //! Gram matrices: which features occur together, regardless of position (Gatys, Ecker & Bethge 2015, equation 1).
 
+use std::sync::Arc;
+
 use ndarray::{ArrayView2, Ix2, Ix3};
 
 use crate::kernels::gram;
@@ -19,7 +21,7 @@ pub fn gram_matrix<'t, T: Real>(features: &Var<'t, T>) -> Var<'t, T> {
     let cells = gram::Cells::of(height, width);
     let f = features.value().elements();
     let mut g = gram::GramSum::new(channels, cells);
-    g.add(&ArrayView2::from_shape((rows, channels), &f).expect("row-major"));
+    g.add(&ArrayView2::from_shape((rows, channels), &f).expect("row-major"), features.tape().buffers());
     let g = g.finish();
     let kept = features.value().clone();
     features.tape().record("gram_matrix", &[features], g, features.kept_bytes(), move |dg, inputs| {
@@ -36,7 +38,7 @@ pub(super) fn add_gradient<T: Real>(
     inputs: &mut Cotangents<'_, T>,
     also: impl Fn(&mut [T]),
 ) {
-    let symmetric = dg + &dg.t();
+    let symmetric = gram::symmetric(dg);
     let f = if inputs.begun(0) { Err(f) } else { f.into_tensor() };
     match f {
         // Nothing else needs F, and this is its first gradient: overwrite F with it.
@@ -45,11 +47,14 @@ pub(super) fn add_gradient<T: Real>(
             also(f.elements_mut());
             inputs.add(0, f);
         }
-        Err(f) => inputs.write(0, |mut df, accumulate| {
-            let df = df.as_slice_mut().expect("row-major");
-            gram::times(&f.elements(), &symmetric.view(), df, cells, accumulate);
-            also(df);
-        }),
+        Err(f) => {
+            let buffers = Arc::clone(inputs.buffers());
+            inputs.write(0, |mut df, accumulate| {
+                let df = df.as_slice_mut().expect("row-major");
+                gram::times(&f.elements(), &symmetric.view(), df, cells, accumulate, &buffers);
+                also(df);
+            });
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub fn moments<'t, T: Real>(features: &Var<'t, T>, r: Option<&Value<T>>) -> Var<
     let mut result = Array2::zeros((channels + 1, channels));
     let cells = gram::Cells::of(height, width);
     let mut g = gram::GramSum::new(channels, cells);
-    g.add(&f);
+    g.add(&f, features.tape().buffers());
     result.slice_mut(s![..channels, ..]).assign(&g.finish());
     let elements = r.map(|r| r.elements());
     result.row_mut(channels).assign(&gram::row_sums(&f, elements.as_deref()));

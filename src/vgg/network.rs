@@ -1,9 +1,10 @@
 //! The network: its weights, its input's normalisation, and its forward pass.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ndarray::{Array3, ArrayView3, Ix4};
+use ndarray::{Array, Array3, ArrayView3, Ix4};
 
 use super::layer::Kind;
 use super::{Layer, Lineage, Normalisation, Weights};
@@ -331,9 +332,16 @@ impl<T: Real> Vgg19<T> {
     }
 }
 
-/// An array in another precision, in the same memory order.
-fn cast<T: Real, D: ndarray::Dimension>(array: ndarray::Array<f32, D>) -> Value<T> {
-    array.mapv(|v| T::of(f64::from(v))).into()
+/// An array in another precision, in the same memory order; without a copy if that is `f32`.
+fn cast<T: Real, D: ndarray::Dimension + 'static>(array: Array<f32, D>) -> Value<T> {
+    let array: Box<dyn Any> = Box::new(array);
+    match array.downcast::<Array<T, D>>() {
+        Ok(array) => (*array).into(),
+        Err(array) => {
+            let array = array.downcast::<Array<f32, D>>().expect("as it was boxed");
+            array.mapv(|v| T::of(f64::from(v))).into()
+        }
+    }
 }
 
 #[cfg(test)]

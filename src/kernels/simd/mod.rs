@@ -6,6 +6,8 @@
 
 #![allow(clippy::inline_always, reason = "instructions of a set can only be inlined into functions compiled for it")]
 
+use std::sync::OnceLock;
+
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -118,6 +120,9 @@ pub trait Kernel<T> {
     fn run<S: Simd<T>>(self, simd: S);
 }
 
+/// The set that kernels use.
+static BEST: OnceLock<InstructionSet> = OnceLock::new();
+
 /// An instruction set of this processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InstructionSet(Kind);
@@ -154,8 +159,13 @@ impl InstructionSet {
 
     /// The best instruction set of this processor.
     pub fn best() -> Self {
-        static BEST: std::sync::OnceLock<InstructionSet> = std::sync::OnceLock::new();
         *BEST.get_or_init(|| Self::all()[0])
+    }
+
+    /// Makes the set of this name the best one. Returns false if the processor has no such set, or kernels already use another.
+    pub fn limit(name: &str) -> bool {
+        let named = Self::all().into_iter().find(|set| set.name().eq_ignore_ascii_case(name));
+        named.is_some_and(|set| *BEST.get_or_init(|| set) == set)
     }
 
     /// The name of the instruction set.
@@ -311,6 +321,15 @@ mod tests {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vl");
         assert_eq!([names.contains(&"AVX2"), names.contains(&"AVX-512")], [avx2, avx2 && avx512]);
+    }
+
+    #[test]
+    fn the_best_set_can_be_limited_only_to_one_that_exists_and_not_after_its_use() {
+        assert!(!InstructionSet::limit("AVX"));
+        let best = InstructionSet::best();
+        assert!(InstructionSet::limit(&best.name().to_lowercase()));
+        assert!(best.name() == "portable" || !InstructionSet::limit("portable"));
+        assert_eq!(InstructionSet::best(), best);
     }
 
     #[test]

@@ -51,6 +51,8 @@ use super::source::{Source, with_gradient};
 use super::{Gradient, Output, Padding, Real, Workspace};
 use filter::Taps;
 use grid::Grid;
+pub use layout::BLOCK;
+pub use product::{Depth, Left, Next, To, multiply};
 pub use schedule::{Convolution, Shape, scratch_bytes};
 
 /// y = conv(x) + bias, followed by the operation of `output`.

@@ -95,7 +95,7 @@ pub fn sharded<'t, T: Real>(
     let masked = x.map.needs_gradient();
     let whole = requested.features && !by_rows || matches!(wanted, Wanted::Whole);
     let (y, memory) = sharded.forward(x, masked, whole, tape.buffers());
-    let gram = requested.gram.then(|| sharded.gram(&y.view(sharded.own())));
+    let gram = requested.gram.then(|| sharded.gram(&y.view(sharded.own()), tape.buffers()));
 
     // The outputs in order: the features, the Gram matrix, the map.
     let mut values: Vec<Value<T>> = Vec::new();
@@ -286,11 +286,11 @@ impl<T: Real> Sharded<T> {
     }
 
     /// The Gram matrix of the whole map, of which this rank passes its own rows.
-    fn gram(&self, own: &ArrayView3<'_, T>) -> Array2<T> {
+    fn gram(&self, own: &ArrayView3<'_, T>, buffers: &Buffers<T>) -> Array2<T> {
         let (rank, last) = (self.comm.rank(), self.comm.size() - 1);
         let [height, width, channels] = self.result;
         let f = own.into_shape_with_order((own.len() / channels, channels)).expect("row-major");
-        let cells = GramCells::of(&f, Cells::of(height, width));
+        let cells = GramCells::of(&f, Cells::of(height, width), buffers);
         let receive = |sum: &mut [T]| {
             if rank > 0 {
                 self.comm.exchange(&[], &mut [(rank - 1, bytes_mut(sum))]);
@@ -370,7 +370,7 @@ impl<T: Real> Sharded<T> {
                         let (mut rows, features) = (room(), Rows { value, first });
                         let f = features.view(own.clone());
                         let f = f.as_slice().expect("row-major");
-                        gram::times(f, &symmetric.view(), &mut rows.elements_mut()[elements], cells, false);
+                        gram::times(f, &symmetric.view(), &mut rows.elements_mut()[elements], cells, false, buffers);
                         rows
                     }
                 }

@@ -87,8 +87,7 @@ struct Cotangents<T: Real> {
 }
 
 pub(super) fn symmetric<T: Real>(dg: Tensor<T>) -> Array2<T> {
-    let dg = dg.view().into_dimensionality::<Ix2>().expect("a matrix");
-    &dg + &dg.t()
+    gram::symmetric(&dg.view().into_dimensionality::<Ix2>().expect("a matrix"))
 }
 
 /// A segment for an input of a given shape.
@@ -180,7 +179,7 @@ impl<T: Real> Segment<T> {
                     let channels = self.model.shapes[map][2];
                     let view = band.view(rows);
                     let positions = view.len() / channels;
-                    sum.add(&view.into_shape_with_order((positions, channels)).expect("row-major"));
+                    sum.add(&view.into_shape_with_order((positions, channels)).expect("row-major"), buffers);
                 }
                 bands[map] = Some(band);
                 // The previous map is no longer needed.
