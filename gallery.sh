@@ -48,14 +48,16 @@ for name in content portrait fox style ink mosaic cut-paper; do
     line "$name" "$name.png"
 done
 
-section "Results" "Results of the default settings; the README's strip has these and the harbour in its own colours, below."
+section "Results" "The README's first four pictures, by the default settings."
 paint plain content.png style.png --size 320
-paint fox-ink fox.png ink.png --size 224
+paint fox-ink fox.png ink.png --size 256
+paint portrait-cut-paper portrait.png cut-paper.png --size 256
 paint tiles content.png mosaic.png --size 320
+strip strip plain.png fox-ink.png portrait-cut-paper.png tiles.png
 
 section "Strength" "From the photograph to a free painting, in steps that look about equal."
 for strength in 0 0.25 0.5 0.75 1; do
-    paint "strength-$strength" content.png style.png --size 96 --strength "$strength"
+    paint "strength-$strength" content.png style.png --size 256 --strength "$strength"
 done
 strip strengths strength-0.png strength-0.25.png strength-0.5.png strength-0.75.png strength-1.png
 
@@ -67,7 +69,6 @@ section "Colours" "The photograph's colours, the painting recoloured, or only th
 for colors in content match only; do
     paint "colors-$colors" content.png style.png --size 320 --colors "$colors"
 done
-strip strip plain.png fox-ink.png tiles.png colors-content.png
 
 section "Two styles" "Blended in equal parts."
 paint blend content.png style.png mosaic.png --size 320
@@ -75,7 +76,7 @@ paint blend content.png style.png mosaic.png --size 320
 section "Masks" "The mask's white goes to the first style, its black to the second."
 show sky
 line sky "sky.png"
-paint masks content.png style.png mosaic.png --size 96 --content-mask sky.png --style-mask white.png,black.png
+paint masks content.png style.png mosaic.png --size 256 --content-mask sky.png --style-mask white.png,black.png
 
 section "Size" "The longer side in pixels."
 paint size-128 content.png style.png --size 128
@@ -91,6 +92,5 @@ fi
 line studio "impasto studio"
 
 section "When a picture disappoints" "More pictures of [when-it-disappoints.md](when-it-disappoints.md)."
-paint grain content.png style.png --size 96 --weights random
-paint portrait-96 portrait.png cut-paper.png --size 96
-paint portrait-gentle portrait.png cut-paper.png --size 96 --strength 0.25
+paint grain content.png style.png --size 256 --weights random
+paint portrait-gentle portrait.png cut-paper.png --size 256 --strength 0.25

@@ -267,7 +267,7 @@ impl<T: Real> Kernel<T> for Times<'_, T> {
     fn run<S: Simd<T>>(self, s: S) {
         let Self { f, out, matrix, accumulate, copy } = self;
         let (channels, width) = (matrix.side, VECTORS * S::LANES);
-        let depth = Depth { channels, more: accumulate };
+        let depth = Depth { channels, more: false };
         for (block, out) in out.chunks_mut(ROWS * channels).enumerate() {
             let count = out.len() / channels;
             let f = f.map_or(&*out, |f| &f[block * ROWS * channels..][..out.len()]);
@@ -287,7 +287,7 @@ impl<T: Real> Kernel<T> for Times<'_, T> {
                     let next = Next { left: left(end), right: right.as_ptr(), lines: 0 };
                     let to = &mut out[begin * channels + panel * width..];
                     assert!(to.len() >= (end - begin - 1) * channels + columns);
-                    if columns == width {
+                    if columns == width && !accumulate {
                         let to = To { data: to.as_mut_ptr(), row: channels };
                         // SAFETY: `copy` holds `count` rows of all channels in slices of `BLOCK`, the panel a row of two
                         // vectors for each channel, and `out` has these rows and columns, as was checked.
@@ -297,20 +297,18 @@ impl<T: Real> Kernel<T> for Times<'_, T> {
                         }
                         continue;
                     }
-                    // A last panel that is not full goes through a tile of its own.
+                    // What is added goes through a tile of its own, so that it has the same bits as a product that is added
+                    // later, and so does a last panel that is not full.
                     let mut tile = [T::zero(); MAX_ROWS * VECTORS * MAX_LANES];
-                    if accumulate {
-                        for (tile, to) in tile.chunks_exact_mut(width).zip(to.chunks(channels)).take(end - begin) {
-                            tile[..columns].copy_from_slice(&to[..columns]);
-                        }
-                    }
                     // SAFETY: as above; the tile has room for `MAX_ROWS` rows.
                     unsafe {
                         let (rows, tile) = ((end - begin, depth), To { data: tile.as_mut_ptr(), row: width });
                         winograd::multiply::<T, S, VECTORS>(s, rows, factor, right.as_ptr(), tile, next);
                     }
                     for (tile, to) in tile.chunks_exact(width).zip(to.chunks_mut(channels)).take(end - begin) {
-                        to[..columns].copy_from_slice(&tile[..columns]);
+                        for (to, &value) in to[..columns].iter_mut().zip(tile) {
+                            *to = if accumulate { *to + value } else { value };
+                        }
                     }
                 }
             }

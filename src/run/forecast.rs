@@ -102,7 +102,7 @@ impl Speed {
 }
 
 /// Bytes of the process without pictures, weights and maps: code, threads, BLAS's buffers.
-const BASE: usize = 19 << 20;
+const BASE: usize = 17 << 20;
 
 /// The allocator's overhead as a share of the requested memory, as measured.
 const HOLES: f64 = 0.02;

@@ -69,8 +69,8 @@ mod tests {
 
     use super::*;
 
-    fn drawn(rng: &mut impl Rng) -> Dimensions {
-        Dimensions { height: rng.random_range(1..3000), width: rng.random_range(1..3000), opacity: false }
+    fn drawn(rng: &mut impl Rng, most: usize) -> Dimensions {
+        Dimensions { height: rng.random_range(1..most), width: rng.random_range(1..most), opacity: false }
     }
 
     fn sized(path: &str, own: Dimensions, side: usize) -> Sized<'_> {
@@ -82,7 +82,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(27);
         let (mut enlarged, mut others) = (0, 0);
         for _ in 0..1000 {
-            let (own, side) = (drawn(&mut rng), rng.random_range(16..3000));
+            let (own, side) = (drawn(&mut rng, 3000), rng.random_range(16..3000));
             let lines = of_sizes(&sized("photo.jpg", own, side), &[]);
             if own.longest() < side {
                 enlarged += 1;
@@ -107,7 +107,7 @@ mod tests {
             let side = rng.random_range(16..2000);
             // The painted picture is as large as the styles, or larger with --style-size.
             let painted = 3000.min(side * rng.random_range(1..6));
-            let own: Vec<_> = (0..rng.random_range(1..4)).map(|_| drawn(&mut rng)).collect();
+            let own: Vec<_> = (0..rng.random_range(1..4)).map(|_| drawn(&mut rng, 1000)).collect();
             let styles: Vec<_> = own.iter().map(|own| sized("style.png", *own, side)).collect();
             let tiny = own.iter().filter(|own| 2 * own.longest() <= side || 4 * own.longest() <= painted).count();
             let lines = of_sizes(&sized("photo.jpg", large, painted), &styles);

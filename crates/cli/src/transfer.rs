@@ -217,12 +217,16 @@ impl JobCommand for Arguments {
             return Ok(ExitCode::SUCCESS);
         }
         let ready = self.ready(&Networks::default())?;
-        self.hint(&ready)?;
+        let hints = self.hints(&ready)?;
         driver.note_weights(&ready.method.weights);
         for (name, value) in ready.method.recipe.settings() {
             driver.note(name, value);
         }
-        self.common.network.in_threads(|| driver.complete(ready.run()?))?
+        self.common.network.in_threads(|| {
+            let run = ready.run()?;
+            hints.into_iter().for_each(note);
+            driver.complete(run)
+        })?
     }
 
     fn forecast(&self, memory: usize) -> Result<(Forecast, Work), Error> {
@@ -286,10 +290,10 @@ impl Arguments {
         Ok(Some(content.in_colours_of(&styles, self.color_map.unwrap_or_default())))
     }
 
-    /// Prints what would help, as far as the pictures' sizes tell, unless the run is continued.
-    fn hint(&self, ready: &Ready) -> Result<(), Error> {
+    /// What would help, as far as the pictures' sizes tell; nothing if the run is continued.
+    fn hints(&self, ready: &Ready) -> Result<Vec<String>, Error> {
         if self.common.run.verbosity.quiet || self.common.run.seed_of_checkpoint().is_some() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let Sizes { content, styles } = self.sizes()?;
         let paths = self.styles.shares(true)?;
@@ -300,8 +304,7 @@ impl Arguments {
             .zip(&ready.styles)
             .map(|(((path, _), own), (style, _))| Sized { path, own, used: style.into() })
             .collect();
-        hints::of_sizes(&content, &styles).into_iter().for_each(note);
-        Ok(())
+        Ok(hints::of_sizes(&content, &styles))
     }
 
     /// Reads everything that the job needs, after checking the memory.
