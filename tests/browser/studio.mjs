@@ -283,7 +283,7 @@ try {
     // One pixel of the picture is one of the screen, even if it is smaller than the stage.
     await page.keyboard.press("1");
     assert.equal(await text("#zoom-value"), "100 %");
-    assert.equal(await page.locator("#after").evaluate((image) => Math.round(image.getBoundingClientRect().width)), 128);
+    await page.waitForFunction(() => Math.round(document.getElementById("after").getBoundingClientRect().width) === 128);
     await page.keyboard.press("0");
     assert.match((await placed())[1], /scale\(1\)/);
     // The wheel scrolls the page, unless the picture is zoomed.
