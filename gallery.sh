@@ -55,7 +55,7 @@ paint portrait-cut-paper portrait.png cut-paper.png --size 256
 paint tiles content.png mosaic.png --size 320
 strip strip plain.png fox-ink.png portrait-cut-paper.png tiles.png
 
-section "Strength" "From the photograph to a free painting, in steps that look about equal."
+section "Strength" "From the photograph to a free painting."
 for strength in 0 0.25 0.5 0.75 1; do
     paint "strength-$strength" content.png style.png --size 256 --strength "$strength"
 done
