@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use impasto::picture::Dimensions;
+use impasto::picture::{self, Dimensions, Picture};
+
+use super::error::Error;
 
 /// A style is tiny if it is enlarged this much or more.
 const ENLARGED: usize = 2;
@@ -17,9 +19,22 @@ pub(super) struct Sized<'a> {
     pub(super) used: Dimensions,
 }
 
-/// Lines for standard error: the photograph is enlarged, or styles are tiny. Empty if nothing is wrong.
-pub(super) fn of_sizes(content: &Sized, styles: &[Sized]) -> Vec<String> {
-    photograph(content).into_iter().chain(tiny(styles, content.used.longest())).collect()
+impl<'a> Sized<'a> {
+    /// A picture that was read from a file; `None` if that was a pipe, which cannot be read again.
+    pub(super) fn of(path: &'a Path, picture: &Picture) -> Result<Option<Self>, Error> {
+        if path != Path::new("-") && !path.is_file() {
+            return Ok(None);
+        }
+        let [height, width] = picture::shape(path)?;
+        // Only decoding would tell whether it is transparent, which makes no difference here.
+        Ok(Some(Self { path, own: Dimensions { height, width, opacity: false }, used: picture.into() }))
+    }
+}
+
+/// Lines for standard error: the photograph is enlarged, or styles are tiny beside a picture whose longer side is `painted`.
+/// Empty if nothing is wrong.
+pub(super) fn of_sizes(content: Option<&Sized>, painted: usize, styles: &[Sized]) -> Vec<String> {
+    content.and_then(photograph).into_iter().chain(tiny(styles, painted)).collect()
 }
 
 fn photograph(content: &Sized) -> Option<String> {
@@ -73,6 +88,10 @@ mod tests {
         Dimensions { height: rng.random_range(1..most), width: rng.random_range(1..most), opacity: false }
     }
 
+    fn told(content: &Sized, styles: &[Sized]) -> Vec<String> {
+        of_sizes(Some(content), content.used.longest(), styles)
+    }
+
     fn sized(path: &str, own: Dimensions, side: usize) -> Sized<'_> {
         Sized { path: Path::new(path), own, used: own.fitted(side) }
     }
@@ -83,7 +102,7 @@ mod tests {
         let (mut enlarged, mut others) = (0, 0);
         for _ in 0..1000 {
             let (own, side) = (drawn(&mut rng, 3000), rng.random_range(16..3000));
-            let lines = of_sizes(&sized("photo.jpg", own, side), &[]);
+            let lines = told(&sized("photo.jpg", own, side), &[]);
             if own.longest() < side {
                 enlarged += 1;
                 assert_eq!(lines.len(), 1);
@@ -110,7 +129,7 @@ mod tests {
             let own: Vec<_> = (0..rng.random_range(1..4)).map(|_| drawn(&mut rng, 1000)).collect();
             let styles: Vec<_> = own.iter().map(|own| sized("style.png", *own, side)).collect();
             let tiny = own.iter().filter(|own| 2 * own.longest() <= side || 4 * own.longest() <= painted).count();
-            let lines = of_sizes(&sized("photo.jpg", large, painted), &styles);
+            let lines = told(&sized("photo.jpg", large, painted), &styles);
             assert_eq!(lines.len(), usize::from(tiny > 0), "{own:?} at {side}: {lines:?}");
             seen[tiny.min(2)] += 1;
             if tiny > 2 {
@@ -124,8 +143,8 @@ mod tests {
     fn a_style_at_its_own_size_is_tiny_only_beside_a_large_photograph() {
         let square = |side| Dimensions { height: side, width: side, opacity: false };
         let style = || [sized("style.png", square(64), 64)];
-        assert!(of_sizes(&sized("photo.jpg", square(128), 128), &style()).is_empty());
-        let lines = of_sizes(&sized("photo.jpg", square(256), 256), &style());
+        assert!(told(&sized("photo.jpg", square(128), 128), &style()).is_empty());
+        let lines = told(&sized("photo.jpg", square(256), 256), &style());
         assert_eq!(
             lines,
             ["note: style.png has only 64×64 pixels: it shows few strokes; a larger picture of it helps"]

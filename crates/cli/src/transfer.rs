@@ -295,16 +295,11 @@ impl Arguments {
         if self.common.run.verbosity.quiet || self.common.run.seed_of_checkpoint().is_some() {
             return Ok(Vec::new());
         }
-        let Sizes { content, styles } = self.sizes()?;
+        let content = Sized::of(&self.content, &ready.content)?;
         let paths = self.styles.shares(true)?;
-        let content = Sized { path: &self.content, own: content, used: (&ready.content).into() };
-        let styles: Vec<_> = paths
-            .iter()
-            .zip(styles)
-            .zip(&ready.styles)
-            .map(|(((path, _), own), (style, _))| Sized { path, own, used: style.into() })
-            .collect();
-        Ok(hints::of_sizes(&content, &styles))
+        let styles = paths.iter().zip(&ready.styles).map(|((path, _), (style, _))| Sized::of(path, style));
+        let styles: Vec<_> = styles.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        Ok(hints::of_sizes(content.as_ref(), Dimensions::from(&ready.content).longest(), &styles))
     }
 
     /// Reads everything that the job needs, after checking the memory.

@@ -41,6 +41,17 @@ fn standard_input_is_a_picture_too() {
     shop.impasto(&features("-")).write_stdin("text").assert().code(1).stderr(contains("standard stream"));
 }
 
+/// A pipe can be read only once.
+#[cfg(unix)]
+#[test]
+fn a_transfer_reads_pipes() {
+    let shop = Workshop::new();
+    for pictures in ["/dev/stdin style.png", "content.png /dev/stdin"] {
+        let words = format!("transfer {pictures} -o out.png --size 48 --steps 1 --weights random");
+        shop.impasto(&words).write_stdin(encoded(ImageFormat::Png)).assert().success();
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn endless_devices_are_no_pictures() {
