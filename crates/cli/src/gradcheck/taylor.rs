@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::error::Error;
 use super::super::print::Results;
+use super::list::Tally;
 use super::subject::Subject;
 use super::{Outcome, in_words, printed, wrapped, write_json};
 
@@ -36,50 +37,27 @@ fn order(result: &Result<TaylorTest, Failure>) -> String {
 /// Tests impasto's own operations: a line for each case, and with `tables` its remainders as well.
 pub(super) fn list(cases: impl Iterator<Item = Case>, tables: bool, out: &mut impl Write) -> io::Result<Outcome> {
     writeln!(out, "{:<50} {:>6} verdict", "", "order")?;
-    let (mut count, mut wrong, mut undecided, mut last) = (0, 0, 0, "");
+    let mut tally = Tally::default();
     for case in cases {
-        if case.operation != last {
-            writeln!(out, "{}", case.operation)?;
-            last = case.operation;
-        }
-        write!(out, "  {:<48} ", case.description)?;
-        out.flush()?;
+        tally.begin(&case, out)?;
         let result = case.taylor();
         let (words, style) = in_words(verdict(&result));
         writeln!(out, "{:>6} {style}{words}{style:#}", order(&result))?;
         let outcome = Outcome::of_verdict(verdict(&result));
-        count += 1;
-        wrong += usize::from(outcome == Outcome::Wrong);
-        undecided += usize::from(outcome == Outcome::Undecided);
+        tally.add(outcome);
         if tables || outcome == Outcome::Wrong {
             for line in text(&result, &[]).lines() {
                 writeln!(out, "    {line}")?;
             }
         }
     }
-    let rest = if undecided > 0 { format!(", {undecided} undecided") } else { String::new() };
-    writeln!(out, "\n{count} cases, {wrong} wrong{rest}")?;
-    Ok(match (wrong, undecided) {
-        (0, 0) => Outcome::Right,
-        (0, _) => Outcome::Undecided,
-        _ => Outcome::Wrong,
-    })
+    tally.end(out)
 }
 
-/// The same as JSON.
-pub(super) fn json(cases: impl Iterator<Item = Case>, out: &mut impl Write) -> io::Result<Outcome> {
-    let (mut rows, mut worst) = (Vec::new(), Outcome::Right);
-    for case in cases {
-        let result = case.taylor();
-        worst = worst.max(Outcome::of_verdict(verdict(&result)));
-        let mut row = json!({ "operation": case.operation, "case": case.description, "shapes": case.shapes });
-        if let Some(row) = row.as_object_mut() {
-            row.extend(as_json(&result, &[]));
-        }
-        rows.push(row);
-    }
-    write_json(&Value::Array(rows), out)?;
-    Ok(worst)
+/// The same of one case as JSON.
+pub(super) fn of_case(case: &Case) -> (Outcome, Map<String, Value>) {
+    let result = case.taylor();
+    (Outcome::of_verdict(verdict(&result)), as_json(&result, &[]))
 }
 
 /// Tests a program's gradient; `None` if the program broke.
