@@ -48,8 +48,10 @@ pub enum StyleLoss {
     Wasserstein,
     /// Hypercolumns, at each place the squared error from the style's nearest (Kolkin et al. 2022, section 3.2, with another
     /// distance), and shallow Gram matrices beside them.
+    #[strum(to_string = "neighbours", serialize = "neighbors")]
     Neighbours,
     /// Hypercolumns, at each place the cosine with the style's nearest (Kolkin et al. 2022, section 3.2).
+    #[strum(to_string = "neighbours-cosine", serialize = "neighbors-cosine")]
     NeighboursCosine,
 }
 

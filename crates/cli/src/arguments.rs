@@ -148,7 +148,7 @@ impl Networks {
     }
 }
 
-/// Names with another American spelling, which is accepted too.
+/// Names with another American spelling, which the library's enums accept too.
 const AMERICAN: [(&str, &str); 2] = [("neighbours", "neighbors"), ("neighbours-cosine", "neighbors-cosine")];
 
 /// Parses the names of one of the library's enums, in British or American spelling, and lists them as the possible values.
@@ -160,10 +160,7 @@ where
         let value = PossibleValue::new(*name);
         AMERICAN.iter().find(|(british, _)| british == name).map_or(value.clone(), |(_, other)| value.alias(*other))
     };
-    PossibleValuesParser::new(T::VARIANTS.iter().map(value)).map(|given| {
-        let british = AMERICAN.iter().find(|(_, american)| *american == given).map(|(british, _)| *british);
-        british.unwrap_or(&given).parse().ok().expect("one of its names")
-    })
+    PossibleValuesParser::new(T::VARIANTS.iter().map(value)).map(|given| given.parse().ok().expect("one of its names"))
 }
 
 /// Options that choose the objective.
