@@ -175,8 +175,8 @@ impl Recipe {
         Self { style_loss, style_layers, ..self }
     }
 
-    /// The recipe for a strength s in 0..1: unchanged at ½, the content hardly touched at 0, a free painting at 1. Equal steps of s
-    /// look about equally large (docs/defaults.md).
+    /// The recipe for a strength s in 0..1: unchanged at ½, the content hardly touched at 0, a free painting at 1.
+    /// How large its steps look was measured (docs/defaults.md).
     ///
     /// The style weight is multiplied by ten to the power of 4s − 2, plus 25·(s − 0.8)² above 0.8; below ½, where colours still
     /// change when forms no longer do, of −2u − 4u³ with u = 1 − 2s. The finish's content weight is divided by that factor. Below
@@ -192,7 +192,7 @@ impl Recipe {
     }
 }
 
-/// The power of ten by which a strength multiplies the style weight.
+/// log₁₀ of the factor by which a strength multiplies the style weight.
 fn power_of(strength: f64) -> f64 {
     if strength < 0.5 {
         let below = 1.0 - 2.0 * strength;

@@ -191,8 +191,8 @@ pub(super) struct RecipeArguments {
 
     /// How freely to paint, from 0 (hardly changed) to 1 [default: 0.5]
     ///
-    /// Equal steps look about equal. Multiplies the style weight, unless --style-weight gives it, and divides the finish's
-    /// content weight. Below 0.5 the finish also takes smaller steps.
+    /// Multiplies the style weight, unless --style-weight gives it, and divides the finish's content weight. Below 0.5 the
+    /// finish also takes smaller steps.
     #[arg(long, value_name = "0..1", value_parser = strength)]
     strength: Option<f64>,
 
