@@ -136,7 +136,7 @@ fn kinks_nearby_hide_neither_right_gradients_nor_wrong_ones() {
             |factor: f64| move |x: &[f64]| x.iter().map(|x| if *x > 0.5 { factor } else { 0.0 }).collect::<Vec<f64>>();
         let check = GradCheck::new().seed(seed);
         let right = check.taylor_fn(f, gradient(1.0), &x[..]).unwrap();
-        // A kink within the steps by which noise is measured may look like noise.
+        // A kink very close to the point may look like noise.
         undecided += usize::from(right.verdict() == Verdict::Undecided);
         assert!(matches!(right.verdict(), Verdict::Agrees | Verdict::Undecided), "{seed}\n{right}");
         // Two steps that both reach over a kink may happen to leave a high order.

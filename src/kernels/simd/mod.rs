@@ -162,7 +162,7 @@ impl InstructionSet {
         *BEST.get_or_init(|| Self::all()[0])
     }
 
-    /// Makes the set of this name the best one. Returns false if the processor has no such set, or kernels already use another.
+    /// Limits kernels to the instruction set of this name. Returns false if the processor lacks it, or if kernels already use another.
     pub fn limit(name: &str) -> bool {
         let named = Self::all().into_iter().find(|set| set.name().eq_ignore_ascii_case(name));
         named.is_some_and(|set| *BEST.get_or_init(|| set) == set)

@@ -8,7 +8,7 @@ use super::solid::{
     Vector, along, ball, dot, ellipsoid, from, light, meet, mirrored, normal, openness, shaded, turned, unit,
 };
 
-/// Cosines and sines of the angles by which the head and the body are turned.
+/// How far the head and the body turn: the cosine and the sine of each angle.
 const HEAD: [f32; 2] = [0.94, -0.342];
 const BODY: [f32; 2] = [0.906, 0.423];
 /// The height of the ground.

@@ -8,9 +8,9 @@ use super::solid::{
     Vector, along, ball, dot, ellipsoid, from, light, meet, mirrored, normal, openness, shaded, turned, unit,
 };
 
-/// Cosine and sine of the angle by which the head is turned to the left.
+/// How far the head turns to the left: the cosine and the sine of the angle.
 const TURN: [f32; 2] = [0.884, -0.4675];
-/// Cosine and sine of the angle by which it is inclined.
+/// How far it tilts, likewise.
 const TILT: [f32; 2] = [0.9925, 0.1222];
 
 const EYE: Vector = [0.265, 0.13, 0.555];

@@ -7,7 +7,7 @@ import zlib
 
 
 def display(every=10, *, width=None):
-    """Give a callback that shows the picture as it comes.
+    """Give a callback that shows the picture while it is painted.
 
     In Jupyter the picture stands below the cell, with a line on the iteration and the loss; elsewhere, and without IPython,
     that line alone is printed on standard error.
