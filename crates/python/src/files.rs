@@ -24,7 +24,7 @@ use crate::errors::to_python;
 /// ------
 /// OSError if it is no picture.
 #[pyfunction]
-pub(crate) fn show<'py>(py: Python<'py>, picture: PathBuf) -> PyResult<Option<Bound<'py, PyDict>>> {
+pub(crate) fn show(py: Python<'_>, picture: PathBuf) -> PyResult<Option<Bound<'_, PyDict>>> {
     let made = Provenance::read(&picture).map_err(|error| to_python(error.into()))?;
     let Some(made) = made else { return Ok(None) };
     let settings = serde_json::to_string(&made.settings).expect("an object");
@@ -53,7 +53,7 @@ pub(crate) fn weights_path() -> PyResult<Option<String>> {
 /// See python/impasto/weights.py.
 #[pyfunction(name = "_weights_info")]
 #[pyo3(signature = (path=None))]
-pub(crate) fn weights_info<'py>(py: Python<'py>, path: Option<PathBuf>) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn weights_info(py: Python<'_>, path: Option<PathBuf>) -> PyResult<Bound<'_, PyDict>> {
     let found = found(path)?;
     let dict = PyDict::new(py);
     let path = file(&found.source);

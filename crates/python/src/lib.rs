@@ -52,6 +52,9 @@ mod _impasto {
     #[cfg(feature = "transfer")]
     #[pymodule_export]
     use super::network::{Network, Objective};
+    #[cfg(feature = "transfer")]
+    #[pymodule_export]
+    use super::pictures::png;
     #[pymodule_export]
     use super::report::{Estimate, Report, Taylor};
     #[cfg(feature = "transfer")]

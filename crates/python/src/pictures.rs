@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use impasto::Picture;
-use impasto::picture::Dimensions;
+use impasto::picture::{Dimensions, Format, SaveOptions};
 use impasto::run::{Work, largest_side};
 use ndarray::{Array2, Array3, ArrayView3, Axis, Slice};
 use numpy::{PyArray3, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBytes, PyString};
 
 use crate::errors::to_python;
 
@@ -85,6 +85,13 @@ impl Given {
 /// As [`Given::new`] and [`Given::at`].
 pub(crate) fn open(object: &Bound<'_, PyAny>, longest: Option<usize>, what: &str) -> PyResult<Picture> {
     Given::new(object, what)?.at(longest)
+}
+
+/// A picture in a PNG, for python/impasto/_display.py.
+#[pyfunction(name = "_png")]
+pub(crate) fn png<'py>(py: Python<'py>, picture: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let encoded = open(picture, None, "picture")?.encoded(Format::Png, &SaveOptions::default())?;
+    Ok(PyBytes::new(py, &encoded))
 }
 
 /// A picture of PIL in RGB or RGBA; anything else as it is.

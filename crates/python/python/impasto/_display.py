@@ -1,9 +1,9 @@
 """The picture while it is painted, in a notebook."""
 
 import base64
-import struct
 import sys
-import zlib
+
+from ._impasto import _png
 
 
 def display(every=10, *, width=None):
@@ -56,16 +56,3 @@ def _in_notebook():
     """Whether what IPython displays is seen as a picture."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return shell is not None and type(shell).__name__ != "TerminalInteractiveShell"
-
-
-def _png(picture):
-    """A picture (uint8, height x width x 3) in a PNG, quickly."""
-    height, width, _ = picture.shape
-    rows = b"".join(b"\0" + row.tobytes() for row in picture)
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
