@@ -46,6 +46,14 @@ impl<'a, T: Real> Taps<'a, T> {
         Self { scale, ..self }
     }
 
+    /// Where the tap (i, j) from input channel k to output channel n is.
+    #[inline(always)]
+    fn at(&self, (i, j): (usize, usize), k: usize, n: usize) -> *const T {
+        self.data.wrapping_offset(
+            i as isize * self.row + j as isize * self.column + k as isize * self.input + n as isize * self.output,
+        )
+    }
+
     /// The filters `weights`, (out, in, 3, 3), turned by 180° with input and output exchanged.
     pub fn backward(weights: &'a ArrayView4<'_, T>) -> Self {
         let taps = Self::forward(weights);
@@ -98,13 +106,13 @@ impl<T: Real> Kernel<T> for FilterTransform<'_, T> {
         let width = self.vectors * S::LANES;
         let scale = s.splat(self.taps.scale);
         let mut square = [[s.splat(T::zero()); MAX_LANES]; 9];
-        for vector in 0..self.vectors {
-            let n = self.first + vector * S::LANES;
-            let outputs = (self.taps.outputs - n).min(S::LANES);
-            let (channel, channels) = self.inputs;
-            let mut k = 0;
-            while k < channels {
-                let inputs = (channels - k).min(S::LANES);
+        let (channel, channels) = self.inputs;
+        for k in (0..channels).step_by(S::LANES) {
+            let inputs = (channels - k).min(S::LANES);
+            // All vectors of a panel at once: they share the cache lines that are read and written.
+            for vector in 0..self.vectors {
+                let n = self.first + vector * S::LANES;
+                let outputs = (self.taps.outputs - n).min(S::LANES);
                 for i in 0..3 {
                     for j in 0..3 {
                         // SAFETY: the requested taps and channels exist, as `new` demands.
@@ -112,28 +120,39 @@ impl<T: Real> Kernel<T> for FilterTransform<'_, T> {
                     }
                 }
                 for l in 0..inputs {
+                    self.prefetch(s, (channel + k + S::LANES, n), l);
                     let mut g = [[scale; 3]; 3];
                     for i in 0..3 {
                         for j in 0..3 {
                             g[i][j] = s.mul(square[i * 3 + j][l], scale);
                         }
                     }
-                    let u = transforms::filter(s, g);
-                    for i in 0..IN {
+                    transforms::filter(s, g, |i, row| {
                         for j in 0..IN {
                             let place = (i * IN + j) * self.layout.point + (k + l) * width + vector * S::LANES;
                             // SAFETY: `to` has room for these channels at each point, as `new` demands.
-                            unsafe { s.store(self.to.as_ptr().add(place), u[i][j]) };
+                            unsafe { s.store(self.to.as_ptr().add(place), row[j]) };
                         }
-                    }
+                    });
                 }
-                k += S::LANES;
             }
         }
     }
 }
 
 impl<T: Real> FilterTransform<'_, T> {
+    /// Prefetches part `l` of what [`load`](Self::load) reads from input channel k and output channel n on: no processor foresees
+    /// so many short rows.
+    #[inline(always)]
+    fn prefetch<S: Simd<T>>(&self, s: S, (k, n): (usize, usize), l: usize) {
+        let (k, n) = if self.taps.output == 1 { (k + l, n) } else { (k, n + l) };
+        for i in 0..3 {
+            for j in 0..3 {
+                s.prefetch_near(self.taps.at((i, j), k, n));
+            }
+        }
+    }
+
     /// Sets `square[l]` to one tap of input channel k + l and output channels n.., with zeros beyond the last.
     ///
     /// # Safety
@@ -148,11 +167,7 @@ impl<T: Real> FilterTransform<'_, T> {
         (n, outputs): (usize, usize),
     ) {
         let taps = self.taps;
-        let at = |k: usize, n: usize| {
-            taps.data.wrapping_offset(
-                i as isize * taps.row + j as isize * taps.column + k as isize * taps.input + n as isize * taps.output,
-            )
-        };
+        let at = |k: usize, n: usize| taps.at((i, j), k, n);
         // SAFETY: the caller's.
         unsafe {
             if taps.output == 1 {

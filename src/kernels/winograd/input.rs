@@ -136,20 +136,20 @@ impl<T: Real> InputTransform<'_, T> {
                 tile[i][j] = load(pixels[i * IN + j]);
             }
         }
-        transforms::input(s, tile)
+        tile
     }
 
-    /// Writes the 36 points of a tile.
+    /// Transforms a tile and writes its 36 points.
     ///
     /// # Safety
     /// `to` must be a tile's row at the first point of the layout, with room for a vector.
     #[inline(always)]
     unsafe fn store<S: Simd<T>>(&self, s: S, to: *mut T, tile: [[S::V; 6]; 6]) {
-        for i in 0..IN {
+        transforms::input(s, tile, |i, row| {
             for j in 0..IN {
                 // SAFETY: the caller's.
-                unsafe { s.store(to.add((i * IN + j) * self.layout.point), tile[i][j]) };
+                unsafe { s.store(to.add((i * IN + j) * self.layout.point), row[j]) };
             }
-        }
+        });
     }
 }

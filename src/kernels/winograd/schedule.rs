@@ -39,10 +39,12 @@ const PANELS: usize = 4;
 /// half of `TILES` and single panels.
 const LARGE: usize = 40 << 10;
 
-/// The largest number of tiles for which each task transforms its filters itself and uses them at once.
+/// The largest number of tiles for which each task transforms its filters itself and uses them at once, if there are enough panels
+/// for the threads.
 const FEW: usize = 128;
 
-/// Bytes of a panel's transformed filters used at once if tiles are few: they stay in the L2 cache.
+/// Bytes of a panel's transformed filters used at once if tiles are few: they stay in the L2 cache. If several panels go together,
+/// half of it is for their products.
 const NEAR: usize = 320 << 10;
 
 /// The smallest number of tasks with which each task takes its tiles through all phases.
@@ -94,6 +96,8 @@ enum Cut {
         chunk: usize,
         /// Input channels whose filters are transformed at one time.
         depth: usize,
+        /// Panels of a task, whose taps lie side by side in memory.
+        together: usize,
     },
 }
 
@@ -105,17 +109,21 @@ impl Cut {
         // more.
         let large = POINTS * inputs * size_of::<T>() > LARGE;
         let (block, together) = if large { (TILES, PANELS) } else { (TILES / 2, 1) };
-        if tiles > block * TASKS {
+        if tiles > block * TASKS && tiles >= FEWEST * ROUNDS * threads {
             let block = block.min(tiles.div_ceil(ROUNDS * threads)).max(FEWEST);
             return Self::Tiles { block: evenly(tiles, block), together };
         }
         let chunks = (POINTS * inputs * tiles * size_of::<T>()).div_ceil(CHUNK).max(1);
         let chunk = tiles.div_ceil(chunks);
-        if tiles <= FEW {
-            let channel = POINTS * panel_width * size_of::<T>();
-            return Self::Panels { chunk, depth: (NEAR / channel / BLOCK).max(1) * BLOCK };
+        if tiles <= FEW && (panels >= threads || tiles < 2 * FEWEST) {
+            let row = POINTS * panel_width * size_of::<T>();
+            let most = (panels / (ROUNDS * threads)).min(PANELS).min(NEAR / 2 / (chunk * row)).max(1);
+            // Numbers of channels are mostly powers of two, and the tasks then equal.
+            let together = 1 << most.ilog2();
+            let depth = if together > 1 { BLOCK } else { (NEAR / row / BLOCK).max(1) * BLOCK };
+            return Self::Panels { chunk, depth, together };
         }
-        let block = evenly(chunk, 64);
+        let block = evenly(chunk, (panels * chunk).div_ceil(ROUNDS * threads).clamp(FEWEST, 64));
         let most = (panels * chunk.div_ceil(block)).div_ceil(ROUNDS * threads);
         Self::Channels { chunk, block, together: PANELS.min(panels.div_ceil(4)).min(most) }
     }
@@ -131,7 +139,9 @@ impl Cut {
             Self::Channels { chunk, block, together } => {
                 [filters(inputs) * panels, tiles(chunk), products(block) * together]
             }
-            Self::Panels { chunk, depth } => [0, tiles(chunk), filters(depth.min(inputs)) + products(chunk)],
+            Self::Panels { chunk, depth, together } => {
+                [0, tiles(chunk), filters(depth.min(inputs)) + products(chunk) * together]
+            }
         }
     }
 }
@@ -162,7 +172,7 @@ impl<T: Real> Convolution<'_, T> {
         match Cut::of::<T>(tiles, self.taps.inputs, self.taps.outputs, self.panel_width(), threads) {
             Cut::Tiles { block, together } => self.run_by_tiles(block, together),
             Cut::Channels { chunk, block, together } => self.run_by_channels(chunk, block, together),
-            Cut::Panels { chunk, depth } => self.run_by_panels(chunk, depth),
+            Cut::Panels { chunk, depth, together } => self.run_by_panels(chunk, depth, together),
         }
     }
 
@@ -209,22 +219,26 @@ impl<T: Real> Convolution<'_, T> {
         });
     }
 
-    fn run_by_panels(&self, chunk: usize, depth: usize) {
+    fn run_by_panels(&self, chunk: usize, depth: usize, together: usize) {
         let inputs = self.taps.inputs;
         let products = Products::new::<T>(chunk, self.panel_width());
         let filters = Filters::new::<T>(depth.min(inputs), self.panel_width());
         self.by_chunks(chunk, |v, (first, count)| {
-            (0..self.panels()).into_par_iter().for_each(|panel| {
+            (0..self.panels().div_ceil(together)).into_par_iter().for_each(|task| {
+                let panel = task * together;
+                let panels = together.min(self.panels() - panel);
                 let mut u = self.workspace.take::<T>(filters.len());
-                let mut m = self.workspace.take::<T>(products.len());
+                let mut m = self.workspace.take::<T>(products.len() * together);
                 for channel in (0..inputs).step_by(depth) {
                     let channels = (channel, depth.min(inputs - channel));
-                    // SAFETY: `u` is this task's and has room for these channels of a panel.
-                    unsafe { self.transform_filters(panel, channels, (Shared::new(&mut u), filters)) };
-                    self.multiply(v, (&u, filters), (&mut m, products), (0, count), channels, (panel, 1));
+                    for (panel, m) in (panel..panel + panels).zip(m.chunks_exact_mut(products.len())) {
+                        // SAFETY: `u` is this task's and has room for these channels of a panel.
+                        unsafe { self.transform_filters(panel, channels, (Shared::new(&mut u), filters)) };
+                        self.multiply(v, (&u, filters), (m, products), (0, count), channels, (panel, 1));
+                    }
                 }
-                // SAFETY: no other task has this panel.
-                unsafe { self.transform_outputs((&m, products), (first, count), (panel, 1)) };
+                // SAFETY: no other task has these panels.
+                unsafe { self.transform_outputs((&m, products), (first, count), (panel, panels)) };
             });
         });
     }
@@ -348,4 +362,32 @@ impl<T: Real> Convolution<'_, T> {
 /// The block size near `block` that divides `count` into an even number of nearly equal blocks.
 fn evenly(count: usize, block: usize) -> usize {
     count.div_ceil(count.div_ceil(block).next_multiple_of(2)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_least_every_second_thread_has_a_task_as_far_as_tiles_and_panels_go() {
+        const WIDTH: usize = 16;
+        let channels = [64, 128, 256, 512];
+        for threads in [1, 2, 3, 4, 8, 16, 64] {
+            for side in (4..520).step_by(4) {
+                for (inputs, outputs) in channels.into_iter().flat_map(|i| channels.map(|o| (i, o))) {
+                    let (tiles, panels) = (Grid::new(side, side, (0, 0)).tiles, outputs / WIDTH);
+                    let tasks = match Cut::of::<f32>(tiles, inputs, outputs, WIDTH, threads) {
+                        Cut::Tiles { block, .. } => tiles.div_ceil(block),
+                        Cut::Channels { chunk, block, together } => chunk.div_ceil(block) * panels.div_ceil(together),
+                        Cut::Panels { together, .. } => panels.div_ceil(together),
+                    };
+                    let possible = panels * (tiles / FEWEST).max(1);
+                    assert!(
+                        2 * tasks >= threads.min(possible),
+                        "{tasks} tasks for {threads} threads: {inputs} to {outputs} channels at {side}×{side}"
+                    );
+                }
+            }
+        }
+    }
 }

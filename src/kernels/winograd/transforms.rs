@@ -31,23 +31,18 @@ fn input_column<T: Real, S: Simd<T>>(s: S, d: [S::V; 6]) -> [S::V; 6] {
     ]
 }
 
-/// Bᵀ d B of an input tile.
+/// Bᵀ d B of an input tile, passed on row by row, so that the rows need no place in between.
 #[inline(always)]
-pub fn input<T: Real, S: Simd<T>>(s: S, d: [[S::V; 6]; 6]) -> [[S::V; 6]; 6] {
+pub fn input<T: Real, S: Simd<T>>(s: S, d: [[S::V; 6]; 6], mut write: impl FnMut(usize, [S::V; 6])) {
     let t0 = input_column(s, [d[0][0], d[1][0], d[2][0], d[3][0], d[4][0], d[5][0]]);
     let t1 = input_column(s, [d[0][1], d[1][1], d[2][1], d[3][1], d[4][1], d[5][1]]);
     let t2 = input_column(s, [d[0][2], d[1][2], d[2][2], d[3][2], d[4][2], d[5][2]]);
     let t3 = input_column(s, [d[0][3], d[1][3], d[2][3], d[3][3], d[4][3], d[5][3]]);
     let t4 = input_column(s, [d[0][4], d[1][4], d[2][4], d[3][4], d[4][4], d[5][4]]);
     let t5 = input_column(s, [d[0][5], d[1][5], d[2][5], d[3][5], d[4][5], d[5][5]]);
-    [
-        input_column(s, [t0[0], t1[0], t2[0], t3[0], t4[0], t5[0]]),
-        input_column(s, [t0[1], t1[1], t2[1], t3[1], t4[1], t5[1]]),
-        input_column(s, [t0[2], t1[2], t2[2], t3[2], t4[2], t5[2]]),
-        input_column(s, [t0[3], t1[3], t2[3], t3[3], t4[3], t5[3]]),
-        input_column(s, [t0[4], t1[4], t2[4], t3[4], t4[4], t5[4]]),
-        input_column(s, [t0[5], t1[5], t2[5], t3[5], t4[5], t5[5]]),
-    ]
+    for i in 0..IN {
+        write(i, input_column(s, [t0[i], t1[i], t2[i], t3[i], t4[i], t5[i]]));
+    }
 }
 
 /// G g, one column of a filter.
@@ -64,20 +59,15 @@ fn filter_column<T: Real, S: Simd<T>>(s: S, g: [S::V; 3]) -> [S::V; 6] {
     [s.mul(quarter, g[0]), s.add(even, odd), s.sub(even, odd), s.add(even_2, odd_2), s.sub(even_2, odd_2), g[2]]
 }
 
-/// G g Gᵀ of a filter.
+/// G g Gᵀ of a filter, passed on row by row.
 #[inline(always)]
-pub fn filter<T: Real, S: Simd<T>>(s: S, g: [[S::V; 3]; 3]) -> [[S::V; 6]; 6] {
+pub fn filter<T: Real, S: Simd<T>>(s: S, g: [[S::V; 3]; 3], mut write: impl FnMut(usize, [S::V; 6])) {
     let t0 = filter_column(s, [g[0][0], g[1][0], g[2][0]]);
     let t1 = filter_column(s, [g[0][1], g[1][1], g[2][1]]);
     let t2 = filter_column(s, [g[0][2], g[1][2], g[2][2]]);
-    [
-        filter_column(s, [t0[0], t1[0], t2[0]]),
-        filter_column(s, [t0[1], t1[1], t2[1]]),
-        filter_column(s, [t0[2], t1[2], t2[2]]),
-        filter_column(s, [t0[3], t1[3], t2[3]]),
-        filter_column(s, [t0[4], t1[4], t2[4]]),
-        filter_column(s, [t0[5], t1[5], t2[5]]),
-    ]
+    for i in 0..IN {
+        write(i, filter_column(s, [t0[i], t1[i], t2[i]]));
+    }
 }
 
 /// Aᵀ m, one column of a product.
