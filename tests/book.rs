@@ -62,7 +62,8 @@ fn programs() -> Vec<PathBuf> {
 
 /// The numbered programs, and those that print what the answers say.
 fn all_programs() -> Vec<PathBuf> {
-    let answers = files(&root().join("examples"), |name| name.starts_with("answers_") && name.ends_with(".rs"));
+    let answers =
+        files(&root().join("examples"), |name| name.starts_with("answers_") && name.strip_suffix(".rs").is_some());
     programs().into_iter().chain(answers).collect()
 }
 
@@ -143,7 +144,7 @@ fn each_program_prints_the_numbers_of_its_chapter() {
 /// What is printed, with the times that were there before: those of a machine with nothing else to do are taken by hand.
 fn renewed(printed: &str, before: &str) -> String {
     let kept = |line: &str| before.lines().find(|old| line.starts_with('~') && lasting(old) == lasting(line));
-    printed.lines().map(|line| format!("{}\n", kept(line).unwrap_or(line))).collect()
+    printed.lines().flat_map(|line| [kept(line).unwrap_or(line), "\n"]).collect()
 }
 
 /// Programs whose results depend on weights have two files of numbers. `make book` makes those of trained weights.
@@ -226,7 +227,10 @@ fn quoted_numbers_are_those_of_their_files() {
         let text = read(&page);
         let parts: Vec<_> = text.split("<!-- ").collect();
         for (before, after) in parts.iter().zip(&parts[1..]) {
-            let Some((file, _)) = after.split_once(" -->").filter(|(file, _)| file.ends_with(".txt")) else { continue };
+            let Some((file, _)) = after.split_once(" -->").filter(|(file, _)| file.strip_suffix(".txt").is_some())
+            else {
+                continue;
+            };
             let word = before.rsplit(|c: char| c.is_whitespace() || c == '>' || c == '(').next().unwrap();
             assert!(number(word).is_some(), "{}: {word:?} before {file} is no number", page.display());
             let numbers = read(&source().join("numbers").join(file));
