@@ -328,9 +328,11 @@ fn what_pages_include_exists_and_what_programs_offer_is_included() {
             }
         }
     }
+    // Of two files of one program, those of thin and of trained weights, a page may show one.
+    let shown: BTreeSet<_> = included.iter().map(|(file, _)| stem(file).replace("-trained", "")).collect();
     for numbers in files(&source().join("numbers"), |_| true) {
-        let path = numbers.canonicalize().unwrap();
-        assert!(included.iter().any(|(file, _)| *file == path), "no page includes {}", numbers.display());
+        let program = stem(&numbers).replace("-trained", "");
+        assert!(shown.contains(&program), "no page includes {}", numbers.display());
     }
 }
 
