@@ -17,7 +17,7 @@ use ndarray::ArrayD;
 
 // ANCHOR: loss
 /// ‖Φ(x) − Φ₀‖²/‖Φ₀‖² + λ·mean squared difference of neighbours: the first term, the whole, and its gradient.
-pub fn loss(
+pub(crate) fn loss(
     network: &Vgg19<f32>,
     (layer, sought): (Layer, &ArrayD<f32>),
     lambda: f64,
@@ -37,13 +37,13 @@ pub fn loss(
 
 // ANCHOR: invert
 /// The features of a picture at a layer.
-pub fn features(network: &Vgg19<f32>, picture: &Picture, layer: Layer) -> Result<ArrayD<f32>, Box<dyn Error>> {
+pub(crate) fn features(network: &Vgg19<f32>, picture: &Picture, layer: Layer) -> Result<ArrayD<f32>, Box<dyn Error>> {
     let tape = Tape::new();
     Ok(network.features(&tape.constant(network.normalise(&picture.rgb.view())), [layer])?[&layer].to_array())
 }
 
 /// A picture with nearly the features that are sought at the layer, found from `start`, and the error that remains.
-pub fn invert(
+pub(crate) fn invert(
     book: &Book,
     sought: (Layer, &ArrayD<f32>),
     lambda: f64,

@@ -14,12 +14,12 @@ use ndarray::ArrayD;
 
 // ANCHOR: losses
 /// mean((F − P)²)
-pub fn content_loss<'t>(f: &Var<'t, f32>, target: &ArrayD<f32>) -> Var<'t, f32> {
+pub(crate) fn content_loss<'t>(f: &Var<'t, f32>, target: &ArrayD<f32>) -> Var<'t, f32> {
     mse(f, &f.tape().constant(target.clone()))
 }
 
 /// mean((G − A)²)/(N·M)
-pub fn style_loss<'t>(f: &Var<'t, f32>, target: &ArrayD<f32>) -> Var<'t, f32> {
+pub(crate) fn style_loss<'t>(f: &Var<'t, f32>, target: &ArrayD<f32>) -> Var<'t, f32> {
     mse(&gram_matrix(f), &f.tape().constant(target.clone())) * (1.0 / f.value().len() as f64)
 }
 // ANCHOR_END: losses

@@ -18,7 +18,7 @@ use impasto_drawing::{Curve, plot};
 use ndarray::ArrayD;
 
 /// The loss and its gradient at x.
-pub fn evaluate(network: &Vgg19<f32>, objective: &Objective<f32>, x: &ArrayD<f32>) -> (f64, ArrayD<f32>) {
+pub(crate) fn evaluate(network: &Vgg19<f32>, objective: &Objective<f32>, x: &ArrayD<f32>) -> (f64, ArrayD<f32>) {
     let tape = Tape::new();
     let x = tape.variable(x.clone());
     let loss = objective.evaluate(network, &x, &x).expect("a network and a picture large enough");

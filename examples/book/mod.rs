@@ -31,6 +31,9 @@ pub struct Book {
 
 impl Book {
     /// Reads the command line, finds weights and makes the folder OUT.
+    ///
+    /// # Errors
+    /// If the weights cannot be read or the folder not made.
     pub fn open() -> Result<Self, Box<dyn Error>> {
         let words: Vec<String> = std::env::args().skip(1).collect();
         let found = FoundWeights::find(None)?;
@@ -54,11 +57,17 @@ impl Book {
     }
 
     /// The reader's photo, with at most this longer side, or the demo's harbour with it.
+    ///
+    /// # Errors
+    /// If the photo cannot be read.
     pub fn photo(&self, side: usize) -> Result<Picture, Box<dyn Error>> {
         self.given(1, side, || demo::content(3 * side / 4, side))
     }
 
     /// The reader's painting, with at most this longer side, or the demo's brush strokes with it.
+    ///
+    /// # Errors
+    /// If the painting cannot be read.
     pub fn painting(&self, side: usize) -> Result<Picture, Box<dyn Error>> {
         self.given(2, side, || demo::style(side))
     }
@@ -70,6 +79,9 @@ impl Book {
     }
 
     /// Writes rows of pictures with captions to a JPEG in the folder OUT, small enough for a page.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn sheet(&self, name: &str, rows: Vec<Vec<(Picture, String)>>) -> Result<(), Box<dyn Error>> {
         let tile = |(picture, caption): (Picture, String)| Tile { picture, caption: vec![caption] };
         let rows = rows.into_iter().map(|row| row.into_iter().map(tile).collect()).collect();

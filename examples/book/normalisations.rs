@@ -24,6 +24,9 @@ pub fn factors(n: f64, m: f64, p: f64, size: f64) -> [(&'static str, f64); 6] {
 // ANCHOR_END: factors
 
 /// Prints each formula's distance of two pictures of one size, the shares of five layers in it, and how large features are there.
+///
+/// # Errors
+/// If the pictures are too small for relu5_1.
 pub fn compare(network: &Vgg19<f32>, picture: &Picture, style: &Picture) -> Result<(), Box<dyn Error>> {
     let tape = Tape::new();
     let of = layers(["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]);
