@@ -2,8 +2,8 @@
 #
 #   make demo      build, fetch trained weights, draw two pictures, repaint one in the style of the other: demo/out.png
 #   make gallery   with trained weights, paint the README's pictures (docs/gallery) and their page (docs/gallery.md)
-#   make book      with trained weights, draw the book's pictures (docs/book/src/pictures, some minutes), and make its pages, if
-#                  mdBook is installed: target/book/html
+#   make book      with trained weights, renew the book's pictures and numbers (docs/book/src, some ten minutes), and make its
+#                  pages, if mdBook is installed: target/book/html
 #   make test      build, run all tests
 #   make memcheck  run tests of the unsafe kernels under valgrind, which must be installed
 #   make dist      build what is released, without OpenBLAS: an archive, a Debian package, the wheel (target/dist)
@@ -17,41 +17,46 @@
 .PHONY: demo gallery book test memcheck dist wheel dist-test install setup
 .DEFAULT_GOAL := demo
 
-IMPASTO = $${CARGO_TARGET_DIR:-target}/release/impasto
-
-# The profile that tests are built with: .ci/run takes `ci`, which compiles faster.
+# The profile that tests and the book are built with: .ci/run takes `ci`, which compiles faster.
 PROFILE = release
 
+BUILT = $${CARGO_TARGET_DIR:-target}/$(PROFILE)
+IMPASTO = $(BUILT)/impasto
+
+# Trained weights are fetched unless there are some.
+TRAINED = [ -n "$$IMPASTO_WEIGHTS" ] || $(IMPASTO) weights info | grep -q ^file || $(IMPASTO) weights fetch
+
 demo: setup
-	cargo build --release --bin impasto
-	$(IMPASTO) weights fetch || echo "No trained weights could be fetched; the random network is used instead."
+	cargo build --profile $(PROFILE) --bin impasto
+	$(TRAINED) || echo "No trained weights could be fetched; the random network is used instead."
 	$(IMPASTO) demo
 
 GALLERY = target/gallery
 
 # Paintings are kept in $(GALLERY), so that a second call paints only what has changed.
 gallery: setup
-	cargo build --release --bin impasto --example draw_demo --example side_by_side
-	$(IMPASTO) weights fetch
-	cargo run --release --quiet --example draw_demo -- $(GALLERY)
-	./gallery.sh $(GALLERY) docs
+	cargo build --profile $(PROFILE) --bin impasto --example draw_demo --example side_by_side
+	$(TRAINED)
+	cargo run --profile $(PROFILE) --quiet --example draw_demo -- $(GALLERY)
+	PROFILE=$(PROFILE) ./gallery.sh $(GALLERY) docs
 
-# Programs write their pictures as PNGs, or as JPEGs for a page. They print numbers; those of trained weights are in NN-trained.txt,
-# those of thin weights in NN.txt, which tests/book.rs renews. The pictures figure-* are sheets of `impasto figure` and paintings of
-# docs/gallery, reduced to the size of a page.
+# Programs write their pictures as PNGs, or as JPEGs for a page. They print numbers; those of trained weights are in *-trained.txt,
+# those of thin weights, in files of the same names without it, are renewed by tests/book.rs.
 BOOK = target/book
 PAGES = docs/book/src
-EXAMPLES = $${CARGO_TARGET_DIR:-target}/release/examples
+EXAMPLES = $(BUILT)/examples
 book: setup
-	cargo build --release --bin impasto --examples
-	$(IMPASTO) weights fetch
+	cargo build --profile $(PROFILE) --bins --examples
+	$(TRAINED)
 	mkdir -p $(BOOK)
-	for program in examples/[0-9][0-9]_*.rs; do \
-		name=$$(basename $$program .rs) && number=$${name%%_*} && echo "$$name" && \
-		$(EXAMPLES)/$$name $(BOOK) >$(BOOK)/$$number-trained.txt || exit 1; \
-		if [ -e $(PAGES)/numbers/$$number-trained.txt ]; then cp $(BOOK)/$$number-trained.txt $(PAGES)/numbers/ || exit 1; fi; \
+	for program in examples/[0-9][0-9]_*.rs examples/answers_*.rs; do \
+		name=$$(basename $$program .rs) && echo "$$name" && \
+		case $$name in [0-9]*) numbers=$${name%%_*};; *) numbers=$$(echo $$name | tr _ -);; esac && \
+		$(EXAMPLES)/$$name $(BOOK) >$(BOOK)/$$numbers-trained.txt || exit 1; \
+		kept=$(PAGES)/numbers/$$numbers-trained.txt && \
+		if [ -e $$kept ]; then cp $(BOOK)/$$numbers-trained.txt $$kept || exit 1; fi; \
 	done
-	for picture in $$(cd $(PAGES)/pictures && ls [0-9]*); do \
+	for picture in $$(ls $(PAGES)/pictures); do \
 		if [ -e $(BOOK)/$$picture ]; then cp $(BOOK)/$$picture $(PAGES)/pictures/ || exit 1; \
 		else $(EXAMPLES)/convert $(BOOK)/$${picture%.jpg}.png $(PAGES)/pictures/$$picture || exit 1; fi; \
 	done

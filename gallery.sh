@@ -5,7 +5,7 @@
 #
 #   ./gallery.sh FOLDER DOCS
 set -eu
-binaries=$(realpath "${CARGO_TARGET_DIR:-target}/release")
+binaries=$(realpath "${CARGO_TARGET_DIR:-target}/${PROFILE:-release}")
 here=$PWD docs=$(realpath "$2")
 mkdir -p "$docs/gallery"
 cd "$1"

@@ -4,7 +4,7 @@
 //! cargo run --release --example 07_inversion -- target/book photo.jpg
 //! ```
 
-mod book;
+pub mod book;
 
 use std::error::Error;
 
@@ -17,7 +17,7 @@ use ndarray::ArrayD;
 
 // ANCHOR: loss
 /// ‖Φ(x) − Φ₀‖²/‖Φ₀‖² + λ·mean squared difference of neighbours: the first term, the whole, and its gradient.
-fn loss(
+pub fn loss(
     network: &Vgg19<f32>,
     (layer, sought): (Layer, &ArrayD<f32>),
     lambda: f64,
@@ -36,39 +36,43 @@ fn loss(
 // ANCHOR_END: loss
 
 // ANCHOR: invert
-/// A picture, from noise, whose features at the layer are nearly the photo's, and the error that remains.
-fn invert(book: &Book, photo: &Picture, layer: Layer, lambda: f64) -> Result<(Picture, f64), Box<dyn Error>> {
-    let network = &book.network;
-    let sought = {
-        let tape = Tape::new();
-        network.features(&tape.constant(network.normalise(&photo.rgb.view())), [layer])?[&layer].to_array()
-    };
-    let canvas = Canvas::noise([photo.height(), photo.width()], network, 1);
-    let (mut x, mut lbfgs) = (canvas.values().clone(), Lbfgs::new());
+/// The features of a picture at a layer.
+pub fn features(network: &Vgg19<f32>, picture: &Picture, layer: Layer) -> Result<ArrayD<f32>, Box<dyn Error>> {
+    let tape = Tape::new();
+    Ok(network.features(&tape.constant(network.normalise(&picture.rgb.view())), [layer])?[&layer].to_array())
+}
+
+/// A picture with nearly the features that are sought at the layer, found from `start`, and the error that remains.
+pub fn invert(
+    book: &Book,
+    sought: (Layer, &ArrayD<f32>),
+    lambda: f64,
+    start: &Canvas,
+) -> Result<(Picture, f64), Box<dyn Error>> {
+    let (mut x, mut lbfgs) = (start.values().clone(), Lbfgs::new());
     for _ in 0..book.either(200, 20) {
-        let (_, value, gradient) = loss(network, (layer, &sought), lambda, &x)?;
+        let (_, value, gradient) = loss(&book.network, sought, lambda, &x)?;
         lbfgs.step(&mut x, value, &gradient);
     }
     let found = lbfgs.result(&x);
-    Ok((Picture::new(canvas.rgb(found)), loss(network, (layer, &sought), lambda, found)?.0))
+    Ok((Picture::new(start.rgb(found)), loss(&book.network, sought, lambda, found)?.0))
 }
 // ANCHOR_END: invert
 
 fn main() -> Result<(), Box<dyn Error>> {
     let book = Book::open()?;
     let photo = book.photo(book.either(128, 48))?;
-    let (mut shallow, mut deep) = (vec![(photo.clone(), "the photo".to_owned())], Vec::new());
-    for (number, layer) in
-        layers(["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_4", "relu5_1", "pool5"]).into_iter().enumerate()
-    {
-        let (found, error) = invert(&book, &photo, layer, 0.01)?;
-        println!("{layer}.error = {error:.1e}");
-        (if number < 3 { &mut shallow } else { &mut deep }).push((found, layer.to_string()));
+    let noise = Canvas::noise([photo.height(), photo.width()], &book.network, 1);
+    let mut tiles = vec![(photo.clone(), "the photo".to_owned())];
+    let shown = layers(["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_1", "relu4_4", "relu5_1", "pool5"]);
+    for (number, layer) in shown.into_iter().enumerate() {
+        let (lambda, name) = if number == 4 { (0.0, format!("{layer}, λ = 0")) } else { (0.01, layer.to_string()) };
+        let sought = features(&book.network, &photo, layer)?;
+        let (found, error) = invert(&book, (layer, &sought), lambda, &noise)?;
+        println!("{name}: error = {error:.1e}");
+        tiles.push((found, name));
     }
-    book.sheet("07-inversions.jpg", vec![shallow, deep])?;
-    let (rough, error) = invert(&book, &photo, layers(["relu4_1"])[0], 0.0)?;
-    println!("relu4_1.without_prior.error = {error:.1e}");
-    book.sheet("07-without-prior.jpg", vec![vec![(rough, "relu4_1, λ = 0".into())]])?;
+    book.sheet("07-inversions.jpg", tiles.chunks(3).map(<[_]>::to_vec).collect())?;
 
     wrong::variation();
     Ok(())

@@ -4,7 +4,7 @@
 //! cargo run --release --example 08_texture -- target/book photo.jpg painting.jpg
 //! ```
 
-mod book;
+pub mod book;
 
 use std::error::Error;
 
@@ -18,7 +18,7 @@ use ndarray::{Array3, ArrayD, s};
 
 // ANCHOR: grams
 /// G/M at each layer.
-fn grams<'t>(network: &Vgg19<f32>, x: &Var<'t, f32>, of: &[Layer]) -> Result<Vec<Var<'t, f32>>, Box<dyn Error>> {
+pub fn grams<'t>(network: &Vgg19<f32>, x: &Var<'t, f32>, of: &[Layer]) -> Result<Vec<Var<'t, f32>>, Box<dyn Error>> {
     let features = network.features(x, of.iter().copied())?;
     let maps = of.iter().map(|layer| &features[layer]);
     Ok(maps.map(|f| gram_matrix(f) * (1.0 / (f.shape()[0] * f.shape()[1]) as f64)).collect())
@@ -27,13 +27,13 @@ fn grams<'t>(network: &Vgg19<f32>, x: &Var<'t, f32>, of: &[Layer]) -> Result<Vec
 
 // ANCHOR: texture
 /// Σ(g − a)²/Σa²
-fn distance<'t>(g: &Var<'t, f32>, a: &ArrayD<f32>) -> Var<'t, f32> {
+pub fn distance<'t>(g: &Var<'t, f32>, a: &ArrayD<f32>) -> Var<'t, f32> {
     let size: f64 = a.iter().map(|&v| f64::from(v).powi(2)).sum();
     mse(g, &g.tape().constant(a.clone())) * (a.len() as f64 / size)
 }
 
 /// A picture from noise with nearly the example's Gram matrices at some layers, and the error that remains.
-fn texture(book: &Book, example: &Picture, of: &[Layer]) -> Result<(Picture, f64), Box<dyn Error>> {
+pub fn texture(book: &Book, example: &Picture, of: &[Layer]) -> Result<(Picture, f64), Box<dyn Error>> {
     let (network, tape, canvas) = (&book.network, Tape::new(), Canvas::of(example, &book.network));
     let targets: Vec<_> =
         grams(network, &tape.constant(canvas.values().clone()), of)?.iter().map(Var::to_array).collect();

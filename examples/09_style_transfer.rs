@@ -1,28 +1,25 @@
-//! Chapter 9: style transfer by hand, with the numbers of the preset `notebook`.
-//!
-//! ```text
-//! cargo run --release --example 09_style_transfer -- target/book photo.jpg painting.jpg
-//! ```
+//! Chapter 9 of the book, "Style transfer by hand", with the numbers of the preset `notebook`. Run it:
+//! `cargo run --release --example 09_style_transfer -- target/book photo.jpg painting.jpg`
 
-mod book;
+pub mod book;
 
-use std::collections::BTreeMap;
 use std::error::Error;
 
 use book::{Book, layers, wrong};
 use impasto::ops::{gram_matrix, mse};
 use impasto::optim::{Adam, Optimizer};
 use impasto::recipe::Steps;
-use impasto::{Layer, Picture, Preset, Tape, Transfer, Var};
+use impasto::{Picture, Preset, Tape, Transfer, Var};
 use ndarray::ArrayD;
 
 // ANCHOR: losses
-fn content_loss<'t>(f: &Var<'t, f32>, target: &ArrayD<f32>) -> Var<'t, f32> {
+/// mean((F − P)²)
+pub fn content_loss<'t>(f: &Var<'t, f32>, target: &ArrayD<f32>) -> Var<'t, f32> {
     mse(f, &f.tape().constant(target.clone()))
 }
 
 /// mean((G − A)²)/(N·M)
-fn style_loss<'t>(f: &Var<'t, f32>, target: &ArrayD<f32>) -> Var<'t, f32> {
+pub fn style_loss<'t>(f: &Var<'t, f32>, target: &ArrayD<f32>) -> Var<'t, f32> {
     mse(&gram_matrix(f), &f.tape().constant(target.clone())) * (1.0 / f.value().len() as f64)
 }
 // ANCHOR_END: losses
@@ -49,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..steps {
         let tape = Tape::new();
         let image = tape.variable(x.clone());
-        let features: BTreeMap<Layer, Var<'_, f32>> = network.features(&image, style.into_iter().chain([content]))?;
+        let features = network.features(&image, style.into_iter().chain([content]))?;
         let mut loss = content_loss(&features[&content], &wanted) * alpha;
         for ((layer, weight), gram) in style.iter().zip(weights).zip(&grams) {
             loss = loss + style_loss(&features[layer], gram) * (beta * weight);
@@ -74,7 +71,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("preset_has_the_same_losses = {}", agree && losses.len() == totals.len());
     println!("preset_paints_the_same_levels = {}", levels(&run.finished()) == levels(&painted));
     // ANCHOR_END: preset
-    book.sheet("09-by-hand.jpg", vec![vec![(photo.clone(), "the photo".into()), (painted, "by hand".into())]])?;
+    let row = [(&photo, "the photo"), (&painting, "the painting"), (&painted, "by hand")];
+    book.sheet("09-by-hand.jpg", vec![row.map(|(picture, name)| (picture.clone(), name.to_owned())).to_vec()])?;
     wrong::normalisation();
     Ok(())
 }

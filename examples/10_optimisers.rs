@@ -4,7 +4,7 @@
 //! cargo run --release --example 10_optimisers -- target/book photo.jpg painting.jpg
 //! ```
 
-mod book;
+pub mod book;
 
 use std::error::Error;
 
@@ -18,7 +18,7 @@ use impasto_drawing::{Curve, plot};
 use ndarray::ArrayD;
 
 /// The loss and its gradient at x.
-fn evaluate(network: &Vgg19<f32>, objective: &Objective<f32>, x: &ArrayD<f32>) -> (f64, ArrayD<f32>) {
+pub fn evaluate(network: &Vgg19<f32>, objective: &Objective<f32>, x: &ArrayD<f32>) -> (f64, ArrayD<f32>) {
     let tape = Tape::new();
     let x = tape.variable(x.clone());
     let loss = objective.evaluate(network, &x, &x).expect("a network and a picture large enough");
@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // ANCHOR_END: library
     // ANCHOR: clamped
     for (name, clamps) in [("~ no line search", false), ("~ clamped inside", true)] {
-        let (mut x, mut losses, mut textbook) = (canvas.values().clone(), Vec::new(), Textbook::default());
+        let (mut x, mut losses, mut textbook) = (canvas.values().clone(), Vec::new(), Textbook::new(0.03 * spread));
         for _ in 0..steps {
             if clamps {
                 x = of(&Picture::new(canvas.rgb(&x).mapv(|v| v.clamp(0.0, 1.0)))).into_dyn();

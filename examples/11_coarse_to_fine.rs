@@ -1,8 +1,5 @@
-//! Chapter 11: from coarse to fine; strength, colours, other distances, the finish.
-//!
-//! ```text
-//! cargo run --release --example 11_coarse_to_fine -- target/book photo.jpg painting.jpg
-//! ```
+//! Chapter 11 of the book, "From coarse to fine". Run it:
+//! `cargo run --release --example 11_coarse_to_fine -- target/book photo.jpg painting.jpg`
 
 mod book;
 
@@ -11,6 +8,7 @@ use std::ops::ControlFlow;
 
 use book::{Book, wrong};
 use impasto::jobs::Colours;
+use impasto::picture::ColourMap;
 use impasto::recipe::{Finish, Scales, Steps, StyleLoss};
 use impasto::{Picture, Preset, Progress, Transfer};
 
@@ -19,9 +17,7 @@ fn paint(book: &Book, name: &str, change: impl Fn(&mut Transfer<'_>)) -> Result<
     let side = book.either(192, 48);
     let (photo, painting) = (book.photo(side)?, book.painting(side)?);
     let mut job = Transfer::new(&photo, &painting, &book.network, Preset::Balanced);
-    if !book.trained {
-        job.recipe.steps = Steps::last(6);
-    }
+    job.recipe.steps = book.either(job.recipe.steps.clone(), Steps::last(6));
     change(&mut job);
     let mut run = job.run()?;
     let scales: Vec<String> = run.scales().iter().map(|scale| format!("{}×{}", scale.steps, scale.side)).collect();
@@ -56,10 +52,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let strength = |strength: f64| {
         paint(&book, &format!("strength {strength}"), |job| job.recipe = job.recipe.clone().with_strength(strength))
     };
-    let colours = paint(&book, "the photo's colours", |job| job.colours = Colours::Content)?;
-    book.sheet("11-strength.jpg", vec![vec![strength(0.25)?, strength(0.75)?, colours]])?;
+    book.sheet("11-strength.jpg", vec![vec![strength(0.25)?, strength(0.5)?, strength(0.75)?]])?;
     // ANCHOR_END: strength
-
+    // ANCHOR: colours
+    let colours = |name, colours| paint(&book, name, |job| job.colours = colours);
+    let after = colours("after the transfer", Colours::Content)?;
+    let before = colours("before it", Colours::Match(ColourMap::Pca))?;
+    book.sheet("11-colours.jpg", vec![vec![after, before]])?;
+    // ANCHOR_END: colours
     // ANCHOR: distances
     let distance = |name: &str, loss: StyleLoss| {
         paint(&book, name, |job| {

@@ -6,12 +6,16 @@
 //! BOOK=renew cargo test --release --test book
 //! ```
 //!
-//! and read the difference: each changed number stands in a sentence.
+//! and read the difference: each changed number stands in a sentence. Lines with times keep their old ones; remove a line to
+//! have it renewed. `make book` renews the numbers of trained weights.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use impasto::Weights;
+use impasto::vgg::{FoundWeights, Lineage, WeightSource};
 
 /// The most lines of a program.
 const LINES: usize = 80;
@@ -56,6 +60,19 @@ fn programs() -> Vec<PathBuf> {
     files(&root().join("examples"), |name| is_numbered(name) && name.strip_suffix(".rs").is_some())
 }
 
+/// The numbered programs, and those that print what the answers say.
+fn all_programs() -> Vec<PathBuf> {
+    let answers =
+        files(&root().join("examples"), |name| name.starts_with("answers_") && name.strip_suffix(".rs").is_some());
+    programs().into_iter().chain(answers).collect()
+}
+
+/// The name of what a program prints: `07` or `answers-07`.
+fn numbers_of(program: &Path) -> String {
+    let name = stem(program);
+    if is_numbered(name) { name[..2].to_owned() } else { name.replace('_', "-") }
+}
+
 /// The pages of the book.
 fn pages() -> Vec<PathBuf> {
     files(&source(), |name| name.strip_suffix(".md").is_some())
@@ -89,25 +106,32 @@ fn lasting(line: &str) -> &str {
     line.split(end).next().expect("a first part")
 }
 
-#[test]
-fn each_program_prints_the_numbers_of_its_chapter() {
+/// What a program prints, and how many pictures it made whose names begin with `prefix`.
+fn run(program: &Path, weights: &Path, prefix: &str) -> (String, usize) {
     // Cargo builds the examples of a package before it runs its tests: beside the folder of this test.
     let built = std::env::current_exe().expect("a path").parent().unwrap().with_file_name("examples");
+    let name = stem(program);
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(built.join(name));
+    command.arg(folder.path()).env("IMPASTO_WEIGHTS", weights).current_dir(folder.path());
+    let output = command.output().unwrap_or_else(|why| panic!("{name}: {why}"));
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    let pictures = files(folder.path(), |file| file.starts_with(prefix));
+    (String::from_utf8(output.stdout).expect("UTF-8"), pictures.len())
+}
+
+#[test]
+fn each_program_prints_the_numbers_of_its_chapter() {
     let renew = std::env::var("BOOK").is_ok_and(|word| word == "renew");
     let mut wrong = Vec::new();
-    for program in programs() {
-        let name = stem(&program);
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut command = Command::new(built.join(name));
-        command.arg(folder.path()).env("IMPASTO_WEIGHTS", root().join("tests/data/vgg19-thin.npz"));
-        let output = command.current_dir(folder.path()).output().unwrap_or_else(|why| panic!("{name}: {why}"));
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-        let pictures = files(folder.path(), |file| file.starts_with(&name[..2]));
-        assert!(!pictures.is_empty(), "{name} made no picture whose name begins with its number");
-        let printed = String::from_utf8(output.stdout).expect("UTF-8");
-        let numbers = source().join(format!("numbers/{}.txt", &name[..2]));
+    for program in all_programs() {
+        let (name, number) = (stem(&program), numbers_of(&program));
+        let (printed, pictures) = run(&program, &root().join("tests/data/vgg19-thin.npz"), &number);
+        assert!(!is_numbered(name) || pictures > 0, "{name} made no picture whose name begins with its number");
+        let numbers = source().join(format!("numbers/{number}.txt"));
         if renew {
-            fs::write(&numbers, &printed).expect("writable");
+            fs::write(&numbers, renewed(&printed, &fs::read_to_string(&numbers).unwrap_or_default()))
+                .expect("writable");
         }
         let expected = read(&numbers);
         if !printed.lines().map(lasting).eq(expected.lines().map(lasting)) {
@@ -115,6 +139,119 @@ fn each_program_prints_the_numbers_of_its_chapter() {
         }
     }
     assert!(wrong.is_empty(), "{}\nHow to renew the numbers: see the comment of this test.", wrong.join("\n\n"));
+}
+
+/// What is printed, with the times that were there before: those of a machine with nothing else to do are taken by hand.
+fn renewed(printed: &str, before: &str) -> String {
+    let kept = |line: &str| before.lines().find(|old| line.starts_with('~') && lasting(old) == lasting(line));
+    printed.lines().flat_map(|line| [kept(line).unwrap_or(line), "\n"]).collect()
+}
+
+/// Programs whose results depend on weights have two files of numbers. `make book` makes those of trained weights.
+fn trained_programs() -> Vec<(PathBuf, PathBuf)> {
+    let with_file = |program: PathBuf| {
+        let numbers = source().join(format!("numbers/{}-trained.txt", numbers_of(&program)));
+        numbers.exists().then_some((program, numbers))
+    };
+    all_programs().into_iter().filter_map(with_file).collect()
+}
+
+/// Trained weights, if `impasto weights` finds any.
+fn trained_weights() -> Option<PathBuf> {
+    let found = FoundWeights::find(None).expect("words that name weights");
+    let WeightSource::File(path) = &found.source else { return None };
+    let weights = Weights::load(&found.source, None).expect("weights");
+    matches!(weights.lineage, Lineage::Caffe | Lineage::Torchvision).then(|| path.canonicalize().expect("a file"))
+}
+
+/// Whether two lines have the same words, and numbers that differ by no more than rounding does in hundreds of steps: on another
+/// processor the last bits differ, and grow.
+fn nearly_equal(one: &str, other: &str) -> bool {
+    let slack = |word: &str| match (word.contains('e'), word.contains('.')) {
+        (true, _) => 0.0,
+        (false, true) => 0.02,
+        (false, false) => 1.0,
+    };
+    let near = |(one, other): (&str, &str)| match (number(one), number(other)) {
+        (Some(a), Some(b)) => (a - b).abs() <= (0.15 * a.abs().max(b.abs())).max(slack(one)),
+        _ => one == other,
+    };
+    let [one, other] = [one, other].map(|line| lasting(line).split_whitespace());
+    one.clone().count() == other.clone().count() && one.zip(other).all(near)
+}
+
+/// The number that a word is, with its sign, but without what stands beside it.
+fn number(word: &str) -> Option<f64> {
+    word.trim_matches(|c: char| !c.is_ascii_digit() && c != '-').parse().ok()
+}
+
+#[test]
+fn trained_numbers_may_differ_a_little() {
+    for (one, other, near) in [
+        ("error = 1.3e-3", "error = 1.4e-3", true),
+        ("error = 1.3e-3", "error = 1.6e-3", false),
+        ("error = 1.3e-3", "loss = 1.3e-3", false),
+        ("33×192, loss 0.36", "33×192, loss 0.37", true),
+        ("33×192, loss 0.36", "34×192, loss 0.36", false),
+        ("98 % of it", "100 % of it", true),
+        ("4 % of it", "6 % of it", false),
+        ("same = true", "same = false", false),
+        ("~ a time = 3", "~ a time = 9", true),
+    ] {
+        assert_eq!(nearly_equal(one, other), near, "{one}; {other}");
+    }
+}
+
+#[test]
+fn with_trained_weights_programs_print_the_trained_numbers() {
+    let Some(weights) = trained_weights() else {
+        eprintln!("skipped: no trained weights were found; `impasto weights fetch` gets them");
+        return;
+    };
+    let mut wrong = Vec::new();
+    for (program, numbers) in trained_programs() {
+        let (printed, expected) = (run(&program, &weights, "").0, read(&numbers));
+        let same = printed.lines().count() == expected.lines().count();
+        if !same || !printed.lines().zip(expected.lines()).all(|(one, other)| nearly_equal(one, other)) {
+            wrong.push(format!("{} prints\n{printed}\nand {} says\n{expected}", stem(&program), numbers.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n`make book` renews these numbers.", wrong.join("\n\n"));
+}
+
+/// A page quotes a number of a program as `0.12<!-- 07-trained.txt -->`.
+#[test]
+fn quoted_numbers_are_those_of_their_files() {
+    let mut quoted = 0;
+    for page in pages() {
+        let text = read(&page);
+        let parts: Vec<_> = text.split("<!-- ").collect();
+        for (before, after) in parts.iter().zip(&parts[1..]) {
+            let Some((file, _)) = after.split_once(" -->").filter(|(file, _)| file.strip_suffix(".txt").is_some())
+            else {
+                continue;
+            };
+            let word = before.rsplit(|c: char| c.is_whitespace() || c == '>' || c == '(').next().unwrap();
+            assert!(number(word).is_some(), "{}: {word:?} before {file} is no number", page.display());
+            let numbers = read(&source().join("numbers").join(file));
+            let there = numbers.split(|c: char| c.is_whitespace() || ",;".contains(c)).any(|other| other == word);
+            assert!(there, "{}: {word} is not in {file}", page.display());
+            quoted += 1;
+        }
+    }
+    assert!(quoted > 0, "no page quotes a number");
+}
+
+#[test]
+fn chapters_from_the_sixth_on_have_trained_numbers() {
+    let trained: Vec<_> = trained_programs().iter().map(|(program, _)| numbers_of(program)).collect();
+    for number in 6..=11 {
+        assert!(trained.contains(&format!("{number:02}")), "chapter {number} has no numbers of trained weights");
+    }
+    for numbers in files(&source().join("numbers"), |name| name.ends_with("-trained.txt")) {
+        let number = stem(&numbers).trim_end_matches("-trained").to_owned();
+        assert!(trained.contains(&number), "{} has no program", numbers.display());
+    }
 }
 
 #[test]
@@ -126,8 +263,6 @@ fn each_chapter_has_a_short_program_exercises_and_answers() {
     for chapter in &chapters {
         let (name, text) = (stem(chapter), read(chapter));
         let program = root().join("examples").join(name.replace('-', "_")).with_extension("rs");
-        let lines = read(&program).lines().count();
-        assert!(lines <= LINES, "{} has {lines} lines", program.display());
         assert!(text.contains(&format!("--example {}", stem(&program))), "{name} says how to run its program");
         let words = prose(&text).split_whitespace().count();
         assert!(words <= WORDS, "{name} has {words} words");
@@ -141,6 +276,14 @@ fn each_chapter_has_a_short_program_exercises_and_answers() {
         for n in 1..=exercises.count() {
             assert!(section.contains(&format!("\n**{n}.**")), "answers.md: {title}: no answer to exercise {n}");
         }
+    }
+}
+
+#[test]
+fn no_program_is_long() {
+    for program in all_programs() {
+        let lines = read(&program).lines().count();
+        assert!(lines <= LINES, "{} has {lines} lines", program.display());
     }
 }
 
@@ -177,7 +320,7 @@ fn what_pages_include_exists_and_what_programs_offer_is_included() {
             included.insert((path, part.to_owned()));
         }
     }
-    for program in programs() {
+    for program in all_programs() {
         for line in read(&program).lines() {
             if let Some(anchor) = line.trim().strip_prefix("// ANCHOR: ") {
                 let used = included.contains(&(program.canonicalize().unwrap(), anchor.to_owned()));
@@ -185,9 +328,11 @@ fn what_pages_include_exists_and_what_programs_offer_is_included() {
             }
         }
     }
+    // Of two files of one program, those of thin and of trained weights, a page may show one.
+    let shown: BTreeSet<_> = included.iter().map(|(file, _)| stem(file).replace("-trained", "")).collect();
     for numbers in files(&source().join("numbers"), |_| true) {
-        let path = numbers.canonicalize().unwrap();
-        assert!(included.iter().any(|(file, _)| *file == path), "no page includes {}", numbers.display());
+        let program = stem(&numbers).replace("-trained", "");
+        assert!(shown.contains(&program), "no page includes {}", numbers.display());
     }
 }
 

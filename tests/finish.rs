@@ -5,7 +5,7 @@ use std::path::Path;
 
 use impasto::jobs::{Colours, Masks};
 use impasto::picture::{ColourMap, Regions, coloured_like};
-use impasto::recipe::{Finish, LayerWeights, Scales, Steps, StyleLoss};
+use impasto::recipe::{Finish, Grid, LayerWeights, Scales, Steps, StyleLoss};
 use impasto::vgg::WeightSource;
 use impasto::{Picture, Preset, Tape, Transfer, Vgg19, Weights};
 use ndarray::{Array2, Array3, ArrayD, s};
@@ -55,7 +55,7 @@ fn transfer<'a>(kind: Kind, content: &'a Picture, style: &'a Picture, network: &
             job.recipe.finish = Some(Finish {
                 layers: layers("relu1_1,relu2_1"),
                 style_layers: layers("relu1_1"),
-                grid: 24,
+                grid: Grid::of(24),
                 ..Finish::of(2)
             });
         }

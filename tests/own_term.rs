@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use impasto::jobs::{Masks, OwnTerm};
 use impasto::objective::{Place, Seen, Term};
 use impasto::picture::Regions;
-use impasto::recipe::{Finish, LayerWeights, Scales, Steps};
+use impasto::recipe::{Finish, Grid, LayerWeights, Scales, Steps};
 use impasto::tape::{Real, Var};
 use impasto::{Error, Picture, Preset, Progress, Transfer, Vgg19, Weights, ops};
 use ndarray::Array3;
@@ -52,8 +52,12 @@ fn transfer<'a>(content: &'a Picture, style: &'a Picture, network: &'a Vgg19<f32
     job.recipe.content_layers = layers("relu2_1");
     job.recipe.style_layers = layers("relu1_1,relu2_1");
     (job.recipe.scales, job.recipe.steps) = (Scales::Sides(vec![24, 32]), Steps::Given(vec![3, 3]));
-    job.recipe.finish =
-        Some(Finish { layers: layers("relu1_1,relu2_1"), style_layers: layers("relu1_1"), grid: 5, ..Finish::of(2) });
+    job.recipe.finish = Some(Finish {
+        layers: layers("relu1_1,relu2_1"),
+        style_layers: layers("relu1_1"),
+        grid: Grid::of(5),
+        ..Finish::of(2)
+    });
     job.masks = Some(Masks { content: mask(24, 32), styles: vec![mask(28, 28)] });
     job
 }

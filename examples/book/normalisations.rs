@@ -23,7 +23,7 @@ pub fn factors(n: f64, m: f64, p: f64, size: f64) -> [(&'static str, f64); 6] {
 }
 // ANCHOR_END: factors
 
-/// Prints each formula's distance of two pictures of one size, and the shares of five layers in it.
+/// Prints each formula's distance of two pictures of one size, the shares of five layers in it, and how large features are there.
 pub fn compare(network: &Vgg19<f32>, picture: &Picture, style: &Picture) -> Result<(), Box<dyn Error>> {
     let tape = Tape::new();
     let of = layers(["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]);
@@ -43,5 +43,7 @@ pub fn compare(network: &Vgg19<f32>, picture: &Picture, style: &Picture) -> Resu
         let shares: Vec<String> = terms.iter().map(|term| format!("{:3.0} %", 100.0 * term / total)).collect();
         println!("{name:<9} = {total:.1e}; shares of relu1_1 to relu5_1: {}", shares.join(" "));
     }
+    let means = of.map(|layer| format!("{:.1e}", seen[&layer].to_array().mean().unwrap_or(0.0)));
+    println!("mean features of relu1_1 to relu5_1: {}", means.join(" "));
     Ok(())
 }

@@ -4,8 +4,9 @@ use ndarray::ArrayD;
 
 // ANCHOR: textbook
 /// L-BFGS that always goes the whole step d = −Hg, and takes for granted that it is where it went.
-#[derive(Default)]
 pub struct Textbook {
+    /// The most that the first step changes an element by.
+    first: f64,
     /// Steps s, and what they changed the gradient by, y.
     pairs: Vec<(ArrayD<f32>, ArrayD<f32>)>,
     /// The last step and the gradient before it.
@@ -13,6 +14,11 @@ pub struct Textbook {
 }
 
 impl Textbook {
+    /// Nothing is known before the first step, so it is as long as the caller says.
+    pub fn new(first: f64) -> Self {
+        Self { first, pairs: Vec::new(), last: None }
+    }
+
     /// Moves x on from where the gradient is g.
     pub fn step(&mut self, x: &mut ArrayD<f32>, g: &ArrayD<f32>) {
         if let Some((s, before)) = self.last.take() {
@@ -29,8 +35,7 @@ impl Textbook {
         }
         let scale = match self.pairs.last() {
             Some((s, y)) => dot(s, y) / dot(y, y),
-            // The first step changes no pixel by more than this share of a unit.
-            None => 0.03 / f64::from(g.fold(0.0_f32, |most, v| most.max(v.abs()))),
+            None => self.first / f64::from(g.fold(0.0_f32, |most, v| most.max(v.abs()))),
         };
         d *= scale as f32;
         for ((s, y), alpha) in self.pairs.iter().zip(alphas.iter().rev()) {

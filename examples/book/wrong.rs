@@ -3,10 +3,14 @@
 use impasto::gradcheck::{Failure, check_fn};
 use ndarray::{Array1, Array2, ArrayView2, array, s};
 
-/// Prints the first lines of the checker's report, and panics if the gradient passes.
+/// Prints the first lines of the checker's report and its hints, and panics if the gradient passes.
 fn complaint(checked: Result<impasto::gradcheck::Report, Failure>) {
     let failure = checked.expect_err("the gradient is wrong");
-    failure.to_string().lines().take(6).for_each(|line| println!("| {line}"));
+    let report = failure.to_string();
+    let hints = report.lines().count() - failure.hints().len();
+    for (_, line) in report.lines().enumerate().filter(|&(number, _)| number < 6 || number >= hints) {
+        println!("| {line}");
+    }
 }
 
 /// Chapter 6: max pooling that gives its gradient to all four elements.

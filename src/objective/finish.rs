@@ -57,7 +57,7 @@ pub(crate) fn finishing<T: Real>(
 mod tests {
     use super::*;
     use crate::objective::testing::{image, network};
-    use crate::recipe::{LayerWeights, Preset};
+    use crate::recipe::{Grid, LayerWeights, Preset};
 
     fn layers(text: &str) -> LayerWeights {
         text.parse().unwrap()
@@ -66,7 +66,7 @@ mod tests {
     fn finish() -> Finish {
         Finish {
             layers: layers("relu1_1=2,relu2_1=0.5"),
-            grid: 64,
+            grid: Grid::of(64),
             content_weight: 3.0,
             style_layers: layers("relu1_2=0.25"),
             style_weight: 7.0,

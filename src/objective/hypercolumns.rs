@@ -11,7 +11,7 @@ use super::{Divisor, LayerSet, Place, Region, RegionError, Seen, Term};
 use crate::kernels::bilinear::{Corners, resize};
 use crate::kernels::nearest::{centre_and_normalise, gather_rows, nearest_rows};
 use crate::ops::{LEAST_LENGTH, cosine, mul, squared_error};
-use crate::recipe::LayerWeights;
+use crate::recipe::{Grid, LayerWeights};
 use crate::tape::{Real, Tape, Value, Var};
 use crate::vgg::{Execution, Layer, Vgg19};
 
@@ -74,7 +74,7 @@ impl<T: Real> MatchedColumns<T> {
         let mut area = 0.0;
         let shares: Vec<f64> = styles.iter().map(|(_, share)| *share).collect();
         for region in regions {
-            let candidates = candidates(region, on_grid(), usize::MAX, &shares, &|style| {
+            let candidates = candidates(region, on_grid(), Grid::of(usize::MAX), &shares, &|style| {
                 let style = &styles[style].0;
                 let [height, width] = quarter([style.dim().0, style.dim().1]);
                 let columns = columns(style)?;

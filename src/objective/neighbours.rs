@@ -11,6 +11,7 @@ use super::region::Guide;
 use super::{Place, Region, RegionError, Seen, Term};
 use crate::kernels::nearest::{centre_and_normalise, gather_rows, nearest_rows};
 use crate::ops::{LEAST_LENGTH, centred_cosine, gather};
+use crate::recipe::Grid;
 use crate::tape::{Real, Value, Var};
 use crate::vgg::Layer;
 
@@ -22,7 +23,7 @@ use crate::vgg::Layer;
 /// A region of the picture is matched within the styles' parts for it, and a position counts by its weight.
 pub struct Neighbours<T: Real> {
     layer: Layer,
-    grid: usize,
+    grid: Grid,
     seed: u64,
     turn: usize,
     regions: Vec<Matched<T>>,
@@ -38,8 +39,7 @@ struct Matched<T: Real> {
 
 impl<T: Real> Neighbours<T> {
     /// The term for a layer from the features (height, width, channels) of styles, each with its share: a style with
-    /// half the share of another offers half as many candidates. `grid` is the largest number of positions along a
-    /// side.
+    /// half the share of another offers half as many candidates. `seed` determines where the grid is in each turn.
     ///
     /// # Errors
     /// If a region vanishes at the layer.
@@ -50,7 +50,7 @@ impl<T: Real> Neighbours<T> {
         layer: Layer,
         styles: &[(Value<T>, f64)],
         regions: &[Region],
-        grid: usize,
+        grid: Grid,
         seed: u64,
     ) -> Result<Self, RegionError> {
         let shares: Vec<f64> = styles.iter().map(|(_, share)| *share).collect();
@@ -65,21 +65,16 @@ impl<T: Real> Neighbours<T> {
 
     /// The positions observed in this turn, row by row.
     fn positions(&self, [height, width]: [usize; 2]) -> Vec<usize> {
-        let stride = stride([height, width], self.grid);
+        let stride = self.grid.stride_in_picture(self.layer, [height, width]);
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(((self.turn as u64) << 8) + self.layer.convolution().unwrap_or(0) as u64);
         let [top, left] = [height, width].map(|side| random.random_range(0..stride.min(side)));
-        grid([height, width], stride, [top, left])
+        every([height, width], stride, [top, left])
     }
 }
 
-/// The distance between positions of the grid in a map of this size.
-fn stride(size: [usize; 2], grid: usize) -> usize {
-    (size[0].max(size[1]) / grid).max(1)
-}
-
 /// Positions of a map, counted row by row: every `stride`-th row and column from `corner` on.
-fn grid([height, width]: [usize; 2], stride: usize, [top, left]: [usize; 2]) -> Vec<usize> {
+fn every([height, width]: [usize; 2], stride: usize, [top, left]: [usize; 2]) -> Vec<usize> {
     let row = |i: usize| (left..width).step_by(stride).map(move |j| i * width + j);
     (top..height).step_by(stride).flat_map(row).collect()
 }
@@ -93,7 +88,7 @@ fn grid([height, width]: [usize; 2], stride: usize, [top, left]: [usize; 2]) -> 
 pub(super) fn candidates<T: Real>(
     region: &Region,
     layer: Layer,
-    grid: usize,
+    grid: Grid,
     shares: &[f64],
     features: &dyn Fn(usize) -> Result<Value<T>, RegionError>,
 ) -> Result<Array2<T>, RegionError> {
@@ -114,17 +109,18 @@ pub(super) fn candidates<T: Real>(
 fn offered<T: Real>(
     features: &ndarray::ArrayView3<'_, T>,
     guide: Option<&Guide<T>>,
-    side: usize,
+    grid: Grid,
     share: f64,
 ) -> Array2<T> {
     const INSIDE: f64 = 0.5;
     let (height, width, channels) = features.dim();
     let size = [height, width];
-    let stride = stride(size, side);
+    let stride = grid.stride_in_style(size);
     let inside = |positions: Vec<usize>, least: f64| -> Vec<usize> {
         positions.into_iter().filter(|&p| guide.is_none_or(|guide| guide.weight(p) >= least)).collect()
     };
-    let mut positions = inside(grid(size, stride, [(stride / 2).min(height - 1), (stride / 2).min(width - 1)]), INSIDE);
+    let mut positions =
+        inside(every(size, stride, [(stride / 2).min(height - 1), (stride / 2).min(width - 1)]), INSIDE);
     if positions.is_empty() {
         positions = inside((0..height * width).collect(), INSIDE);
     }
@@ -194,7 +190,7 @@ pub(super) fn example<T: Real>([height, width]: [usize; 2]) -> Neighbours<T> {
         |left: bool| Array2::from_shape_fn((height, width), |(_, j)| f32::from(u8::from((j < width / 2) == left)));
     let region = |left, styles| Region { name: String::new(), picture: Some(part(left)), styles };
     let regions = [region(true, vec![(0, None), (1, None)]), region(false, vec![(1, None)])];
-    Neighbours::new(Layer::of_convolution(0).1, &[(style(1), 1.0), (style(2), 0.34)], &regions, 4, 1)
+    Neighbours::new(Layer::of_convolution(0).1, &[(style(1), 1.0), (style(2), 0.34)], &regions, Grid::of(4), 1)
         .expect("not empty")
 }
 
@@ -233,7 +229,8 @@ mod tests {
     #[test]
     fn is_the_mean_distance_from_the_nearest() {
         let (map, style): (Array3<f64>, Array3<f64>) = (random((5, 7, 4), 1), random((6, 3, 4), 2));
-        let term = Neighbours::new(layer(), &[(style.clone().into(), 1.0)], &[Region::whole(1)], 64, 1).unwrap();
+        let term =
+            Neighbours::new(layer(), &[(style.clone().into(), 1.0)], &[Region::whole(1)], Grid::of(64), 1).unwrap();
         approx::assert_relative_eq!(score(&term, &map), plain(&map, &style), max_relative = 1e-12);
         assert!(score(&term, &style).abs() < 1e-12, "the style is nearest to itself");
     }
@@ -241,7 +238,8 @@ mod tests {
     #[test]
     fn a_large_map_is_seen_on_a_grid_that_moves() {
         let map: Array3<f64> = random((40, 21, 3), 1);
-        let mut term = Neighbours::new(layer(), &[(map.clone().into(), 1.0)], &[Region::whole(1)], 8, 3).unwrap();
+        let mut term =
+            Neighbours::new(layer(), &[(map.clone().into(), 1.0)], &[Region::whole(1)], Grid::of(8), 3).unwrap();
         let mut seen = std::collections::BTreeSet::new();
         for turn in 0..200 {
             term.turn(turn);
@@ -253,7 +251,7 @@ mod tests {
         }
         assert_eq!(seen.len(), 40 * 21, "every position has its turn");
         let deeper = "relu2_1".parse().unwrap();
-        let mut deeper = Neighbours::new(deeper, &[(map.into(), 1.0)], &[Region::whole(1)], 8, 3).unwrap();
+        let mut deeper = Neighbours::new(deeper, &[(map.into(), 1.0)], &[Region::whole(1)], Grid::of(8), 3).unwrap();
         let mut same = |turn: usize| {
             term.turn(turn);
             deeper.turn(turn);
@@ -263,9 +261,18 @@ mod tests {
     }
 
     #[test]
+    fn a_large_picture_is_seen_on_a_finer_grid_than_the_style() {
+        let map: Array3<f64> = random((40, 21, 3), 1);
+        let grid = Grid { side: 4, spacing: Some(5) };
+        let term = Neighbours::new(layer(), &[(map.clone().into(), 1.0)], &[Region::whole(1)], grid, 3).unwrap();
+        assert_eq!(term.regions[0].candidates.nrows(), 4 * 2, "every tenth position");
+        assert!((8 * 4..=8 * 5).contains(&term.positions([40, 21]).len()), "every fifth");
+    }
+
+    #[test]
     fn a_large_style_offers_the_middles_of_the_grid() {
         let map = Array3::from_shape_fn((20, 11, 1), |(i, j, _)| (100 * i + j) as f64);
-        let rows = offered(&map.view(), None, 4, 1.0);
+        let rows = offered(&map.view(), None, Grid::of(4), 1.0);
         let expected = [2, 7, 12, 17].map(|i| [2, 7].map(|j| f64::from(100 * i + j)));
         assert_eq!(rows.into_raw_vec_and_offset().0, expected.concat());
     }
@@ -280,27 +287,30 @@ mod tests {
         let region =
             |left| Region { name: String::new(), picture: Some(half(left)), styles: vec![(0, Some(half(!left)))] };
         let styles = [(style.clone().into(), 1.0)];
-        let one = Neighbours::new(layer(), &styles, &[region(true)], 64, 1).unwrap();
+        let one = Neighbours::new(layer(), &styles, &[region(true)], Grid::of(64), 1).unwrap();
         let expected = |left| plain(&part(&map, left), &part(&style, !left));
         approx::assert_relative_eq!(score(&one, &map), expected(true), max_relative = 1e-12);
-        let both = Neighbours::new(layer(), &styles, &[region(true), region(false)], 64, 1).unwrap();
+        let both = Neighbours::new(layer(), &styles, &[region(true), region(false)], Grid::of(64), 1).unwrap();
         approx::assert_relative_eq!(
             score(&both, &map),
             0.5 * expected(true) + 0.5 * expected(false),
             max_relative = 1e-12
         );
         let nothing = Region { styles: vec![(0, Some(Array2::zeros((4, 6))))], ..Region::whole(1) };
-        assert!(matches!(Neighbours::new(layer(), &styles, &[nothing], 64, 1), Err(RegionError::Empty { .. })));
+        assert!(matches!(
+            Neighbours::new(layer(), &styles, &[nothing], Grid::of(64), 1),
+            Err(RegionError::Empty { .. })
+        ));
     }
 
     #[test]
     fn styles_are_candidates_by_their_shares() {
         let styles =
             [(random::<f64, Ix3, _>((10, 10, 3), 1).into(), 0.8), (random::<f64, Ix3, _>((10, 10, 3), 2).into(), 0.2)];
-        let term = Neighbours::new(layer(), &styles, &[Region::whole(2)], 64, 1).unwrap();
+        let term = Neighbours::new(layer(), &styles, &[Region::whole(2)], Grid::of(64), 1).unwrap();
         assert_eq!(term.regions[0].candidates.nrows(), 125);
         let alone = Region { styles: vec![(1, None)], ..Region::whole(2) };
-        let term = Neighbours::new(layer(), &styles, &[alone], 64, 1).unwrap();
+        let term = Neighbours::new(layer(), &styles, &[alone], Grid::of(64), 1).unwrap();
         assert_eq!(term.regions[0].candidates.nrows(), 100, "its share is of a region without others");
     }
 }

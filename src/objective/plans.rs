@@ -7,7 +7,7 @@ use ndarray::{Array3, ArrayD};
 use super::*;
 use crate::comm::threads;
 use crate::kernels::testing::random;
-use crate::recipe::{Finish, LayerWeights, Preset, Recipe, StyleLoss};
+use crate::recipe::{Finish, Grid, LayerWeights, Preset, Recipe, StyleLoss};
 use crate::vgg::Tiling::{self, Bands, Whole};
 use crate::vgg::{Execution, Layer, Plan, Pooling, Request, Vgg19, Weights};
 
@@ -104,7 +104,7 @@ fn have_the_same_bits_for_every_objective_and_pooling() {
                 };
                 check(&made, &network, size);
             }
-            let finish = Finish { grid: 12, ..Finish::default() };
+            let finish = Finish { grid: Grid::of(12), ..Finish::default() };
             let made = |execution: &Execution, network: &Vgg19<f32>| {
                 let (recipe, styles) = (Preset::Balanced.recipe(true), vec![(picture([40, 61], 2), 1.0)]);
                 let (network, whole, none) = ((execution, network), [Region::whole(1)], Targets::default());

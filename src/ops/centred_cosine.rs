@@ -13,8 +13,8 @@ pub(crate) const LEAST_LENGTH: f64 = 1e-4;
 /// y = Σₚ wₚ·⟨tₚ, zₚ/max(‖zₚ‖, 1e-4)⟩ with zₚ = xₚ − x̄, a scalar: the weighted sum of the cosines of centred features x
 /// (positions, channels) with targets t of the same shape, whose rows are unit vectors; x̄ is the mean of all rows of x.
 ///
-/// VJP: dxₚ = gₚ − ḡ with gₚ = dy·wₚ·(tₚ − ⟨tₚ, ẑₚ⟩ẑₚ)/‖zₚ‖, without the second term where ‖zₚ‖ < 1e-4. Keeps ẑ and
-/// the lengths.
+/// VJP: dxₚ = gₚ − ḡ with gₚ = dy·wₚ·(tₚ − ⟨tₚ, ẑₚ⟩ẑₚ)/‖zₚ‖, without the second term where ‖zₚ‖ < 1e-4. Keeps ẑ, the
+/// lengths and the cosines.
 ///
 /// # Panics
 /// If the shapes differ, or the number of weights is not that of positions.
@@ -31,7 +31,7 @@ pub fn centred_cosine<'t, T: Real>(x: &Var<'t, T>, targets: &Value<T>, weights: 
     let lengths = centre_and_normalise(&mut z.view_mut(), floor);
     let cosines = products(&z, targets);
     let y: f64 = cosines.iter().zip(weights).map(|(cosine, &weight)| cosine * Real::to_f64(weight)).sum();
-    let kept = size_of_val(z.as_slice().expect("row-major")) + size_of_val(&*lengths);
+    let kept = size_of_val(z.as_slice().expect("row-major")) + size_of_val(&*lengths) + size_of_val(&*cosines);
     let (targets, weights) = (targets.clone(), weights.to_vec());
     x.tape().record("centred_cosine", &[x], arr0(T::of(y)), kept, move |dy, inputs| {
         let dy = dy[[]];
@@ -67,7 +67,7 @@ mod tests {
     use ndarray::array;
 
     use super::*;
-    use crate::ops::testing::{agrees, reference};
+    use crate::ops::testing::{agrees, kept_on, reference};
     use crate::tape::Tape;
 
     #[test]
@@ -88,6 +88,14 @@ mod tests {
         let gradient = (y * 3.0).backward().take(&faint).unwrap().into_array();
         let [x, y] = [0.5 * 3e4 * (0.6 - 1.6), 0.5 * 3e4 * (0.8 + 1.2)];
         approx::assert_relative_eq!(gradient, array![[x, y], [-x, -y]].into_dyn(), max_relative = 1e-9);
+    }
+
+    #[test]
+    fn keeps_the_centred_features_two_numbers_for_each_position_and_nothing_of_x() {
+        let tape = Tape::<f64>::new();
+        let features = Array2::ones((5, 3));
+        centred_cosine(&tape.variable(features.clone()), &features.into(), &[0.2; 5]);
+        assert_eq!(kept_on(&tape), format!("{} B", (5 * 3 + 5 * 2) * size_of::<f64>()));
     }
 
     #[test]

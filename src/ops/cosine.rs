@@ -64,7 +64,7 @@ mod tests {
     use ndarray::array;
 
     use super::*;
-    use crate::ops::testing::{agrees, reference};
+    use crate::ops::testing::{agrees, kept_on, reference};
     use crate::tape::Tape;
 
     #[test]
@@ -87,6 +87,14 @@ mod tests {
         approx::assert_relative_eq!(y.scalar(), 0.06, max_relative = 1e-12);
         let gradient = (y * 3.0).backward().take(&faint).unwrap().into_array();
         approx::assert_relative_eq!(gradient, array![[1.8e4, 2.4e4]].into_dyn(), max_relative = 1e-12);
+    }
+
+    #[test]
+    fn keeps_the_features_and_two_numbers_for_each_position() {
+        let tape = Tape::<f64>::new();
+        let features = Array2::ones((5, 3));
+        cosine(&tape.variable(features.clone()), &features.into(), &[0.2; 5]);
+        assert_eq!(kept_on(&tape), format!("{} B", (5 * 3 + 5 * 2) * size_of::<f64>()));
     }
 
     #[test]

@@ -35,6 +35,12 @@ pub(super) fn reference(name: &str) -> Reference {
     Reference { name: name.into(), arrays, attributes }
 }
 
+/// What the operations of a tape say that they keep.
+pub(super) fn kept_on(tape: &Tape<f64>) -> String {
+    let text = tape.to_string();
+    text.split_once("keeping ").unwrap().1.split_once(" for").unwrap().0.to_owned()
+}
+
 impl Reference {
     pub(super) fn array<T: Real>(&self, name: &str) -> ArrayD<T> {
         self.arrays[name].mapv(T::of)

@@ -2,6 +2,7 @@
 //! terms.
 
 use super::{LayerWeights, Rate, Scale};
+use crate::vgg::Layer;
 
 /// How a picture is finished after its last scale: Adam on a Laplacian pyramid draws the features at each position of
 /// each layer towards the most similar features of the style. Two more terms preserve what the cosine of features does
@@ -18,9 +19,8 @@ pub struct Finish {
     pub halves_last_scale: bool,
     /// Layers whose features are matched, and the weights of their terms.
     pub layers: LayerWeights,
-    /// The longer side, in positions, of the grid that is matched at each layer. Of a larger map, every n-th position
-    /// is taken; in the picture's map, the grid moves from iteration to iteration.
-    pub grid: usize,
+    /// The positions that are matched at each layer.
+    pub grid: Grid,
     /// The weight of the recipe's content terms.
     pub content_weight: f64,
     /// Layers whose Gram matrices are compared.
@@ -31,9 +31,38 @@ pub struct Finish {
     pub rate: Rate,
     /// Whether the rate falls in the second half of the iterations, which settles the grain that changing matches leave.
     pub rate_falls: bool,
-    /// Adam's damping, which keeps grain out of even areas: see [`PyramidAdam::damped`](crate::optim::PyramidAdam::damped);
-    /// `None` for none.
+    /// Adam's damping for pictures up to 512 pixels, which keeps grain out of even areas: see [`damping_at`](Self::damping_at)
+    /// and [`PyramidAdam::damped`](crate::optim::PyramidAdam::damped); `None` for none.
     pub damping: Option<f64>,
+}
+
+/// The positions of a layer's map that are matched: every n-th row and column. In the picture's map, the grid moves from
+/// iteration to iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// The longer side in positions, about; a smaller map is taken whole.
+    pub side: usize,
+    /// The largest distance in pixels between positions in the picture, which then has more of them than `side` says. If few
+    /// positions are seen in each iteration, even areas of large pictures get mottled. `None` for no limit.
+    pub spacing: Option<usize>,
+}
+
+impl Grid {
+    /// A grid of this side in any picture.
+    pub const fn of(side: usize) -> Self {
+        Self { side, spacing: None }
+    }
+
+    /// The distance, in positions, between the positions that are taken of a style's map of this height and width.
+    pub(crate) fn stride_in_style(&self, [height, width]: [usize; 2]) -> usize {
+        (height.max(width) / self.side).max(1)
+    }
+
+    /// The same of the picture's map at this layer.
+    pub(crate) fn stride_in_picture(&self, layer: Layer, size: [usize; 2]) -> usize {
+        let largest = self.spacing.map_or(usize::MAX, |pixels| (pixels / layer.stride()).max(1));
+        self.stride_in_style(size).min(largest)
+    }
 }
 
 impl Finish {
@@ -46,6 +75,12 @@ impl Finish {
     /// pixels, and above that 14·√(512/side), which is 10 at 1024 and 7 at 2048.
     pub fn steps_at(&self, side: usize) -> usize {
         self.steps.unwrap_or_else(|| (14.0 * (512.0 / side as f64).sqrt().min(1.0)).round() as usize)
+    }
+
+    /// Adam's damping for a picture of this longer side in pixels: that of small pictures times (side/512)², but no less than
+    /// once and no more than four times it.
+    pub fn damping_at(&self, side: usize) -> Option<f64> {
+        self.damping.map(|damping| damping * (side as f64 / 512.0).clamp(1.0, 2.0).powi(2))
     }
 
     /// A transfer's scales with the finish appended. `automatic` says whether their numbers of steps are
@@ -70,7 +105,7 @@ impl Default for Finish {
             steps: None,
             halves_last_scale: true,
             layers: LayerWeights::given(layers.map(|layer| (layer, 2.5))),
-            grid: 64,
+            grid: Grid { side: 64, spacing: Some(8) },
             content_weight: 1.0,
             style_layers: LayerWeights::given([("relu1_1", 0.75), ("relu2_1", 0.19), ("relu3_1", 0.06)]),
             style_weight: 10.0,
@@ -90,6 +125,33 @@ mod tests {
         let steps = |finish: &Finish| [16, 512, 1024, 2048].map(|side| finish.steps_at(side));
         assert_eq!(steps(&Finish::default()), [14, 14, 10, 7]);
         assert_eq!(steps(&Finish::of(7)), [7; 4]);
+    }
+
+    #[test]
+    fn large_pictures_are_damped_more() {
+        let finish = Finish { damping: Some(3.0), ..Finish::default() };
+        assert_eq!(
+            [16, 512, 768, 1024, 4096].map(|side| finish.damping_at(side)),
+            [3.0, 3.0, 6.75, 12.0, 12.0].map(Some)
+        );
+        assert_eq!(Finish { damping: None, ..finish }.damping_at(1024), None);
+    }
+
+    #[test]
+    fn positions_in_the_picture_are_no_farther_apart_than_the_spacing() {
+        let grid = Grid { side: 64, spacing: Some(8) };
+        let strides = |grid: Grid, pixels: usize| {
+            [0, 2, 4, 8].map(|convolution| {
+                let layer = Layer::of_convolution(convolution).1;
+                let map = [pixels / layer.stride(), pixels / layer.stride() / 2];
+                (layer.stride(), grid.stride_in_style(map), grid.stride_in_picture(layer, map))
+            })
+        };
+        assert_eq!(strides(grid, 256), [(1, 4, 4), (2, 2, 2), (4, 1, 1), (8, 1, 1)]);
+        assert_eq!(strides(grid, 512), [(1, 8, 8), (2, 4, 4), (4, 2, 2), (8, 1, 1)]);
+        assert_eq!(strides(grid, 2048), [(1, 32, 8), (2, 16, 4), (4, 8, 2), (8, 4, 1)]);
+        assert_eq!(strides(Grid::of(64), 2048), [(1, 32, 32), (2, 16, 16), (4, 8, 8), (8, 4, 4)]);
+        assert_eq!(strides(Grid { side: 64, spacing: Some(3) }, 1024), [(1, 16, 3), (2, 8, 1), (4, 4, 1), (8, 2, 1)]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod settings;
 use strum::{Display, EnumString, VariantArray, VariantNames};
 
 pub use changes::Changes;
-pub use finish::Finish;
+pub use finish::{Finish, Grid};
 pub use layer_weights::{LayerWeights, LayerWeightsError};
 pub use schedule::{Scale, Scales, ScheduleError, Steps};
 
@@ -266,6 +266,7 @@ impl Preset {
                         content_weight: 0.0,
                         style_weight: 0.0,
                         rate,
+                        grid: Grid::of(64),
                         rate_falls: false,
                         damping: None,
                         ..Finish::default()

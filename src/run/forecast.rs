@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::objective::{Place, quarter};
 use crate::ops::{add, scale, squared_error};
 use crate::optim::Method;
-use crate::recipe::Scale;
+use crate::recipe::{Grid, Scale};
 use crate::tape::{Tape, Var};
 use crate::vgg::{Execution, Layer, Plan, Request, Vgg19};
 
@@ -25,8 +25,8 @@ pub struct Load {
     pub examples: Vec<[usize; 2]>,
     /// The places that terms observe.
     pub places: BTreeSet<Place>,
-    /// Layers whose features are matched with those of the examples, and the longer side of the grid of positions there.
-    pub matched: Option<(BTreeSet<Layer>, usize)>,
+    /// Layers whose features are matched with those of the examples, and the positions there.
+    pub matched: Option<(BTreeSet<Layer>, Grid)>,
     /// Whether positions count by weights, as with masks.
     pub weighed: bool,
     /// The optimiser.
@@ -215,17 +215,16 @@ impl Load {
         let Some((layers, grid)) = &self.matched else { return (0, 0.0) };
         let (mut bytes, mut work) = (0, 0.0);
         for &layer in layers {
-            let positions = |size: [usize; 2]| {
-                let [height, width] = size.map(|side| side / layer.stride());
-                let stride = (height.max(width) / grid).max(1);
-                height.div_ceil(stride) * width.div_ceil(stride)
-            };
+            let map = |size: [usize; 2]| size.map(|side| side / layer.stride());
+            let every = |stride: usize, [height, width]: [usize; 2]| height.div_ceil(stride) * width.div_ceil(stride);
             let channels = self.network.channels(layer);
-            let candidates: usize = self.examples.iter().skip(1).map(|size| positions(*size)).sum();
+            let offered = |size: &[usize; 2]| every(grid.stride_in_style(map(*size)), map(*size));
+            let candidates: usize = self.examples.iter().skip(1).map(offered).sum();
+            let own = every(grid.stride_in_picture(layer, map(self.size)), map(self.size));
             // The candidates, the picture's own centred features, and their matches.
-            bytes += (candidates + 2 * positions(self.size)) * channels * size_of::<f32>();
+            bytes += (candidates + 2 * own) * channels * size_of::<f32>();
             // As much work as a Gram matrix with as many products.
-            work += Vgg19::<f32>::products_work(positions(self.size) * candidates * channels);
+            work += Vgg19::<f32>::products_work(own * candidates * channels);
         }
         (bytes, work)
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Checkpoint, CheckpointError, Outcome, Progress, Run, StateError, Stop, Watcher};
 use crate::jobs::{Invert, Texture, Transfer};
 use crate::optim::Method;
-use crate::recipe::{Finish, LayerWeights, Preset, Scales, Steps, StyleLoss};
+use crate::recipe::{Finish, Grid, LayerWeights, Preset, Scales, Steps, StyleLoss};
 use crate::vgg::{Vgg19, Weights};
 use crate::{Error, Picture};
 
@@ -42,7 +42,7 @@ fn run<'a>(kind: usize, content: &'a Picture, style: &'a Picture, network: &'a V
             job.recipe.finish = (kind == 8 || kind == 10).then(|| Finish {
                 layers: layers("relu1_1,relu2_1"),
                 style_layers: layers("relu1_1"),
-                grid: 5,
+                grid: Grid::of(5),
                 ..Finish::of(4)
             });
             job.run().unwrap()
