@@ -117,7 +117,7 @@ impl Cut {
         let chunk = tiles.div_ceil(chunks);
         if tiles <= FEW && (panels >= threads || tiles < 2 * FEWEST) {
             let row = POINTS * panel_width * size_of::<T>();
-            let most = (panels / (ROUNDS * threads)).min(PANELS).min(NEAR / 2 / (chunk * row)).max(1);
+            let most = (panels / (ROUNDS * threads)).min(PANELS).min(NEAR / 2 / (chunk.max(1) * row)).max(1);
             // Numbers of channels are mostly powers of two, and the tasks then equal.
             let together = 1 << most.ilog2();
             let depth = if together > 1 { BLOCK } else { (NEAR / row / BLOCK).max(1) * BLOCK };
@@ -367,6 +367,13 @@ fn evenly(count: usize, block: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scratch_memory_is_known_where_a_map_has_no_positions_too() {
+        let shape = |side| Shape { size: [side; 2], inputs: 512, outputs: 512 };
+        let bytes = |side| scratch_bytes::<f32>(InstructionSet::best(), [shape(side)], 2);
+        assert!(bytes(0) < bytes(8));
+    }
 
     #[test]
     fn at_least_every_second_thread_has_a_task_as_far_as_tiles_and_panels_go() {
