@@ -5,6 +5,7 @@
 //! Feature maps are (height, width, channels) with the channels contiguous. Work is split by the size of the problem
 //! and sums are taken in a fixed order, so that results are the same bits on any number of threads.
 
+mod aligned;
 pub mod bilinear;
 mod bitmask;
 mod buffers;
@@ -34,6 +35,7 @@ mod unsafe_list;
 mod winograd;
 mod workspace;
 
+pub(crate) use aligned::by_cache_lines;
 pub use bitmask::{BitMask, MaskView, MaskViewMut};
 #[doc(hidden)] // for the benches
 pub use buffers::Buffers;

@@ -4,11 +4,11 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ndarray::{Array, Array1, Array3, Array4, ArrayView3, Ix4, s};
+use ndarray::{Array, Array3, ArrayView3, Ix4};
 
 use super::layer::Kind;
 use super::{Layer, Lineage, Normalisation, Weights};
-use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
+use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling, by_cache_lines};
 use crate::ops;
 use crate::tape::{Real, Value, Var};
 
@@ -332,24 +332,6 @@ impl<T: Real> Vgg19<T> {
     }
 }
 
-/// Filters, (out, in, 3, 3), with the same values in the same order of memory, but from the beginning of a cache line on. Their
-/// transform reads one line of each of many rows; if the rows began within lines, it would read two.
-fn by_cache_lines(weight: Array4<f32>) -> Array4<f32> {
-    const LINE: usize = 64;
-    let rows = weight.permuted_axes([2, 3, 1, 0]);
-    let rows = if rows.is_standard_layout() && !(rows.as_ptr() as usize).is_multiple_of(LINE) {
-        let values = vec![0.0; rows.len() + LINE / size_of::<f32>()];
-        let skip = values.as_ptr().align_offset(LINE).min(LINE / size_of::<f32>());
-        let values = Array1::from_vec(values).slice_move(s![skip..skip + rows.len()]);
-        let mut aligned = values.into_shape_with_order(rows.raw_dim()).expect("as many values");
-        aligned.assign(&rows);
-        aligned
-    } else {
-        rows
-    };
-    rows.permuted_axes([3, 2, 0, 1])
-}
-
 /// An array in another precision, in the same memory order; without a copy if that is `f32`.
 fn cast<T: Real, D: ndarray::Dimension + 'static>(array: Array<f32, D>) -> Value<T> {
     let array: Box<dyn Any> = Box::new(array);
@@ -370,21 +352,6 @@ mod tests {
     use crate::tape::Tape;
 
     #[test]
-    fn filters_begin_at_cache_lines_and_keep_their_values_and_strides() {
-        for (inputs, outputs) in [(3, 64), (5, 7), (64, 128)] {
-            let values = (0..9 * inputs * outputs).map(|i| i as f32).collect();
-            let kernel = Array4::from_shape_vec((3, 3, inputs, outputs), values).unwrap();
-            let weight = kernel.permuted_axes([3, 2, 0, 1]);
-            let aligned = by_cache_lines(weight.clone());
-            assert_eq!((&aligned, aligned.strides()), (&weight, weight.strides()));
-            assert!((aligned.as_ptr() as usize).is_multiple_of(64), "{inputs} to {outputs} channels");
-        }
-        // Filters in another order of memory stay as they are.
-        let other = Array4::<f32>::ones((4, 2, 3, 3));
-        assert_eq!(by_cache_lines(other.clone()), other);
-    }
-
-    #[test]
     fn the_classifier_follows_on_pool5_of_an_image_of_its_size() {
         let relu7 = "relu7".parse().unwrap();
         let weights = Weights::random_with_widths([2; 5], 1, Some(relu7));
@@ -399,7 +366,7 @@ mod tests {
             tape.variable(Array3::from_shape_fn((224, 224, 3), |(i, j, c)| ((i * j + c) % 9) as f32 / 4.0 - 1.0));
         let layers = ["pool5", "fc6", "relu6", "relu7"].map(|name| name.parse::<Layer>().unwrap());
         let features = network.features(&image, layers).unwrap();
-        let flat = |layer: Layer| Array1::from(features[&layer].value().elements().into_owned());
+        let flat = |layer: Layer| ndarray::Array1::from(features[&layer].value().elements().into_owned());
         let expected = fc6.weight.dot(&flat(layers[0])) + &fc6.bias;
         approx::assert_abs_diff_eq!(flat(layers[1]), expected, epsilon = 1e-4);
         let expected = (fc7.weight.dot(&expected.mapv(|v| v.max(0.0))) + &fc7.bias).mapv(|v| v.max(0.0));
