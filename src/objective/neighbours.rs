@@ -210,8 +210,8 @@ mod tests {
         term.score(&Seen { positions: (map.dim().0 * map.dim().1) as f64, value }, 1.0).scalar()
     }
 
-    /// 1 − the mean of the largest centred cosines, by the definition.
-    fn plain(map: &Array3<f64>, style: &Array3<f64>) -> f64 {
+    /// The largest centred cosine of each position, by the definition.
+    fn cosines(map: &Array3<f64>, style: &Array3<f64>) -> Vec<f64> {
         let rows = |map: &Array3<f64>| {
             let (height, width, channels) = map.dim();
             let rows = map.to_shape((height * width, channels)).unwrap().to_owned();
@@ -222,8 +222,13 @@ mod tests {
             rows
         };
         let cosines = rows(map).dot(&rows(style).t());
-        let best = cosines.outer_iter().map(|row| row.fold(f64::MIN, |a, &b| a.max(b)));
-        1.0 - best.sum::<f64>() / cosines.nrows() as f64
+        cosines.outer_iter().map(|row| row.fold(f64::MIN, |a, &b| a.max(b))).collect()
+    }
+
+    /// 1 − their mean.
+    fn plain(map: &Array3<f64>, style: &Array3<f64>) -> f64 {
+        let cosines = cosines(map, style);
+        1.0 - cosines.iter().sum::<f64>() / cosines.len() as f64
     }
 
     #[test]
@@ -301,6 +306,18 @@ mod tests {
             Neighbours::new(layer(), &styles, &[nothing], Grid::of(64), 1),
             Err(RegionError::Empty { .. })
         ));
+    }
+
+    #[test]
+    fn a_position_counts_by_its_weight() {
+        let (map, style): (Array3<f64>, Array3<f64>) = (random((4, 6, 3), 1), random((4, 6, 3), 2));
+        let faint = Array2::from_shape_fn((4, 6), |(i, _)| if i < 2 { 0.25 } else { 1.0 });
+        let region = Region { picture: Some(faint.clone()), ..Region::whole(1) };
+        let styles = [(style.clone().into(), 1.0)];
+        let term = Neighbours::new(layer(), &styles, &[region], Grid::of(64), 1).unwrap();
+        let weights = faint.iter().map(|&w| f64::from(w));
+        let sum: f64 = weights.clone().zip(cosines(&map, &style)).map(|(w, cosine)| w * (1.0 - cosine)).sum();
+        approx::assert_relative_eq!(score(&term, &map), sum / weights.sum::<f64>(), max_relative = 1e-6);
     }
 
     #[test]

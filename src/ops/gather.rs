@@ -66,6 +66,31 @@ mod tests {
     }
 
     #[test]
+    fn adds_to_a_gradient_that_is_there() {
+        let tape = Tape::<f64>::new();
+        let x = tape.variable(Array3::ones((2, 3, 1)));
+        let [one, other] = [[4, 0], [5, 4]].map(|positions| gather(&x, &positions.into()));
+        let gradients = (one + other).backward_from(array![[1.0], [10.0]]);
+        let expected = array![[[10.0], [0.0], [0.0]], [[0.0], [11.0], [1.0]]];
+        assert_eq!(gradients.get(&x).unwrap(), &expected.into_dyn());
+    }
+
+    #[test]
+    fn elsewhere_the_gradient_is_0_in_memory_that_was_used_before() {
+        const SIDE: usize = 128;
+        let mut tape = Tape::<f64>::new();
+        for number in [SIDE * SIDE, 5] {
+            let x = tape.variable(Array3::ones((SIDE, SIDE, 2)));
+            let positions: Arc<[usize]> = (0..number).collect();
+            let mut gradients = crate::ops::sum(&gather(&x, &positions)).backward();
+            let gradient = gradients.take(&x).unwrap();
+            assert_eq!(gradient.view().sum(), 2.0 * number as f64);
+            drop((x, gradients, gradient));
+            tape.clear();
+        }
+    }
+
+    #[test]
     fn agrees_with_pytorch() {
         let case = reference("gather");
         let positions: Arc<[usize]> = [7, 0, 7, 19, 11].into();
