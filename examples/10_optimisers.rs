@@ -4,26 +4,15 @@
 //! cargo run --release --example 10_optimisers -- target/book photo.jpg painting.jpg
 //! ```
 
-pub mod book;
+mod book;
 
 use std::error::Error;
 
+use book::objective::{evaluate, strong};
 use book::textbook::Textbook;
 use book::{Book, wrong};
-use impasto::objective::{Objective, style_transfer};
 use impasto::optim::{Adam, Lbfgs, Optimizer, PyramidAdam};
-use impasto::run::Canvas;
-use impasto::{Picture, Preset, Tape, Vgg19};
 use impasto_drawing::{Curve, plot};
-use ndarray::ArrayD;
-
-/// The loss and its gradient at x.
-pub(crate) fn evaluate(network: &Vgg19<f32>, objective: &Objective<f32>, x: &ArrayD<f32>) -> (f64, ArrayD<f32>) {
-    let tape = Tape::new();
-    let x = tape.variable(x.clone());
-    let loss = objective.evaluate(network, &x, &x).expect("a network and a picture large enough");
-    (loss.total, loss.scaled.backward().take(&x).expect("the loss depends on x").into_array())
-}
 
 /// A curve of the losses, of which it prints some.
 fn curve(name: &str, losses: &[f64]) -> Curve {
@@ -35,12 +24,8 @@ fn curve(name: &str, losses: &[f64]) -> Curve {
 fn main() -> Result<(), Box<dyn Error>> {
     let book = Book::open()?;
     let (side, steps) = book.either((128, 100), (48, 30));
-    let (photo, painting, network) = (book.photo(side)?, book.painting(side)?, &book.network);
-    let of = |picture: &Picture| network.normalise(&picture.rgb.view());
-    // Much style, so that many pixels reach their bounds.
-    let recipe = Preset::Balanced.recipe(book.trained).with_strength(book.either(0.9, 0.5));
-    let objective = style_transfer(&recipe, network, of(&photo), vec![(of(&painting), 1.0)])?;
-    let (canvas, spread) = (Canvas::of(&photo, network), network.spread());
+    let (network, spread) = (&book.network, book.network.spread());
+    let (objective, canvas) = strong(&book, side)?;
     let bounds = || canvas.bounds();
     // ANCHOR: library
     let optimisers: [(&str, Box<dyn Optimizer<f32>>); 4] = [
@@ -65,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (mut x, mut losses, mut textbook) = (canvas.values().clone(), Vec::new(), Textbook::new(0.03 * spread));
         for _ in 0..steps {
             if clamps {
-                x = of(&Picture::new(canvas.rgb(&x).mapv(|v| v.clamp(0.0, 1.0)))).into_dyn();
+                x = network.normalise(&canvas.rgb(&x).mapv(|v| v.clamp(0.0, 1.0)).view()).into_dyn();
             }
             let (loss, gradient) = evaluate(network, &objective, &x);
             textbook.step(&mut x, &gradient);

@@ -10,16 +10,9 @@ mod inversion;
 
 use std::error::Error;
 
-use impasto::Picture;
 use impasto::run::Canvas;
-use inversion::book::{Book, layers};
+use inversion::book::{Book, layers, levels};
 use inversion::{features, invert, loss};
-
-/// The root of the mean squared difference of two pictures, in levels of 1/255.
-fn levels(a: &Picture, b: &Picture) -> f64 {
-    let squares = (&a.rgb - &b.rgb).mapv(|v| f64::from(v).powi(2));
-    255.0 * squares.mean().unwrap_or(0.0).sqrt()
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let book = Book::open()?;

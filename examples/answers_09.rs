@@ -10,7 +10,7 @@ mod chapter;
 
 use std::error::Error;
 
-use chapter::book::{Book, layers};
+use chapter::book::{Book, layers, levels};
 use chapter::{content_loss, style_loss};
 use impasto::ops::gram_matrix;
 use impasto::optim::{Adam, Optimizer};
@@ -54,8 +54,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (side, steps) = book.either((128, 300), (64, 20));
     let (photo, painting) = (book.photo(side)?, book.painting(side * 7 / 8)?);
     let covering = painting.clone().resized(photo.height(), photo.width());
-    let levels =
-        |a: &Picture| 255.0 * (&a.rgb - &photo.rgb).mapv(|v| f64::from(v).powi(2)).mean().unwrap_or(0.0).sqrt();
     let mut tiles = Vec::new();
     for (name, start, change) in [
         ("as it was", &photo, ("relu4_2", 1.0, 1e6, steps)),
@@ -70,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let terms: Vec<String> = history[step - 1].iter().map(|term| format!("{term:8.1e}")).collect();
             println!("{name}, step {step}: {}", terms.join(" "));
         }
-        println!("{name}: {:.1} levels from the photo", levels(&painted));
+        println!("{name}: {:.1} levels from the photo", levels(&painted, &photo));
         tiles.push((painted, name.to_owned()));
     }
     book.sheet("answers-09.jpg", tiles.chunks(3).map(<[_]>::to_vec).collect())

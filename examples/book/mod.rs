@@ -3,6 +3,7 @@
 #![allow(dead_code)] // Each program uses a part of it.
 
 pub mod normalisations;
+pub mod objective;
 pub mod ranks;
 pub mod textbook;
 pub mod wrong;
@@ -91,6 +92,12 @@ impl Book {
         let (width, height) = (picture.width() as u32, picture.height() as u32);
         Ok(JpegEncoder::new_with_quality(file, QUALITY).encode(&levels, width, height, ExtendedColorType::Rgb8)?)
     }
+}
+
+/// The root of the mean squared difference of two pictures of one size, in levels of 1/255.
+pub fn levels(a: &Picture, b: &Picture) -> f64 {
+    let squares = (&a.rgb - &b.rgb).mapv(|v| f64::from(v).powi(2));
+    255.0 * squares.mean().unwrap_or(0.0).sqrt()
 }
 
 /// The layers of these names.

@@ -192,7 +192,7 @@ impl Recipe {
     }
 }
 
-/// log₁₀ of the factor by which a strength multiplies the style weight.
+/// A strength multiplies the style weight by ten to this power.
 fn power_of(strength: f64) -> f64 {
     if strength < 0.5 {
         let below = 1.0 - 2.0 * strength;

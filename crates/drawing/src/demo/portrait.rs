@@ -10,7 +10,7 @@ use super::solid::{
 
 /// How far the head turns to the left: the cosine and the sine of the angle.
 const TURN: [f32; 2] = [0.884, -0.4675];
-/// How far it tilts, likewise.
+/// How far the head tilts: the cosine and the sine of the angle.
 const TILT: [f32; 2] = [0.9925, 0.1222];
 
 const EYE: Vector = [0.265, 0.13, 0.555];
