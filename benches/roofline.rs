@@ -60,7 +60,7 @@ struct Work {
     /// How often a step does it.
     count: usize,
     seconds: f64,
-    /// Operations done: by Winograd a quarter of the definition's.
+    /// Operations done: by Winograd a quarter or a fifth of the definition's.
     operations: f64,
     /// Values read and written if each is moved once.
     values: usize,
@@ -142,8 +142,9 @@ fn convolution((name, side, inputs, outputs, count): (&str, usize, usize, usize,
     let bias: Array1<f32> = random(outputs);
     let mut mask = BitMask::new(side, side, outputs);
     let (mut y, mut dx) = (Array3::zeros(dy.dim()), Array3::zeros(x.dim()));
-    let (values, saved) = (x.len() + dy.len() + weight.len(), if inputs > 3 { 4.0 } else { 1.0 });
-    let operations = (2 * side * side * inputs * outputs * 9) as f64 / saved;
+    let values = x.len() + dy.len() + weight.len();
+    let products = if inputs > 3 { conv::winograd_products(side) } else { 9.0 };
+    let operations = (2 * side * side * inputs * outputs) as f64 * products;
     let forward = fastest(7, || {
         let (y, mask) = (y.view_mut(), Some(mask.view_mut()));
         let output = if pooled { Output::ReluMaxPool { y, mask } } else { Output::Relu { y, mask } };

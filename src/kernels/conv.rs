@@ -8,6 +8,9 @@ use super::simd::InstructionSet;
 pub(crate) use super::winograd::Shape;
 use super::{Buffers, Gradient, Output, Real, direct, im2col, narrow, winograd};
 
+/// Convolutions of rows that begin at a multiple of this have the bits of the whole: the tiles of [`winograd`] have 4 or 6 rows.
+pub const ALIGNMENT: usize = 12;
+
 /// The algorithm of a convolution. All agree to rounding.
 #[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, Hash, PartialEq, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
@@ -20,7 +23,7 @@ pub enum ConvAlgorithm {
     Direct,
     /// Patches copied into the rows of a matrix, tile by tile, and multiplied by BLAS.
     Im2col,
-    /// Winograd's minimal filtering F(4×4, 3×3) for 3×3 kernels with stride 1 and without dilation; `Im2col` for all
+    /// Winograd's minimal filtering F(4×4, 3×3) or F(6×6, 3×3) for 3×3 kernels with stride 1 and without dilation; `Im2col` for all
     /// others.
     Winograd,
 }
@@ -276,6 +279,12 @@ pub fn backward_weight<T: Real>(
         ConvAlgorithm::Direct => direct::backward_weight(geometry, x, dy, dw),
         _ => im2col::backward_weight(geometry, x, dy, dw, buffers),
     }
+}
+
+/// Multiplications of Winograd's algorithm for an output and a pair of channels, in a map of this width: 9 by the definition.
+pub fn winograd_products(width: usize) -> f64 {
+    let tile = winograd::Tile::of(width);
+    tile.points() as f64 / tile.outputs().pow(2) as f64
 }
 
 /// Bytes of scratch memory for 3×3 convolutions of these shapes, one after the other, on `threads` threads, by the

@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
+use super::conv::ALIGNMENT;
 use super::gram_product::{self, Block, Panels, Times};
 use super::product::matrix_product;
 use super::simd::InstructionSet;
@@ -12,6 +13,9 @@ use super::{Buffers, Real, Workspace};
 
 /// The largest number of positions of a cell.
 const RUN: usize = 4096;
+
+/// The number of positions below which a cell gets more rows.
+const FEW: usize = 256;
 
 /// Channels in a block of the matrix: blocks below the diagonal are copied from those above.
 const BLOCK: usize = 128;
@@ -30,8 +34,8 @@ const FEWEST: usize = 24;
 /// Elements of products held at one time before they are added to the sum.
 const PENDING: usize = 1 << 22;
 
-/// A cell is a number of rows of a map, a power of two. Sums over a map add its cells in order, so they have the same
-/// bits for a whole map and for bands that begin at cells.
+/// A cell is a number of rows of a map: a divisor of [`ALIGNMENT`], or that times a power of two. Sums over a map add its cells in
+/// order, so they have the same bits for a whole map and for bands that begin at cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cells {
     rows: usize,
@@ -42,8 +46,12 @@ impl Cells {
     /// The cells of a map of this height and width; smaller if there are few positions, so that all cores get some.
     pub fn of(height: usize, width: usize) -> Self {
         let positions = (height * width).div_ceil(4).clamp(512, RUN);
-        let rows = (positions / width.max(1)).max(1);
-        Self { rows: 1 << rows.ilog2(), width }
+        let most = (positions / width.max(1)).max(1);
+        let mut rows = (1..=ALIGNMENT.min(most)).rfind(|rows| ALIGNMENT.is_multiple_of(*rows)).unwrap_or(1);
+        while rows * width < FEW && rows * 2 <= most {
+            rows *= 2;
+        }
+        Self { rows, width }
     }
 
     /// Rows of a cell.
@@ -419,10 +427,17 @@ mod tests {
     }
 
     #[test]
-    fn cells_are_powers_of_two_of_rows_of_some_thousand_positions() {
+    fn cells_are_some_thousand_positions_and_fit_bands_that_are_aligned() {
         let rows = |height, width| Cells::of(height, width).rows();
-        assert_eq!([rows(512, 512), rows(64, 64), rows(32, 32), rows(8192, 8192)], [8, 16, 16, 1]);
-        assert_eq!([rows(300, 700), rows(1, 1), rows(0, 0)], [4, 512, 512]);
+        assert_eq!([rows(512, 512), rows(128, 128), rows(32, 32), rows(8192, 8192)], [6, 12, 12, 1]);
+        assert_eq!([rows(300, 700), rows(16, 16), rows(5000, 1), rows(1, 1), rows(0, 0)], [4, 24, 384, 384, 384]);
+        for (height, width) in (1..200).flat_map(|side| [(side, 7), (side, side), (8 * side, 4 * side)]) {
+            let rows = rows(height, width);
+            assert!(
+                ALIGNMENT.is_multiple_of(rows) || rows.is_multiple_of(ALIGNMENT),
+                "{rows} rows of {height}×{width}"
+            );
+        }
     }
 
     #[test]

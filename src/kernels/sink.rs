@@ -5,9 +5,6 @@ use std::marker::PhantomData;
 use super::simd::{Simd, first_lanes};
 use super::{Output, Real};
 
-/// Side of a Winograd tile's square of results.
-const OUT: usize = 4;
-
 /// The operation on a result before it is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -67,9 +64,16 @@ impl<'a, T: Real> Sink<'a, T> {
 
     /// Prefetches the destination of a tile's channels `channel..channel + count`.
     #[inline(always)]
-    pub fn prefetch_tile<S: Simd<T>>(&self, s: S, (y, x): (usize, usize), channel: usize, count: usize) {
+    pub fn prefetch_tile<S: Simd<T>, const OUT: usize>(
+        &self,
+        s: S,
+        (y, x): (usize, usize),
+        channel: usize,
+        count: usize,
+    ) {
         let pooled = matches!(self.stage, Stage::ReluMaxPool | Stage::ReluAveragePool);
-        let (y, x, width, side) = if pooled { (y / 2, x / 2, self.width / 2, 2) } else { (y, x, self.width, OUT) };
+        let (y, x, width, side) =
+            if pooled { (y / 2, x / 2, self.width / 2, OUT / 2) } else { (y, x, self.width, OUT) };
         for i in 0..side {
             for j in 0..side {
                 let pixel = self.data.wrapping_add(((y + i) * width + x + j) * self.channels + channel);
@@ -80,21 +84,27 @@ impl<'a, T: Real> Sink<'a, T> {
         }
     }
 
-    /// Writes `LANES` channels from `channel` on, or as many as there are, of a tile that may extend beyond the edge.
+    /// Writes `LANES` channels from `channel` on, or as many as there are, of a Winograd tile that may extend beyond the edge.
     ///
     /// # Safety
     /// The tile's first position and the first channel must lie inside, and no other thread may access these channels of the
     /// tile, or the bytes of the mask that hold their bits, meanwhile.
     #[inline(always)]
-    pub unsafe fn write_tile<S: Simd<T>>(&self, s: S, (y, x): (usize, usize), channel: usize, tile: [[S::V; 4]; 4]) {
+    pub unsafe fn write_tile<S: Simd<T>, const OUT: usize>(
+        &self,
+        s: S,
+        (y, x): (usize, usize),
+        channel: usize,
+        tile: [[S::V; OUT]; OUT],
+    ) {
         let count = (self.channels - channel).min(S::LANES);
         let (rows, columns) = ((self.height - y).min(OUT), (self.width - x).min(OUT));
         // SAFETY: the caller's; all that is written lies inside the image and the channels.
         unsafe {
             if count == S::LANES && rows == OUT && columns == OUT {
-                self.write::<S, true>(s, (y, x), channel, count, (OUT, OUT), tile);
+                self.write::<S, OUT, true>(s, (y, x), channel, count, (OUT, OUT), tile);
             } else {
-                self.write::<S, false>(s, (y, x), channel, count, (rows, columns), tile);
+                self.write::<S, OUT, false>(s, (y, x), channel, count, (rows, columns), tile);
             }
         }
     }
@@ -104,14 +114,14 @@ impl<'a, T: Real> Sink<'a, T> {
     /// # Safety
     /// As [`write_tile`](Self::write_tile).
     #[inline(always)]
-    unsafe fn write<S: Simd<T>, const WHOLE: bool>(
+    unsafe fn write<S: Simd<T>, const OUT: usize, const WHOLE: bool>(
         &self,
         s: S,
         (y, x): (usize, usize),
         channel: usize,
         count: usize,
         (rows, columns): (usize, usize),
-        mut tile: [[S::V; 4]; 4],
+        mut tile: [[S::V; OUT]; OUT],
     ) {
         let lanes = first_lanes(count);
         let zero = s.splat(T::zero());

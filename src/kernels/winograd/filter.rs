@@ -7,8 +7,10 @@ use ndarray::ArrayView4;
 use super::super::Real;
 use super::super::shared::Shared;
 use super::super::simd::{Kernel, MAX_LANES, Simd, first_lanes};
+use super::grid::Tile;
 use super::layout::Filters;
-use super::transforms::{self, IN};
+use super::transforms::{Map, both_ways};
+use super::{f4, f6};
 
 /// 3×3 filters of a convolution from `inputs` to `outputs` channels: the tap (i, j) from
 /// input channel k to output channel n is `data[i · row + j · column + k · input + n · output]`.
@@ -75,6 +77,7 @@ impl<'a, T: Real> Taps<'a, T> {
 /// width of `vectors` vectors.
 pub struct FilterTransform<'a, T> {
     taps: &'a Taps<'a, T>,
+    tile: Tile,
     first: usize,
     vectors: usize,
     /// First input channel and count.
@@ -88,21 +91,31 @@ impl<'a, T: Real> FilterTransform<'a, T> {
     /// `first` on. `to` begins with the first of these input channels in the panel.
     ///
     /// # Safety
-    /// The channels must exist, `to` must have room for them at each of the 36 points of `layout`, and no other thread may
+    /// The channels must exist, `to` must have room for them at each of the points of `layout`, and no other thread may
     /// access that room while the transform runs.
     pub unsafe fn new(
-        taps: &'a Taps<'a, T>,
+        (taps, tile): (&'a Taps<'a, T>, Tile),
         (first, vectors): (usize, usize),
         inputs: (usize, usize),
         (to, layout): (Shared<'a, T>, Filters),
     ) -> Self {
-        Self { taps, first, vectors, inputs, to, layout }
+        Self { taps, tile, first, vectors, inputs, to, layout }
     }
 }
 
 impl<T: Real> Kernel<T> for FilterTransform<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
+        match self.tile {
+            Tile::Four => self.transform::<S, f4::Filter, 6>(s),
+            Tile::Six => self.transform::<S, f6::Filter, 8>(s),
+        }
+    }
+}
+
+impl<T: Real> FilterTransform<'_, T> {
+    #[inline(always)]
+    fn transform<S: Simd<T>, M: Map<3, IN>, const IN: usize>(self, s: S) {
         let width = self.vectors * S::LANES;
         let scale = s.splat(self.taps.scale);
         let mut square = [[s.splat(T::zero()); MAX_LANES]; 9];
@@ -121,13 +134,8 @@ impl<T: Real> Kernel<T> for FilterTransform<'_, T> {
                 }
                 for l in 0..inputs {
                     self.prefetch(s, (channel + k + S::LANES, n), l);
-                    let mut g = [[scale; 3]; 3];
-                    for i in 0..3 {
-                        for j in 0..3 {
-                            g[i][j] = s.mul(square[i * 3 + j][l], scale);
-                        }
-                    }
-                    transforms::filter(s, g, |i, row| {
+                    let tap = |i: usize, j: usize| s.mul(square[i * 3 + j][l], scale);
+                    both_ways::<T, S, M, 3, IN>(s, tap, |i, row| {
                         for j in 0..IN {
                             let place = (i * IN + j) * self.layout.point + (k + l) * width + vector * S::LANES;
                             // SAFETY: `to` has room for these channels at each point, as `new` demands.
@@ -138,9 +146,7 @@ impl<T: Real> Kernel<T> for FilterTransform<'_, T> {
             }
         }
     }
-}
 
-impl<T: Real> FilterTransform<'_, T> {
     /// Prefetches part `l` of what [`load`](Self::load) reads from input channel k and output channel n on: no processor foresees
     /// so many short rows.
     #[inline(always)]

@@ -1,12 +1,13 @@
-//! The input transform: V = Bᵀ d B for tiles d of 6×6 pixels that overlap by two.
+//! The input transform: V = Bᵀ d B for tiles d of pixels that overlap by two.
 
 use super::super::Real;
 use super::super::shared::Shared;
 use super::super::simd::{Kernel, Simd, first_lanes};
 use super::super::source::{Source, read_bits};
-use super::grid::Grid;
+use super::grid::{Grid, Tile};
 use super::layout::{BLOCK, Inputs};
-use super::transforms::{self, IN, POINTS};
+use super::transforms::{Map, both_ways};
+use super::{f4, f6};
 
 /// Transforms the channels `channels` of the tiles `first..first + count` and stores them as tiles
 /// `place..place + count` of `to`.
@@ -45,15 +46,20 @@ impl<'a, T: Real> InputTransform<'a, T> {
 impl<T: Real> Kernel<T> for InputTransform<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        if self.source.is_masked() { self.transform::<S, true>(s) } else { self.transform::<S, false>(s) }
+        match (self.grid.tile, self.source.is_masked()) {
+            (Tile::Four, false) => self.transform::<S, f4::Input, 6, false>(s),
+            (Tile::Four, true) => self.transform::<S, f4::Input, 6, true>(s),
+            (Tile::Six, false) => self.transform::<S, f6::Input, 8, false>(s),
+            (Tile::Six, true) => self.transform::<S, f6::Input, 8, true>(s),
+        }
     }
 }
 
 impl<T: Real> InputTransform<'_, T> {
     #[inline(always)]
-    fn transform<S: Simd<T>, const MASKED: bool>(self, s: S) {
+    fn transform<S: Simd<T>, M: Map<IN, IN>, const IN: usize, const MASKED: bool>(self, s: S) {
         let outside = (self.zeros.as_ptr(), self.zeros.as_ptr().cast::<u8>());
-        let mut both = [[outside; POINTS]; 2];
+        let mut both = [[[outside; IN]; IN]; 2];
         let [mut pixels, mut next] = both.each_mut();
         self.find_pixels(self.first, next);
         for tile in 0..self.count {
@@ -67,7 +73,7 @@ impl<T: Real> InputTransform<'_, T> {
                 // The next tile's first two columns are mostly this tile's last two.
                 for i in 0..IN {
                     for j in 2..IN {
-                        s.prefetch_near(next[i * IN + j].0.wrapping_add(c));
+                        s.prefetch_near(next[i][j].0.wrapping_add(c));
                     }
                 }
                 // SAFETY: `to` has the row of this tile in each point's block, as `new` demands; the row's length is a
@@ -78,24 +84,15 @@ impl<T: Real> InputTransform<'_, T> {
                 // SAFETY: each pixel has `count` channels from c on; where `MASKED`, those with a zero bit are not read.
                 unsafe {
                     if MASKED {
-                        self.store(
-                            s,
-                            to,
-                            Self::load(s, pixels, |(data, mask)| {
-                                s.load_lanes(
-                                    data.wrapping_add(c),
-                                    read_bits::<T, S>(mask, c, count) & first_lanes(count),
-                                )
-                            }),
-                        );
+                        self.store::<S, M, IN>(s, to, |i, j| {
+                            let (data, mask) = pixels[i][j];
+                            let lanes = read_bits::<T, S>(mask, c, count) & first_lanes(count);
+                            s.load_lanes(data.wrapping_add(c), lanes)
+                        });
                     } else if count == S::LANES {
-                        self.store(s, to, Self::load(s, pixels, |(data, _)| s.load(data.add(c))));
+                        self.store::<S, M, IN>(s, to, |i, j| s.load(pixels[i][j].0.add(c)));
                     } else {
-                        self.store(
-                            s,
-                            to,
-                            Self::load(s, pixels, |(data, _)| s.load_lanes(data.add(c), first_lanes(count))),
-                        );
+                        self.store::<S, M, IN>(s, to, |i, j| s.load_lanes(pixels[i][j].0.add(c), first_lanes(count)));
                     }
                 }
                 c += S::LANES;
@@ -105,47 +102,37 @@ impl<T: Real> InputTransform<'_, T> {
 
     /// The addresses of the pixels of a tile and of their mask bits.
     #[inline(always)]
-    fn find_pixels(&self, tile: usize, pixels: &mut [(*const T, *const u8); POINTS]) {
+    fn find_pixels<const IN: usize>(&self, tile: usize, pixels: &mut [[(*const T, *const u8); IN]; IN]) {
         let outside = (self.zeros.as_ptr(), self.zeros.as_ptr().cast::<u8>());
         let (y, x) = self.grid.input_corner(tile);
         if self.source.contains(y, x, IN) {
             let (y, x) = (y as usize, x as usize);
             for i in 0..IN {
                 for j in 0..IN {
-                    pixels[i * IN + j] = self.source.pixel_inside(y + i, x + j);
+                    pixels[i][j] = self.source.pixel_inside(y + i, x + j);
                 }
             }
             return;
         }
         for i in 0..IN {
             for j in 0..IN {
-                pixels[i * IN + j] = self.source.pixel(y + i as isize, x + j as isize).unwrap_or(outside);
+                pixels[i][j] = self.source.pixel(y + i as isize, x + j as isize).unwrap_or(outside);
             }
         }
     }
 
-    #[inline(always)]
-    fn load<S: Simd<T>>(
-        s: S,
-        pixels: &[(*const T, *const u8); POINTS],
-        load: impl Fn((*const T, *const u8)) -> S::V,
-    ) -> [[S::V; 6]; 6] {
-        let mut tile = [[s.splat(T::zero()); 6]; 6];
-        for i in 0..IN {
-            for j in 0..IN {
-                tile[i][j] = load(pixels[i * IN + j]);
-            }
-        }
-        tile
-    }
-
-    /// Transforms a tile and writes its 36 points.
+    /// Transforms a tile and writes its points.
     ///
     /// # Safety
     /// `to` must be a tile's row at the first point of the layout, with room for a vector.
     #[inline(always)]
-    unsafe fn store<S: Simd<T>>(&self, s: S, to: *mut T, tile: [[S::V; 6]; 6]) {
-        transforms::input(s, tile, |i, row| {
+    unsafe fn store<S: Simd<T>, M: Map<IN, IN>, const IN: usize>(
+        &self,
+        s: S,
+        to: *mut T,
+        load: impl Fn(usize, usize) -> S::V,
+    ) {
+        both_ways::<T, S, M, IN, IN>(s, load, |i, row| {
             for j in 0..IN {
                 // SAFETY: the caller's.
                 unsafe { s.store(to.add((i * IN + j) * self.layout.point), row[j]) };

@@ -1,37 +1,33 @@
-//! Convolution by Winograd's minimal filtering, F(4×4, 3×3): 3×3 with stride 1, in 4 times fewer multiplications.
+//! Convolution by Winograd's minimal filtering, F(m×m, 3×3): 3×3 with stride 1, in 4 times fewer multiplications (m = 4), or 5
+//! times (m = 6).
 //!
-//! After Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, section 4. A tile of 4×4
-//! outputs Y depends on a tile of 6×6 inputs d, and for one input and one output channel with filter g
+//! After Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, section 4. A tile of m×m
+//! outputs Y depends on a tile of (m+2)×(m+2) inputs d, and for one input and one output channel with filter g
 //!
 //! Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A,
 //!
-//! where ⊙ is the product of elements: 36 multiplications instead of 144. The matrices, from the interpolation points
-//! 0, 1, −1, 2, −2 and ∞:
-//!
-//! ```text
-//!      ⎡4  0 −5  0  1  0⎤        ⎡ 1/4    0     0 ⎤
-//!      ⎢0 −4 −4  1  1  0⎥        ⎢−1/6  −1/6  −1/6⎥         ⎡1  1  1  1  1  0⎤
-//! Bᵀ = ⎢0  4 −4 −1  1  0⎥    G = ⎢−1/6   1/6  −1/6⎥    Aᵀ = ⎢0  1 −1  2 −2  0⎥
-//!      ⎢0 −2 −1  2  1  0⎥        ⎢1/24  1/12   1/6⎥         ⎢0  1  1  4  4  0⎥
-//!      ⎢0  2 −1 −2  1  0⎥        ⎢1/24 −1/12   1/6⎥         ⎣0  1 −1  8 −8  1⎦
-//!      ⎣0  4  0 −5  0  1⎦        ⎣  0     0     1 ⎦
-//! ```
+//! where ⊙ is the product of elements: 36 multiplications for 16 outputs, or 64 for 36, instead of 9 for each. The matrices follow
+//! from interpolation points; they are in `f4` and `f6`. The larger tile is taken where there are enough of them
+//! (`Tile::of`); rounding grows with it, to some 2·10⁻⁵ of the largest value from 10⁻⁵.
 //!
 //! The maps G g Gᵀ, Bᵀ d B and Aᵀ m A are linear, so sums over input channels are taken between them: for each of the
-//! 36 points a product of matrices, M = V U, of (tiles × input channels) and (input × output channels).
+//! (m+2)² points a product of matrices, M = V U, of (tiles × input channels) and (input × output channels).
 //!
 //! | file | holds |
 //! |---|---|
-//! | `transforms` | the three maps, on vectors of channels |
+//! | `f4`, `f6` | the three maps along one axis |
+//! | `transforms` | a map along both axes, on vectors of channels |
 //! | `filter`, `input`, `output` | what each map reads and writes: turned filters; masks and un-pooling; bias, ReLU, pooling |
 //! | `product` | M = V U, accumulated in registers |
 //! | `schedule` | which tiles and channels go together, and which run in parallel |
-//! | `grid`, `layout` | where tiles lie in the image, and scratch data in memory |
+//! | `grid`, `layout` | tiles and where they lie in the image, and scratch data in memory |
 
 #![allow(clippy::inline_always, reason = "all that takes a token must become part of the function compiled for it")]
 #![allow(clippy::needless_pass_by_value, reason = "a view of an array is a handle already")]
 #![allow(clippy::needless_range_loop, reason = "indices of tiles and matrices, as in the formulas")]
 
+mod f4;
+mod f6;
 mod filter;
 mod grid;
 mod input;
@@ -51,6 +47,8 @@ use super::source::{Source, with_gradient};
 use super::{Gradient, Output, Padding, Real, Workspace};
 use filter::Taps;
 use grid::Grid;
+pub use grid::Tile;
+
 pub use layout::BLOCK;
 pub use product::{Depth, Left, Next, To, multiply};
 pub use schedule::{Convolution, Shape, scratch_bytes};

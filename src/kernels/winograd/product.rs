@@ -1,4 +1,4 @@
-//! The 36 small matrix products M = V U of a block of tiles and a panel of output channels.
+//! The small matrix products M = V U, one for each point, of a block of tiles and a panel of output channels.
 //!
 //! The transforms stored both factors in the order in which they are read here, so nothing is packed. A
 //! register tile of up to `ROWS` tiles × 2 vectors of output channels is accumulated over all input channels.
@@ -6,7 +6,6 @@
 use super::super::Real;
 use super::super::simd::{Kernel, Simd};
 use super::layout::{BLOCK, Filters, Inputs, Products};
-use super::transforms::POINTS;
 
 /// Multiplies, for each point, tiles `rows` of `v` by some panels of `u`, into the same tiles of those panels of `m`.
 pub struct Product<'a, T> {
@@ -72,7 +71,7 @@ impl<T: Real> Kernel<T> for Product<'_, T> {
         let u = |point: usize, panel: usize| {
             self.u.as_ptr().wrapping_add(point * self.u_layout.point + panel * self.u_layout.len())
         };
-        for point in 0..POINTS {
+        for point in 0..self.m_layout.points {
             for panel in 0..self.panels {
                 let vectors = if panel + 1 == self.panels { self.last_vectors } else { 2 };
                 let m = self.m.as_mut_ptr().wrapping_add(point * self.m_layout.point + panel * self.m_layout.len());

@@ -12,12 +12,11 @@ use super::super::source::Source;
 use super::super::workspace::Scratch;
 use super::super::{Real, Workspace};
 use super::filter::{FilterTransform, Taps};
-use super::grid::Grid;
+use super::grid::{Grid, Tile};
 use super::input::InputTransform;
 use super::layout::{BLOCK, Filters, Inputs, Products};
 use super::output::OutputTransform;
 use super::product::Product;
-use super::transforms::POINTS;
 
 /// A prepared convolution: from a source through filters to a sink.
 pub struct Convolution<'a, T> {
@@ -29,19 +28,23 @@ pub struct Convolution<'a, T> {
     pub workspace: &'a Workspace,
 }
 
-/// Tiles of a task: enough that reading the transformed filters costs little.
+/// Tiles of a task, at most: enough that reading the transformed filters costs little.
 const TILES: usize = 56;
 
 /// Panels of output channels by which a task multiplies transformed inputs while these are in its cache.
 const PANELS: usize = 4;
 
-/// Bytes of one transformed tile, of all input channels, above which a task uses `TILES` and `PANELS`; below, it uses
-/// half of `TILES` and single panels.
-const LARGE: usize = 40 << 10;
+/// Bytes of a position's input channels above which a task multiplies by several panels. On this, and on their size, depends the number
+/// of a task's tiles.
+const LARGE: usize = 1 << 10;
 
 /// The largest number of tiles for which each task transforms its filters itself and uses them at once, if there are enough panels
 /// for the threads.
 const FEW: usize = 128;
+
+/// Bytes of all transformed filters above which, too, each task transforms its own, again for each chunk of tiles: it costs little,
+/// and these filters are never held.
+const HUGE: usize = 40 << 20;
 
 /// Bytes of a panel's transformed filters used at once if tiles are few: they stay in the L2 cache. If several panels go together,
 /// half of it is for their products.
@@ -103,20 +106,31 @@ enum Cut {
 
 impl Cut {
     /// The division for panels of `panel_width` output channels on `threads` threads.
-    fn of<T>(tiles: usize, inputs: usize, outputs: usize, panel_width: usize, threads: usize) -> Self {
+    fn of<T>(grid: &Grid, inputs: usize, outputs: usize, panel_width: usize, threads: usize) -> Self {
+        let (tiles, points) = (grid.tiles, grid.tile.points());
         let panels = outputs.div_ceil(panel_width);
         // A block's transformed inputs should stay in the L2 cache, but with fewer tiles reading the filters costs
         // more.
-        let large = POINTS * inputs * size_of::<T>() > LARGE;
-        let (block, together) = if large { (TILES, PANELS) } else { (TILES / 2, 1) };
-        if tiles > block * TASKS && tiles >= FEWEST * ROUNDS * threads {
-            let block = block.min(tiles.div_ceil(ROUNDS * threads)).max(FEWEST);
+        let large = inputs * size_of::<T>() > LARGE;
+        let block = match grid.tile {
+            Tile::Four if large => TILES,
+            Tile::Six if 2 * inputs * size_of::<T>() <= LARGE => TILES * 3 / 4,
+            _ => TILES / 2,
+        };
+        let together = if large { PANELS } else { 1 };
+        let huge = points * inputs * outputs * size_of::<T>() > HUGE;
+        let enough = match grid.tile {
+            Tile::Four => block * TASKS + 1,
+            Tile::Six => FEWEST * TASKS,
+        };
+        if !huge && tiles >= enough.max(FEWEST * ROUNDS * threads) {
+            let block = block.min(tiles.div_ceil(TASKS.max(ROUNDS * threads))).max(FEWEST);
             return Self::Tiles { block: evenly(tiles, block), together };
         }
-        let chunks = (POINTS * inputs * tiles * size_of::<T>()).div_ceil(CHUNK).max(1);
+        let chunks = (points * inputs * tiles * size_of::<T>()).div_ceil(CHUNK).max(1);
         let chunk = tiles.div_ceil(chunks);
-        if tiles <= FEW && (panels >= threads || tiles < 2 * FEWEST) {
-            let row = POINTS * panel_width * size_of::<T>();
+        if (tiles <= FEW || huge) && (panels >= threads || tiles < 2 * FEWEST) {
+            let row = points * panel_width * size_of::<T>();
             let most = (panels / (ROUNDS * threads)).min(PANELS).min(NEAR / 2 / (chunk.max(1) * row)).max(1);
             // Numbers of channels are mostly powers of two, and the tasks then equal.
             let together = 1 << most.ilog2();
@@ -129,11 +143,11 @@ impl Cut {
     }
 
     /// Values of scratch memory: transformed filters and inputs shared by all tasks, and the memory of each task.
-    fn scratch<T>(self, inputs: usize, outputs: usize, panel_width: usize) -> [usize; 3] {
+    fn scratch<T>(self, tile: Tile, inputs: usize, outputs: usize, panel_width: usize) -> [usize; 3] {
         let panels = outputs.div_ceil(panel_width);
-        let filters = |channels| Filters::new::<T>(channels, panel_width).len();
-        let tiles = |count| Inputs::new::<T>(count, inputs).len();
-        let products = |count| Products::new::<T>(count, panel_width).len();
+        let filters = |channels| Filters::new::<T>(tile, channels, panel_width).len();
+        let tiles = |count| Inputs::new::<T>(tile, count, inputs).len();
+        let products = |count| Products::new::<T>(tile, count, panel_width).len();
         match self {
             Self::Tiles { block, together } => [filters(inputs) * panels, 0, tiles(block) + products(block) * together],
             Self::Channels { chunk, block, together } => {
@@ -152,9 +166,9 @@ pub fn scratch_bytes<T: Real>(set: InstructionSet, shapes: impl IntoIterator<Ite
     let panel_width = 2 * T::lanes(set);
     let mut most = [0; 3];
     for Shape { size: [height, width], inputs, outputs } in shapes {
-        let tiles = Grid::new(height, width, (0, 0)).tiles;
-        let cut = Cut::of::<T>(tiles, inputs, outputs, panel_width, threads);
-        let scratch = cut.scratch::<T>(inputs, outputs, panel_width);
+        let grid = Grid::new(height, width, (0, 0));
+        let cut = Cut::of::<T>(&grid, inputs, outputs, panel_width, threads);
+        let scratch = cut.scratch::<T>(grid.tile, inputs, outputs, panel_width);
         most = std::array::from_fn(|kind| scratch[kind].max(most[kind]));
     }
     let [filters, inputs, own] = most;
@@ -164,12 +178,11 @@ pub fn scratch_bytes<T: Real>(set: InstructionSet, shapes: impl IntoIterator<Ite
 impl<T: Real> Convolution<'_, T> {
     /// Computes the convolution.
     pub fn run(&self) {
-        let Grid { tiles, .. } = self.grid;
-        if tiles == 0 || self.taps.outputs == 0 {
+        if self.grid.tiles == 0 || self.taps.outputs == 0 {
             return;
         }
         let threads = rayon::current_num_threads();
-        match Cut::of::<T>(tiles, self.taps.inputs, self.taps.outputs, self.panel_width(), threads) {
+        match Cut::of::<T>(&self.grid, self.taps.inputs, self.taps.outputs, self.panel_width(), threads) {
             Cut::Tiles { block, together } => self.run_by_tiles(block, together),
             Cut::Channels { chunk, block, together } => self.run_by_channels(chunk, block, together),
             Cut::Panels { chunk, depth, together } => self.run_by_panels(chunk, depth, together),
@@ -179,8 +192,8 @@ impl<T: Real> Convolution<'_, T> {
     fn run_by_tiles(&self, block: usize, together: usize) {
         let inputs = self.taps.inputs;
         let (u, filters) = self.all_filters();
-        let layout = Inputs::new::<T>(block, inputs);
-        let products = Products::new::<T>(block, self.panel_width());
+        let layout = Inputs::new::<T>(self.grid.tile, block, inputs);
+        let products = Products::new::<T>(self.grid.tile, block, self.panel_width());
         let zeros = self.zeros();
         (0..self.grid.tiles.div_ceil(block)).into_par_iter().for_each(|task| {
             let first = task * block;
@@ -201,7 +214,7 @@ impl<T: Real> Convolution<'_, T> {
 
     fn run_by_channels(&self, chunk: usize, block: usize, together: usize) {
         let inputs = self.taps.inputs;
-        let products = Products::new::<T>(block, self.panel_width());
+        let products = Products::new::<T>(self.grid.tile, block, self.panel_width());
         // Take the filters first: they are larger and should get the largest buffer.
         let (u, filters) = self.all_filters();
         self.by_chunks(chunk, |v, (first, count)| {
@@ -221,8 +234,8 @@ impl<T: Real> Convolution<'_, T> {
 
     fn run_by_panels(&self, chunk: usize, depth: usize, together: usize) {
         let inputs = self.taps.inputs;
-        let products = Products::new::<T>(chunk, self.panel_width());
-        let filters = Filters::new::<T>(depth.min(inputs), self.panel_width());
+        let products = Products::new::<T>(self.grid.tile, chunk, self.panel_width());
+        let filters = Filters::new::<T>(self.grid.tile, depth.min(inputs), self.panel_width());
         self.by_chunks(chunk, |v, (first, count)| {
             (0..self.panels().div_ceil(together)).into_par_iter().for_each(|task| {
                 let panel = task * together;
@@ -247,7 +260,7 @@ impl<T: Real> Convolution<'_, T> {
     /// tiles.
     fn by_chunks(&self, chunk: usize, multiply: impl Fn((&[T], Inputs), (usize, usize))) {
         let inputs = self.taps.inputs;
-        let layout = Inputs::new::<T>(chunk, inputs);
+        let layout = Inputs::new::<T>(self.grid.tile, chunk, inputs);
         let zeros = self.zeros();
         let mut v = self.workspace.take::<T>(layout.len());
         for first in (0..self.grid.tiles).step_by(chunk) {
@@ -287,7 +300,7 @@ impl<T: Real> Convolution<'_, T> {
     /// All filters, transformed, panel by panel.
     fn all_filters(&self) -> (Scratch<'_, T>, Filters) {
         let inputs = self.taps.inputs;
-        let layout = Filters::new::<T>(inputs, self.panel_width());
+        let layout = Filters::new::<T>(self.grid.tile, inputs, self.panel_width());
         let mut u = self.workspace.take::<T>(layout.len() * self.panels());
         let slices = inputs.div_ceil(BLOCK);
         let shared = Shared::new(&mut u);
@@ -308,7 +321,7 @@ impl<T: Real> Convolution<'_, T> {
     unsafe fn transform_filters(&self, panel: usize, inputs: (usize, usize), to: (Shared<'_, T>, Filters)) {
         let width = (panel * self.panel_width(), self.vectors(panel));
         // SAFETY: the caller's.
-        T::dispatch(self.set, unsafe { FilterTransform::new(&self.taps, width, inputs, to) });
+        T::dispatch(self.set, unsafe { FilterTransform::new((&self.taps, self.grid.tile), width, inputs, to) });
     }
 
     /// Transforms some channels (the first, and the one after the last) of some tiles (first, count).
@@ -382,8 +395,9 @@ mod tests {
         for threads in [1, 2, 3, 4, 8, 16, 64] {
             for side in (4..520).step_by(4) {
                 for (inputs, outputs) in channels.into_iter().flat_map(|i| channels.map(|o| (i, o))) {
-                    let (tiles, panels) = (Grid::new(side, side, (0, 0)).tiles, outputs / WIDTH);
-                    let tasks = match Cut::of::<f32>(tiles, inputs, outputs, WIDTH, threads) {
+                    let (grid, panels) = (Grid::new(side, side, (0, 0)), outputs / WIDTH);
+                    let tiles = grid.tiles;
+                    let tasks = match Cut::of::<f32>(&grid, inputs, outputs, WIDTH, threads) {
                         Cut::Tiles { block, .. } => tiles.div_ceil(block),
                         Cut::Channels { chunk, block, together } => chunk.div_ceil(block) * panels.div_ceil(together),
                         Cut::Panels { together, .. } => panels.div_ceil(together),

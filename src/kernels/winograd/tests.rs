@@ -87,8 +87,10 @@ fn direct_gradient(
     padded.slice(s![padding.top..padding.top + x_shape.0, padding.left..padding.left + x_shape.1, ..]).to_owned()
 }
 
-fn tolerance<T: Real>() -> f64 {
-    if size_of::<T>() == 4 { 2e-5 } else { 1e-12 }
+/// For an output of this width: the larger tiles round more.
+fn tolerance<T: Real>(width: usize) -> f64 {
+    let tile = if Tile::of(width) == Tile::Six { 2.0 } else { 1.0 };
+    tile * if size_of::<T>() == 4 { 2e-5 } else { 1e-12 }
 }
 
 /// Largest difference over largest value.
@@ -98,7 +100,7 @@ fn error<T: Real>(got: &Array3<T>, expected: &Array3<f64>) -> f64 {
     got.iter().zip(expected).map(|(g, e)| (Real::to_f64(*g) - e).abs()).fold(0.0, f64::max) / largest
 }
 
-const SHAPES: [(usize, usize, usize, usize); 16] = [
+const SHAPES: [(usize, usize, usize, usize); 21] = [
     (1, 1, 1, 1),
     (2, 3, 3, 5),
     (4, 4, 8, 8),
@@ -116,7 +118,13 @@ const SHAPES: [(usize, usize, usize, usize); 16] = [
     // Tasks that differ in the channels: panels of which the last group has fewer, and the last panel one vector.
     (50, 53, 8, 170),
     // Tasks that differ in the tiles.
-    (80, 84, 3, 9),
+    (80, 44, 3, 9),
+    // Larger tiles, and all three kinds of tasks.
+    (1, 66, 1, 1),
+    (7, 65, 17, 50),
+    (15, 70, 64, 130),
+    (50, 71, 8, 170),
+    (130, 133, 3, 9),
 ];
 
 const PADDINGS: [Padding; 4] =
@@ -150,7 +158,7 @@ fn forward_is_the_direct_convolution<T: Real>() {
                 let mut y = written((size.0, size.1, outputs), &label, |output| {
                     forward(set, x.view(), w.view(), Some(b.view()), padding, output, &workspace);
                 });
-                assert!(error(&y, &expected) < tolerance::<T>(), "{label}: {}", error(&y, &expected));
+                assert!(error(&y, &expected) < tolerance::<T>(size.1), "{label}: {}", error(&y, &expected));
 
                 let plain = y.clone();
                 forward(set, x.view(), w.view(), Some(b.view()), padding, Output::Add(y.view_mut()), &workspace);
@@ -272,9 +280,30 @@ fn the_gradient_is_the_transposed_convolution<T: Real>() {
                         format!("{} {} {height}×{width} {inputs}→{outputs} {padding:?} {case}", T::NAME, set.name());
                     let mut dx = Array3::from_elem((height, width, inputs), T::one());
                     data_gradient(set, gradient, w.view(), padding, dx.view_mut(), case == 0, &workspace);
-                    assert!(error(&dx, expected) < tolerance::<T>(), "{label}: {}", error(&dx, expected));
+                    assert!(error(&dx, expected) < tolerance::<T>(width), "{label}: {}", error(&dx, expected));
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn rows_that_begin_at_a_multiple_of_the_alignment_have_the_bits_of_the_whole() {
+    for (width, inputs, outputs) in [(20, 24, 16), (64, 24, 16), (131, 9, 40)] {
+        let x = image::<f32>((60, width, inputs), 1);
+        let w = filters::<f32>(outputs, inputs, 2);
+        let convolved = |x: ArrayView3<'_, f32>, padding: Padding| {
+            let rows = x.dim().0 + padding.top + padding.bottom - 2;
+            written((rows, width, outputs), "rows", |output| {
+                forward(InstructionSet::best(), x, w.view(), None, padding, output, &Workspace::new());
+            })
+        };
+        let whole = convolved(x.view(), Padding::same(1));
+        for first in (0..60).step_by(crate::kernels::conv::ALIGNMENT).skip(1) {
+            let above = convolved(x.slice(s![..=first, .., ..]), Padding { bottom: 0, ..Padding::same(1) });
+            let below = convolved(x.slice(s![first - 1.., .., ..]), Padding { top: 0, ..Padding::same(1) });
+            assert_eq!(above, whole.slice(s![..first, .., ..]), "{width} {first}");
+            assert_eq!(below, whole.slice(s![first.., .., ..]), "{width} {first}");
         }
     }
 }
@@ -291,19 +320,29 @@ fn gradient_f64() {
 
 #[test]
 fn accurate_and_the_same_on_any_number_of_threads_with_many_channels_and_any_layout() {
-    // The last is transformed in two chunks, of 313 and 312 tiles.
-    for (size, inputs, outputs) in
-        [(64, 64, 64), (32, 256, 256), (20, 512, 512), (36, 512, 256), (70, 256, 512), (112, 300, 170), (97, 290, 3)]
-    {
-        let x = image::<f32>((size, size + 3, inputs), 1).mapv(|v| v.max(0.0));
+    // The last of each size of tile is transformed in two chunks.
+    for (height, width, inputs, outputs) in [
+        (64, 60, 64, 64),
+        (32, 35, 256, 256),
+        (20, 23, 512, 512),
+        (36, 39, 512, 256),
+        (70, 63, 256, 512),
+        (112, 50, 300, 170),
+        (250, 40, 290, 3),
+        (64, 67, 256, 256),
+        (128, 129, 64, 128),
+        (70, 73, 300, 170),
+        (97, 100, 290, 3),
+    ] {
+        let x = image::<f32>((height, width, inputs), 1).mapv(|v| v.max(0.0));
         let w = filters::<f32>(outputs, inputs, 2);
         let top = direct(x.slice(s![..8, .., ..]), w.view(), None, Padding::same(1));
-        let bottom = direct(x.slice(s![size - 8.., .., ..]), w.view(), None, Padding::same(1));
+        let bottom = direct(x.slice(s![height - 8.., .., ..]), w.view(), None, Padding::same(1));
         let y = [1, 2, 40].map(|threads| {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
                 let workspace = Workspace::new();
                 let once = || {
-                    written((size, size + 3, outputs), &format!("{inputs}→{outputs}"), |output| {
+                    written((height, width, outputs), &format!("{inputs}→{outputs}"), |output| {
                         forward(InstructionSet::best(), x.view(), w.view(), None, Padding::same(1), output, &workspace);
                     })
                 };
@@ -317,10 +356,10 @@ fn accurate_and_the_same_on_any_number_of_threads_with_many_channels_and_any_lay
         assert!(y[0] == y[1] && y[0] == y[2]);
         let e = [
             error(&y[0].slice(s![..7, .., ..]).to_owned(), &top.slice(s![..7, .., ..]).to_owned()),
-            error(&y[0].slice(s![size - 7.., .., ..]).to_owned(), &bottom.slice(s![1.., .., ..]).to_owned()),
+            error(&y[0].slice(s![height - 7.., .., ..]).to_owned(), &bottom.slice(s![1.., .., ..]).to_owned()),
         ];
         println!("{inputs}→{outputs}: {e:?}");
-        assert!(e.iter().all(|&e| e < 2e-5), "{e:?}");
+        assert!(e.iter().all(|&e| e < tolerance::<f32>(width)), "{e:?}");
         for order in [w.as_standard_layout(), w.view().reversed_axes().as_standard_layout().reversed_axes()] {
             let mut z = Array3::zeros(y[0].dim());
             let output = Output::Plain(z.view_mut());

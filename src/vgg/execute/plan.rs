@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::kernels::conv::ALIGNMENT;
 use crate::vgg::Layer;
 use crate::vgg::network::Step;
 
@@ -143,14 +144,15 @@ impl fmt::Display for Plan {
 
 /// Rows of a band of a map with this many channels: 8 MiB in f32, which fit into the last-level cache.
 fn band(width: usize, channels: usize) -> usize {
-    ((1 << 21) / (width * channels).max(1)).next_multiple_of(16).max(16)
+    ((1 << 21) / (width * channels).max(1) / ALIGNMENT * ALIGNMENT).max(ALIGNMENT)
 }
 
 /// Rows of a band of a block's input, such that the band of its largest map takes at most `bytes`.
 fn rows_within(bytes: usize, width: usize, block: usize) -> usize {
     let (width, channels) = ((width >> block).max(1), [64, 128, 256, 512, 512][block]);
-    let rows = (bytes / (4 * width * channels)).max(16);
-    1 << rows.ilog2()
+    let rows = bytes / (4 * width * channels);
+    // Some rows more are held while they wait for the next map's.
+    ALIGNMENT << (rows / 16).max(1).ilog2()
 }
 
 /// The number of the first convolution of a block.

@@ -2,10 +2,14 @@
 
 use std::ops::Range;
 
+use crate::kernels::conv::ALIGNMENT;
 use crate::kernels::gram::Cells;
 
-/// Rows of a Winograd tile; convolutions begin at multiples of it.
-pub const TILE: usize = 4;
+/// The rows at whose multiples bands and shards of a map of this height and width begin, so that tiles of convolutions and cells of
+/// Gram matrices are those of the whole.
+pub fn alignment(height: usize, width: usize) -> usize {
+    Cells::of(height, width).rows().max(ALIGNMENT)
+}
 
 /// The dependency of the rows of a map on those of the previous map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +92,7 @@ impl Schedule {
     /// that `dependencies` computes in turn; the backward pass computes maps 1 to `again` again.
     pub fn new(maps: &[(usize, usize)], dependencies: &[Dependency], rows: usize, again: usize) -> Self {
         let heights: Vec<usize> = maps.iter().map(|map| map.0).collect();
-        // All powers of two.
-        let alignments: Vec<usize> =
-            maps.iter().map(|&(height, width)| Cells::of(height, width).rows().max(TILE)).collect();
+        let alignments: Vec<usize> = maps.iter().map(|&(height, width)| alignment(height, width)).collect();
         let whole =
             |row: usize, map: usize| if row == heights[map] { row } else { row / alignments[map] * alignments[map] };
         let steps = heights[0].div_ceil(rows.max(1)).max(1);
@@ -265,6 +267,6 @@ mod tests {
         assert_eq!((whole.steps(), whole.most_forward(1), whole.most_backward(1)), (1, 1000, 1000));
         let bands = Schedule::new(&maps, &dependencies, 32, 1);
         assert_eq!(bands.steps(), 32);
-        assert!((32..48).contains(&bands.most_forward(1)) && (32..56).contains(&bands.most_backward(1)), "{bands:?}");
+        assert!((32..72).contains(&bands.most_forward(1)) && (32..72).contains(&bands.most_backward(1)), "{bands:?}");
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView3, ArrayViewMut3, Ix3, Zip, s};
 
 use super::link::{Link, Memory};
-use super::schedule::TILE;
+use super::schedule::alignment;
 use super::tiled::symmetric;
 use super::{Outputs, Requested};
 use crate::comm::{Communicator, bytes, bytes_mut, exchange_rows, hull};
@@ -68,7 +68,7 @@ pub enum Wanted<'a, T: Real> {
 /// The shard of a map that belongs to a rank: nearly equal numbers of rows, beginning where both tiles of convolutions and cells
 /// of Gram matrices begin. Some shards may be empty.
 pub fn own_rows(height: usize, width: usize, rank: usize, size: usize) -> Range<usize> {
-    let alignment = Cells::of(height, width).rows().max(TILE);
+    let alignment = alignment(height, width);
     let cut = |rank: usize| {
         let nearest = (2 * height * rank + size * alignment) / (2 * size * alignment) * alignment;
         if rank == size { height } else { nearest.min(height) }
@@ -411,7 +411,7 @@ mod tests {
     #[test]
     fn own_rows_are_cut_at_cells_and_nobody_is_forgotten() {
         for (height, width) in [(1, 1), (6, 40), (64, 64), (101, 90), (128, 128), (683, 1024)] {
-            let alignment = Cells::of(height, width).rows().max(TILE);
+            let alignment = alignment(height, width);
             for size in 1..9 {
                 let rows: Vec<_> = (0..size).map(|rank| own_rows(height, width, rank, size)).collect();
                 assert_eq!((rows[0].start, rows[size - 1].end), (0, height));
@@ -419,6 +419,6 @@ mod tests {
                 assert!(rows.iter().all(|rows| rows.start.is_multiple_of(alignment) || rows.start == height));
             }
         }
-        assert_eq!([own_rows(1024, 1024, 1, 2), own_rows(128, 128, 1, 4)], [512..1024, 32..64]);
+        assert_eq!([own_rows(1024, 1024, 1, 2), own_rows(128, 128, 1, 4)], [516..1024, 36..60]);
     }
 }
