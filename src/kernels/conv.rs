@@ -8,7 +8,7 @@ use super::simd::InstructionSet;
 pub(crate) use super::winograd::Shape;
 use super::{Buffers, Gradient, Output, Real, direct, im2col, narrow, winograd};
 
-/// Convolutions of rows that begin at a multiple of this have the bits of the whole: the tiles of [`winograd`] have 4 or 6 rows.
+/// Convolutions of rows that begin at a multiple of this have the bits of the whole: the tiles of `winograd` have 4 or 6 rows.
 pub const ALIGNMENT: usize = 12;
 
 /// The algorithm of a convolution. All agree to rounding.
