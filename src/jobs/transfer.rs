@@ -263,6 +263,7 @@ impl Job for Painted<'_> {
                 let adam = PyramidAdam::new(finish.rate.for_spread(network.spread()), Method::LEVELS);
                 let adam = if finish.rate_falls { adam.falling(steps) } else { adam };
                 let adam = if let Some(damping) = finish.damping_at(side) { adam.damped(damping) } else { adam };
+                let adam = if let Some(first) = finish.held_level_at(side) { adam.holding(first) } else { adam };
                 Box::new(match bounds {
                     Some(bounds) => adam.bounds(bounds),
                     None => adam,

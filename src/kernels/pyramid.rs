@@ -43,6 +43,24 @@ pub fn synthesis_transposed<T: Real>(gradient: Array3<T>, sizes: &[[usize; 2]]) 
     levels
 }
 
+/// A picture without its level `first`, all coarser levels and the residual, for a pyramid of these `sizes`: the picture less what
+/// is left of it after `first` halvings, resized back.
+///
+/// # Panics
+/// If the first size is not the picture's.
+pub fn finer_than<T: Real>(first: usize, picture: Array3<T>, sizes: &[[usize; 2]]) -> Array3<T> {
+    let (height, width, channels) = picture.dim();
+    assert_eq!(sizes.first(), Some(&[height, width]), "finer_than: another size");
+    let Some(sizes) = sizes.get(..=first) else { return picture };
+    let resized = |picture: Array3<T>, &[height, width]: &[usize; 2]| {
+        let mut other = Array3::zeros((height, width, channels));
+        resize(&picture.view(), Corners::Edges, &mut other.view_mut());
+        other
+    };
+    let smallest = sizes[1..].iter().fold(picture.clone(), resized);
+    picture - sizes[..first].iter().rev().fold(smallest, resized)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +71,30 @@ mod tests {
         assert_eq!(sizes([9, 20], 2), [[9, 20], [4, 10], [2, 5]]);
         assert_eq!(sizes([5, 4], 8), [[5, 4], [2, 2], [1, 1]]);
         assert_eq!(sizes([1, 7], 3), [[1, 7]]);
+    }
+
+    #[test]
+    fn finer_levels_are_what_synthesis_makes_of_them() {
+        let picture: Array3<f64> = random((19, 12, 3), 1);
+        let sizes = sizes([19, 12], 3);
+        let finer = |first| finer_than(first, picture.clone(), &sizes);
+        assert_eq!((finer(0), finer(4)), (Array3::zeros((19, 12, 3)), picture.clone()));
+        for first in 1..4 {
+            let mut levels = Vec::new();
+            let mut rest = picture.clone();
+            for &[height, width] in &sizes[1..] {
+                let mut smaller = Array3::zeros((height, width, 3));
+                resize(&rest.view(), Corners::Edges, &mut smaller.view_mut());
+                let mut larger = Array3::zeros(rest.dim());
+                resize(&smaller.view(), Corners::Edges, &mut larger.view_mut());
+                levels.push(rest - larger);
+                rest = smaller;
+            }
+            levels.push(rest);
+            levels.iter_mut().skip(first).for_each(|level| level.fill(0.0));
+            let views: Vec<_> = levels.iter().map(|level| level.view()).collect();
+            approx::assert_abs_diff_eq!(finer(first), synthesis(&views), epsilon = 1e-14);
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct PyramidAdam<T> {
     falling: Option<usize>,
     /// ε in units of `unit`, if steps are damped.
     damping: Option<f64>,
+    /// The first of the levels that do not move.
+    held: Option<usize>,
     /// The root mean square of the finest level's first gradient: 1 before the first step, and without damping.
     unit: f64,
     bounds: Option<Bounds>,
@@ -30,7 +32,7 @@ pub struct PyramidAdam<T> {
 impl<T: Real> PyramidAdam<T> {
     /// The optimiser for a pyramid of at most `levels` levels and the residual, at a `rate` in units of the picture.
     pub fn new(rate: f64, levels: usize) -> Self {
-        Self { adam: Adam::new(rate), levels, falling: None, damping: None, unit: 1.0, bounds: None }
+        Self { adam: Adam::new(rate), levels, falling: None, damping: None, held: None, unit: 1.0, bounds: None }
     }
 
     /// Makes the rate constant for the first half of so many steps and then fall linearly to a tenth, which removes the
@@ -44,6 +46,12 @@ impl<T: Real> PyramidAdam<T> {
     /// latter, which make grain in even areas, hardly move.
     pub fn damped(self, damping: f64) -> Self {
         Self { adam: self.adam.epsilon(damping), damping: Some(damping), ..self }
+    }
+
+    /// Keeps the picture's level `first` (0 is the finest), all coarser ones and the residual as they are: forms of 2^`first` pixels
+    /// and more, and their colours.
+    pub fn holding(self, first: usize) -> Self {
+        Self { held: Some(first), ..self }
     }
 
     /// Keeps the picture inside a box by projection after each update.
@@ -97,7 +105,9 @@ impl<T: Real> Optimizer<T> for PyramidAdam<T> {
                 ArrayView3::from_shape(shape, level).expect("as long as its shape says")
             })
             .collect();
-        let change = pyramid::synthesis(&views).into_dyn();
+        let change = pyramid::synthesis(&views);
+        let change = if let Some(first) = self.held { pyramid::finer_than(first, change, &sizes) } else { change };
+        let change = change.into_dyn();
         let share = T::of(share);
         ndarray::Zip::from(&mut *x).and(&change).par_for_each(|x, &change| *x += share * change);
         if let Some(bounds) = &self.bounds {
@@ -139,6 +149,27 @@ mod tests {
     /// Σ(x − t)², its gradient.
     fn distance(x: &ArrayD<f64>, target: &ArrayD<f64>) -> (f64, ArrayD<f64>) {
         ((x - target).mapv(|v| v * v).sum(), (x - target) * 2.0)
+    }
+
+    #[test]
+    fn held_levels_and_the_residual_stay() {
+        let (start, gradient): (Array3<f64>, Array3<f64>) = (random((32, 24, 3), 1), random((32, 24, 3), 2));
+        let moved = |held: Option<usize>| {
+            let optimizer = PyramidAdam::new(0.1, 3);
+            let mut optimizer = if let Some(first) = held { optimizer.holding(first) } else { optimizer };
+            let mut x = start.clone().into_dyn();
+            for _ in 0..3 {
+                optimizer.step(&mut x, 1.0, &gradient.clone().into_dyn());
+            }
+            x - &start.clone().into_dyn()
+        };
+        let changes = [None, Some(0), Some(2), Some(4)].map(moved);
+        assert!(changes[1].iter().all(|&change| change == 0.0));
+        assert_eq!(changes[0], changes[3], "there are three levels and the residual");
+        // Fine levels have no mean.
+        let mean = |change: &ArrayD<f64>| change.mean().unwrap().abs();
+        assert!(mean(&changes[2]) < 1e-3 && mean(&changes[0]) > 1e-2, "{:?}", changes.each_ref().map(mean));
+        assert!(changes[2].iter().any(|&change| change.abs() > 0.05));
     }
 
     #[test]

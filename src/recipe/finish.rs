@@ -34,6 +34,10 @@ pub struct Finish {
     /// Adam's damping for pictures up to 512 pixels, which keeps grain out of even areas: see [`damping_at`](Self::damping_at)
     /// and [`PyramidAdam::damped`](crate::optim::PyramidAdam::damped); `None` for none.
     pub damping: Option<f64>,
+    /// The level of the pyramid from which on pictures above 512 pixels keep theirs: see
+    /// [`PyramidAdam::holding`](crate::optim::PyramidAdam::holding). The layers see no more than some hundred pixels at a time, and the
+    /// cosine no colour, so the finish would change the colours of large even areas; `None` to let it.
+    pub held_level: Option<usize>,
 }
 
 /// The positions of a layer's map that are matched: every n-th row and column. In the picture's map, the grid moves from
@@ -83,6 +87,11 @@ impl Finish {
         self.damping.map(|damping| damping * (side as f64 / 512.0).clamp(1.0, 2.0).powi(2))
     }
 
+    /// The first held level for a picture of this longer side in pixels.
+    pub fn held_level_at(&self, side: usize) -> Option<usize> {
+        self.held_level.filter(|_| side > 512)
+    }
+
     /// A transfer's scales with the finish appended. `automatic` says whether their numbers of steps are
     /// [automatic](super::Steps::Auto).
     pub(crate) fn added_to(&self, mut scales: Vec<Scale>, automatic: bool) -> Vec<Scale> {
@@ -112,6 +121,7 @@ impl Default for Finish {
             rate: Rate::OfSpread(0.044),
             rate_falls: true,
             damping: Some(2.0),
+            held_level: Some(5),
         }
     }
 }
@@ -125,6 +135,15 @@ mod tests {
         let steps = |finish: &Finish| [16, 512, 1024, 2048].map(|side| finish.steps_at(side));
         assert_eq!(steps(&Finish::default()), [14, 14, 10, 7]);
         assert_eq!(steps(&Finish::of(7)), [7; 4]);
+    }
+
+    #[test]
+    fn large_pictures_keep_large_forms() {
+        assert_eq!(
+            [16, 512, 513, 4096].map(|side| Finish::default().held_level_at(side)),
+            [None, None, Some(5), Some(5)]
+        );
+        assert_eq!(Finish { held_level: None, ..Finish::default() }.held_level_at(1024), None);
     }
 
     #[test]
