@@ -11,6 +11,11 @@ use super::{Buffers, Gradient, Output, Real, direct, im2col, narrow, winograd};
 /// Convolutions of rows that begin at a multiple of this have the bits of the whole: the tiles of `winograd` have 4 or 6 rows.
 pub const ALIGNMENT: usize = 12;
 
+const _: () = {
+    use winograd::Tile;
+    assert!(ALIGNMENT.is_multiple_of(Tile::Four.outputs()) && ALIGNMENT.is_multiple_of(Tile::Six.outputs()));
+};
+
 /// The algorithm of a convolution. All agree to rounding.
 #[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, Hash, PartialEq, VariantNames)]
 #[strum(serialize_all = "kebab-case")]

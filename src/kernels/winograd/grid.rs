@@ -37,7 +37,7 @@ impl Tile {
 }
 
 /// The smallest width for which larger tiles are faster.
-pub const WIDE: usize = 64;
+const WIDE: usize = 64;
 
 /// Tiles of outputs, in row-major order; the last of a row or column may extend beyond the edge.
 #[derive(Clone, Copy)]

@@ -92,7 +92,7 @@ enum Cut {
         block: usize,
         together: usize,
     },
-    /// Very few tiles: each task transforms the filters of its panel itself, a few input channels at a time, and uses
+    /// Very few tiles, or huge filters: each task transforms the filters of its panel itself, a few input channels at a time, and uses
     /// them while they are in its cache.
     Panels {
         /// Tiles whose transformed inputs are held at one time.
