@@ -509,6 +509,71 @@ try {
     await page.locator("#discard, #delete").locator("visible=true").first().click();
   });
 
+  await step("late answers: what the user did meanwhile stands", async () => {
+    await loadStudio(page);
+    complaints.length = 0;
+    // Holds the page's requests for one job (as the studio would under load), until `release`.
+    const hold = async (id) => {
+      let release;
+      const gate = new Promise((resolve) => (release = resolve));
+      const path = new RegExp(`/api/jobs/${id}$`);
+      const isGet = (request) => path.test(request.url()) && request.method() === "GET";
+      await page.route(path, async (route) => {
+        if (isGet(route.request())) await gate;
+        await route.continue();
+      });
+      const asked = page.waitForRequest(isGet);
+      return { asked, release: async () => {
+        const answered = page.waitForResponse((response) => isGet(response.request()));
+        release();
+        await answered;
+        await page.waitForTimeout(200);
+        await page.unroute(path);
+      } };
+    };
+    const cards = page.locator("#gallery .card:has(.star) .picture");
+    const [first, second] = await cards.evaluateAll((nodes) => nodes.slice(0, 2).map((node) => node.querySelector("img").src.match(/jobs\/(\d+)/)[1]));
+
+    // Another picture is chosen before the first one's answer.
+    const open = await hold(first);
+    await cards.nth(0).click();
+    await open.asked;
+    await cards.nth(1).click();
+    await page.waitForFunction((second) => document.querySelector("#after").src.includes(`jobs/${second}/`), second);
+    await open.release();
+    assert.ok(await page.locator("#after").evaluate((image, second) => image.src.includes(`jobs/${second}/`), second));
+
+    // A picture is thrown away while the page asks for its end.
+    const before = (await jobs()).length;
+    await page.locator("#reset").click();
+    await page.locator("#new").click();
+    await page.locator("#content").setInputFiles(content);
+    await page.locator("#style").setInputFiles(style);
+    await setOption(page, "steps", "100000");
+    await page.locator("#start").click();
+    await page.waitForFunction(() => !document.querySelector("#stop").disabled && document.querySelector("#left").textContent.includes("step"));
+    const done = await hold((await jobs()).at(-1).id);
+    await page.locator("#stop").click();
+    await done.asked;
+    await page.locator("#discard").click();
+    await said("moved to the trash");
+    await done.release();
+    assert.ok(await page.evaluate(() => document.body.classList.contains("fresh")));
+    assert.equal((await jobs()).length, before);
+    // The studio no longer knows it, so its answer is an error, which is in the console only.
+    assert.ok(complaints.every((complaint) => complaint.includes("404")), complaints.join("\n"));
+    complaints.length = 0;
+
+    // What cannot be thrown away is not said to be.
+    await page.locator("#messages").evaluate((messages) => messages.replaceChildren());
+    await page.route(new RegExp(`/api/jobs/${first}$`), (route) => route.fulfill({ status: 500, json: { error: "the disk is full" } }));
+    await page.locator(`#gallery .card:has(img[src*="jobs/${first}/"])`).getByText("Delete").click();
+    await said("the disk is full");
+    assert.ok(!(await text("#messages")).includes("moved to the trash"));
+    await page.unroute(new RegExp(`/api/jobs/${first}$`));
+    complaints.length = 0;
+  });
+
   await step("a blind test", async () => {
     await load(page, "vote");
     await page.locator("#answers").waitFor({ state: "visible" });

@@ -183,7 +183,8 @@ export class Form {
       const image = element("img", { src: url, alt: `${kind === "content" ? "Photograph" : "Style"}: ${name}` });
       image.addEventListener("error", async () => {
         // A draft may refer to a picture of a deleted job, and browsers do not show every format.
-        if (picture.address && !(await fetch(url).catch(() => null))?.ok) this.removePicture(kind, pictures.indexOf(picture));
+        const gone = picture.address && !(await fetch(url).catch(() => null))?.ok;
+        if (gone) this.removePicture(kind, this.pictures[kind].indexOf(picture));
       }, { once: true });
       const remove = button("×", () => this.removePicture(kind, pictures.indexOf(picture)), { className: "round", ariaLabel: `Remove ${name}` });
       const share = element("output", { className: "share" });

@@ -20,6 +20,7 @@ const TITLE = "impasto studio";
 let shown = null; // The job on the easel.
 let applied = ""; // The settings that it has, as the form writes them.
 let unfollow = () => {};
+let opened = 0; // Counts what was asked onto the easel: a late answer must not replace a newer job.
 
 const view = new View({ walk });
 const curve = new Curve($("curve"), $("loss"));
@@ -60,8 +61,9 @@ async function start() {
 // Shows a job on the easel, and follows it.
 async function open({ id }) {
   unfollow();
+  const own = ++opened;
   const job = await attempt(() => api.job(id));
-  if (!job) return;
+  if (!job || own !== opened) return;
   shown = job;
   applied = JSON.stringify(form.settings());
   view.open(api.contentOf(id));
@@ -76,26 +78,25 @@ async function open({ id }) {
   }
   unfollow = api.follow(id, {
     progress(progress) {
-      if (shown?.id !== id) return;
-      shown.progress = progress;
+      if (shown !== job) return;
+      job.progress = progress;
       curve.add(progress);
       drawProgress();
     },
     picture({ frame }) {
-      if (shown?.id === id) view.show(api.pictureOf(id, frame), frame);
+      if (shown === job) view.show(api.pictureOf(id, frame), frame);
     },
     again() {
-      if (shown?.id === id) view.countFromOne();
+      if (shown === job) view.countFromOne();
     },
     async state({ state, error }) {
-      if (shown?.id !== id) return;
-      Object.assign(shown, { state, error });
-      if (isOver(shown)) {
-        Object.assign(shown, await api.job(id).catch(() => ({})));
-        if (shown.picture) view.show(api.pictureOf(id, "whole"), Infinity);
-      }
+      Object.assign(job, { state, error });
+      if (isOver(job)) Object.assign(job, await api.job(id).catch(() => ({})));
+      // The easel may have been cleared, or have got another job, while the studio answered.
+      if (shown !== job) return;
+      if (isOver(job) && job.picture) view.show(api.pictureOf(id, "whole"), Infinity);
       if (state === "done") say("Done.");
-      else if (state === "stopped") say(shown.picture ? "Stopped. The picture so far is kept." : "Stopped.");
+      else if (state === "stopped") say(job.picture ? "Stopped. The picture so far is kept." : "Stopped.");
       else if (state === "paused") say("Paused. Queued pictures wait until it is resumed.");
       draw();
       refresh();
@@ -169,21 +170,31 @@ function again(job) {
   $("start").focus();
 }
 
-async function discard(...jobs) {
+// Asks for each job in turn until a request fails; returns those that were done.
+async function each(jobs, ask) {
+  const done = [];
   for (const job of jobs) {
-    if ((await attempt(() => api.discard(job.id).then(() => true))) === undefined) break;
-    if (shown?.id === job.id) close();
+    if (!(await attempt(() => ask(job.id).then(() => true)))) break;
+    done.push(job);
   }
+  return done;
+}
+
+const named = (jobs) => (jobs.length === 1 ? nameOf(jobs[0]) : `${jobs.length} pictures`);
+
+async function discard(...jobs) {
+  const gone = await each(jobs, api.discard);
+  if (gone.some(({ id }) => id === shown?.id)) close();
   await refresh();
-  const what = jobs.length === 1 ? nameOf(jobs[0]) : `${jobs.length} pictures`;
-  say(`${what}: moved to the trash.`, { words: "Undo", act: () => restore(...jobs) });
+  if (gone.length) say(`${named(gone)}: moved to the trash.`, { words: "Undo", act: () => restore(...gone) });
 }
 
 async function restore(...jobs) {
-  for (const job of jobs) await attempt(() => api.restore(job.id));
+  const back = await each(jobs, api.restore);
   await refresh();
-  if (jobs.length === 1) await open(jobs[0]);
-  say(jobs.length === 1 ? `${nameOf(jobs[0])} is restored.` : `${jobs.length} pictures are restored.`);
+  if (!back.length) return;
+  if (jobs.length === 1) await open(back[0]);
+  say(`${named(back)}: restored.`);
 }
 
 async function star(job) {
@@ -193,6 +204,7 @@ async function star(job) {
 
 function close() {
   unfollow();
+  opened++;
   shown = null;
   draw();
 }
@@ -279,12 +291,14 @@ $("reset").addEventListener("click", () => {
 });
 $("apply").addEventListener("click", async () => {
   const settings = form.settings();
+  const job = shown;
   // Options that are no longer set return to their defaults.
-  const unset = Object.keys(shown.settings).filter((name) => !(name in settings)).map((name) => [name, null]);
-  const changed = await attempt(() => api.change(shown.id, { ...Object.fromEntries(unset), ...settings }));
+  const unset = Object.keys(job.settings).filter((name) => !(name in settings)).map((name) => [name, null]);
+  const changed = await attempt(() => api.change(job.id, { ...Object.fromEntries(unset), ...settings }));
   if (!changed) return;
+  Object.assign(job, { settings, changed: true });
+  if (shown !== job) return;
   applied = JSON.stringify(settings);
-  Object.assign(shown, { settings, changed: true });
   say("Painting continues with these settings.");
   drawActions();
 });

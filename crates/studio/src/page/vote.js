@@ -35,14 +35,16 @@ async function answer(better) {
   if (!question) return;
   const asked = question;
   setQuestion(null);
+  let problem = null;
   try {
     await api.answer(asked, better);
     answered++;
     $("count").textContent = answered === 1 ? "1 answer so far." : `${answered} answers so far.`;
   } catch (error) {
-    $("problem").textContent = error.message;
+    problem = error.message;
   }
   await next();
+  if (problem) $("problem").textContent = problem;
 }
 
 for (const side of ["left", "neither", "right"]) $(`answer-${side}`).addEventListener("click", () => answer(side));
