@@ -20,6 +20,9 @@
 # The profile that tests and the book are built with: .ci/run takes `ci`, which compiles faster.
 PROFILE = release
 
+# More features to test: FEATURES="--features impasto-cli/mpi" runs the tests of several processes too (./setup.sh --mpi).
+FEATURES =
+
 BUILT = $${CARGO_TARGET_DIR:-target}/$(PROFILE)
 IMPASTO = $(BUILT)/impasto
 
@@ -65,7 +68,7 @@ book: setup
 # The gradient checker by itself: beside impasto its ndarray would call a BLAS that nothing links to it.
 test: setup
 	cargo test --profile $(PROFILE) --package impasto-gradcheck
-	cargo test --profile $(PROFILE) --workspace --exclude impasto-gradcheck
+	cargo test --profile $(PROFILE) --workspace --exclude impasto-gradcheck $(FEATURES)
 
 # Valgrind knows AVX2, but not AVX-512; kernels choose accordingly.
 memcheck: setup

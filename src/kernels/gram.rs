@@ -17,8 +17,11 @@ const RUN: usize = 4096;
 /// The number of positions below which a cell gets more rows.
 const FEW: usize = 256;
 
-/// Channels in a block of the matrix: blocks below the diagonal are copied from those above.
+/// The largest number of channels in a block of the matrix: blocks below the diagonal are copied from those above.
 const BLOCK: usize = 128;
+
+/// The number of cells below which blocks have half as many channels.
+const FEW_CELLS: usize = 24;
 
 /// Whether `gram_product` computes the products, or BLAS: measured with AVX2 and AVX-512, whose vectors have eight numbers or more.
 fn by_own_kernels<T: Real>() -> bool {
@@ -29,7 +32,7 @@ fn by_own_kernels<T: Real>() -> bool {
 const TASKS: usize = 64;
 
 /// The smallest number of positions of such a task.
-const FEWEST: usize = 24;
+const FEWEST: usize = 12;
 
 /// Elements of products held at one time before they are added to the sum.
 const PENDING: usize = 1 << 22;
@@ -40,10 +43,13 @@ const PENDING: usize = 1 << 22;
 pub struct Cells {
     rows: usize,
     width: usize,
+    /// Channels in a block of the matrix.
+    block: usize,
 }
 
 impl Cells {
-    /// The cells of a map of this height and width; smaller if there are few positions, so that all cores get some.
+    /// The cells of a map of this height and width; they, or the blocks of the matrix, are smaller if there are few positions, so that
+    /// all cores get some.
     pub fn of(height: usize, width: usize) -> Self {
         let positions = (height * width).div_ceil(4).clamp(512, RUN);
         let most = (positions / width.max(1)).max(1);
@@ -51,7 +57,15 @@ impl Cells {
         while rows * width < FEW && rows * 2 <= most {
             rows *= 2;
         }
-        Self { rows, width }
+        let block = if height.div_ceil(rows) < FEW_CELLS { BLOCK / 2 } else { BLOCK };
+        Self { rows, width, block }
+    }
+
+    /// The blocks on and above the diagonal.
+    fn blocks(self, channels: usize) -> Vec<(Range<usize>, Range<usize>)> {
+        let range = |start: usize| start..(start + self.block).min(channels);
+        let starts = |from: usize| (from..channels).step_by(self.block);
+        starts(0).flat_map(|i| starts(i).map(move |j| (range(i), range(j)))).collect()
     }
 
     /// Rows of a cell.
@@ -85,7 +99,7 @@ impl<T: Real> GramSum<T> {
 
     /// Adds positions: whole cells, except that the last one may be incomplete.
     pub fn add(&mut self, f: &ArrayView2<'_, T>, buffers: &Buffers<T>) {
-        let blocks: Vec<_> = blocks(f.ncols()).collect();
+        let blocks = self.cells.blocks(f.ncols());
         products(f, self.cells, buffers.workspace(), |products| {
             for (task, product) in products.iter().enumerate() {
                 let (i, j) = &blocks[task % blocks.len()];
@@ -97,13 +111,14 @@ impl<T: Real> GramSum<T> {
     /// The matrix.
     pub fn finish(self) -> Array2<T> {
         let mut gram = self.sum;
-        let channels = gram.ncols();
-        for (i, j) in blocks(channels).filter(|(i, j)| i != j) {
+        let (diagonal, others): (Vec<_>, Vec<_>) =
+            self.cells.blocks(gram.ncols()).into_iter().partition(|(i, j)| i == j);
+        for (i, j) in others {
             let (upper, mut lower) = gram.multi_slice_mut((s![i.clone(), j.clone()], s![j.clone(), i.clone()]));
             lower.assign(&upper.t());
         }
         // Within a diagonal block the lower half is not computed, or by BLAS, with other last bits.
-        for (block, _) in blocks(channels).filter(|(i, j)| i == j) {
+        for (block, _) in diagonal {
             for i in block.clone() {
                 for j in block.start..i {
                     gram[[i, j]] = gram[[j, i]];
@@ -133,7 +148,7 @@ impl<T: Real> GramCells<T> {
     /// and `send` gets the result. At the last cells, the matrix has the bits of a [`GramSum`].
     pub fn sum(self, mut receive: impl FnMut(&mut [T]), mut send: impl FnMut(&[T])) -> Array2<T> {
         let mut gram = GramSum::new(self.channels, self.cells);
-        let blocks: Vec<_> = blocks(self.channels).collect();
+        let blocks = self.cells.blocks(self.channels);
         for (block, (i, j)) in blocks.iter().enumerate() {
             let mut sum = Array2::zeros((i.len(), j.len()));
             receive(sum.as_slice_mut().expect("row-major"));
@@ -152,7 +167,7 @@ impl<T: Real> GramCells<T> {
 fn products<T: Real>(f: &ArrayView2<'_, T>, cells: Cells, workspace: &Workspace, mut take: impl FnMut(Vec<Array2<T>>)) {
     let (channels, set) = (f.ncols(), InstructionSet::best());
     let f = f.as_standard_layout();
-    let blocks: Vec<_> = blocks(channels).collect();
+    let blocks = cells.blocks(channels);
     let runs: Vec<_> = f.axis_chunks_iter(Axis(0), cells.positions()).collect();
     for runs in runs.chunks((PENDING / (channels * channels).max(1)).clamp(8, 256)) {
         let product = |task: usize| {
@@ -263,7 +278,7 @@ fn multiply<T: Real>(
 pub fn scratch_bytes<T: Real>(channels: usize, cells: Cells, threads: usize) -> usize {
     let set = InstructionSet::best();
     let values = if by_own_kernels::<T>() {
-        let block = gram_product::block_scratch::<T>(set, [channels.min(BLOCK); 2]);
+        let block = gram_product::block_scratch::<T>(set, [channels.min(cells.block); 2]);
         let times = gram_product::times_scratch(channels);
         (threads * block).max(threads * times + gram_product::panels_scratch::<T>(set, channels))
     } else {
@@ -313,13 +328,6 @@ pub fn add_to_rows<T: Real>(f: &mut [T], s: &ArrayView1<'_, T>, r: Option<&[T]>)
             }
         }
     });
-}
-
-/// The blocks on and above the diagonal.
-fn blocks(channels: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
-    let range = move |start: usize| start..(start + BLOCK).min(channels);
-    let starts = move |from: usize| (from..channels).step_by(BLOCK);
-    starts(0).flat_map(move |i| starts(i).map(move |j| (range(i), range(j))))
 }
 
 #[cfg(test)]
@@ -437,6 +445,22 @@ mod tests {
                 ALIGNMENT.is_multiple_of(rows) || rows.is_multiple_of(ALIGNMENT),
                 "{rows} rows of {height}×{width}"
             );
+        }
+    }
+
+    /// The maps of VGG19's style layers.
+    #[test]
+    fn there_are_tasks_for_many_threads_in_small_maps_too() {
+        let tasks = |side: usize, channels: usize| {
+            let cells = Cells::of(side, side);
+            side.div_ceil(cells.rows()) * cells.blocks(channels).len()
+        };
+        for (level, channels) in [64, 128, 256, 512, 512].into_iter().enumerate() {
+            assert!(
+                [256, 512, 1024, 2048].iter().all(|side| tasks(side >> level, channels) >= 22),
+                "{channels} channels"
+            );
+            assert!(tasks(128 >> level, channels) >= 11, "{channels} channels at 128²");
         }
     }
 

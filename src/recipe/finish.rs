@@ -4,6 +4,9 @@
 use super::{LayerWeights, Rate, Scale};
 use crate::vgg::Layer;
 
+/// The longer side in pixels up to which the finish treats all pictures alike.
+const LARGE: usize = 512;
+
 /// How a picture is finished after its last scale: Adam on a Laplacian pyramid draws the features at each position of
 /// each layer towards the most similar features of the style. Two more terms preserve what the cosine of features does
 /// not see: features of the content preserve the scene, and Gram matrices of shallow layers palette and contrast.
@@ -78,18 +81,18 @@ impl Finish {
     /// The number of iterations for a picture of this longer side in pixels. Unless `steps` is set: 14 up to 512
     /// pixels, and above that 14·√(512/side), which is 10 at 1024 and 7 at 2048.
     pub fn steps_at(&self, side: usize) -> usize {
-        self.steps.unwrap_or_else(|| (14.0 * (512.0 / side as f64).sqrt().min(1.0)).round() as usize)
+        self.steps.unwrap_or_else(|| (14.0 * (LARGE as f64 / side as f64).sqrt().min(1.0)).round() as usize)
     }
 
     /// Adam's damping for a picture of this longer side in pixels: that of small pictures times (side/512)², but no less than
     /// once and no more than four times it.
     pub fn damping_at(&self, side: usize) -> Option<f64> {
-        self.damping.map(|damping| damping * (side as f64 / 512.0).clamp(1.0, 2.0).powi(2))
+        self.damping.map(|damping| damping * (side as f64 / LARGE as f64).clamp(1.0, 2.0).powi(2))
     }
 
     /// The first held level for a picture of this longer side in pixels.
     pub fn held_level_at(&self, side: usize) -> Option<usize> {
-        self.held_level.filter(|_| side > 512)
+        self.held_level.filter(|_| side > LARGE)
     }
 
     /// A transfer's scales with the finish appended. `automatic` says whether their numbers of steps are

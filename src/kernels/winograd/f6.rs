@@ -22,6 +22,21 @@ use super::super::Real;
 use super::super::simd::Simd;
 use super::transforms::Map;
 
+/// What a map has at each point: the first and the last, and between them even + odd and even − odd for each pair ±x.
+#[inline(always)]
+fn at_points<T: Real, S: Simd<T>>(s: S, first: S::V, [one, two, half]: [(S::V, S::V); 3], last: S::V) -> [S::V; 8] {
+    [
+        first,
+        s.add(one.0, one.1),
+        s.sub(one.0, one.1),
+        s.add(two.0, two.1),
+        s.sub(two.0, two.1),
+        s.add(half.0, half.1),
+        s.sub(half.0, half.1),
+        last,
+    ]
+}
+
 /// Bᵀ: tiles of inputs.
 pub struct Input;
 
@@ -37,16 +52,9 @@ impl Map<8, 8> for Input {
         let odd_2 = s.mul_add(two, d[5], s.neg_mul_add(five_halves, d[3], s.mul(half, d[1])));
         let even_half = s.neg_mul_add(five, d[4], s.mul_add(four, d[2], d[6]));
         let odd_half = s.mul_add(half, d[5], s.neg_mul_add(five_halves, d[3], s.mul(two, d[1])));
-        [
-            s.mul_add(twenty_one_quarters, s.sub(d[4], d[2]), s.sub(d[0], d[6])),
-            s.add(even, odd),
-            s.sub(even, odd),
-            s.add(even_2, odd_2),
-            s.sub(even_2, odd_2),
-            s.add(even_half, odd_half),
-            s.sub(even_half, odd_half),
-            s.mul_add(twenty_one_quarters, s.sub(d[3], d[5]), s.sub(d[7], d[1])),
-        ]
+        let first = s.mul_add(twenty_one_quarters, s.sub(d[4], d[2]), s.sub(d[0], d[6]));
+        let last = s.mul_add(twenty_one_quarters, s.sub(d[3], d[5]), s.sub(d[7], d[1]));
+        at_points(s, first, [(even, odd), (even_2, odd_2), (even_half, odd_half)], last)
     }
 }
 
@@ -61,16 +69,7 @@ impl Map<3, 8> for Filter {
         let (even, odd) = (s.mul(ninths, s.add(g[0], g[2])), s.mul(ninths, g[1]));
         let (even_2, odd_2) = (s.mul(one, s.mul_add(four, g[2], g[0])), s.mul(two, g[1]));
         let (even_half, odd_half) = (s.mul(eight, s.mul_add(four, g[0], g[2])), s.mul(sixteen, g[1]));
-        [
-            g[0],
-            s.add(even, odd),
-            s.sub(even, odd),
-            s.add(even_2, odd_2),
-            s.sub(even_2, odd_2),
-            s.add(even_half, odd_half),
-            s.sub(even_half, odd_half),
-            g[2],
-        ]
+        at_points(s, g[0], [(even, odd), (even_2, odd_2), (even_half, odd_half)], g[2])
     }
 }
 
