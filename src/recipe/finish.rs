@@ -14,8 +14,7 @@ const LARGE: usize = 512;
 /// L = Σ over `layers` of w·(1 − mean cosine) + `content_weight`·L_content + `style_weight`·L_style
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finish {
-    /// The number of iterations; `None` for 14, or fewer for pictures above 512 pixels: see
-    /// [`steps_at`](Self::steps_at).
+    /// The number of iterations; `None` for 14 up to 512 pixels and none above: see [`steps_at`](Self::steps_at).
     pub steps: Option<usize>,
     /// Whether the last of three scales or more, just before the finish, makes only half of its
     /// [automatic](super::Steps::Auto) iterations.
@@ -78,10 +77,10 @@ impl Finish {
         Self { steps: Some(steps), ..Self::default() }
     }
 
-    /// The number of iterations for a picture of this longer side in pixels. Unless `steps` is set: 14 up to 512
-    /// pixels, and above that 14·√(512/side), which is 10 at 1024 and 7 at 2048.
+    /// The number of iterations for a picture of this longer side in pixels. Unless `steps` is set: 14 up to 512 pixels, and none
+    /// above, where pictures without a finish were preferred (docs/defaults.md).
     pub fn steps_at(&self, side: usize) -> usize {
-        self.steps.unwrap_or_else(|| (14.0 * (LARGE as f64 / side as f64).sqrt().min(1.0)).round() as usize)
+        self.steps.unwrap_or(if side > LARGE { 0 } else { 14 })
     }
 
     /// Adam's damping for a picture of this longer side in pixels: that of small pictures times (side/512)², but no less than
@@ -95,15 +94,19 @@ impl Finish {
         self.held_level.filter(|_| side > LARGE)
     }
 
-    /// A transfer's scales with the finish appended. `automatic` says whether their numbers of steps are
+    /// A transfer's scales with the finish appended, if it has iterations at the last one's size. `automatic` says whether their numbers of steps are
     /// [automatic](super::Steps::Auto).
     pub(crate) fn added_to(&self, mut scales: Vec<Scale>, automatic: bool) -> Vec<Scale> {
         let three = scales.len() >= 3;
         let Some(last) = scales.last_mut() else { return scales };
+        let steps = self.steps_at(last.side);
+        if steps == 0 {
+            return scales;
+        }
         if self.halves_last_scale && automatic && three {
             last.steps = last.steps.div_ceil(2);
         }
-        let finish = Scale { steps: self.steps_at(last.side), finish: true, ..*last };
+        let finish = Scale { steps, finish: true, ..*last };
         scales.push(finish);
         scales
     }
@@ -134,9 +137,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_pictures_have_fewer_iterations_unless_they_are_given() {
-        let steps = |finish: &Finish| [16, 512, 1024, 2048].map(|side| finish.steps_at(side));
-        assert_eq!(steps(&Finish::default()), [14, 14, 10, 7]);
+    fn large_pictures_have_no_iterations_unless_they_are_given() {
+        let steps = |finish: &Finish| [16, 512, 513, 2048].map(|side| finish.steps_at(side));
+        assert_eq!(steps(&Finish::default()), [14, 14, 0, 0]);
         assert_eq!(steps(&Finish::of(7)), [7; 4]);
     }
 
@@ -190,5 +193,7 @@ mod tests {
         assert_eq!(added(&finish, &[96, 192, 384], true), three(25));
         assert_eq!(added(&finish, &[96, 192, 384], false), three(49), "steps that are given are made");
         assert_eq!(added(&Finish { halves_last_scale: false, ..finish }, &[96, 192, 384], true), three(49));
+        let large = [(96, 13, false), (384, 49, false), (520, 66, false)];
+        assert_eq!(added(&Finish::default(), &[96, 384, 520], true), large, "a picture that is not finished");
     }
 }

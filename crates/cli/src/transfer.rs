@@ -90,7 +90,7 @@ pub(super) struct Arguments {
     /// Finish with N iterations of feature splitting; 0 for none [default: auto]
     ///
     /// Draws each place of the picture towards the most similar place of a style, which turns grain into paint. auto is
-    /// the preset's number: for balanced with trained weights, 14 iterations up to 512 pixels and fewer above. The last
+    /// the preset's number: for balanced with trained weights, 14 iterations up to 512 pixels and none above. The last
     /// of three or more scales then makes half of its iterations, unless --steps sets them. With --steps, the default
     /// is 0.
     #[arg(long, value_name = "auto|N")]
