@@ -94,8 +94,8 @@ impl Finish {
         self.held_level.filter(|_| side > LARGE)
     }
 
-    /// A transfer's scales with the finish appended, if it has iterations at the last one's size. `automatic` says whether their numbers of steps are
-    /// [automatic](super::Steps::Auto).
+    /// A transfer's scales with the finish appended, if it has iterations at the last one's size. `automatic` says
+    /// whether their numbers of steps are [automatic](super::Steps::Auto).
     pub(crate) fn added_to(&self, mut scales: Vec<Scale>, automatic: bool) -> Vec<Scale> {
         let three = scales.len() >= 3;
         let Some(last) = scales.last_mut() else { return scales };

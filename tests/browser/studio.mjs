@@ -566,11 +566,12 @@ try {
 
     // What cannot be thrown away is not said to be.
     await page.locator("#messages").evaluate((messages) => messages.replaceChildren());
-    await page.route(new RegExp(`/api/jobs/${first}$`), (route) => route.fulfill({ status: 500, json: { error: "the disk is full" } }));
+    const discarded = new RegExp(`/api/jobs/${first}$`);
+    await page.route(discarded, (route) => route.fulfill({ status: 500, json: { error: "the disk is full" } }));
     await page.locator(`#gallery .card:has(img[src*="jobs/${first}/"])`).getByText("Delete").click();
     await said("the disk is full");
     assert.ok(!(await text("#messages")).includes("moved to the trash"));
-    await page.unroute(new RegExp(`/api/jobs/${first}$`));
+    await page.unroute(discarded);
     complaints.length = 0;
   });
 

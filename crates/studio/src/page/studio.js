@@ -91,8 +91,8 @@ async function open({ id }) {
     },
     async state({ state, error }) {
       Object.assign(job, { state, error });
-      if (isOver(job)) Object.assign(job, await api.job(id).catch(() => ({})));
-      // The easel may have been cleared, or have got another job, while the studio answered.
+      if (shown === job && isOver(job)) Object.assign(job, await api.job(id).catch(() => ({})));
+      // The easel may have been cleared, or have got another job, also while the studio answered.
       if (shown !== job) return;
       if (isOver(job) && job.picture) view.show(api.pictureOf(id, "whole"), Infinity);
       if (state === "done") say("Done.");
