@@ -229,6 +229,12 @@ impl Cases {
             ops::add(&ops::gram_matrix(&x[0]), &ops::scale(&ops::gram_matrix(&x[0]), 0.5))
         });
         for shape in MAPS {
+            let (description, r) = (format!("{shape:?}"), self.random(&shape[..2], 1));
+            case!(self, check(), "weighted_gram_matrix", description, [self.random(&shape, 0)], |x| {
+                ops::weighted_gram_matrix(&x[0], &r.mapv(Real::of).into())
+            });
+        }
+        for shape in MAPS {
             let (description, r) = (format!("{shape:?}, weighted"), self.random(&shape[..2], 1));
             case!(self, check(), "moments", description, [self.random(&shape, 0)], |x| {
                 ops::moments(&x[0], Some(&r.mapv(Real::of).into()))

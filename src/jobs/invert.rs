@@ -99,7 +99,7 @@ impl<'a, P: Copy + Into<Dimensions>> Invert<'a, P> {
         }
         let load = Load {
             matched: None,
-            weighed: false,
+            guided: None,
             size,
             margin: *jitter,
             examples: vec![size],

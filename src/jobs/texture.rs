@@ -103,7 +103,7 @@ impl<'a, P: Copy + Into<Dimensions>> Texture<'a, P> {
         let network = (*network).clone();
         Ok(Load {
             matched: None,
-            weighed: false,
+            guided: None,
             size,
             margin: 0,
             examples: vec![example],

@@ -1,5 +1,7 @@
 //! Style transfer: repaints a content image in the style of another (Gatys, Ecker & Bethge 2016).
 
+use std::collections::BTreeSet;
+
 use ndarray::Axis;
 
 use super::masks::{Masks, MasksError, regions};
@@ -122,20 +124,23 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
             scales.drain(..first.min(last));
         }
         Ok(match &self.recipe.finish {
-            Some(finish) => finish.added_to(scales, self.recipe.steps == Steps::Auto),
-            None => scales,
+            Some(finish) if self.recipe.style_weight > 0.0 => finish.added_to(scales, self.recipe.steps == Steps::Auto),
+            _ => scales,
         })
     }
 
     fn load(&self, scale: Scale, content: Dimensions, styles: &[Dimensions]) -> Result<Load, NetworkError> {
-        let Self { recipe, masks, network, execution, .. } = self;
+        let Self { recipe, masks, network, execution, paint_transparent, .. } = self;
         let network = (*network).clone().with_pooling(recipe.pooling);
         let scaled =
             |picture: &Dimensions| picture.fitted(longest(picture.longest(), scale.side, content.longest())).size();
-        // Regions need whole maps, as moments do.
         let moments = matches!(recipe.style_loss, StyleLoss::Moments | StyleLoss::Wasserstein);
-        let whole = masks.is_some() || content.opacity || moments;
-        let style_place = if whole { Place::Moments } else { Place::Gram };
+        // One colour is the whole picture.
+        let regions = match masks.as_ref().map_or(1, |masks| masks.content.colours().len()) {
+            1 => usize::from(content.opacity && !paint_transparent),
+            several => several,
+        };
+        let style_place = if moments { Place::Moments } else { Place::Gram };
         let size = scaled(&content);
         let styles: Vec<_> = styles.iter().map(scaled).collect();
         for style in &styles {
@@ -147,6 +152,7 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
             Some(finish) => Some(finish.style_layers.clone()),
             None => recipe.compared(scale.side).map(|(layers, _)| layers),
         };
+        let summed: BTreeSet<_> = compared.iter().flat_map(LayerWeights::layers).collect();
         let own: Vec<Place> = self.own_terms.iter().map(|term| term.place).collect();
         for layer in own.iter().filter_map(|place| place.layer()) {
             network.check(size, layer)?;
@@ -159,12 +165,12 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
                 .content_layers
                 .layers()
                 .map(Place::Features)
-                .chain(compared.iter().flat_map(LayerWeights::layers).map(style_place))
+                .chain(summed.iter().filter(|_| moments || regions == 0).map(|layer| style_place(*layer)))
                 .chain(matched.map(|(layers, _)| Place::Hypercolumns(layers.layers().collect())))
                 .chain(own)
                 .collect(),
             matched: finish.map(|finish| (finish.layers.layers().collect(), finish.grid)),
-            weighed: masks.is_some() || content.opacity,
+            guided: (regions > 0).then_some((summed, regions)),
             method: if finish.is_some() { Method::Adam } else { recipe.method },
             network,
             ranks: execution.ranks(),

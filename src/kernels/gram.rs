@@ -330,6 +330,16 @@ pub fn add_to_rows<T: Real>(f: &mut [T], s: &ArrayView1<'_, T>, r: Option<&[T]>)
     });
 }
 
+/// F ← r·F for F (positions × channels) and a number r for each position.
+pub fn scale_rows<T: Real>(f: &mut [T], r: &[T]) {
+    let channels = f.len() / r.len().max(1);
+    f.par_chunks_mut((TASK * channels).max(1)).zip(r.par_chunks(TASK)).for_each(|(rows, r)| {
+        for (f, &r) in rows.chunks_mut(channels).zip(r) {
+            ArrayViewMut1::from(f).mapv_inplace(|f| f * r);
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

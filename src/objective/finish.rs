@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::Array3;
+use ndarray::{Array2, Array3};
 
+use super::neighbours::offer;
 use super::style_transfer::style_transfer_by;
 use super::{Neighbours, Objective, Region, RegionError, Targets, Term};
 use crate::recipe::{Finish, Recipe, StyleLoss};
-use crate::tape::{Real, Tape, Value};
+use crate::tape::{Real, Tape};
 use crate::vgg::{Execution, Layer, Request, Vgg19};
 
 /// The objective of a recipe's finishing stage: the groups `content`, `style` and `tv` of
@@ -21,20 +22,24 @@ pub(crate) fn finishing<T: Real>(
     targets: &Targets<T>,
     seed: u64,
 ) -> Result<Objective<T>, RegionError> {
-    let mut seen: BTreeMap<Layer, Vec<(Value<T>, f64)>> = BTreeMap::new();
+    let mut offers: BTreeMap<Layer, Vec<Vec<Array2<T>>>> = BTreeMap::new();
     let request = Request::new(finish.layers.layers(), []);
-    for (style, share) in &styles {
+    let shares: Vec<f64> = styles.iter().map(|(_, share)| *share).collect();
+    for (index, (style, _)) in styles.iter().enumerate() {
         let tape = Tape::new();
         let image = tape.constant(style.clone());
+        // Of each style's features only some rows are kept.
         for (layer, features) in execution.observe(network, &image, &request)?.features {
-            seen.entry(layer).or_default().push((features.value().clone(), *share));
+            let of_layer = offers.entry(layer).or_insert_with(|| vec![Vec::new(); regions.len()]);
+            for (region, of_region) in regions.iter().zip(of_layer) {
+                of_region.extend(offer(region, index, layer, finish.grid, &shares, features.value())?);
+            }
         }
     }
     let mut neighbours: Vec<(f64, Box<dyn Term<T>>)> = Vec::new();
     for (layer, weight) in finish.layers.iter() {
-        // Only some rows of the features are kept.
-        let styles = seen.remove(&layer).expect("as asked");
-        neighbours.push((weight, Box::new(Neighbours::new(layer, &styles, regions, finish.grid, seed)?)));
+        let offers = offers.remove(&layer).expect("as asked, each layer once");
+        neighbours.push((weight, Box::new(Neighbours::new(layer, &offers, regions, finish.grid, seed)?)));
     }
     let tethers = Recipe {
         content_weight: finish.content_weight,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use ndarray::{Array1, Array2, Array3, Axis, Ix2, Zip};
 
 use super::evaluate::{quarter, see};
-use super::neighbours::candidates;
+use super::neighbours::{joined, offer};
 use super::{Divisor, LayerSet, Place, Region, RegionError, Seen, Term};
 use crate::kernels::bilinear::{Corners, resize};
 use crate::kernels::nearest::{centre_and_normalise, gather_rows, nearest_rows};
@@ -74,13 +74,16 @@ impl<T: Real> MatchedColumns<T> {
         let mut area = 0.0;
         let shares: Vec<f64> = styles.iter().map(|(_, share)| *share).collect();
         for region in regions {
-            let candidates = candidates(region, on_grid(), Grid::of(usize::MAX), &shares, &|style| {
-                let style = &styles[style].0;
-                let [height, width] = quarter([style.dim().0, style.dim().1]);
-                let columns = columns(style)?;
+            let mut offers = Vec::new();
+            for &(style, _) in &region.styles {
+                let seen = &styles[style].0;
+                let [height, width] = quarter([seen.dim().0, seen.dim().1]);
+                let columns = columns(seen)?;
                 let shape = (height, width, columns.ncols());
-                Ok(columns.into_shape_with_order(shape).expect("a row for each position").into())
-            })?;
+                let columns = columns.into_shape_with_order(shape).expect("a row for each position").into();
+                offers.extend(offer(region, style, on_grid(), Grid::of(usize::MAX), &shares, &columns)?);
+            }
+            let candidates = joined(region, on_grid(), &offers)?;
             let guide = region.guide::<T>(region.picture.as_ref(), "of the picture", on_grid())?;
             let weight = |p: usize| guide.as_ref().map_or(1.0, |guide| guide.weight(p));
             let positions: Vec<usize> = (0..query.nrows()).filter(|&p| weight(p) > 0.0).collect();
@@ -474,7 +477,7 @@ mod tests {
             let maps = network.features(&tape.constant(style), finish.layers.layers()).unwrap();
             let terms = finish.layers.iter().map(|(layer, weight)| -> (f64, Box<dyn Term<T>>) {
                 let styles = [(maps[&layer].value().clone(), 1.0)];
-                (weight, Box::new(Neighbours::new(layer, &styles, &whole, finish.grid, 1).unwrap()))
+                (weight, Box::new(Neighbours::of_styles(layer, &styles, &whole, finish.grid, 1).unwrap()))
             });
             let splitting = Objective::new().group("neighbours", 1.0, terms.collect());
             let matching = Objective::new().term("style", 1.0, term);

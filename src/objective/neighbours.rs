@@ -38,15 +38,32 @@ struct Matched<T: Real> {
 }
 
 impl<T: Real> Neighbours<T> {
-    /// The term for a layer from the features (height, width, channels) of styles, each with its share: a style with
-    /// half the share of another offers half as many candidates. `seed` determines where the grid is in each turn.
+    /// The term for a layer from what each style [offers](offer) each region: for each region the styles' rows. `seed`
+    /// determines where the grid is in each turn.
     ///
     /// # Errors
     /// If a region vanishes at the layer.
-    ///
-    /// # Panics
-    /// If there is no style for a region, or the number of a style is out of range.
     pub(super) fn new(
+        layer: Layer,
+        offers: &[Vec<Array2<T>>],
+        regions: &[Region],
+        grid: Grid,
+        seed: u64,
+    ) -> Result<Self, RegionError> {
+        let matched = |(region, offers): (&Region, &Vec<Array2<T>>)| -> Result<Matched<T>, RegionError> {
+            let mut candidates = joined(region, layer, offers)?;
+            centre_and_normalise(&mut candidates.view_mut(), T::of(LEAST_LENGTH));
+            Ok(Matched { guide: region.guide(region.picture.as_ref(), "of the picture", layer)?, candidates })
+        };
+        let regions = regions.iter().zip(offers).map(matched).collect::<Result<_, _>>()?;
+        Ok(Self { layer, grid, seed, turn: 0, regions })
+    }
+
+    /// The same from the features (height, width, channels) of styles, each with its share.
+    ///
+    /// # Errors
+    /// If a region vanishes at the layer.
+    pub(super) fn of_styles(
         layer: Layer,
         styles: &[(Value<T>, f64)],
         regions: &[Region],
@@ -54,13 +71,10 @@ impl<T: Real> Neighbours<T> {
         seed: u64,
     ) -> Result<Self, RegionError> {
         let shares: Vec<f64> = styles.iter().map(|(_, share)| *share).collect();
-        let matched = |region: &Region| -> Result<Matched<T>, RegionError> {
-            let mut candidates = candidates(region, layer, grid, &shares, &|style| Ok(styles[style].0.clone()))?;
-            centre_and_normalise(&mut candidates.view_mut(), T::of(LEAST_LENGTH));
-            Ok(Matched { guide: region.guide(region.picture.as_ref(), "of the picture", layer)?, candidates })
-        };
-        let regions = regions.iter().map(matched).collect::<Result<_, _>>()?;
-        Ok(Self { layer, grid, seed, turn: 0, regions })
+        let of_style = |region, style| offer(region, style, layer, grid, &shares, &styles[style].0).transpose();
+        let offers = |region| (0..styles.len()).filter_map(|style| of_style(region, style)).collect();
+        let offers: Vec<_> = regions.iter().map(offers).collect::<Result<_, _>>()?;
+        Self::new(layer, &offers, regions, grid, seed)
     }
 
     /// The positions observed in this turn, row by row.
@@ -79,27 +93,33 @@ fn every([height, width]: [usize; 2], stride: usize, [top, left]: [usize; 2]) ->
     (top..height).step_by(stride).flat_map(row).collect()
 }
 
-/// What the styles of a region offer for its matches at a layer, one row each: of each style the `features` (height, width,
-/// channels) at positions of its part, as many as its share says. Shares are relative to the largest in the region, so that
-/// a style alone offers all.
+/// What a style offers for the matches of a region at a layer, one row each: its `features` (height, width, channels) at
+/// positions of its part, as many as its share says; `None` if the region is painted without it. Shares are relative to the
+/// largest in the region, so that a style alone offers all, and one with half the share of another half as many.
 ///
 /// # Errors
-/// If `features` fails, or no style offers any.
-pub(super) fn candidates<T: Real>(
+/// If nothing of the style's part is left at the layer.
+pub(super) fn offer<T: Real>(
     region: &Region,
+    style: usize,
     layer: Layer,
     grid: Grid,
     shares: &[f64],
-    features: &dyn Fn(usize) -> Result<Value<T>, RegionError>,
-) -> Result<Array2<T>, RegionError> {
+    features: &Value<T>,
+) -> Result<Option<Array2<T>>, RegionError> {
+    let Some((_, part)) = region.styles.iter().find(|(own, _)| *own == style) else { return Ok(None) };
     let largest = region.styles.iter().map(|(style, _)| shares[*style]).fold(0.0, f64::max);
-    let mut parts: Vec<Array2<T>> = Vec::new();
-    for (style, part) in &region.styles {
-        let guide = region.guide(part.as_ref(), "of the style", layer)?;
-        let features = features(*style)?;
-        parts.push(offered(&features.of_rank::<Ix3>("candidates"), guide.as_ref(), grid, shares[*style] / largest));
-    }
-    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    let guide = region.guide(part.as_ref(), "of the style", layer)?;
+    let features = features.of_rank::<Ix3>("candidates");
+    Ok(Some(offered(&features, guide.as_ref(), grid, shares[style] / largest)))
+}
+
+/// All that styles offer a region.
+///
+/// # Errors
+/// If they offer nothing.
+pub(super) fn joined<T: Real>(region: &Region, layer: Layer, offers: &[Array2<T>]) -> Result<Array2<T>, RegionError> {
+    let views: Vec<_> = offers.iter().map(|rows| rows.view()).collect();
     let candidates = ndarray::concatenate(ndarray::Axis(0), &views).expect("of the same channels");
     if candidates.is_empty() { Err(region.empty("of the style", layer)) } else { Ok(candidates) }
 }
@@ -190,7 +210,7 @@ pub(super) fn example<T: Real>([height, width]: [usize; 2]) -> Neighbours<T> {
         |left: bool| Array2::from_shape_fn((height, width), |(_, j)| f32::from(u8::from((j < width / 2) == left)));
     let region = |left, styles| Region { name: String::new(), picture: Some(part(left)), styles };
     let regions = [region(true, vec![(0, None), (1, None)]), region(false, vec![(1, None)])];
-    Neighbours::new(Layer::of_convolution(0).1, &[(style(1), 1.0), (style(2), 0.34)], &regions, Grid::of(4), 1)
+    Neighbours::of_styles(Layer::of_convolution(0).1, &[(style(1), 1.0), (style(2), 0.34)], &regions, Grid::of(4), 1)
         .expect("not empty")
 }
 
@@ -234,8 +254,8 @@ mod tests {
     #[test]
     fn is_the_mean_distance_from_the_nearest() {
         let (map, style): (Array3<f64>, Array3<f64>) = (random((5, 7, 4), 1), random((6, 3, 4), 2));
-        let term =
-            Neighbours::new(layer(), &[(style.clone().into(), 1.0)], &[Region::whole(1)], Grid::of(64), 1).unwrap();
+        let term = Neighbours::of_styles(layer(), &[(style.clone().into(), 1.0)], &[Region::whole(1)], Grid::of(64), 1)
+            .unwrap();
         approx::assert_relative_eq!(score(&term, &map), plain(&map, &style), max_relative = 1e-12);
         assert!(score(&term, &style).abs() < 1e-12, "the style is nearest to itself");
     }
@@ -244,7 +264,7 @@ mod tests {
     fn a_large_map_is_seen_on_a_grid_that_moves() {
         let map: Array3<f64> = random((40, 21, 3), 1);
         let mut term =
-            Neighbours::new(layer(), &[(map.clone().into(), 1.0)], &[Region::whole(1)], Grid::of(8), 3).unwrap();
+            Neighbours::of_styles(layer(), &[(map.clone().into(), 1.0)], &[Region::whole(1)], Grid::of(8), 3).unwrap();
         let mut seen = std::collections::BTreeSet::new();
         for turn in 0..200 {
             term.turn(turn);
@@ -256,7 +276,8 @@ mod tests {
         }
         assert_eq!(seen.len(), 40 * 21, "every position has its turn");
         let deeper = "relu2_1".parse().unwrap();
-        let mut deeper = Neighbours::new(deeper, &[(map.into(), 1.0)], &[Region::whole(1)], Grid::of(8), 3).unwrap();
+        let mut deeper =
+            Neighbours::of_styles(deeper, &[(map.into(), 1.0)], &[Region::whole(1)], Grid::of(8), 3).unwrap();
         let mut same = |turn: usize| {
             term.turn(turn);
             deeper.turn(turn);
@@ -269,7 +290,7 @@ mod tests {
     fn a_large_picture_is_seen_on_a_finer_grid_than_the_style() {
         let map: Array3<f64> = random((40, 21, 3), 1);
         let grid = Grid { side: 4, spacing: Some(5) };
-        let term = Neighbours::new(layer(), &[(map.clone().into(), 1.0)], &[Region::whole(1)], grid, 3).unwrap();
+        let term = Neighbours::of_styles(layer(), &[(map.clone().into(), 1.0)], &[Region::whole(1)], grid, 3).unwrap();
         assert_eq!(term.regions[0].candidates.nrows(), 4 * 2, "every tenth position");
         assert!((8 * 4..=8 * 5).contains(&term.positions([40, 21]).len()), "every fifth");
     }
@@ -292,10 +313,10 @@ mod tests {
         let region =
             |left| Region { name: String::new(), picture: Some(half(left)), styles: vec![(0, Some(half(!left)))] };
         let styles = [(style.clone().into(), 1.0)];
-        let one = Neighbours::new(layer(), &styles, &[region(true)], Grid::of(64), 1).unwrap();
+        let one = Neighbours::of_styles(layer(), &styles, &[region(true)], Grid::of(64), 1).unwrap();
         let expected = |left| plain(&part(&map, left), &part(&style, !left));
         approx::assert_relative_eq!(score(&one, &map), expected(true), max_relative = 1e-12);
-        let both = Neighbours::new(layer(), &styles, &[region(true), region(false)], Grid::of(64), 1).unwrap();
+        let both = Neighbours::of_styles(layer(), &styles, &[region(true), region(false)], Grid::of(64), 1).unwrap();
         approx::assert_relative_eq!(
             score(&both, &map),
             0.5 * expected(true) + 0.5 * expected(false),
@@ -303,7 +324,7 @@ mod tests {
         );
         let nothing = Region { styles: vec![(0, Some(Array2::zeros((4, 6))))], ..Region::whole(1) };
         assert!(matches!(
-            Neighbours::new(layer(), &styles, &[nothing], Grid::of(64), 1),
+            Neighbours::of_styles(layer(), &styles, &[nothing], Grid::of(64), 1),
             Err(RegionError::Empty { .. })
         ));
     }
@@ -314,7 +335,7 @@ mod tests {
         let faint = Array2::from_shape_fn((4, 6), |(i, _)| if i < 2 { 0.25 } else { 1.0 });
         let region = Region { picture: Some(faint.clone()), ..Region::whole(1) };
         let styles = [(style.clone().into(), 1.0)];
-        let term = Neighbours::new(layer(), &styles, &[region], Grid::of(64), 1).unwrap();
+        let term = Neighbours::of_styles(layer(), &styles, &[region], Grid::of(64), 1).unwrap();
         let weights = faint.iter().map(|&w| f64::from(w));
         let sum: f64 = weights.clone().zip(cosines(&map, &style)).map(|(w, cosine)| w * (1.0 - cosine)).sum();
         approx::assert_relative_eq!(score(&term, &map), sum / weights.sum::<f64>(), max_relative = 1e-6);
@@ -324,10 +345,10 @@ mod tests {
     fn styles_are_candidates_by_their_shares() {
         let styles =
             [(random::<f64, Ix3, _>((10, 10, 3), 1).into(), 0.8), (random::<f64, Ix3, _>((10, 10, 3), 2).into(), 0.2)];
-        let term = Neighbours::new(layer(), &styles, &[Region::whole(2)], Grid::of(64), 1).unwrap();
+        let term = Neighbours::of_styles(layer(), &styles, &[Region::whole(2)], Grid::of(64), 1).unwrap();
         assert_eq!(term.regions[0].candidates.nrows(), 125);
         let alone = Region { styles: vec![(1, None)], ..Region::whole(2) };
-        let term = Neighbours::new(layer(), &styles, &[alone], Grid::of(64), 1).unwrap();
+        let term = Neighbours::of_styles(layer(), &styles, &[alone], Grid::of(64), 1).unwrap();
         assert_eq!(term.regions[0].candidates.nrows(), 100, "its share is of a region without others");
     }
 }

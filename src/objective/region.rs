@@ -1,10 +1,10 @@
 //! Styles for parts of a picture: guided Gram matrices (Gatys, Ecker, Bethge, Hertzmann & Shechtman 2017, "Controlling
 //! perceptual factors in neural style transfer", section 4.1), and guided moments.
 
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array2, s};
 
 use super::{Distance, Place, Seen, Term};
-use crate::ops::{gram_matrix, moments, mul};
+use crate::ops::{moments, weighted_gram_matrix};
 use crate::tape::{Real, Value, Var};
 use crate::vgg::{Layer, NetworkError};
 
@@ -86,14 +86,11 @@ impl<T: Real> Guide<T> {
         Real::to_f64(roots[[position / roots.ncols(), position % roots.ncols()]]).powi(2)
     }
 
-    /// The observation of weighted features at a place of sums: features multiplied by the roots of the weights give Σ
-    /// w·f·fᵀ.
+    /// The observation of weighted features at a place of sums: Σ w·f·fᵀ.
     pub(super) fn seen<'t>(&self, features: &Var<'t, T>, place: Place) -> Seen<'t, T> {
-        let roots = self.roots.of_rank::<ndarray::Ix2>("guide").insert_axis(Axis(2)).to_owned();
-        let guided = mul(features, &features.tape().constant(roots));
         let value = match place {
-            Place::Gram(_) => gram_matrix(&guided),
-            Place::Moments(_) => moments(&guided, Some(&self.roots)),
+            Place::Gram(_) => weighted_gram_matrix(features, &self.roots),
+            Place::Moments(_) => moments(features, Some(&self.roots)),
             Place::Pixels | Place::Features(_) | Place::Hypercolumns(_) => {
                 unreachable!("only sums over positions are guided")
             }
@@ -158,6 +155,7 @@ mod tests {
 
     use super::*;
     use crate::objective::{GramError, GramNorm};
+    use crate::ops::gram_matrix;
     use crate::tape::Tape;
 
     #[test]

@@ -64,6 +64,7 @@ pub(crate) use div::div;
 pub use exp::exp;
 pub(crate) use gather::gather;
 pub use gram_matrix::gram_matrix;
+pub(crate) use gram_matrix::weighted_gram_matrix;
 pub(crate) use hypercolumns::hypercolumns;
 pub(crate) use laplacian_pyramid::{from_laplacian_pyramid, laplacian_pyramid};
 pub use linear::linear;

@@ -2,26 +2,23 @@
 
 use ndarray::{Array2, ArrayView2, Axis, Ix2, Ix3, s};
 
-use super::gram_matrix::add_gradient;
+use super::gram_matrix::{add_gradient, weighted};
 use crate::kernels::gram;
 use crate::tape::{Real, Value, Var};
 
-/// The Gram matrix FᵀF and below it the sums rᵀF, (channels + 1) × channels, for a feature map (height, width, channels) read
-/// as a matrix F of positions × channels, and a number r for each position (height, width); `None` stands for 1 everywhere.
+/// The Gram matrix Σ w·f·fᵀ and below it the sums Σ w·f, (channels + 1) × channels, for a feature map (height, width, channels)
+/// with a weight w at each position, given by its square root r (height, width); `None` stands for 1 everywhere.
 ///
-/// For features weighted by w at each position, F is √w times the features and r is √w: the results are Σw·f·fᵀ and Σw·f.
-///
-/// VJP: dF = F·(dG + dGᵀ) + r·dsᵀ for the gradients dG and ds with respect to the matrix and to the sums. Keeps F.
+/// VJP: dF = w·(F·(dG + dGᵀ) + dsᵀ), row by row, for the gradients dG and ds with respect to the matrix and to the sums. Keeps F,
+/// not r·F.
 ///
 /// # Panics
 /// If the features do not have three axes, or r does not have their height and width.
 pub fn moments<'t, T: Real>(features: &Var<'t, T>, r: Option<&Value<T>>) -> Var<'t, T> {
     let (height, width, channels) = features.of_rank::<Ix3>("moments").dim();
     let matrix = (height * width, channels);
-    if let Some(r) = r {
-        assert_eq!(r.shape(), [height, width], "moments: numbers for other positions");
-    }
-    let f = features.value().elements();
+    let weighted = weighted(features.value(), r, features.tape().buffers());
+    let f = weighted.elements();
     let f = ArrayView2::from_shape(matrix, &f).expect("row-major");
     let mut result = Array2::zeros((channels + 1, channels));
     let cells = gram::Cells::of(height, width);
@@ -34,8 +31,8 @@ pub fn moments<'t, T: Real>(features: &Var<'t, T>, r: Option<&Value<T>>) -> Var<
     features.tape().record("moments", &[features], result, features.kept_bytes(), move |d, inputs| {
         let d = d.view().into_dimensionality::<Ix2>().expect("a matrix");
         let (dg, ds) = d.split_at(Axis(0), channels);
-        let (ds, r) = (ds.row(0), r.as_ref().map(|r| r.elements()));
-        add_gradient(kept, &dg, cells, inputs, |df| gram::add_to_rows(df, &ds, r.as_deref()));
+        let (ds, numbers) = (ds.row(0), r.as_ref().map(|r| r.elements()));
+        add_gradient(kept, r.as_ref(), &dg, cells, inputs, |df| gram::add_to_rows(df, &ds, numbers.as_deref()));
     })
 }
 
@@ -45,7 +42,7 @@ mod tests {
 
     use super::*;
     use crate::kernels::testing::random;
-    use crate::ops::gram_matrix;
+    use crate::ops::{gram_matrix, weighted_gram_matrix};
     use crate::tape::Tape;
 
     #[test]
@@ -57,9 +54,10 @@ mod tests {
         for r in [None, Some(r)] {
             let value = r.clone().map(Value::from);
             let result = moments(&x, value.as_ref()).to_array();
-            assert_eq!(result.slice(s![..3, ..]).into_dyn(), gram_matrix(&x).to_array());
-            let r = r.unwrap_or_else(|| Array2::ones((60, 71)));
-            let sums = (&f * &r.insert_axis(Axis(2))).sum_axis(Axis(0)).sum_axis(Axis(0));
+            let gram = value.as_ref().map_or_else(|| gram_matrix(&x), |r| weighted_gram_matrix(&x, r));
+            assert_eq!(result.slice(s![..3, ..]).into_dyn(), gram.to_array());
+            let w = r.map_or_else(|| Array2::ones((60, 71)), |r| r.mapv(|r| r * r));
+            let sums = (&f * &w.insert_axis(Axis(2))).sum_axis(Axis(0)).sum_axis(Axis(0));
             approx::assert_abs_diff_eq!(result.slice(s![3, ..]).to_owned(), sums, epsilon = 1e-11);
         }
     }

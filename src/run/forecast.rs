@@ -27,8 +27,8 @@ pub struct Load {
     pub places: BTreeSet<Place>,
     /// Layers whose features are matched with those of the examples, and the positions there.
     pub matched: Option<(BTreeSet<Layer>, Grid)>,
-    /// Whether positions count by weights, as with masks.
-    pub weighed: bool,
+    /// Layers whose features are summed by regions, and the number of regions; `None` for the picture as a whole.
+    pub guided: Option<(BTreeSet<Layer>, usize)>,
     /// The optimiser.
     pub method: Method,
     /// The network.
@@ -40,7 +40,7 @@ pub struct Load {
 /// The work of a job, derived from the sizes of its pictures alone.
 #[derive(Clone)]
 pub struct Work {
-    /// The scales, painted one after the other; at least one.
+    /// The scales, painted one after the other.
     pub scales: Vec<Scale>,
     /// The load of each scale.
     pub loads: Vec<Load>,
@@ -121,7 +121,8 @@ impl Work {
     /// the scale that needs most).
     pub fn forecast(&self, memory: usize) -> Result<Forecast, Error> {
         for load in &self.loads {
-            let deepest = load.places.iter().filter_map(|place| place.layer()).max();
+            let guided = load.guided.iter().flat_map(|(layers, _)| layers).copied();
+            let deepest = load.places.iter().filter_map(|place| place.layer()).chain(guided).max();
             deepest.map_or(Ok(()), |layer| load.network.check(load.size, layer))?;
         }
         Ok(self.within(memory)?)
@@ -194,10 +195,35 @@ impl Load {
     fn request(&self) -> Request {
         let mut request = crate::objective::request(&self.places);
         request.sampled.extend(self.matched.iter().flat_map(|(layers, _)| layers));
-        // The gradients of the maps of hypercolumns are all there at once.
+        // The gradients of the maps of hypercolumns, and of those that regions sum, are all there at once.
         request.sampled.extend(self.columns());
+        request.sampled.extend(self.guided.iter().flat_map(|(layers, _)| layers));
         request.features.extend(&request.sampled);
         request
+    }
+
+    /// Bytes of a matrix of channels by channels for each of these layers.
+    fn matrix_bytes(&self, layers: &BTreeSet<Layer>) -> usize {
+        layers.iter().map(|layer| self.network.channels(*layer).pow(2) * size_of::<f32>()).sum()
+    }
+
+    /// Bytes of what the regions add, and the work of their sums in one evaluation beside that of moments.
+    fn guiding(&self) -> (usize, f64) {
+        /// Bytes a pixel and region: shares of the picture and of its style, and their roots at each layer; measured.
+        const SHARES: usize = 60;
+        let Some((layers, regions)) = &self.guided else { return (0, 0.0) };
+        let maps: Vec<_> = layers.iter().map(|layer| self.network.map_bytes(*layer, self.size)).collect();
+        let largest = maps.iter().max().copied().unwrap_or(0);
+        // Features stay until their last region's turn, beside the gradients that the others gave.
+        let others = if *regions > 1 { maps.iter().sum::<usize>() - largest } else { 0 };
+        let beside = others.max(if self.matched.is_some() { largest } else { 0 });
+        let shares = regions * SHARES * self.size.iter().product::<usize>();
+        if !self.moments().is_empty() {
+            return (beside + shares, 0.0);
+        }
+        // The target, the sum, and their difference; forward, and backward with the features' weights again.
+        let sums: f64 = layers.iter().map(|layer| self.network.gram_work(*layer, self.size)).sum();
+        (beside + shares + 3 * regions * self.matrix_bytes(layers), 2.0 * *regions as f64 * sums)
     }
 
     /// The layers whose moments are observed.
@@ -272,14 +298,18 @@ impl Load {
         let wanted = self.layers(|place| matches!(place, Place::Features(_)));
         let targets: usize = wanted.iter().map(|layer| self.network.map_bytes(*layer, self.size)).sum();
         let window = if self.margin > 0 { 2 * picture } else { 0 };
-        let matrices = |layer| MATRICES * size_of::<f64>() * self.network.channels(layer).pow(2);
-        let moments: usize = self.moments().into_iter().map(matrices).sum();
+        let moments = MATRICES * size_of::<f64>() / size_of::<f32>() * self.matrix_bytes(&self.moments());
+        // Of each style but the first, whose place the blend takes.
+        let grams = self.layers(|place| matches!(place, Place::Gram(_)));
+        let blended = self.examples.len().saturating_sub(2) * self.matrix_bytes(&grams);
         let fixed = BASE + self.network.bytes() + held;
         let (matched, search) = self.matching();
         let own_columns = self.column_bytes(self.size);
         // The picture's, whose place their gradient takes, their matches, and what they are by the positions' weights.
-        let columns = if self.weighed { 3 } else { 2 } * own_columns;
-        let always = fixed + (2 + vectors) * picture + window + targets + moments + matched + columns;
+        let columns = if self.guided.is_some() { 3 } else { 2 } * own_columns;
+        let (guided, by_regions) = self.guiding();
+        let statistics = moments + blended + guided;
+        let always = fixed + (2 + vectors) * picture + window + targets + statistics + matched + columns;
         let usable = (memory as f64 / (1.0 + HOLES)) as usize;
         let (plan, cost) = self.network.plan_within(self.size, &request, self.ranks, usable.saturating_sub(always));
         let evaluation = always + cost.bytes;
@@ -307,7 +337,8 @@ impl Load {
         let passes = (2 * vectors + 6) as f64 * PASS * pixels(self.size) as f64;
         let (matching, resizing) = self.columns_work();
         once += matching;
-        let step = cost.work + search + resizing + 2.0 * self.moments_work(self.size) + passes;
+        let sums = 2.0 * self.moments_work(self.size) + by_regions;
+        let step = cost.work + search + resizing + sums + passes;
         Ok(ScaleForecast { scale, size: self.size, plan, memory: needed, buffers: cost.maps + picture, step, once })
     }
 

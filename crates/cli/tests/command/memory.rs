@@ -247,7 +247,19 @@ fn peak_memory(mut command: std::process::Command) -> u64 {
 fn a_job_takes_the_memory_that_was_forecast() {
     let shop = Workshop::new();
     let transfer = "transfer content.png style.png --size 320 --scales 1 --steps 2 --seed 1";
+    for regions in [2, 4] {
+        let colour = |x| [[230, 85, 13], [49, 130, 189], [49, 163, 84], [117, 107, 177]][(x * regions / 32) as usize];
+        let mask = image::RgbImage::from_fn(32, 32, |x, _| image::Rgb(colour(x)));
+        mask.save(shop.path(&format!("{regions}.png"))).unwrap();
+    }
+    let masked = |regions: u32| format!("{transfer} --content-mask {regions}.png --style-mask {regions}.png");
+    let several = transfer.replace("style.png", "style.png content.png style.png content.png");
     let jobs = [
+        masked(2),
+        masked(4),
+        format!("{} --style-loss moments", masked(2)),
+        format!("{} --finish 2", masked(4)),
+        format!("{several} --finish 2"),
         transfer.to_owned(),
         format!("{transfer} --finish 2"),
         format!("{transfer} --finish 2 --style-size 500"),
