@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{Derived, Distance, Moments, Place, Seen, Term};
 use crate::ops::{hypercolumns, moments};
-use crate::tape::{Real, Var};
+use crate::tape::{Real, Tensor, Var};
 use crate::vgg::execute::error_of_shards;
 use crate::vgg::{Execution, Layer, NetworkError, Observation, Request, Vgg19};
 
@@ -38,6 +38,17 @@ pub struct Evaluation<'t, T: Real> {
     pub total: f64,
     /// The values of the groups, in the objective's order.
     pub groups: Vec<GroupValue>,
+}
+
+impl<'t, T: Real> Evaluation<'t, T> {
+    /// The gradient of [`scaled`](Self::scaled) with respect to a variable; `None` if the value does not depend on it, as where
+    /// all weights are 0.
+    ///
+    /// # Panics
+    /// If it was taken before.
+    pub fn gradient(&self, variable: &Var<'t, T>) -> Option<Tensor<T>> {
+        if self.scaled.needs_gradient() { self.scaled.backward().take(variable) } else { None }
+    }
 }
 
 /// The value of a group of terms.

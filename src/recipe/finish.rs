@@ -7,16 +7,19 @@ use crate::vgg::Layer;
 /// The longer side in pixels up to which the finish treats all pictures alike.
 const LARGE: usize = 512;
 
-/// How a picture is finished after its last scale: Adam on a Laplacian pyramid draws the features at each position of
+/// How a picture is finished after a scale: Adam on a Laplacian pyramid draws the features at each position of
 /// each layer towards the most similar features of the style. Two more terms preserve what the cosine of features does
 /// not see: features of the content preserve the scene, and Gram matrices of shallow layers palette and contrast.
 ///
 /// L = Σ over `layers` of w·(1 − mean cosine) + `content_weight`·L_content + `style_weight`·L_style
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finish {
-    /// The number of iterations; `None` for 14 up to 512 pixels and none above: see [`steps_at`](Self::steps_at).
-    pub steps: Option<usize>,
-    /// Whether the last of three scales or more, just before the finish, makes only half of its
+    /// The number of iterations.
+    pub steps: usize,
+    /// The longer side in pixels up to which a scale is finished: the finish follows the largest such scale, and larger scales
+    /// go on from its picture. `None` to finish the last scale, whatever its size.
+    pub largest: Option<usize>,
+    /// Whether the scale before the finish, if it is at least the third, makes only half of its
     /// [automatic](super::Steps::Auto) iterations.
     pub halves_last_scale: bool,
     /// Layers whose features are matched, and the weights of their terms.
@@ -72,15 +75,9 @@ impl Grid {
 }
 
 impl Finish {
-    /// The default finish with this number of iterations.
+    /// The default finish, but with this number of iterations and after the last scale.
     pub fn of(steps: usize) -> Self {
-        Self { steps: Some(steps), ..Self::default() }
-    }
-
-    /// The number of iterations for a picture of this longer side in pixels. Unless `steps` is set: 14 up to 512 pixels, and none
-    /// above, where pictures without a finish were preferred (docs/defaults.md).
-    pub fn steps_at(&self, side: usize) -> usize {
-        self.steps.unwrap_or(if side > LARGE { 0 } else { 14 })
+        Self { steps, largest: None, ..Self::default() }
     }
 
     /// Adam's damping for a picture of this longer side in pixels: that of small pictures times (side/512)², but no less than
@@ -94,20 +91,15 @@ impl Finish {
         self.held_level.filter(|_| side > LARGE)
     }
 
-    /// A transfer's scales with the finish appended, if it has iterations at the last one's size. `automatic` says
-    /// whether their numbers of steps are [automatic](super::Steps::Auto).
+    /// A transfer's scales with the finish among them. `automatic` says whether their numbers of steps are
+    /// [automatic](super::Steps::Auto).
     pub(crate) fn added_to(&self, mut scales: Vec<Scale>, automatic: bool) -> Vec<Scale> {
-        let three = scales.len() >= 3;
-        let Some(last) = scales.last_mut() else { return scales };
-        let steps = self.steps_at(last.side);
-        if steps == 0 {
-            return scales;
+        let fits = |scale: &Scale| self.largest.is_none_or(|largest| scale.side <= largest);
+        let Some(before) = scales.iter().rposition(fits).filter(|_| self.steps > 0) else { return scales };
+        if self.halves_last_scale && automatic && before >= 2 {
+            scales[before].steps = scales[before].steps.div_ceil(2);
         }
-        if self.halves_last_scale && automatic && three {
-            last.steps = last.steps.div_ceil(2);
-        }
-        let finish = Scale { steps, finish: true, ..*last };
-        scales.push(finish);
+        scales.insert(before + 1, Scale { steps: self.steps, finish: true, ..scales[before] });
         scales
     }
 }
@@ -117,7 +109,8 @@ impl Default for Finish {
     fn default() -> Self {
         let layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"];
         Self {
-            steps: None,
+            steps: 14,
+            largest: Some(LARGE),
             halves_last_scale: true,
             layers: LayerWeights::given(layers.map(|layer| (layer, 2.5))),
             grid: Grid { side: 64, spacing: Some(8) },
@@ -135,13 +128,6 @@ impl Default for Finish {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn large_pictures_have_no_iterations_unless_they_are_given() {
-        let steps = |finish: &Finish| [16, 512, 513, 2048].map(|side| finish.steps_at(side));
-        assert_eq!(steps(&Finish::default()), [14, 14, 0, 0]);
-        assert_eq!(steps(&Finish::of(7)), [7; 4]);
-    }
 
     #[test]
     fn large_pictures_keep_large_forms() {
@@ -193,7 +179,25 @@ mod tests {
         assert_eq!(added(&finish, &[96, 192, 384], true), three(25));
         assert_eq!(added(&finish, &[96, 192, 384], false), three(49), "steps that are given are made");
         assert_eq!(added(&Finish { halves_last_scale: false, ..finish }, &[96, 192, 384], true), three(49));
-        let large = [(96, 13, false), (384, 49, false), (520, 66, false)];
-        assert_eq!(added(&Finish::default(), &[96, 384, 520], true), large, "a picture that is not finished");
+    }
+
+    #[test]
+    fn large_pictures_are_finished_on_the_way() {
+        let sides = |finish: Finish, sides: &[usize]| -> Vec<_> {
+            let scales = sides.iter().map(|&side| Scale { side, steps: 20, finish: false }).collect();
+            finish.added_to(scales, true).iter().map(|scale| (scale.side, scale.steps, scale.finish)).collect()
+        };
+        let (given, automatic) = (Finish::of(6), Finish::default());
+        assert_eq!(
+            sides(automatic.clone(), &[128, 256, 512, 1024]),
+            [(128, 20, false), (256, 20, false), (512, 10, false), (512, 14, true), (1024, 20, false)]
+        );
+        assert_eq!(
+            sides(given, &[256, 512, 1024]),
+            [(256, 20, false), (512, 20, false), (1024, 10, false), (1024, 6, true)]
+        );
+        assert_eq!(sides(automatic.clone(), &[257, 513]), [(257, 20, false), (257, 14, true), (513, 20, false)]);
+        assert_eq!(sides(automatic.clone(), &[513]), [(513, 20, false)], "no scale is small enough");
+        assert_eq!(sides(automatic, &[]), []);
     }
 }

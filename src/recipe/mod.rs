@@ -136,7 +136,8 @@ pub struct Recipe {
     pub scales: Scales,
     /// The number of iterations at each scale.
     pub steps: Steps,
-    /// How the picture is finished at the last size; `None` leaves it as it is.
+    /// How the picture is finished; `None` leaves it as it is. It has weights of its own, but a picture whose style weight is 0
+    /// is not finished.
     pub finish: Option<Finish>,
 }
 
@@ -180,13 +181,17 @@ impl Recipe {
     ///
     /// The style weight is multiplied by ten to the power of 4s − 2, plus 25·(s − 0.8)² above 0.8; below ½, where colours still
     /// change when forms no longer do, of −2u − 4u³ with u = 1 − 2s. The finish's content weight is divided by that factor. Below
-    /// ½ the finish also takes smaller steps, in proportion to s: Adam's steps have the same size however small the weights are.
+    /// ½ the finish also takes smaller steps, in proportion to s, if it has a content weight: Adam's steps have the same size
+    /// however small the weights are.
     pub fn with_strength(mut self, strength: f64) -> Self {
         let factor = 10f64.powf(power_of(strength));
         self.style_weight *= factor;
         if let Some(finish) = &mut self.finish {
+            // Where no content holds the picture, as in `nnst`, there is nothing to weigh.
+            if finish.content_weight > 0.0 {
+                finish.rate = finish.rate.scaled((2.0 * strength).clamp(LEAST_RATE, 1.0));
+            }
             finish.content_weight /= factor;
-            finish.rate = finish.rate.scaled((2.0 * strength).clamp(LEAST_RATE, 1.0));
         }
         self
     }
@@ -260,7 +265,8 @@ impl Preset {
                     scales: Scales::From(64),
                     steps: Steps::Each(200),
                     finish: Some(Finish {
-                        steps: Some(200),
+                        steps: 200,
+                        largest: None,
                         halves_last_scale: false,
                         layers: LayerWeights::given(NNST_LAYERS.map(|layer| (layer, 1.0))),
                         content_weight: 0.0,
@@ -354,6 +360,8 @@ mod tests {
     fn strength_is_the_preset_in_the_middle_and_changes_weights_steadily() {
         let recipe = Preset::Balanced.recipe(true);
         assert_eq!(recipe.clone().with_strength(0.5), recipe);
+        let nnst = Preset::Nnst.recipe(true);
+        assert_eq!(nnst.clone().with_strength(0.1).finish, nnst.finish, "no content holds it");
         let weight = |strength| recipe.clone().with_strength(strength).style_weight / recipe.style_weight;
         for (strength, power) in [(0.0, -6.0), (0.25, -1.5), (0.75, 1.0), (0.8, 1.2), (1.0, 3.0)] {
             approx::assert_relative_eq!(weight(strength), 10f64.powf(power), max_relative = 1e-12);

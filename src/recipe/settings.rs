@@ -8,7 +8,8 @@ impl Recipe {
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let finish = match &self.finish {
             None => "0".into(),
-            Some(finish) => finish.steps.map_or_else(|| "auto".into(), |steps| steps.to_string()),
+            Some(finish) if finish.largest.is_some() => "auto".into(),
+            Some(finish) => finish.steps.to_string(),
         };
         let mut settings = vec![
             ("content-layers", self.content_layers.to_string()),

@@ -176,6 +176,8 @@ pub struct Run<'a> {
     /// Whether the next iteration is the first of the next scale.
     scale_done: bool,
     tolerance: Tolerance,
+    /// The decay of the mean of iterates, if there is one.
+    averaging: Option<f64>,
     random: ChaCha8Rng,
     tape: Tape<f32>,
     begin: Instant,
@@ -196,7 +198,7 @@ impl<'a> Run<'a> {
         let [height, width] = stage.canvas.size();
         let load = Load {
             matched: None,
-            weighed: false,
+            guided: None,
             size: [height, width],
             margin: 0,
             examples: Vec::new(),
@@ -243,6 +245,7 @@ impl<'a> Run<'a> {
             iteration_of_scale: 0,
             scale_done: false,
             tolerance: Tolerance::default(),
+            averaging: None,
             random,
             tape: Tape::new(),
             begin,
@@ -263,6 +266,7 @@ impl<'a> Run<'a> {
     /// Makes the picture the mean of the iterates. Returns whether the optimiser supports it; see
     /// [`Optimizer::average`].
     pub fn average(&mut self, decay: f64) -> bool {
+        self.averaging = Some(decay);
         self.stage.optimizer.average(decay)
     }
 
@@ -297,7 +301,8 @@ impl<'a> Run<'a> {
             let input = stage.canvas.input(&point, corner);
             let evaluation = stage.objective.evaluate_by(&stage.execution, &stage.network, &point, &input)?;
             let evaluated = f64::from(evaluation.scaled.scalar());
-            (evaluated, evaluation.total, evaluation.groups, evaluation.scaled.backward().take(&point))
+            let gradient = evaluation.gradient(&point);
+            (evaluated, evaluation.total, evaluation.groups, gradient)
         };
         self.tape.clear();
         // If all weights are 0, nothing depends on the picture.
@@ -413,10 +418,7 @@ impl<'a> Run<'a> {
         let next = self.job.stage(self.scale + 1, Some(&so_far))?;
         let mut next = next.planned(&self.forecast.scales[self.scale + 1]);
         next.check()?;
-        let shape = next.canvas.values().raw_dim();
-        if next.carries && self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
-            next.optimizer = std::mem::replace(&mut self.stage.optimizer, Method::Lbfgs.optimizer(1.0, 0, None));
-        }
+        self.hand_on_to(&mut next);
         self.before_stage = next.follows.then_some(so_far);
         self.stage = next;
         self.sound = None;
@@ -425,6 +427,16 @@ impl<'a> Run<'a> {
         (self.iteration_of_scale, self.scale_done) = (0, false);
         self.tolerance.restart();
         Ok(())
+    }
+
+    /// Gives a stage of another size the present optimiser, if that continues there, or else its options.
+    fn hand_on_to(&mut self, next: &mut Stage) {
+        let shape = next.canvas.values().raw_dim();
+        if next.carries && self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
+            std::mem::swap(&mut next.optimizer, &mut self.stage.optimizer);
+        } else if let Some(decay) = self.averaging {
+            next.optimizer.average(decay);
+        }
     }
 
     fn progress(&self, total: f64, groups: Vec<GroupValue>, step: Step) -> Progress {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ndarray::{ArrayD, CowArray, IxDyn};
 
-use super::{Load, Outcome, Run, canvas};
+use super::{Load, Outcome, Run};
 use crate::error::Error;
 use crate::objective::GroupValue;
 use crate::optim;
@@ -129,11 +129,7 @@ impl Run<'_> {
             self.before_stage = stage.follows.then_some(so_far);
             let mut stage = stage.planned(&self.forecast.scales[scale]);
             stage.check()?;
-            // As in `next_scale`: an optimiser that continues at another size keeps its options, such as averaging.
-            let shape = stage.canvas.values().raw_dim();
-            if stage.carries && self.stage.optimizer.resample(&|values| canvas::resampled(values, &shape)) {
-                std::mem::swap(&mut stage.optimizer, &mut self.stage.optimizer);
-            }
+            self.hand_on_to(&mut stage);
             self.stage = stage;
         }
         let shape = self.stage.canvas.values().shape();

@@ -21,7 +21,7 @@ fn picture(height: usize, width: usize) -> Picture {
 }
 
 /// Every kind of run, in a few iterations: method, sizes, bounds, random windows.
-const KINDS: usize = 11;
+const KINDS: usize = 13;
 
 fn run<'a>(kind: usize, content: &'a Picture, style: &'a Picture, network: &'a Vgg19<f32>) -> Run<'a> {
     let layers = |names: &str| names.parse::<LayerWeights>().unwrap();
@@ -32,20 +32,27 @@ fn run<'a>(kind: usize, content: &'a Picture, style: &'a Picture, network: &'a V
             job.recipe.style_layers = layers("relu1_1,relu2_1");
             job.recipe.method =
                 [Method::Lbfgs, Method::Adam, Method::Momentum, Method::Lbfgs, Method::Adam][kind.min(4)];
-            if kind > 8 {
+            if kind == 11 {
+                job.recipe.method = Method::Lbfgs;
+            }
+            if kind == 9 || kind == 10 {
                 // Of the second size the matches depend on the picture of the first.
                 job.recipe.style_loss = [StyleLoss::Neighbours, StyleLoss::NeighboursCosine][kind - 9];
                 job.recipe.method = [Method::Lbfgs, Method::PyramidAdam][kind - 9];
             }
             (job.recipe.scales, job.recipe.steps) = (Scales::Sides(vec![16, 20]), Steps::Given(vec![4, 5]));
             job.recipe.clamp = kind == 3;
-            job.recipe.finish = (kind == 8 || kind == 10).then(|| Finish {
+            job.recipe.finish = (kind == 8 || kind > 9).then(|| Finish {
                 layers: layers("relu1_1,relu2_1"),
                 style_layers: layers("relu1_1"),
                 grid: Grid::of(5),
+                // From the finish, the second size goes on.
+                largest: (kind > 10).then_some(16),
                 ..Finish::of(4)
             });
-            job.run().unwrap()
+            let mut run = job.run().unwrap();
+            assert!(kind != 12 || run.average(0.5));
+            run
         }
         4 | 5 => {
             let job = Texture::new(style, network);
@@ -115,6 +122,22 @@ fn a_finish_is_the_same_on_any_number_of_threads_and_leaves_what_was_before_it()
     let (plain, totals) = finished(run(1, &content, &style, &network));
     assert_eq!(totals, one.1[..9]);
     assert_ne!(plain, one.0);
+}
+
+#[test]
+fn larger_scales_go_on_from_a_finish_and_average_as_without_one() {
+    let (content, style, network) = (picture(20, 16), picture(18, 18), network());
+    let mut averaged = run(12, &content, &style, &network);
+    let scales: Vec<_> = averaged.scales().iter().map(|scale| (scale.side, scale.steps, scale.finish)).collect();
+    assert_eq!(scales, [(16, 4, false), (16, 4, true), (20, 5, false)]);
+    while averaged.advance().unwrap().is_some() {}
+    let last = averaged.stage.canvas.values();
+    assert_ne!(averaged.stage.optimizer.result(last), last);
+
+    let totals = |kind| finished(run(kind, &content, &style, &network)).1;
+    let (finished, plain) = (totals(11), totals(0));
+    assert_eq!(finished[..4], plain[..4]);
+    assert!(finished[8..].iter().all(|total| !plain[4..].contains(total)), "the second size starts from the finish");
 }
 
 #[test]

@@ -170,8 +170,8 @@ pub(super) struct RecipeArguments {
     /// Recipe: balanced, quick, gatys, nnst or notebook
     ///
     /// Other options change its settings. balanced: weights mean the same at every size. quick: balanced with half the
-    /// iterations and no finish. gatys: Gatys, Ecker & Bethge 2016. nnst: Kolkin et al. 2022, a thousand iterations, to which
-    /// --strength makes no difference. notebook: a PyTorch notebook, reproduced exactly.
+    /// iterations and no finish. gatys: Gatys, Ecker & Bethge 2016. nnst: Kolkin et al. 2022, a thousand iterations at
+    /// 512 pixels, to which --strength makes no difference. notebook: a PyTorch notebook, reproduced exactly.
     #[arg(
         long,
         value_name = "PRESET",
@@ -210,10 +210,14 @@ pub(super) struct RecipeArguments {
     style_layers: Option<LayerWeights>,
 
     /// Content weight [default: the preset's]
+    ///
+    /// The finish has its own, which --strength changes.
     #[arg(long, value_name = "X", value_parser = weight)]
     content_weight: Option<f64>,
 
     /// Style weight [default: the preset's]
+    ///
+    /// The finish has its own; with a style weight of 0 there is no finish.
     #[arg(long, value_name = "X", value_parser = weight)]
     style_weight: Option<f64>,
 

@@ -67,8 +67,8 @@ pub(super) struct OnTheWayArguments {
 
     /// Write one JSON object per iteration to a file
     ///
-    /// Its fields: iteration, scale (longer side in pixels), elapsed (seconds), total and terms of the picture so far, and
-    /// trial, the total at a rejected trial point of a line search.
+    /// Its fields: iteration, scale (longer side in pixels), finish (true in the finish), elapsed (seconds), total and terms
+    /// of the picture so far, and trial, the total at a rejected trial point of a line search.
     #[arg(long, value_name = "FILE.jsonl")]
     log: Option<PathBuf>,
 }
@@ -98,13 +98,7 @@ pub(super) struct RunArguments {
     /// Seed of all random numbers, or random [default: 0]
     ///
     /// random (or -1) draws a seed, prints it, and records it in the picture.
-    #[arg(
-        long,
-        value_name = "N|random",
-        default_value = "0",
-        hide_default_value = true,
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "N|random", default_value = "0", hide_default_value = true)]
     pub(super) seed: Seed,
 
     #[command(flatten)]

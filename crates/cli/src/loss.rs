@@ -72,9 +72,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
         let tape = Tape::new();
         let image = tape.variable(normalised(&image.rgb));
         let losses = objective.evaluate(&network, &image, &image).map_err(impasto::Error::from)?;
-        let mut gradients = losses.scaled.backward();
-        let mut gradient =
-            gradients.take(&image).map_or_else(|| ArrayD::zeros(image.shape()), impasto::tape::Tensor::into_array);
+        let gradient = losses.gradient(&image);
+        let mut gradient = gradient.map_or_else(|| ArrayD::zeros(image.shape()), impasto::tape::Tensor::into_array);
         gradient.mapv_inplace(|v| (f64::from(v) / losses.factor) as f32);
         let scalar = |value: f64| arr0(value as f32).into_dyn();
         let mut values: Vec<(String, ArrayD<f32>)> = vec![("loss.total".into(), scalar(losses.total))];

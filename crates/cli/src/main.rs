@@ -195,7 +195,19 @@ fn command() -> clap::Command {
         jobs::names().into_iter().fold(command, |command, job| command.mut_subcommand(job, change))
     };
     let unwritten = |job| options::arranged(job).mut_arg("output", |output| output.hide(true));
-    each(Cli::command(), options::arranged).mut_subcommand("plan", |plan| each(plan, unwritten))
+    let command = each(Cli::command(), options::arranged).mut_subcommand("plan", |plan| each(plan, unwritten));
+    with_negative_numbers(command)
+}
+
+/// A command and its subcommands whose options take negative numbers as values, so that an option that allows none says
+/// what it does allow.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let command = command.mut_args(|arg| {
+        let takes = arg.get_action().takes_values() && !arg.is_positional();
+        if takes { arg.allow_negative_numbers(true) } else { arg }
+    });
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_negative_numbers))
 }
 
 #[cfg(test)]

@@ -78,6 +78,9 @@ pub(super) fn as_json(forecast: &Forecast, memory: usize, speed: Speed) -> serde
 }
 
 fn as_text(forecast: &Forecast, memory: usize, speed: Speed) -> String {
+    if forecast.scales.is_empty() {
+        return "only colours are changed, which takes a moment\n".into();
+    }
     let mut text = format!("{:>13} {:>6} {:>9} {:>9}  computed with\n", "pixels", "steps", "a step", "memory");
     for scale in &forecast.scales {
         let (size, step) = (format!("{}×{}", scale.size[1], scale.size[0]), scale.step(speed).as_secs_f64());

@@ -90,9 +90,10 @@ pub(super) struct Arguments {
     /// Finish with N iterations of feature splitting; 0 for none [default: auto]
     ///
     /// Draws each place of the picture towards the most similar place of a style, which turns grain into paint. auto is
-    /// the preset's number: for balanced with trained weights, 14 iterations up to 512 pixels and none above. The last
-    /// of three or more scales then makes half of its iterations, unless --steps sets them. With --steps, the default
-    /// is 0.
+    /// the preset's choice: for balanced with trained weights, 14 iterations after the largest scale of at most 512
+    /// pixels; larger scales go on from there. N iterations follow the last scale, whatever its size. A third or later
+    /// scale makes half of its own iterations before the finish, unless --steps sets them. With --steps, the default is
+    /// 0.
     #[arg(long, value_name = "auto|N")]
     finish: Option<FinishSteps>,
 
@@ -155,7 +156,7 @@ impl FinishSteps {
         match self {
             Self::Auto => preset,
             Self::Given(0) => None,
-            Self::Given(steps) => Some(Finish { steps: Some(steps), ..preset.unwrap_or_default() }),
+            Self::Given(steps) => Some(Finish { steps, largest: None, ..preset.unwrap_or_default() }),
         }
     }
 }
@@ -273,12 +274,6 @@ impl Arguments {
         self.common.run.method(self.recipe.recipe(true).method).map(drop)
     }
 
-    /// Whether only colours are changed and nothing is painted.
-    #[cfg(feature = "studio")]
-    pub(super) fn only_recolours(&self) -> bool {
-        self.colors == ColorsFrom::Only
-    }
-
     /// The result of `--colors only`, which needs no network; `None` for other values.
     pub(super) fn recoloured(&self) -> Result<Option<Picture>, Error> {
         if self.colours()?.is_some() {
@@ -350,13 +345,17 @@ impl Arguments {
         Ok(Sizes { content: dimensions(&self.content)?, styles })
     }
 
-    /// The forecast and the work of the job for pictures of these sizes.
+    /// The forecast and the work of the job for pictures of these sizes; of no scale if only colours are changed.
     pub(super) fn forecast_of(
         &self,
         memory: usize,
         networks: &Networks,
         sizes: Sizes,
     ) -> Result<(Forecast, Work), Error> {
+        if self.colors == ColorsFrom::Only {
+            // Nothing is painted.
+            return Ok((Forecast { scales: Vec::new() }, Work { scales: Vec::new(), loads: Vec::new(), held: 0 }));
+        }
         let method = self.method(networks)?;
         let (start, masks) = (self.start()?, self.masks()?);
         let asked = self.size.unless(method.recipe.scales.last()).side();

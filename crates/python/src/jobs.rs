@@ -194,7 +194,7 @@ pub(crate) fn transfer<'py>(
     recipe.finish = match finish {
         Some(None) => recipe.finish,
         Some(Some(0)) => None,
-        Some(Some(steps)) => Some(Finish { steps: Some(steps), ..recipe.finish.unwrap_or_default() }),
+        Some(Some(steps)) => Some(Finish { steps, largest: None, ..recipe.finish.unwrap_or_default() }),
         None => recipe.finish.filter(|_| run.steps.is_none()),
     };
     let size = Side::of(&mut options, recipe.scales.last().unwrap_or(SIZE))?;

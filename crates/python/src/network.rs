@@ -214,7 +214,7 @@ impl Objective {
                 let tape = Tape::new();
                 let image = tape.variable(network.normalise(&rgb.view()));
                 let evaluation = objective.evaluate(network, &image, &image)?;
-                let gradient = evaluation.scaled.backward().take(&image);
+                let gradient = evaluation.gradient(&image);
                 let gradient =
                     gradient.map(|gradient| gradient.into_array().mapv(|g| f64::from(g) / evaluation.factor));
                 Ok::<_, impasto::Error>((evaluation.total, gradient))

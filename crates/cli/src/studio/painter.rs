@@ -8,7 +8,7 @@ use impasto::picture::Dimensions;
 use impasto::run::{Run, Speed, Work};
 use impasto::vgg::{FoundWeights, Precision};
 use impasto_studio::{Error as Refusal, Paint, Painter, Painting, Pictures, PlannedPicture, Prepared, Settings, Start};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::options::{self, PICTURES};
 use crate::arguments::Networks;
@@ -108,10 +108,6 @@ impl CommandPainter {
         let transfer = settings::parse(&words)?;
         transfer.check()?;
         let memory = transfer.common().run.memory.budget();
-        if transfer.only_recolours() {
-            let allowed = (memory < usize::MAX).then_some(memory);
-            return Ok(json!({"peak_memory_bytes": 0, "allowed_memory_bytes": allowed, "seconds": 0, "scales": []}));
-        }
         let styles = pictures.styles.iter().map(size).collect::<Result<_, _>>()?;
         let sizes = Sizes { content: size(&pictures.content)?, styles };
         transfer.common().network.in_threads(|| {

@@ -3,7 +3,7 @@
 use predicates::prelude::*;
 use predicates::str::contains;
 
-use crate::support::{Workshop, data, fails, levels_apart, number};
+use crate::support::{Workshop, content, data, fails, levels_apart, number};
 
 #[test]
 fn a_scale_is_done_when_its_loss_falls_no_more() {
@@ -148,17 +148,57 @@ fn a_picture_is_finished_at_its_last_size() {
     );
 }
 
+/// Width, iterations and whether it is the finish, of each scale of a transfer.
+fn planned(shop: &Workshop, words: &str) -> Vec<(u64, u64, bool)> {
+    let mut plan = shop.impasto(&format!("plan content.png style.png --json {words}"));
+    let output = plan.assert().success().get_output().stdout.clone();
+    let plan: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    let number = |scale: &serde_json::Value, name: &str| scale[name].as_u64().unwrap();
+    let scale = |scale| (number(scale, "width"), number(scale, "steps"), scale["finish"] == true);
+    plan["scales"].as_array().unwrap().iter().map(scale).collect()
+}
+
+#[test]
+fn larger_pictures_than_512_pixels_are_finished_on_the_way() {
+    let shop = Workshop::new();
+    let weights = format!("--weights {}", data("vgg19-thin.npz"));
+    let at = |words: &str| planned(&shop, &format!("{weights} {words}"));
+    let usual = at("--size 512");
+    assert_eq!(usual[usual.len() - 2..], [(512, 7, false), (512, 14, true)]);
+    let large = at("--size 1024");
+    assert_eq!(large[..usual.len()], usual, "up to 512 pixels it is the smaller picture");
+    let [rest] = &large[usual.len()..] else { panic!("{large:?}") };
+    assert_eq!((rest.0, rest.2, rest.1 > 7), (1024, false, true));
+    let places = |plan: &[(u64, u64, bool)]| plan.iter().position(|scale| scale.2);
+    assert_eq!(places(&at("--size 1024 --scales 1")), None);
+    assert_eq!(places(&at("--size 1024 --finish 0")), None);
+    assert_eq!(places(&at("--size 1024 --finish 6")), Some(4), "at the last size, if the iterations are given");
+}
+
+#[test]
+fn nothing_of_the_style_is_asked_for_and_nothing_is_painted() {
+    let shop = Workshop::new();
+    for words in
+        ["--steps 3 --finish 3 --content-weight 0", "--steps 3 --finish 3", "--preset nnst --steps 2 --finish 2"]
+    {
+        shop.transfer(&format!("-o out.png --scales 1 --style-weight 0 --quiet --log log.jsonl {words}"))
+            .assert()
+            .success();
+        assert!(levels_apart(&shop.rgb("out.png"), &content()) <= 1, "{words}");
+        assert!(shop.log("log.jsonl").iter().all(|line| !line.contains_key("finish")), "{words}");
+    }
+    shop.impasto("plan content.png style.png --size 0 --colors only --finish 5")
+        .assert()
+        .success()
+        .stdout("only colours are changed, which takes a moment\n");
+    fails(&shop, "transfer content.png style.png --strength -1", 2, &["--strength", "from 0 to 1"]);
+    fails(&shop, "transfer content.png style.png --finish -1", 2, &["--finish", "a number of iterations"]);
+}
+
 #[test]
 fn the_finish_halves_the_iterations_of_the_last_of_three_scales() {
     let shop = Workshop::new();
-    let planned = |words: &str| -> Vec<(u64, u64, bool)> {
-        let mut plan = shop.impasto(&format!("plan content.png style.png --size 64 --json --weights random {words}"));
-        let output = plan.assert().success().get_output().stdout.clone();
-        let plan: serde_json::Value = serde_json::from_slice(&output).unwrap();
-        let number = |scale: &serde_json::Value, name: &str| scale[name].as_u64().unwrap();
-        let scale = |scale| (number(scale, "width"), number(scale, "steps"), scale["finish"] == true);
-        plan["scales"].as_array().unwrap().iter().map(scale).collect()
-    };
+    let planned = |words: &str| planned(&shop, &format!("--size 64 --weights random {words}"));
     let two = planned("--scales 2 --finish 6");
     assert_eq!((two.len(), two[2]), (3, (64, 6, true)), "{two:?}");
     let three = planned("--scales 3 --finish 6");

@@ -584,7 +584,7 @@ fn what_a_job_would_take_is_told_beforehand() {
     let last = large["scales"].as_array().unwrap().last().unwrap();
     assert_eq!([&last["width"], &last["height"]], [256, 192]);
     let nothing = ask(&json!({"content": [9, 9], "styles": [[9, 9]], "settings": {"colors": "only"}})).json();
-    assert_eq!((&nothing["scales"], &nothing["seconds"]), (&json!([]), &json!(0)));
+    assert_eq!((&nothing["scales"], &nothing["seconds"]), (&json!([]), &json!(0.0)));
     for (asked, status, said) in [
         (json!({}), 400, "`content` is missing"),
         (json!({"content": [9, 9]}), 400, "`styles` is missing"),

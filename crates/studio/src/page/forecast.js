@@ -38,7 +38,7 @@ export class Forecast {
 // "Takes about 2 min and at most 480 MB of memory; painted at 128, 256 and 512 pixels."
 function told({ seconds, peak_memory_bytes: bytes, scales }) {
   if (!scales.length) return "Takes a moment: only colours are changed.";
-  // The finish has the size of the last scale.
+  // The finish has the size of the scale before it.
   const sides = [...new Set(scales.map(({ width, height }) => Math.max(width, height)))];
   const last = sides.pop();
   const painted = sides.length ? `painted at ${sides.join(", ")} and ${last} pixels` : `painted at ${last} pixels`;
