@@ -77,7 +77,12 @@ impl Grid {
 impl Finish {
     /// The default finish, but with this number of iterations and after the last scale.
     pub fn of(steps: usize) -> Self {
-        Self { steps, largest: None, ..Self::default() }
+        Self::default().with_steps(steps)
+    }
+
+    /// The same finish with this number of iterations and after the last scale.
+    pub fn with_steps(self, steps: usize) -> Self {
+        Self { steps, largest: None, ..self }
     }
 
     /// Adam's damping for a picture of this longer side in pixels: that of small pictures times (side/512)², but no less than

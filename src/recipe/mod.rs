@@ -265,8 +265,6 @@ impl Preset {
                     scales: Scales::From(64),
                     steps: Steps::Each(200),
                     finish: Some(Finish {
-                        steps: 200,
-                        largest: None,
                         halves_last_scale: false,
                         layers: LayerWeights::given(NNST_LAYERS.map(|layer| (layer, 1.0))),
                         content_weight: 0.0,
@@ -275,7 +273,7 @@ impl Preset {
                         grid: Grid::of(64),
                         rate_falls: false,
                         damping: None,
-                        ..Finish::default()
+                        ..Finish::of(200)
                     }),
                     ..notebook
                 };

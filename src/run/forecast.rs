@@ -221,9 +221,11 @@ impl Load {
         if !self.moments().is_empty() {
             return (beside + shares, 0.0);
         }
-        // The target, the sum, and their difference; forward, and backward with the features' weights again.
+        // Of each region the target, the sum, and their difference.
+        let matrices = 3 * regions * self.matrix_bytes(layers);
         let sums: f64 = layers.iter().map(|layer| self.network.gram_work(*layer, self.size)).sum();
-        (beside + shares + 3 * regions * self.matrix_bytes(layers), 2.0 * *regions as f64 * sums)
+        // Forward and backward.
+        (beside + shares + matrices, 2.0 * *regions as f64 * sums)
     }
 
     /// The layers whose moments are observed.

@@ -30,15 +30,15 @@ fn run<'a>(kind: usize, content: &'a Picture, style: &'a Picture, network: &'a V
             let mut job = Transfer::new(content, style, network, Preset::Balanced);
             job.recipe.content_layers = layers("relu2_1");
             job.recipe.style_layers = layers("relu1_1,relu2_1");
-            job.recipe.method =
-                [Method::Lbfgs, Method::Adam, Method::Momentum, Method::Lbfgs, Method::Adam][kind.min(4)];
-            if kind == 11 {
-                job.recipe.method = Method::Lbfgs;
-            }
+            job.recipe.method = match kind {
+                0 | 3 | 9 | 11 => Method::Lbfgs,
+                2 => Method::Momentum,
+                10 => Method::PyramidAdam,
+                _ => Method::Adam,
+            };
             if kind == 9 || kind == 10 {
                 // Of the second size the matches depend on the picture of the first.
                 job.recipe.style_loss = [StyleLoss::Neighbours, StyleLoss::NeighboursCosine][kind - 9];
-                job.recipe.method = [Method::Lbfgs, Method::PyramidAdam][kind - 9];
             }
             (job.recipe.scales, job.recipe.steps) = (Scales::Sides(vec![16, 20]), Steps::Given(vec![4, 5]));
             job.recipe.clamp = kind == 3;

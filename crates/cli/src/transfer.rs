@@ -156,7 +156,7 @@ impl FinishSteps {
         match self {
             Self::Auto => preset,
             Self::Given(0) => None,
-            Self::Given(steps) => Some(Finish { steps, largest: None, ..preset.unwrap_or_default() }),
+            Self::Given(steps) => Some(preset.unwrap_or_default().with_steps(steps)),
         }
     }
 }

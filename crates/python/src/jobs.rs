@@ -4,7 +4,7 @@ use impasto::jobs::{Colours, Masks};
 use impasto::objective::{Priors, Selection, texture_layers, texture_layers_up_to};
 use impasto::optim::Method;
 use impasto::picture::{ColourMap, Picture, Regions};
-use impasto::recipe::{Finish, Scales, Steps};
+use impasto::recipe::{Scales, Steps};
 use impasto::run::Start;
 use impasto::vgg::{Layer, Pooling};
 use impasto::{Invert, Preset, Texture, Transfer};
@@ -194,7 +194,7 @@ pub(crate) fn transfer<'py>(
     recipe.finish = match finish {
         Some(None) => recipe.finish,
         Some(Some(0)) => None,
-        Some(Some(steps)) => Some(Finish { steps, largest: None, ..recipe.finish.unwrap_or_default() }),
+        Some(Some(steps)) => Some(recipe.finish.unwrap_or_default().with_steps(steps)),
         None => recipe.finish.filter(|_| run.steps.is_none()),
     };
     let size = Side::of(&mut options, recipe.scales.last().unwrap_or(SIZE))?;
