@@ -207,7 +207,13 @@ try {
     await drop(page, "body", [style]);
     await page.locator("#style-thumbs img").waitFor();
     await slide(page, "#strength", 0.75);
-    await page.waitForTimeout(500);
+    const kept = () => page.evaluate(() => new Promise((resolve) => {
+      indexedDB.open("impasto-studio").onsuccess = ({ target: { result: base } }) => {
+        base.transaction("draft").objectStore("draft").get("form").onsuccess = ({ target }) => resolve(target.result);
+        base.close();
+      };
+    }));
+    await eventually(async () => (await kept())?.settings.strength === 0.75);
     await loadStudio(page);
     const second = await newPage();
     await loadStudio(second);
@@ -312,8 +318,10 @@ try {
     await touch("touchStart", fingers(30));
     for (const apart of [40, 60, 80, 90]) await touch("touchMove", fingers(apart));
     await touch("touchEnd", []);
-    const scale = await page.evaluate(() => Number(document.getElementById("after").style.transform.match(/scale\((.*)\)/)[1]));
-    assert.ok(scale > 2 && scale < 4, `${scale}`);
+    await page.waitForFunction(() => {
+      const scale = Number(document.getElementById("after").style.transform.match(/scale\((.*)\)/)[1]);
+      return scale > 2 && scale < 4;
+    });
     await page.locator("#zoom-fit").click();
   });
 
@@ -506,7 +514,9 @@ try {
     await eventually(async () => (await jobs()).length === before + 10);
     const large = (await jobs()).at(-1);
     assert.deepEqual([large.settings.strength, large.settings.size ?? null, large.settings["style-size"], large.group], ["0.75", null, "256", null]);
-    await page.locator("#discard, #delete").locator("visible=true").first().click();
+    await page.locator("#done-tools").waitFor({ state: "visible" });
+    await page.locator("#delete").click();
+    await eventually(async () => (await jobs()).length === before + 9);
   });
 
   await step("late answers: what the user did meanwhile stands", async () => {

@@ -56,9 +56,11 @@ export class Form {
   }
 
   async load() {
-    this.options.load((await api.options()).filter(({ name }) => !KNOBS.includes(name)));
-    const kept = await draft.load();
-    if (kept) {
+    const [options, kept] = await Promise.all([api.options(), draft.load()]);
+    this.options.load(options.filter(({ name }) => !KNOBS.includes(name)));
+    // What was chosen meanwhile stands.
+    const chosen = this.pictures.content.length + this.pictures.style.length > 0;
+    if (kept && !chosen) {
       const back = (picture) => (picture.file ? ofFile(picture.file) : picture);
       this.pictures = { content: kept.content.map(back), style: kept.style.map(back) };
       this.parts = kept.parts ?? [];

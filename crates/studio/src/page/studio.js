@@ -369,6 +369,6 @@ document.addEventListener("keydown", (event) => {
 await attempt(() => form.load());
 const jobs = await refresh();
 const current = jobs?.find((job) => isUnderWay(job));
-if (current) await open(current);
+if (current && !opened) await open(current);
 drawActions();
 setInterval(() => document.hidden || refresh(), POLL_INTERVAL);
