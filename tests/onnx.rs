@@ -96,6 +96,7 @@ impl Case {
                 stride: self.pair("strides"),
                 padding: self.pads().into(),
                 dilation: self.pair("dilations"),
+                ..ConvGeometry::default()
             };
             let weight = constant("input.W").unwrap();
             return ops::conv2d(x, &weight, constant("input.B").as_ref(), &geometry, algorithm);

@@ -1,7 +1,7 @@
 //! Identities that hold whatever the numbers are.
 
 use impasto::bench::eigen::symmetric_eigen;
-use impasto::ops::{self, ConvAlgorithm, ConvGeometry, PoolGeometry};
+use impasto::ops::{self, ConvAlgorithm, ConvGeometry, PaddingMode, PoolGeometry};
 use impasto::tape::{Tape, Var};
 use ndarray::{Array, Array3, Array4, ArrayD, Dimension, Ix2, IxDyn, s};
 use proptest::prelude::*;
@@ -36,10 +36,14 @@ fn algorithms() -> impl Strategy<Value = ConvAlgorithm> {
 fn convolutions() -> impl Strategy<Value = Convolution> {
     let pair = |range: std::ops::Range<usize>| prop::array::uniform2(range);
     // Half of them are of the kind that networks are made of, for which some algorithms have a way of their own.
-    let general = (pair(1..5), pair(1..4), prop::array::uniform4(0..4usize), pair(1..4)).prop_map(
-        |(kernel, stride, padding, dilation)| (kernel, ConvGeometry { stride, padding: padding.into(), dilation }),
+    let mode = || prop_oneof![Just(PaddingMode::Zeros), Just(PaddingMode::Replicate)];
+    let general = (pair(1..5), pair(1..4), prop::array::uniform4(0..4usize), mode(), pair(1..4)).prop_map(
+        |(kernel, stride, padding, mode, dilation)| {
+            (kernel, ConvGeometry { stride, padding: padding.into(), mode, dilation })
+        },
     );
-    let usual = (0..3usize).prop_map(|padding| ([3, 3], ConvGeometry::padded(padding)));
+    let usual = (0..3usize, mode())
+        .prop_map(|(padding, mode)| ([3, 3], ConvGeometry { mode, ..ConvGeometry::padded(padding) }));
     (pair(1..14), 1..6usize, 1..6usize, prop_oneof![general, usual], algorithms(), any::<u64>())
         .prop_map(|(size, inputs, outputs, (kernel, geometry), algorithm, seed)| Convolution {
             geometry,

@@ -11,7 +11,7 @@ use strum::VariantArray;
 use super::on_tape::{self, OfVariables};
 use super::{Failure, GradCheck, Report, TaylorTest};
 use crate::kernels::bilinear::Corners;
-use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling};
+use crate::kernels::{ConvAlgorithm, ConvGeometry, PaddingMode, PoolGeometry, Pooling};
 use crate::objective::{self, Objective, Place, Priors, Selection};
 use crate::ops;
 use crate::recipe::{LayerWeights, Preset, Recipe, StyleLoss};
@@ -438,19 +438,25 @@ impl Cases {
         for algorithm in ConvAlgorithm::ALL {
             for pooling in [None, Some(Pooling::Max), Some(Pooling::Average)] {
                 let name = pooling.map_or("no".into(), |pooling| format!("{pooling:?}").to_lowercase());
-                for (x, outputs) in [([7, 9, 3], 5), ([2, 3, 1], 2), ([6, 13, 2], 1)] {
-                    let description = format!("{algorithm:?}: {name} pooling, {x:?} → {outputs}");
+                let sizes = [([7, 9, 3], 5), ([2, 3, 1], 2), ([6, 13, 2], 1)].map(|size| (size, PaddingMode::Zeros));
+                let repeated = [([7, 9, 9], 5), ([1, 4, 2], 2)].map(|size| (size, PaddingMode::Replicate));
+                for ((x, outputs), mode) in sizes.into_iter().chain(repeated) {
+                    if pooling.is_some() && x[0] < 2 {
+                        continue;
+                    }
+                    let edges = if mode == PaddingMode::Replicate { ", repeated edges" } else { "" };
+                    let description = format!("{algorithm:?}: {name} pooling, {x:?} → {outputs}{edges}");
                     let (weight, bias) = (self.random(&[outputs, x[2], 3, 3], 1), self.random(&[outputs], 2));
                     case!(self, check(), "conv2d_relu", description, [self.random(&x, 0)], |x| {
                         let tape = x[0].tape();
                         let (weight, bias) = (tape.constant(weight.mapv(Real::of)), tape.constant(bias.mapv(Real::of)));
-                        ops::conv2d_relu(&x[0], &weight, &bias, pooling, algorithm)
+                        ops::conv2d_relu(&x[0], &weight, &bias, pooling, mode, algorithm)
                     });
                 }
                 let description = format!("{algorithm:?}: {name} pooling, weights too");
                 let inputs = [self.random(&[5, 4, 2], 0), self.random(&[3, 2, 3, 3], 1), self.random(&[3], 2)];
                 case!(self, check(), "conv2d_relu", description, inputs, |x| {
-                    ops::conv2d_relu(&x[0], &x[1], &x[2], pooling, algorithm)
+                    ops::conv2d_relu(&x[0], &x[1], &x[2], pooling, PaddingMode::Zeros, algorithm)
                 });
             }
         }
@@ -459,16 +465,18 @@ impl Cases {
     /// Two convolutions and a pooling with a Gram matrix and a map seen in them: each result alone, and all.
     fn segments(&mut self) {
         let check = GradCheck::new;
-        for tiling in [Tiling::Whole, Tiling::Bands(2)] {
+        let (zeros, repeated) = (PaddingMode::Zeros, PaddingMode::Replicate);
+        for (tiling, mode) in [(Tiling::Whole, zeros), (Tiling::Bands(2), zeros), (Tiling::Bands(2), repeated)] {
             for pooling in [Pooling::Max, Pooling::Average] {
+                let edges = if mode == repeated { ", repeated edges" } else { "" };
                 let [w1, b1] = [self.random(&[4, 3, 3, 3], 1), self.random(&[4], 2)];
                 let [w2, b2] = [self.random(&[2, 4, 3, 3], 3), self.random(&[2], 4)];
                 for results in ["Gram matrix", "features", "map", "all"] {
-                    let description = format!("{tiling:?}, {pooling:?} pooling, {results}");
+                    let description = format!("{tiling:?}, {pooling:?} pooling, {results}{edges}");
                     let weights = [w1.clone(), b1.clone(), w2.clone(), b2.clone()];
                     case!(self, check(), "segment", description, [self.random(&[18, 5, 3], 0)], |x| {
                         let [w1, b1, w2, b2] = weights.each_ref().map(|w| w.mapv(Real::of).into());
-                        let convolution = |weight, bias| Link::Convolution { weight, bias, pooling: None };
+                        let convolution = |weight, bias| Link::Convolution { weight, bias, mode, pooling: None };
                         let requested = |features, gram| Requested { features, gram };
                         let links = vec![
                             (convolution(w1, b1), requested(false, true)),
@@ -622,9 +630,15 @@ fn poolings() -> [PoolingCase; 7] {
 
 type ConvolutionCase = (&'static str, [usize; 3], [usize; 4], ConvGeometry);
 
-fn convolutions() -> [ConvolutionCase; 8] {
-    let with = |stride, padding: [usize; 4], dilation| ConvGeometry { stride, padding: padding.into(), dilation };
+fn convolutions() -> [ConvolutionCase; 10] {
+    let with = |stride, padding: [usize; 4], dilation| ConvGeometry {
+        stride,
+        padding: padding.into(),
+        dilation,
+        ..ConvGeometry::default()
+    };
     let padded = ConvGeometry::padded;
+    let repeated = |geometry| ConvGeometry { mode: PaddingMode::Replicate, ..geometry };
     [
         ("3×3, odd sizes", [5, 7, 2], [3, 2, 3, 3], padded(1)),
         ("3×3, one channel", [6, 6, 1], [1, 1, 3, 3], padded(1)),
@@ -634,6 +648,8 @@ fn convolutions() -> [ConvolutionCase; 8] {
         ("2×3, stride 2×3, uneven padding", [7, 6, 2], [2, 2, 2, 3], with([2, 3], [1, 0, 2, 1], [1, 1])),
         ("3×2, dilation 2×3", [7, 6, 2], [2, 2, 3, 2], with([1, 1], [1, 2, 1, 2], [2, 3])),
         ("5×4, stride 2, dilation 2", [9, 8, 1], [2, 1, 5, 4], with([2, 2], [2, 1, 2, 1], [2, 2])),
+        ("3×3, repeated edges", [5, 7, 2], [3, 2, 3, 3], repeated(padded(1))),
+        ("2×3, stride 2×3, repeated edges", [7, 6, 2], [2, 2, 2, 3], repeated(with([2, 3], [1, 0, 2, 1], [1, 1]))),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Kernels that are compiled once, in this crate.
 
 use super::simd::{InstructionSet, SimdReal};
-use super::{gram_product, narrow, winograd};
+use super::{gram_product, narrow, replicate, winograd};
 
 /// Float types for which the large kernels are compiled once. Otherwise every crate that calls a generic function (the command,
 /// each test, each bench) compiles its own copy.
@@ -16,6 +16,8 @@ pub trait Compiled: Sized {
     fn narrow_forward(set: InstructionSet, row: narrow::Row<'_, Self>);
     /// Computes some rows of the gradient of a convolution of few channels.
     fn narrow_backward(set: InstructionSet, rows: narrow::Rows<'_, Self>);
+    /// Computes a block of the gradient of repeated edges.
+    fn replicated_gradient(set: InstructionSet, block: replicate::Block<'_, Self>);
 }
 
 macro_rules! compiled {
@@ -39,6 +41,10 @@ macro_rules! compiled {
 
             fn narrow_backward(set: InstructionSet, rows: narrow::Rows<'_, Self>) {
                 Self::dispatch(set, rows);
+            }
+
+            fn replicated_gradient(set: InstructionSet, block: replicate::Block<'_, Self>) {
+                Self::dispatch(set, block);
             }
         }
     };

@@ -6,7 +6,7 @@ use strum::{Display, EnumString, VariantNames};
 
 use super::simd::InstructionSet;
 pub(crate) use super::winograd::Shape;
-use super::{Buffers, Gradient, Output, Real, direct, im2col, narrow, winograd};
+use super::{Buffers, Gradient, Output, Real, direct, im2col, narrow, replicate, winograd};
 
 /// Convolutions of rows that begin at a multiple of this have the bits of the whole: the tiles of `winograd` have 4 or 6 rows.
 pub const ALIGNMENT: usize = 12;
@@ -52,7 +52,10 @@ impl ConvAlgorithm {
         let suits_winograd = (weight.2, weight.3) == (3, 3)
             && geometry.stride == [1, 1]
             && geometry.dilation == [1, 1]
-            && geometry.padding.most() <= 3;
+            && match geometry.mode {
+                PaddingMode::Zeros => geometry.padding.most() <= 3,
+                PaddingMode::Replicate => geometry.padding.most() <= 1,
+            };
         match self {
             Self::Auto if suits_winograd && weight.1 <= narrow::MOST_CHANNELS => Method::Narrow,
             Self::Winograd | Self::Auto if suits_winograd => Method::Winograd,
@@ -71,7 +74,18 @@ enum Method {
     Narrow,
 }
 
-/// Zeros around an image, in pixels.
+/// What lies beyond the edges of a padded image, as PyTorch's `padding_mode`.
+#[derive(Clone, Copy, Debug, Default, Display, EnumString, Eq, Hash, PartialEq, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+pub enum PaddingMode {
+    /// Zeros.
+    #[default]
+    Zeros,
+    /// The nearest pixel of the edge.
+    Replicate,
+}
+
+/// Rows and columns added around an image, in pixels.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Padding {
     /// Rows above.
@@ -108,13 +122,15 @@ impl From<[usize; 4]> for Padding {
     }
 }
 
-/// Stride, padding and dilation of a convolution, (height, width) each.
+/// Stride, padding and dilation of a convolution, (height, width) each, and what lies in the padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConvGeometry {
     /// Distance between neighbouring outputs, in input positions.
     pub stride: [usize; 2],
-    /// Zeros around the input.
+    /// Rows and columns around the input.
     pub padding: Padding,
+    /// What lies there.
+    pub mode: PaddingMode,
     /// Distance between neighbouring kernel elements, in input positions.
     pub dilation: [usize; 2],
 }
@@ -122,7 +138,7 @@ pub struct ConvGeometry {
 impl Default for ConvGeometry {
     /// Stride 1, no padding, no dilation.
     fn default() -> Self {
-        Self { stride: [1, 1], padding: Padding::same(0), dilation: [1, 1] }
+        Self { stride: [1, 1], padding: Padding::same(0), mode: PaddingMode::Zeros, dilation: [1, 1] }
     }
 }
 
@@ -144,10 +160,14 @@ impl ConvGeometry {
         Some([along(0)?, along(1)?])
     }
 
-    /// The input position that kernel element `k` reads for output position `o` along `axis`; `None` in the padding.
+    /// The input position that kernel element `k` reads for output position `o` along `axis`; `None` for a zero.
     pub(super) fn source(&self, axis: usize, o: usize, k: usize, input: usize) -> Option<usize> {
         let padded = o * self.stride[axis] + k * self.dilation[axis];
-        padded.checked_sub(self.padding.along(axis)[0]).filter(|&i| i < input)
+        let before = self.padding.along(axis)[0];
+        match self.mode {
+            PaddingMode::Zeros => padded.checked_sub(before).filter(|&i| i < input),
+            PaddingMode::Replicate => Some(padded.saturating_sub(before).min(input.checked_sub(1)?)),
+        }
     }
 }
 
@@ -199,10 +219,10 @@ pub fn forward_fused<T: Real>(
             im2col::forward_relu(geometry, x, weight, bias, &mut y, mask, buffers);
         }
         (Method::Narrow, output) if !pooled => {
-            narrow::forward(set, x.view(), weight.view(), view, padding, output, workspace);
+            narrow::forward(set, x.view(), weight.view(), view, (padding, geometry.mode), output, workspace);
         }
         (Method::Winograd | Method::Narrow, output) => {
-            winograd::forward(set, x.view(), weight.view(), view, padding, output, workspace);
+            winograd::forward(set, x.view(), weight.view(), view, (padding, geometry.mode), output, workspace);
         }
         _ => panic!("{algorithm:?} does not fuse a convolution under {geometry:?} with what is asked for"),
     }
@@ -248,7 +268,8 @@ pub fn backward_data_fused<T: Real>(
     buffers: &Buffers<T>,
 ) {
     let (set, padding, workspace) = (InstructionSet::best(), geometry.padding, buffers.workspace());
-    match (algorithm.method(geometry, weight.dim()), gradient) {
+    let method = algorithm.method(geometry, weight.dim());
+    match (method, gradient) {
         (Method::Im2col, Gradient::Masked { dy, mask }) => {
             let mut masked = buffers.take(dy.len());
             let dy = dy.as_standard_layout();
@@ -265,6 +286,28 @@ pub fn backward_data_fused<T: Real>(
         }
         _ => panic!("{algorithm:?} does not fuse a convolution under {geometry:?} with what is asked for"),
     }
+    if geometry.mode == PaddingMode::Replicate && method != Method::Im2col {
+        assert_eq!(padding, Padding::same(1), "the gradient of repeated edges is that of one pixel on all sides");
+        add_replicated_gradient(gradient, weight, (0, [true; 2]), dx, buffers);
+    }
+}
+
+/// Adds to the gradient of a 3×3 convolution with one pixel of zeros around its input what the copies of the edges receive if they
+/// are replicated instead: dx ← dx + that.
+///
+/// `dx` holds rows of the input, of which the first is row `above` of the gradient's; `ends` say whether the input ends above and
+/// below them.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn add_replicated_gradient<T: Real>(
+    gradient: Gradient<'_, T>,
+    weight: &ArrayView4<'_, T>,
+    (above, ends): (usize, [bool; 2]),
+    dx: &mut ArrayViewMut3<'_, T>,
+    buffers: &Buffers<T>,
+) {
+    replicate::add_gradient(InstructionSet::best(), gradient, weight, (above, ends), dx, buffers.workspace());
 }
 
 /// The gradient with respect to the weights: dw(o,c,u,v) = Σ x(i·s+u·d−p, j·s+v·d−p, c)·dy(i,j,o).
@@ -328,6 +371,10 @@ mod tests {
         seed: u64,
     }
 
+    fn modes() -> impl Strategy<Value = PaddingMode> {
+        prop_oneof![Just(PaddingMode::Zeros), Just(PaddingMode::Replicate)]
+    }
+
     fn cases() -> impl Strategy<Value = Case> {
         let pair = |range: std::ops::Range<usize>| prop::array::uniform2(range);
         (
@@ -337,11 +384,12 @@ mod tests {
             pair(1..5),
             pair(1..4),
             prop::array::uniform4(0..4usize),
+            modes(),
             pair(1..4),
             any::<u64>(),
         )
-            .prop_map(|(size, inputs, outputs, kernel, stride, padding, dilation, seed)| Case {
-                geometry: ConvGeometry { stride, padding: padding.into(), dilation },
+            .prop_map(|(size, inputs, outputs, kernel, stride, padding, mode, dilation, seed)| Case {
+                geometry: ConvGeometry { stride, padding: padding.into(), mode, dilation },
                 input: (size[0], size[1], inputs),
                 weight: (outputs, inputs, kernel[0], kernel[1]),
                 seed,
@@ -396,12 +444,27 @@ mod tests {
         #[test]
         fn winograd_and_auto_agree_with_the_definition(case in cases()) {
             let Padding { top, left, bottom, right } = case.geometry.padding;
-            let padding = [top, left, bottom, right].map(|pixels| pixels.min(3)).into();
-            let geometry = ConvGeometry { padding, ..ConvGeometry::default() };
+            let mode = case.geometry.mode;
+            let padding = match mode {
+                PaddingMode::Zeros => [top, left, bottom, right].map(|pixels| pixels.min(3)).into(),
+                PaddingMode::Replicate => Padding::same(1),
+            };
+            let geometry = ConvGeometry { padding, mode, ..ConvGeometry::default() };
             let case = Case { geometry, weight: (case.weight.0, case.weight.1, 3, 3), ..case };
             if output(&case).is_some() {
                 agrees_with_the_definition(ConvAlgorithm::Winograd, &case);
                 agrees_with_the_definition(ConvAlgorithm::Auto, &case);
+            }
+        }
+    }
+
+    #[test]
+    fn repeated_edges_agree_with_the_definition_over_several_tiles_and_blocks() {
+        let geometry = ConvGeometry { mode: PaddingMode::Replicate, ..ConvGeometry::padded(1) };
+        for (input, outputs) in [((70, 40, 2), 5), ((13, 101, 19), 35), ((1, 1, 8), 3), ((97, 1, 9), 8)] {
+            let case = Case { geometry, input, weight: (outputs, input.2, 3, 3), seed: 5 };
+            for algorithm in [ConvAlgorithm::Im2col, ConvAlgorithm::Winograd, ConvAlgorithm::Auto] {
+                agrees_with_the_definition(algorithm, &case);
             }
         }
     }
@@ -435,6 +498,7 @@ mod tests {
             (ConvGeometry { stride: [1, 2], ..padded(1) }, (3, 3)),
             (ConvGeometry { dilation: [2, 1], ..padded(1) }, (3, 3)),
             (ConvGeometry { padding: [1, 1, 4, 1].into(), ..padded(1) }, (3, 3)),
+            (ConvGeometry { mode: PaddingMode::Replicate, ..padded(2) }, (3, 3)),
         ] {
             for (algorithm, inputs) in [(Auto, 3), (Auto, 8), (Winograd, 8)] {
                 let method = algorithm.method(&geometry, (4, inputs, kernel.0, kernel.1));
@@ -479,7 +543,7 @@ mod tests {
         let plain = ConvGeometry::default();
         assert_eq!(plain.output_size([5, 7], [3, 3]), Some([3, 5]));
         assert_eq!(ConvGeometry::padded(1).output_size([5, 7], [3, 3]), Some([5, 7]));
-        let odd = ConvGeometry { stride: [2, 3], padding: [1, 0, 2, 1].into(), dilation: [2, 1] };
+        let odd = ConvGeometry { stride: [2, 3], padding: [1, 0, 2, 1].into(), dilation: [2, 1], ..plain };
         assert_eq!(odd.output_size([7, 5], [3, 2]), Some([3, 2]));
         assert_eq!(plain.output_size([2, 7], [3, 3]), None);
         assert_eq!(plain.output_size([2, 7], [0, 3]), None);

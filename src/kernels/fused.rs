@@ -48,6 +48,7 @@ impl<'a, T> Output<'a, T> {
 }
 
 /// The source of the gradient with respect to a convolution's result, (H, W, C): the [`Output`] through which it passes back.
+#[derive(Clone, Copy)]
 pub enum Gradient<'a, T> {
     /// The gradient itself, (H, W, C).
     Plain(ArrayView3<'a, T>),

@@ -11,7 +11,7 @@ use ndarray::{
 use rayon::prelude::*;
 
 use super::product::matrix_product;
-use super::{Buffers, ConvGeometry, MaskViewMut, Padding, Real};
+use super::{Buffers, ConvGeometry, MaskViewMut, Padding, PaddingMode, Real};
 
 /// Elements of a tile, which fits a core's cache.
 const TILE: usize = 1 << 18;
@@ -77,8 +77,8 @@ fn forward_and<T: Real>(
 
 /// See [`super::conv::backward_data`].
 ///
-/// With stride 1 the transposed convolution is itself a convolution, with the kernel turned by 180° and input and
-/// output channels exchanged. Otherwise, and for images with few channels, the rows dy·Wᵀ are added at the
+/// With stride 1 and zeros around the input the transposed convolution is itself a convolution, with the kernel turned by 180° and
+/// input and output channels exchanged. Otherwise, and for images with few channels, the rows dy·Wᵀ are added at the
 /// positions from which `im2col` took them.
 pub fn backward_data<T: Real>(
     geometry: &ConvGeometry,
@@ -275,7 +275,8 @@ fn im2col<T: Real>(
     }
 }
 
-/// The geometry of the transposed convolution, if it is a convolution: stride 1, and padding smaller than the kernel.
+/// The geometry of the transposed convolution, if it is a convolution: stride 1, and zeros around the input, fewer than the kernel is
+/// wide.
 fn transposed_geometry(geometry: &ConvGeometry, kernel: [usize; 2]) -> Option<ConvGeometry> {
     let reach = |axis: usize| geometry.dilation[axis] * (kernel[axis] - 1);
     let Padding { top, left, bottom, right } = geometry.padding;
@@ -285,7 +286,7 @@ fn transposed_geometry(geometry: &ConvGeometry, kernel: [usize; 2]) -> Option<Co
         bottom: reach(0).checked_sub(bottom)?,
         right: reach(1).checked_sub(right)?,
     };
-    (geometry.stride == [1, 1]).then_some(ConvGeometry { padding, ..*geometry })
+    (geometry.stride == [1, 1] && geometry.mode == PaddingMode::Zeros).then_some(ConvGeometry { padding, ..*geometry })
 }
 
 /// The transposed convolution for any stride: each task owns some rows of the input and gathers their contributions.

@@ -24,6 +24,7 @@ pub mod product;
 pub mod pyramid;
 mod real;
 pub mod reduce;
+mod replicate;
 mod shared;
 mod simd;
 mod sink;
@@ -39,7 +40,7 @@ pub(crate) use aligned::by_cache_lines;
 pub use bitmask::{BitMask, MaskView, MaskViewMut};
 #[doc(hidden)] // for the benches
 pub use buffers::Buffers;
-pub use conv::{ConvAlgorithm, ConvGeometry, Padding};
+pub use conv::{ConvAlgorithm, ConvGeometry, Padding, PaddingMode};
 pub use fused::{Gradient, Output};
 pub use pooling::{PoolGeometry, Pooling};
 pub use real::Real;

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::simd::{InstructionSet, Kernel, MAX_ROWS, Simd, first_lanes};
 use super::sink::Sink;
 use super::source::{Source, read_bits, with_gradient};
-use super::{Gradient, Output, Padding, Real, Workspace};
+use super::{Gradient, Output, Padding, PaddingMode, Real, Workspace};
 
 /// Side of the filters.
 const SIDE: usize = 3;
@@ -90,7 +90,7 @@ pub fn forward<T: Real>(
     x: ArrayView3<'_, T>,
     weights: ArrayView4<'_, T>,
     bias: Option<ArrayView1<'_, T>>,
-    padding: Padding,
+    (padding, beyond): (Padding, PaddingMode),
     output: Output<'_, T>,
     workspace: &Workspace,
 ) {
@@ -112,6 +112,7 @@ pub fn forward<T: Real>(
         weights: Panels::new(set, SIDE * SIDE * channels, outputs, weight),
         bias: Panels::new(set, 1, outputs, |_, n| bias.as_ref().map_or(T::zero(), |bias| bias[n])),
         padding,
+        beyond,
         sink: Sink::new(output, None, (y_height, y_width, outputs)),
         workspace,
     };
@@ -126,6 +127,7 @@ pub struct Forward<'a, T> {
     weights: Panels<T>,
     bias: Panels<T>,
     padding: Padding,
+    beyond: PaddingMode,
     sink: Sink<'a, T>,
     workspace: &'a Workspace,
 }
@@ -150,17 +152,26 @@ impl<'a, T: Real> Row<'a, T> {
 impl<T: Real> Kernel<T> for Row<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let Forward { x, size: (height, width, channels), weights, bias, padding, sink, workspace } = self.of;
-        let (width, channels) = (*width, *channels);
+        let Forward { x, size: (height, width, channels), weights, bias, padding, beyond, sink, workspace } = self.of;
+        let (height, width, channels) = (*height, *width, *channels);
         // The three rows of the image with their padding, followed by space that the last register tile may read.
         let len = (sink.width.next_multiple_of(S::ROWS) + SIDE) * channels;
         let mut strip = workspace.take::<T>(SIDE * len);
         strip.fill(T::zero());
         for (u, line) in strip.chunks_exact_mut(len).enumerate() {
-            let row = (self.y + u).checked_sub(padding.top).filter(|row| row < height);
-            if let Some(row) = row {
-                let row = &x[row * width * channels..][..width * channels];
-                line[padding.left * channels..][..row.len()].copy_from_slice(row);
+            let row = match beyond {
+                PaddingMode::Zeros => (self.y + u).checked_sub(padding.top).filter(|row| *row < height),
+                PaddingMode::Replicate => Some((self.y + u).saturating_sub(padding.top).min(height - 1)),
+            };
+            let Some(row) = row else { continue };
+            let row = &x[row * width * channels..][..width * channels];
+            let (left, line) = line.split_at_mut(padding.left * channels);
+            let (inside, right) = line.split_at_mut(row.len());
+            inside.copy_from_slice(row);
+            if *beyond == PaddingMode::Replicate {
+                let (first, last) = (&row[..channels], &row[row.len() - channels..]);
+                left.chunks_exact_mut(channels).for_each(|copy| copy.copy_from_slice(first));
+                right.chunks_exact_mut(channels).take(padding.right).for_each(|copy| copy.copy_from_slice(last));
             }
         }
         for first in (0..sink.width).step_by(S::ROWS) {
@@ -341,19 +352,26 @@ mod tests {
     use crate::kernels::testing::{instruction_sets, random};
     use crate::kernels::{BitMask, winograd};
 
-    const PADDINGS: [Padding; 3] =
-        [Padding::same(1), Padding::same(0), Padding { top: 2, left: 0, bottom: 1, right: 2 }];
+    const PADDINGS: [(Padding, PaddingMode); 5] = [
+        (Padding::same(1), PaddingMode::Zeros),
+        (Padding::same(0), PaddingMode::Zeros),
+        (Padding { top: 2, left: 0, bottom: 1, right: 2 }, PaddingMode::Zeros),
+        (Padding::same(1), PaddingMode::Replicate),
+        (Padding { top: 0, left: 1, bottom: 1, right: 1 }, PaddingMode::Replicate),
+    ];
 
     /// Calls `check` for every instruction set, number of channels, padding and several sizes, with the shape of the
     /// image and of the result.
-    fn everywhere<T: Real>(check: impl Fn(InstructionSet, Padding, (usize, usize, usize), (usize, usize, usize))) {
+    fn everywhere<T: Real>(
+        check: impl Fn(InstructionSet, (Padding, PaddingMode), (usize, usize, usize), (usize, usize, usize)),
+    ) {
         for set in instruction_sets::<T>() {
             for channels in 1..=MOST_CHANNELS {
                 for (height, width, outputs) in [(3, 3, 1), (5, 29, 20), (37, 14, 64), (70, 33, 9)] {
-                    for padding in PADDINGS {
+                    for (padding, beyond) in PADDINGS {
                         let result =
                             (height + padding.top + padding.bottom - 2, width + padding.left + padding.right - 2);
-                        check(set, padding, (height, width, channels), (result.0, result.1, outputs));
+                        check(set, (padding, beyond), (height, width, channels), (result.0, result.1, outputs));
                     }
                 }
             }
@@ -376,13 +394,14 @@ mod tests {
             approx::assert_abs_diff_eq!(y.mapv(Real::to_f64), expected, epsilon = epsilon);
             assert!(y.indexed_iter().all(|((i, j, c), &v)| mask.get(i, j, c) == (v > T::zero())));
             forward(set, x.view(), w.view(), None, padding, Output::Add(y.view_mut()), &workspace);
-            winograd::forward(set, x64.view(), w64.view(), None, padding, Output::Add(expected.view_mut()), &workspace);
+            let to = Output::Add(expected.view_mut());
+            winograd::forward(set, x64.view(), w64.view(), None, padding, to, &workspace);
             approx::assert_abs_diff_eq!(y.mapv(Real::to_f64), expected, epsilon = epsilon);
         });
     }
 
     fn the_gradient_is_what_winograd_computes<T: Real + AbsDiffEq<Epsilon = T>>(epsilon: f64) {
-        everywhere::<T>(|set, padding, image, result| {
+        everywhere::<T>(|set, (padding, _), image, result| {
             let w: Array4<T> = random((result.2, image.2, 3, 3), 2);
             let dy: Array3<T> = random(result, 3);
             let pooled: Array3<T> = random((result.0 / 2, result.1 / 2, result.2), 4);

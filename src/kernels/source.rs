@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use ndarray::ArrayView3;
 
 use super::simd::{Simd, first_lanes};
-use super::{Gradient, Real};
+use super::{Gradient, PaddingMode, Real};
 
 /// An image to be convolved, (height, width, channels), optionally masked and un-pooled.
 ///
@@ -19,6 +19,7 @@ pub struct Source<'a, T> {
     pub channels: usize,
     /// 1 where `data` is pooled, 0 where it is not.
     shift: u32,
+    beyond: PaddingMode,
     borrow: PhantomData<&'a [T]>,
 }
 
@@ -26,12 +27,12 @@ pub struct Source<'a, T> {
 unsafe impl<T: Sync> Sync for Source<'_, T> {}
 
 impl<'a, T: Real> Source<'a, T> {
-    /// An unmasked image, which must be in standard layout.
-    pub fn new(x: &'a ArrayView3<'_, T>) -> Self {
+    /// An unmasked image, which must be in standard layout, and what lies beyond its edges.
+    pub fn new(x: &'a ArrayView3<'_, T>, beyond: PaddingMode) -> Self {
         assert!(x.is_standard_layout(), "an image that is not in standard layout");
         let (height, width, channels) = x.dim();
         let (data, mask) = (x.as_ptr(), std::ptr::null());
-        Self { data, mask, height, width, channels, shift: 0, borrow: PhantomData }
+        Self { data, mask, height, width, channels, shift: 0, beyond, borrow: PhantomData }
     }
 
     /// Whether it has a mask.
@@ -39,10 +40,27 @@ impl<'a, T: Real> Source<'a, T> {
         !self.mask.is_null()
     }
 
-    /// The addresses of the channels of pixel (y, x) and of their mask bits; `None` in the padding.
+    /// The addresses of the channels of pixel (y, x) and of their mask bits; `None` for zeros beyond the edges.
     #[inline(always)]
     pub fn pixel(&self, y: isize, x: isize) -> Option<(*const T, *const u8)> {
-        self.contains(y, x, 1).then(|| self.pixel_inside(y as usize, x as usize))
+        let inside = |at: isize, len: usize| match self.beyond {
+            PaddingMode::Zeros => usize::try_from(at).ok().filter(|at| *at < len),
+            PaddingMode::Replicate => Some(at.clamp(0, len as isize - 1) as usize),
+        };
+        Some(self.pixel_inside(inside(y, self.height)?, inside(x, self.width)?))
+    }
+
+    /// Copies the channels of pixel (y, x), which may lie beyond the edges.
+    pub fn copy_pixel(&self, y: isize, x: isize, to: &mut [T]) {
+        assert_eq!(to.len(), self.channels, "another number of channels");
+        let Some((data, mask)) = self.pixel(y, x) else { return to.fill(T::zero()) };
+        for (c, to) in to.iter_mut().enumerate() {
+            // SAFETY: the pixel has these channels and, where there is a mask, their bits; masked values are not read.
+            *to = unsafe {
+                let passes = mask.is_null() || mask.add(c / 8).read() >> (c % 8) & 1 == 1;
+                if passes { data.add(c).read() } else { T::zero() }
+            };
+        }
     }
 
     /// Whether a square of this side whose first pixel is (y, x) lies inside.
@@ -80,7 +98,8 @@ pub fn with_gradient<T: Real>(gradient: Gradient<'_, T>, read: impl FnOnce(Sourc
     assert_eq!(dy.dim(), (height >> shift, width >> shift, channels), "a gradient and a mask that do not fit together");
     let dy = dy.as_standard_layout();
     let mask = mask.map_or(std::ptr::null(), |mask| mask.bytes().as_ptr());
-    read(Source { data: dy.as_ptr(), mask, height, width, channels, shift, borrow: PhantomData }, scale);
+    let (data, beyond) = (dy.as_ptr(), PaddingMode::Zeros);
+    read(Source { data, mask, height, width, channels, shift, beyond, borrow: PhantomData }, scale);
 }
 
 /// The mask bits of channels `c..c + count`, with `count` ≤ `LANES` and c a multiple of `LANES`.

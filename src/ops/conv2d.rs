@@ -7,7 +7,7 @@ use crate::kernels::{ConvAlgorithm, ConvGeometry, conv};
 use crate::tape::{Real, Var};
 
 /// y(i,j,o) = b(o) + Σ x(i·s+u·d−p, j·s+v·d−p, c)·w(o,c,u,v) over kernel positions u, v and input channels c; the
-/// input is zero outside. `x` is (height, width, in), `weight` (out, in, kernel height, kernel width), `bias` (out),
+/// beyond the edges lies what `geometry` says: zeros, or the nearest pixel. `x` is (height, width, in), `weight` (out, in, kernel height, kernel width), `bias` (out),
 /// the result (height, width, out).
 ///
 /// VJP: dx = the transposed convolution of dy with w, dw(o,c,u,v) = Σ x·dy, db(o) = Σ dy. With frozen weights it keeps

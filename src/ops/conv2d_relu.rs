@@ -3,11 +3,13 @@
 use ndarray::{Ix1, Ix3, Ix4};
 
 use super::{avg_pool2d, conv2d, feature_map, feature_map_mut, max_pool2d, relu};
-use crate::kernels::{BitMask, ConvAlgorithm, ConvGeometry, Gradient, Output, PoolGeometry, Pooling, conv};
+use crate::kernels::{
+    BitMask, ConvAlgorithm, ConvGeometry, Gradient, Output, PaddingMode, PoolGeometry, Pooling, conv,
+};
 use crate::tape::{Real, Var};
 
-/// y = pool(max(conv(x) + b, 0)) for a 3×3 convolution with stride 1 and padding 1, and a 2×2 pooling with stride 2 or
-/// none. The result is that of [`conv2d()`], [`relu()`] and [`max_pool2d()`] or [`avg_pool2d()`] in turn. It falls back to
+/// y = pool(max(conv(x) + b, 0)) for a 3×3 convolution with stride 1 and padding 1, of zeros or of repeated edges, and a 2×2
+/// pooling with stride 2 or none. The result is that of [`conv2d()`], [`relu()`] and [`max_pool2d()`] or [`avg_pool2d()`] in turn. It falls back to
 /// these if the algorithm cannot fuse them or if weight or bias need a gradient.
 ///
 /// `x` is (height, width, in), `weight` (out, in, 3, 3), `bias` (out), the result (height, width, out) or, pooled,
@@ -23,15 +25,16 @@ pub fn conv2d_relu<'t, T: Real>(
     weight: &Var<'t, T>,
     bias: &Var<'t, T>,
     pooling: Option<Pooling>,
+    mode: PaddingMode,
     algorithm: ConvAlgorithm,
 ) -> Var<'t, T> {
-    let geometry = ConvGeometry::padded(1);
+    let geometry = ConvGeometry { mode, ..ConvGeometry::padded(1) };
     let (map, w) = (x.of_rank::<Ix3>("conv2d_relu"), weight.of_rank::<Ix4>("conv2d_relu"));
     let b = bias.of_rank::<Ix1>("conv2d_relu");
     let frozen = !weight.needs_gradient() && !bias.needs_gradient();
     let fuses = |pooled| frozen && algorithm.fuses(&geometry, w.dim(), pooled);
     if let Some(pooling) = pooling.filter(|_| !fuses(true)) {
-        let y = conv2d_relu(x, weight, bias, None, algorithm);
+        let y = conv2d_relu(x, weight, bias, None, mode, algorithm);
         return match pooling {
             Pooling::Max => max_pool2d(&y, &PoolGeometry::square(2)),
             Pooling::Average => avg_pool2d(&y, &PoolGeometry::square(2)),
@@ -89,14 +92,19 @@ mod tests {
     use crate::tape::Tape;
 
     /// Value and gradient, the gradient added to one that is there already.
-    fn result(algorithm: ConvAlgorithm, pooling: Option<Pooling>, size: (usize, usize)) -> (ArrayD<f64>, ArrayD<f64>) {
+    fn result(
+        algorithm: ConvAlgorithm,
+        pooling: Option<Pooling>,
+        mode: PaddingMode,
+        size: (usize, usize),
+    ) -> (ArrayD<f64>, ArrayD<f64>) {
         let tape = Tape::<f64>::new();
         let x: Array3<f64> = random((size.0, size.1, 3), 1);
         let w: Array4<f64> = random((5, 3, 3, 3), 2);
         let b: Array1<f64> = random(5, 3);
         let x = tape.variable(x);
         let (w, b) = (tape.constant(w), tape.constant(b));
-        let y = conv2d_relu(&x, &w, &b, pooling, algorithm);
+        let y = conv2d_relu(&x, &w, &b, pooling, mode, algorithm);
         let cotangent: Array3<f64> = random((y.shape()[0], y.shape()[1], y.shape()[2]), 4);
         let both = crate::ops::add(
             &crate::ops::sum(&crate::ops::mul(&y, &tape.constant(cotangent))),
@@ -113,7 +121,7 @@ mod tests {
         let (w, b) = (random::<f64, _, _>((20, 9, 3, 3), 2) as Array4<f64>, random::<f64, _, _>(20, 3) as Array1<f64>);
         let (w, b) = (tape.constant(w), tape.constant(b));
         let gradient = |algorithm| {
-            let y = conv2d_relu(&x, &w, &b, None, algorithm);
+            let y = conv2d_relu(&x, &w, &b, None, PaddingMode::Zeros, algorithm);
             (y.to_array(), y.backward_from(random::<f64, _, _>((40, 33, 20), 4) as Array3<f64>).take(&x).unwrap())
         };
         let (fused, parts) = (gradient(ConvAlgorithm::Im2col), gradient(ConvAlgorithm::Direct));
@@ -129,7 +137,7 @@ mod tests {
             let (w, b) = (Array4::ones((1, 1, 3, 3)), Array1::ones(1));
             let w = if weight_needs { tape.variable(w) } else { tape.constant(w) };
             let b = if bias_needs { tape.variable(b) } else { tape.constant(b) };
-            conv2d_relu(&x, &w, &b, None, algorithm);
+            conv2d_relu(&x, &w, &b, None, PaddingMode::Zeros, algorithm);
             tape.to_string()
         };
         for algorithm in [ConvAlgorithm::Winograd, ConvAlgorithm::Auto, ConvAlgorithm::Im2col] {
@@ -150,11 +158,13 @@ mod tests {
     fn is_the_composition_of_its_parts() {
         for size in [(2, 2), (6, 9), (7, 5), (13, 16)] {
             for pooling in [None, Some(Pooling::Max), Some(Pooling::Average)] {
-                let parts = result(ConvAlgorithm::Direct, pooling, size);
-                for algorithm in [ConvAlgorithm::Winograd, ConvAlgorithm::Auto, ConvAlgorithm::Im2col] {
-                    let fused = result(algorithm, pooling, size);
-                    approx::assert_abs_diff_eq!(fused.0, parts.0, epsilon = 1e-12);
-                    approx::assert_abs_diff_eq!(fused.1, parts.1, epsilon = 1e-12);
+                for mode in [PaddingMode::Zeros, PaddingMode::Replicate] {
+                    let parts = result(ConvAlgorithm::Direct, pooling, mode, size);
+                    for algorithm in [ConvAlgorithm::Winograd, ConvAlgorithm::Auto, ConvAlgorithm::Im2col] {
+                        let fused = result(algorithm, pooling, mode, size);
+                        approx::assert_abs_diff_eq!(fused.0, parts.0, epsilon = 1e-12);
+                        approx::assert_abs_diff_eq!(fused.1, parts.1, epsilon = 1e-12);
+                    }
                 }
             }
         }

@@ -92,7 +92,7 @@ pub use tanh::tanh;
 pub use total_variation::total_variation;
 pub use transpose::transpose;
 
-pub use crate::kernels::{ConvAlgorithm, ConvGeometry, Padding, PoolGeometry, Pooling};
+pub use crate::kernels::{ConvAlgorithm, ConvGeometry, Padding, PaddingMode, PoolGeometry, Pooling};
 use ndarray::{ArrayView3, ArrayViewMut3, Ix3};
 
 use crate::tape::{Real, Tensor};

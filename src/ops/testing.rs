@@ -63,6 +63,7 @@ impl Reference {
             stride: [self.size("stride"); 2],
             padding: Padding::same(self.size("padding")),
             dilation: [self.size("dilation"); 2],
+            ..ConvGeometry::default()
         }
     }
 

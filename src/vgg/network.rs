@@ -8,7 +8,7 @@ use ndarray::{Array, Array3, ArrayView3, Ix4};
 
 use super::layer::Kind;
 use super::{Layer, Lineage, Normalisation, Weights};
-use crate::kernels::{ConvAlgorithm, ConvGeometry, PoolGeometry, Pooling, by_cache_lines};
+use crate::kernels::{ConvAlgorithm, ConvGeometry, PaddingMode, PoolGeometry, Pooling, by_cache_lines};
 use crate::ops;
 use crate::tape::{Real, Value, Var};
 
@@ -57,6 +57,7 @@ pub struct Vgg19<T: Real> {
     lineage: Lineage,
     pooling: Pooling,
     algorithm: ConvAlgorithm,
+    edges: PaddingMode,
     seamless: bool,
 }
 
@@ -115,6 +116,7 @@ impl<T: Real> Vgg19<T> {
             lineage: weights.lineage,
             pooling: Pooling::default(),
             algorithm: ConvAlgorithm::default(),
+            edges: PaddingMode::default(),
             seamless: false,
         }
     }
@@ -124,12 +126,18 @@ impl<T: Real> Vgg19<T> {
         Self { pooling, ..self }
     }
 
+    /// The same network with convolutions that see something else beyond the edges; [`Vgg19::new`] pads with zeros, as in the
+    /// training.
+    pub fn with_edges(self, edges: PaddingMode) -> Self {
+        Self { edges, ..self }
+    }
+
     /// The same network with its convolutions computed by another algorithm.
     pub fn with_algorithm(self, algorithm: ConvAlgorithm) -> Self {
         Self { algorithm, ..self }
     }
 
-    /// The same network with convolutions that wrap around the edges instead of padding with zeros. If height and width
+    /// The same network with convolutions that wrap around the edges instead of padding. If height and width
     /// are multiples of the deepest layer's stride, rolling the picture by that stride then rolls its features.
     pub fn seamless(self) -> Self {
         Self { seamless: true, ..self }
@@ -196,12 +204,14 @@ impl<T: Real> Vgg19<T> {
             Operation::Convolution { index, relu, pooled } => {
                 let (weight, bias) = constants(&self.weights.convolutions[index]);
                 if relu {
-                    ops::conv2d_relu(x, &weight, &bias, pooled.then_some(self.pooling), self.algorithm)
+                    let pooling = pooled.then_some(self.pooling);
+                    ops::conv2d_relu(x, &weight, &bias, pooling, self.edges, self.algorithm)
                 } else if self.seamless {
                     let wrapped = ops::circular_pad(x, 1);
                     ops::conv2d(&wrapped, &weight, Some(&bias), &ConvGeometry::default(), self.algorithm)
                 } else {
-                    ops::conv2d(x, &weight, Some(&bias), &ConvGeometry::padded(1), self.algorithm)
+                    let geometry = ConvGeometry { mode: self.edges, ..ConvGeometry::padded(1) };
+                    ops::conv2d(x, &weight, Some(&bias), &geometry, self.algorithm)
                 }
             }
             Operation::Relu => ops::relu(x),
@@ -263,6 +273,11 @@ impl<T: Real> Vgg19<T> {
         self.pooling
     }
 
+    /// What convolutions see beyond the edges.
+    pub(super) fn edges(&self) -> PaddingMode {
+        self.edges
+    }
+
     /// Whether edges wrap around.
     pub(super) fn is_seamless(&self) -> bool {
         self.seamless
@@ -275,7 +290,7 @@ impl<T: Real> Vgg19<T> {
 
     /// Whether `other` has the same weights and algorithms, so that both compute the same bits.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let manner = |network: &Self| (network.pooling, network.algorithm, network.seamless);
+        let manner = |network: &Self| (network.pooling, network.algorithm, network.edges, network.seamless);
         Arc::ptr_eq(&self.weights, &other.weights) && manner(self) == manner(other)
     }
 

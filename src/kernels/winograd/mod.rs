@@ -44,7 +44,7 @@ use ndarray::{ArrayView1, ArrayView3, ArrayView4, ArrayViewMut3};
 use super::simd::InstructionSet;
 use super::sink::Sink;
 use super::source::{Source, with_gradient};
-use super::{Gradient, Output, Padding, Real, Workspace};
+use super::{Gradient, Output, Padding, PaddingMode, Real, Workspace};
 use filter::Taps;
 use grid::Grid;
 pub use grid::Tile;
@@ -53,7 +53,7 @@ pub use layout::BLOCK;
 pub use product::{Depth, Left, Next, To, multiply};
 pub use schedule::{Convolution, Shape, scratch_bytes};
 
-/// y = conv(x) + bias, followed by the operation of `output`.
+/// y = conv(x) + bias, followed by the operation of `output`, with `padding` around x and what lies there.
 ///
 /// `x` is (height, width, in), `weights` (out, in, 3, 3) and the result (height + top + bottom − 2, width + left +
 /// right − 2, out). Weights may have any strides; their transform is fastest when channels, of either kind, are
@@ -66,7 +66,7 @@ pub fn forward<T: Real>(
     x: ArrayView3<'_, T>,
     weights: ArrayView4<'_, T>,
     bias: Option<ArrayView1<'_, T>>,
-    padding: Padding,
+    (padding, beyond): (Padding, PaddingMode),
     output: Output<'_, T>,
     workspace: &Workspace,
 ) {
@@ -79,7 +79,7 @@ pub fn forward<T: Real>(
     let bias = bias.map(|bias| bias.to_vec());
     T::winograd(&Convolution {
         set,
-        source: Source::new(&x.view()),
+        source: Source::new(&x.view(), beyond),
         sink: Sink::new(output, bias.as_deref(), (y_height, y_width, taps.outputs)),
         taps,
         grid: Grid::new(y_height, y_width, (-(padding.top as isize), -(padding.left as isize))),
@@ -87,7 +87,8 @@ pub fn forward<T: Real>(
     });
 }
 
-/// dx = (∂y/∂x)ᵀ dy, the gradient with respect to the input of [`forward`], or dx ← dx + that if `accumulate`.
+/// dx = (∂y/∂x)ᵀ dy, the gradient with respect to the input of [`forward`] with zeros around it, or dx ← dx + that if
+/// `accumulate`.
 ///
 /// It is itself such a convolution, of dy, with the filters turned by 180°, their input and output channels exchanged,
 /// and 2 minus the padding. The mask of a ReLU and the positions of a pooling are applied as dy is read.

@@ -4,6 +4,8 @@ use super::*;
 use crate::kernels::BitMask;
 use crate::kernels::testing::instruction_sets;
 
+const ZEROS: PaddingMode = PaddingMode::Zeros;
+
 /// A small generator of numbers in [−1, 1).
 fn numbers(seed: u64) -> impl FnMut() -> f64 {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -156,17 +158,25 @@ fn forward_is_the_direct_convolution<T: Real>() {
                 let label = format!("{} {} {height}×{width} {inputs}→{outputs} {padding:?}", T::NAME, set.name());
 
                 let mut y = written((size.0, size.1, outputs), &label, |output| {
-                    forward(set, x.view(), w.view(), Some(b.view()), padding, output, &workspace);
+                    forward(set, x.view(), w.view(), Some(b.view()), (padding, ZEROS), output, &workspace);
                 });
                 assert!(error(&y, &expected) < tolerance::<T>(size.1), "{label}: {}", error(&y, &expected));
 
                 let plain = y.clone();
-                forward(set, x.view(), w.view(), Some(b.view()), padding, Output::Add(y.view_mut()), &workspace);
+                forward(
+                    set,
+                    x.view(),
+                    w.view(),
+                    Some(b.view()),
+                    (padding, ZEROS),
+                    Output::Add(y.view_mut()),
+                    &workspace,
+                );
                 assert_eq!(y, &plain + &plain, "{label}");
 
                 let mut mask = BitMask::new(y.dim().0, y.dim().1, y.dim().2);
                 let output = Output::Relu { y: y.view_mut(), mask: Some(mask.view_mut()) };
-                forward(set, x.view(), w.view(), Some(b.view()), padding, output, &workspace);
+                forward(set, x.view(), w.view(), Some(b.view()), (padding, ZEROS), output, &workspace);
                 assert_eq!(y, plain.mapv(|v| v.max(T::zero())), "{label}");
                 for (at, &value) in y.indexed_iter() {
                     assert_eq!(mask.get(at.0, at.1, at.2), value > T::zero(), "{label} {at:?}");
@@ -192,11 +202,11 @@ fn check_pools<T: Real>(
     let mut y = Array3::from_elem((height / 2, width / 2, outputs), T::of(7.0));
     let mut max_mask = BitMask::new(height, width, outputs);
     let output = Output::ReluMaxPool { y: y.view_mut(), mask: Some(max_mask.view_mut()) };
-    forward(set, x.view(), w.view(), Some(b.view()), padding, output, workspace);
+    forward(set, x.view(), w.view(), Some(b.view()), (padding, ZEROS), output, workspace);
     let mut average = y.clone();
     let mut average_mask = BitMask::new(height, width, outputs);
     let output = Output::ReluAveragePool { y: average.view_mut(), mask: Some(average_mask.view_mut()) };
-    forward(set, x.view(), w.view(), Some(b.view()), padding, output, workspace);
+    forward(set, x.view(), w.view(), Some(b.view()), (padding, ZEROS), output, workspace);
     let (mut max_expected, mut average_expected) =
         (BitMask::new(height, width, outputs), BitMask::new(height, width, outputs));
     for ((i, j, c), &value) in y.indexed_iter() {
@@ -223,7 +233,7 @@ fn of_no_rows_or_no_channels_there_is_nothing_to_do() {
         let (x, w) = (image::<f32>((size.0, size.1, 8), 1), filters::<f32>(outputs, 8, 2));
         let mut y = Array3::zeros((size.0 - 2, size.1 - 2, outputs));
         let output = Output::Plain(y.view_mut());
-        forward(InstructionSet::best(), x.view(), w.view(), None, Padding::same(0), output, &Workspace::new());
+        forward(InstructionSet::best(), x.view(), w.view(), None, (Padding::same(0), ZEROS), output, &Workspace::new());
     }
 }
 
@@ -295,7 +305,7 @@ fn rows_that_begin_at_a_multiple_of_the_alignment_have_the_bits_of_the_whole() {
         let convolved = |x: ArrayView3<'_, f32>, padding: Padding| {
             let rows = x.dim().0 + padding.top + padding.bottom - 2;
             written((rows, width, outputs), "rows", |output| {
-                forward(InstructionSet::best(), x, w.view(), None, padding, output, &Workspace::new());
+                forward(InstructionSet::best(), x, w.view(), None, (padding, ZEROS), output, &Workspace::new());
             })
         };
         let whole = convolved(x.view(), Padding::same(1));
@@ -343,7 +353,15 @@ fn accurate_and_the_same_on_any_number_of_threads_with_many_channels_and_any_lay
                 let workspace = Workspace::new();
                 let once = || {
                     written((height, width, outputs), &format!("{inputs}→{outputs}"), |output| {
-                        forward(InstructionSet::best(), x.view(), w.view(), None, Padding::same(1), output, &workspace);
+                        forward(
+                            InstructionSet::best(),
+                            x.view(),
+                            w.view(),
+                            None,
+                            (Padding::same(1), ZEROS),
+                            output,
+                            &workspace,
+                        );
                     })
                 };
                 once();
@@ -363,7 +381,15 @@ fn accurate_and_the_same_on_any_number_of_threads_with_many_channels_and_any_lay
         for order in [w.as_standard_layout(), w.view().reversed_axes().as_standard_layout().reversed_axes()] {
             let mut z = Array3::zeros(y[0].dim());
             let output = Output::Plain(z.view_mut());
-            forward(InstructionSet::best(), x.view(), order.view(), None, Padding::same(1), output, &Workspace::new());
+            forward(
+                InstructionSet::best(),
+                x.view(),
+                order.view(),
+                None,
+                (Padding::same(1), ZEROS),
+                output,
+                &Workspace::new(),
+            );
             assert!(y[0] == z);
         }
     }

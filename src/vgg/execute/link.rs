@@ -6,7 +6,7 @@ use ndarray::{ArrayView3, ArrayViewMut3, Ix1, Ix4, s};
 
 use super::schedule::Dependency;
 use crate::kernels::{
-    BitMask, Buffers, ConvAlgorithm, ConvGeometry, Gradient, Output, PoolGeometry, Pooling, conv, pooling,
+    BitMask, Buffers, ConvAlgorithm, ConvGeometry, Gradient, Output, PaddingMode, PoolGeometry, Pooling, conv, pooling,
 };
 use crate::ops::{feature_map, feature_map_mut};
 use crate::tape::{Real, Tensor, Value};
@@ -17,7 +17,7 @@ use crate::vgg::network::Operation;
 #[derive(Clone)]
 pub enum Link<T: Real> {
     /// A 3×3 convolution with padding 1, a ReLU, and optionally a 2×2 pooling: weight (out, in, 3, 3) and bias (out).
-    Convolution { weight: Value<T>, bias: Value<T>, pooling: Option<Pooling> },
+    Convolution { weight: Value<T>, bias: Value<T>, mode: PaddingMode, pooling: Option<Pooling> },
     /// A 2×2 pooling with stride 2.
     Pooling(Pooling),
 }
@@ -55,7 +55,8 @@ impl<T: Real> Link<T> {
                 let (weight, bias) = network.convolution(index).clone();
                 let dim = weight.of_rank::<Ix4>("segment").dim();
                 let fuses = network.algorithm().fuses(&ConvGeometry::padded(1), dim, pooled);
-                fuses.then(|| Self::Convolution { weight, bias, pooling: pooled.then_some(network.pooling()) })
+                let (mode, pooling) = (network.edges(), pooled.then_some(network.pooling()));
+                fuses.then(|| Self::Convolution { weight, bias, mode, pooling })
             }
             Operation::Pooling => Some(Self::Pooling(network.pooling())),
             _ => None,
@@ -160,11 +161,12 @@ impl<T: Real> Link<T> {
         T: 'a,
     {
         match self {
-            Self::Convolution { weight, bias, pooling } => {
+            Self::Convolution { weight, bias, mode, pooling } => {
                 let Range { start, end } = self.kept_rows(&rows, (input, height));
                 let x = x(self.needs(&rows, (input, height)));
                 let (top, bottom) = (usize::from(start == 0), usize::from(end == input));
-                let geometry = ConvGeometry { padding: [top, 1, bottom, 1].into(), ..ConvGeometry::default() };
+                let padding = [top, 1, bottom, 1].into();
+                let geometry = ConvGeometry { padding, mode: *mode, ..ConvGeometry::default() };
                 let mask = memory.map(|memory| {
                     let rows = memory.place(start..end);
                     memory.mask.as_mut().expect("of a convolution").rows_mut(rows)
@@ -208,7 +210,7 @@ impl<T: Real> Link<T> {
         T: 'a,
     {
         match self {
-            Self::Convolution { weight, pooling, .. } => {
+            Self::Convolution { weight, mode, pooling, .. } => {
                 let (Range { start, end }, gradient) = self.reached(&rows, (height, result));
                 let dy = dy(gradient);
                 let mask = memory.mask.as_ref().expect("of a convolution").rows(memory.place(start..end));
@@ -220,6 +222,10 @@ impl<T: Real> Link<T> {
                 let geometry = ConvGeometry { padding, ..ConvGeometry::default() };
                 let weight = weight.of_rank::<Ix4>("segment");
                 conv::backward_data_fused(algorithm, &geometry, gradient, &weight, &mut dx, accumulate, buffers);
+                if *mode == PaddingMode::Replicate {
+                    let (above, ends) = (rows.start - start, [rows.start == 0, rows.end == height]);
+                    conv::add_replicated_gradient(gradient, &weight, (above, ends), &mut dx, buffers);
+                }
             }
             Self::Pooling(_) if accumulate => {
                 let mut own = Tensor::unspecified(dx.shape(), buffers);

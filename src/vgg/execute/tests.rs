@@ -1,8 +1,8 @@
 use ndarray::{Array1, Array3, Array4, ArrayD};
 
 use super::*;
-use crate::kernels::Pooling;
 use crate::kernels::testing::random;
+use crate::kernels::{PaddingMode, Pooling};
 use crate::ops::{add, avg_pool2d, conv2d_relu, gram_matrix, max_pool2d, mul, sum};
 use crate::tape::{Tape, Value};
 
@@ -22,7 +22,7 @@ enum Counted {
 fn results<T: Real>(
     size: (usize, usize),
     kinds: &[Kind],
-    pooling: Pooling,
+    (pooling, mode): (Pooling, PaddingMode),
     tiling: Option<Tiling>,
     counted: Counted,
 ) -> (T, ArrayD<T>) {
@@ -38,7 +38,7 @@ fn results<T: Real>(
             (weight.into(), bias.into())
         });
         let link = match convolution {
-            Some((weight, bias)) => Link::Convolution { weight, bias, pooling: pooled.then_some(pooling) },
+            Some((weight, bias)) => Link::Convolution { weight, bias, mode, pooling: pooled.then_some(pooling) },
             None => Link::Pooling(pooling),
         };
         links.push((link, Requested { features, gram }));
@@ -55,9 +55,9 @@ fn results<T: Real>(
         let mut map = x.clone();
         for (link, requested) in &links {
             map = match link {
-                Link::Convolution { weight, bias, pooling } => {
+                Link::Convolution { weight, bias, mode, pooling } => {
                     let (weight, bias) = (tape.constant(weight), tape.constant(bias));
-                    conv2d_relu(&map, &weight, &bias, *pooling, ConvAlgorithm::Auto)
+                    conv2d_relu(&map, &weight, &bias, *pooling, *mode, ConvAlgorithm::Auto)
                 }
                 Link::Pooling(Pooling::Max) => max_pool2d(&map, &crate::kernels::PoolGeometry::square(2)),
                 Link::Pooling(Pooling::Average) => avg_pool2d(&map, &crate::kernels::PoolGeometry::square(2)),
@@ -97,16 +97,23 @@ const CHAINS: [&[Kind]; 6] = [
     &[(5, false, false, false)],
 ];
 
+const MANNERS: [(Pooling, PaddingMode); 4] = [
+    (Pooling::Max, PaddingMode::Zeros),
+    (Pooling::Average, PaddingMode::Zeros),
+    (Pooling::Max, PaddingMode::Replicate),
+    (Pooling::Average, PaddingMode::Replicate),
+];
+
 const SIZES: [(usize, usize); 5] = [(4, 4), (33, 44), (48, 9), (47, 130), (131, 37)];
 
 #[test]
 fn is_the_composition_of_its_parts() {
     for kinds in CHAINS {
         for size in SIZES {
-            for pooling in [Pooling::Max, Pooling::Average] {
+            for manner in MANNERS {
                 for counted in [Counted::All, Counted::Even, Counted::Odd] {
-                    let (value, gradient) = results::<f64>(size, kinds, pooling, Some(Tiling::Bands(16)), counted);
-                    let expected = results::<f64>(size, kinds, pooling, None, counted);
+                    let (value, gradient) = results::<f64>(size, kinds, manner, Some(Tiling::Bands(16)), counted);
+                    let expected = results::<f64>(size, kinds, manner, None, counted);
                     approx::assert_relative_eq!(value, expected.0, max_relative = 1e-10);
                     let largest = expected.1.iter().fold(0.0f64, |m, v| m.max(v.abs()));
                     approx::assert_abs_diff_eq!(gradient, expected.1, epsilon = 1e-11 * largest);
@@ -120,13 +127,13 @@ fn is_the_composition_of_its_parts() {
 fn has_the_same_bits_in_any_bands_on_any_number_of_threads() {
     for kinds in CHAINS {
         for size in SIZES {
-            for pooling in [Pooling::Max, Pooling::Average] {
+            for manner in MANNERS {
                 for counted in [Counted::All, Counted::Even, Counted::Odd] {
-                    let expected = results::<f32>(size, kinds, pooling, Some(Tiling::Whole), counted);
+                    let expected = results::<f32>(size, kinds, manner, Some(Tiling::Whole), counted);
                     for (rows, threads) in [(1, 2), (16, 1), (21, 3), (64, 1)] {
                         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                        let found = pool.install(|| results(size, kinds, pooling, Some(Tiling::Bands(rows)), counted));
-                        assert_eq!(found, expected, "{kinds:?} of {size:?}, {pooling:?}, bands of {rows} rows");
+                        let found = pool.install(|| results(size, kinds, manner, Some(Tiling::Bands(rows)), counted));
+                        assert_eq!(found, expected, "{kinds:?} of {size:?}, {manner:?}, bands of {rows} rows");
                     }
                 }
             }
@@ -142,7 +149,7 @@ fn bands_keep_the_input_and_the_bits_of_the_relus() {
         let (weight, bias) = (Value::from(Array4::ones((8, 8, 3, 3))), Value::from(Array1::ones(8)));
         let link = |pooling, gram| {
             let (weight, bias) = (weight.clone(), bias.clone());
-            (Link::Convolution { weight, bias, pooling }, Requested { features: false, gram })
+            (Link::Convolution { weight, bias, mode: PaddingMode::Zeros, pooling }, Requested { features: false, gram })
         };
         let links = vec![link(None, true), link(Some(Pooling::Max), false)];
         let (seen, map) = segment(&x, links, tiling, true, ConvAlgorithm::Auto);
@@ -167,7 +174,9 @@ fn what_is_observed_are_the_features_of_the_forward_pass() {
     let tape = Tape::new();
     let image = tape.constant(random::<f32, _, _>((70, 51, 3), 1) as Array3<f32>);
     for pooling in [Pooling::Max, Pooling::Average] {
-        for network in [network.clone(), network.clone().seamless()].map(|network| network.with_pooling(pooling)) {
+        let repeated = network.clone().with_edges(PaddingMode::Replicate);
+        for network in [network.clone(), repeated, network.clone().seamless()] {
+            let network = network.with_pooling(pooling);
             for layers in [
                 layers(&["relu4_2"]),
                 layers(&["conv1_1", "relu1_1", "relu1_2", "pool2", "conv3_2", "relu3_4", "pool5"]),

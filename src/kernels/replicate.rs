@@ -1,0 +1,212 @@
+//! What the copies beyond the edges add to the gradient of a convolution whose padding repeats the edges.
+//!
+//! A 3×3 convolution with replicated padding of one pixel reads each pixel of the edge once more for every copy of it. So its
+//! gradient with respect to the image is the one with zeros beyond the edges, plus what the ring of copies receives, each added to the
+//! pixel that it is a copy of. A copy is reached by one row or one column of the filter only, from the outermost row or
+//! column of the result: a product of a strip of dy, three positions at a time, and three taps.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView4, ArrayViewMut3};
+use rayon::prelude::*;
+
+use super::simd::{InstructionSet, Kernel, MAX_LANES, Simd, first_lanes};
+use super::source::{Source, with_gradient};
+use super::{Gradient, Real, Workspace};
+
+/// Copies and input channels of a task.
+const CELLS: usize = 48;
+const CHANNELS: usize = 16;
+
+/// Copies and input channels of a register tile.
+const ROWS: usize = 3;
+const COLUMNS: usize = 4;
+
+/// dx ← dx + the gradient of the copies beyond the edges.
+///
+/// `weights` is (out, in, 3, 3), fastest where the output channels are contiguous. `dx` holds rows of the image of which the first
+/// is row `above` of the gradient's; whether the image ends above and below them say `ends`. It always ends on the left and on the
+/// right.
+///
+/// # Panics
+/// If the shapes do not fit together.
+pub fn add_gradient<T: Real>(
+    set: InstructionSet,
+    gradient: Gradient<'_, T>,
+    weights: &ArrayView4<'_, T>,
+    (above, ends): (usize, [bool; 2]),
+    dx: &mut ArrayViewMut3<'_, T>,
+    workspace: &Workspace,
+) {
+    let (height, width, inputs) = dx.dim();
+    let outputs = weights.dim().0;
+    assert_eq!(weights.dim(), (outputs, inputs, 3, 3), "filters that do not fit {inputs} channels");
+    // (row, column, in, out); no copy where memory has that order.
+    let taps = weights.view().permuted_axes([2, 3, 1, 0]);
+    let taps = taps.as_standard_layout();
+    let taps = taps.as_slice().expect("standard layout");
+    with_gradient(gradient, |dy, scale| {
+        assert!(
+            dy.width == width && dy.channels == outputs && above + height <= dy.height,
+            "a gradient that does not fit the rows of the image"
+        );
+        let sides = Side::all((height, width), above, ends);
+        let mut strips = workspace.take::<T>(sides.iter().map(|side| (side.cells + 2) * outputs).sum());
+        let mut rest = &mut strips[..];
+        for side in &sides {
+            let (strip, behind) = rest.split_at_mut((side.cells + 2) * outputs);
+            side.copy_gradient(&dy, scale, strip);
+            rest = behind;
+        }
+        let mut sums = workspace.take::<T>(sides.iter().map(|side| side.cells * inputs).sum());
+        let (mut strip, mut rest) = (&strips[..], &mut sums[..]);
+        let mut tasks = Vec::new();
+        for side in &sides {
+            let (own, behind) = strip.split_at((side.cells + 2) * outputs);
+            strip = behind;
+            for (cells, channels) in blocks(side.cells, inputs) {
+                let (to, behind) = rest.split_at_mut(cells.len() * channels.len());
+                rest = behind;
+                let taps = side.taps.map(|(u, v)| &taps[(u * 3 + v) * inputs * outputs..][..inputs * outputs]);
+                tasks.push(Block { strip: own, taps, outputs, cells, channels, to });
+            }
+        }
+        tasks.into_par_iter().for_each(|task| T::replicated_gradient(set, task));
+        let mut rest = &sums[..];
+        for side in &sides {
+            for (cells, channels) in blocks(side.cells, inputs) {
+                let (block, behind) = rest.split_at(cells.len() * channels.len());
+                rest = behind;
+                for (cell, sums) in cells.zip(block.chunks_exact(channels.len())) {
+                    let (y, x) = side.origin(cell, (height, width));
+                    let mut pixel = dx.slice_mut(ndarray::s![y, x, channels.clone()]);
+                    pixel.iter_mut().zip(sums).for_each(|(to, &sum)| *to += sum);
+                }
+            }
+        }
+    });
+}
+
+/// The blocks of cells and channels of a side's tasks, in order.
+fn blocks(cells: usize, channels: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    let ranges = |len: usize, step: usize| (0..len).step_by(step).map(move |first| first..(first + step).min(len));
+    ranges(cells, CELLS)
+        .flat_map(move |cells| ranges(channels, CHANNELS).map(move |channels| (cells.clone(), channels)))
+}
+
+/// The copies along one side of the image.
+struct Side {
+    /// Their number.
+    cells: usize,
+    /// The first copy, (row, column) in dx, and the first position of the strip of dy, from which the copies are reached.
+    first: (isize, isize),
+    strip: (isize, isize),
+    /// From one copy, and one position of the strip, to the next.
+    step: (isize, isize),
+    /// The taps, (row, column), by which the first, the second and the third position from a copy's own on reach it.
+    taps: [(usize, usize); 3],
+}
+
+impl Side {
+    /// The sides at which the image ends: above, below, left, right. The corners belong to the first two.
+    fn all((height, width): (usize, usize), above: usize, [top, bottom]: [bool; 2]) -> Vec<Self> {
+        let (last_row, last_column) = (height as isize - 1, width as isize - 1);
+        let above = above as isize;
+        let row = |row: isize, u: usize| Self {
+            cells: width + 2,
+            first: (row, -1),
+            strip: (above + row, -2),
+            step: (0, 1),
+            taps: [(u, 2), (u, 1), (u, 0)],
+        };
+        let column = |column: isize, v: usize| Self {
+            cells: height,
+            first: (0, column),
+            strip: (above - 1, column),
+            step: (1, 0),
+            taps: [(2, v), (1, v), (0, v)],
+        };
+        let rows =
+            [(top, row(0, 0)), (bottom, row(last_row, 2))].into_iter().filter_map(|(end, side)| end.then_some(side));
+        rows.chain([column(0, 0), column(last_column, 2)]).collect()
+    }
+
+    /// The pixel of which cell `cell` is a copy.
+    fn origin(&self, cell: usize, (height, width): (usize, usize)) -> (usize, usize) {
+        let along = |first: isize, step: isize, len: usize| (first + cell as isize * step).clamp(0, len as isize - 1);
+        (along(self.first.0, self.step.0, height) as usize, along(self.first.1, self.step.1, width) as usize)
+    }
+
+    /// Copies the strip of dy, times `scale`, with zeros where the mask has them and beyond the edges.
+    fn copy_gradient<T: Real>(&self, dy: &Source<'_, T>, scale: T, strip: &mut [T]) {
+        for (place, to) in strip.chunks_exact_mut(dy.channels).enumerate() {
+            let (y, x) = (self.strip.0 + place as isize * self.step.0, self.strip.1 + place as isize * self.step.1);
+            dy.copy_pixel(y, x, to);
+            for value in to {
+                *value *= scale;
+            }
+        }
+    }
+}
+
+/// A block of the sums over three taps and all output channels.
+pub struct Block<'a, T> {
+    /// dy along the side.
+    strip: &'a [T],
+    /// Three taps, (in, out) each.
+    taps: [&'a [T]; 3],
+    outputs: usize,
+    cells: Range<usize>,
+    channels: Range<usize>,
+    /// (cells, channels)
+    to: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for Block<'_, T> {
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let Self { strip, taps, outputs, cells, channels, to } = self;
+        assert!(to.len() == cells.len() * channels.len() && strip.len() >= (cells.end + 2) * outputs);
+        assert!(taps.iter().all(|taps| taps.len() >= channels.end * outputs));
+        for column in (0..channels.len()).step_by(COLUMNS) {
+            for row in (0..cells.len()).step_by(ROWS) {
+                // A last tile computes its last row and column several times.
+                let rows: [usize; ROWS] = std::array::from_fn(|r| (row + r).min(cells.len() - 1));
+                let columns: [usize; COLUMNS] = std::array::from_fn(|n| (column + n).min(channels.len() - 1));
+                let mut sums = [[s.splat(T::zero()); COLUMNS]; ROWS];
+                for tap in 0..3 {
+                    let mut k = 0;
+                    while k < outputs {
+                        let lanes = first_lanes((outputs - k).min(S::LANES));
+                        let whole = k + S::LANES <= outputs;
+                        let load = |from: &[T], place: usize| {
+                            let from = &raw const from[place * outputs + k];
+                            // SAFETY: the place has so many channels from k on, as was checked above.
+                            unsafe { if whole { s.load(from) } else { s.load_lanes(from, lanes) } }
+                        };
+                        let mut left = [s.splat(T::zero()); ROWS];
+                        for r in 0..ROWS {
+                            left[r] = load(strip, cells.start + rows[r] + tap);
+                        }
+                        for n in 0..COLUMNS {
+                            let right = load(taps[tap], channels.start + columns[n]);
+                            for r in 0..ROWS {
+                                sums[r][n] = s.mul_add(left[r], right, sums[r][n]);
+                            }
+                        }
+                        k += S::LANES;
+                    }
+                }
+                for r in 0..ROWS {
+                    for n in 0..COLUMNS {
+                        let mut lanes = [T::zero(); MAX_LANES];
+                        // SAFETY: there is room for the most lanes.
+                        unsafe { s.store(lanes.as_mut_ptr(), sums[r][n]) };
+                        to[rows[r] * channels.len() + columns[n]] =
+                            lanes[..S::LANES].iter().fold(T::zero(), |sum, &lane| sum + lane);
+                    }
+                }
+            }
+        }
+    }
+}
