@@ -697,7 +697,7 @@ fn style_transfer<T: Real>(
     seed: u64,
 ) -> impl for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T> + use<T> {
     let recipe = Recipe { style_loss, tv_weight: 1e-2, ..preset.recipe(true) };
-    let network = network(recipe.pooling, seed);
+    let network = recipe.network(&network(recipe.pooling, seed));
     let (content, style) = (image([19, 17, 3], seed, 0), image([18, 23, 3], seed, 1));
     let transfer = objective::style_transfer(&recipe, &network, content, vec![(style, 1.0)]);
     value(transfer.expect("large enough for every layer"), network, |x| x.clone())

@@ -131,7 +131,7 @@ impl<'a, P: Copy + Into<Dimensions>> Transfer<'a, P> {
 
     fn load(&self, scale: Scale, content: Dimensions, styles: &[Dimensions]) -> Result<Load, NetworkError> {
         let Self { recipe, masks, network, execution, paint_transparent, .. } = self;
-        let network = (*network).clone().with_pooling(recipe.pooling);
+        let network = recipe.network(network);
         let scaled =
             |picture: &Dimensions| picture.fitted(longest(picture.longest(), scale.side, content.longest())).size();
         let moments = matches!(recipe.style_loss, StyleLoss::Moments | StyleLoss::Wasserstein);
@@ -216,7 +216,7 @@ impl Job for Painted<'_> {
     fn stage(&self, index: usize, so_far: Option<&Canvas>) -> Result<Stage, Error> {
         let Transfer { content, styles, recipe, colours, masks, paint_transparent, start, seed, execution, .. } =
             &self.transfer;
-        let network = self.transfer.network.clone().with_pooling(recipe.pooling);
+        let network = recipe.network(self.transfer.network);
         let Scale { side, steps, finish } = self.work.scales[index];
         let whole = content.height().max(content.width());
         let scaled = |picture: Picture| {

@@ -16,7 +16,8 @@ pub use layer_weights::{LayerWeights, LayerWeightsError};
 pub use schedule::{Scale, Scales, ScheduleError, Steps};
 
 use crate::optim::Method;
-use crate::vgg::{Layer, Pooling};
+use crate::tape::Real;
+use crate::vgg::{Layer, PaddingMode, Pooling, Vgg19};
 
 /// The formulas of content and style terms. F are the picture's features and P the content's, G = FᵀF is the picture's
 /// Gram matrix and A the style's; N is the number of channels, M that of positions, and `M_style` that of positions in
@@ -126,6 +127,8 @@ pub struct Recipe {
     pub tv_weight: f64,
     /// The network's pooling.
     pub pooling: Pooling,
+    /// What the network's convolutions see beyond the edges of a picture.
+    pub edges: PaddingMode,
     /// The optimiser.
     pub method: Method,
     /// The optimiser's learning rate.
@@ -150,6 +153,11 @@ impl Recipe {
         let finish = self.finish.iter().flat_map(|finish| finish.layers.layers().chain(finish.style_layers.layers()));
         let layers = self.content_layers.layers().chain(self.style_layers.layers());
         layers.chain(finish).max().expect("lists of layers are not empty")
+    }
+
+    /// The network with the recipe's pooling and edges.
+    pub fn network<T: Real>(&self, network: &Vgg19<T>) -> Vgg19<T> {
+        network.clone().with_pooling(self.pooling).with_edges(self.edges)
     }
 
     /// The recipe for a scale of the given longer side.
@@ -230,6 +238,7 @@ impl Preset {
             reference_side: None,
             tv_weight: 0.0,
             pooling: Pooling::Max,
+            edges: PaddingMode::Zeros,
             method: Method::Adam,
             // Relative to the spread: with an input of 0..255, a thousand steps of 0.003 would change a pixel by three
             // levels.

@@ -21,6 +21,7 @@ impl Recipe {
             ("finish", finish),
             ("optimizer", self.method.to_string()),
             ("pool", self.pooling.to_string()),
+            ("edges", self.edges.to_string()),
         ];
         if self.method != Method::Lbfgs {
             settings.push((

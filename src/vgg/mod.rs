@@ -9,7 +9,7 @@ mod normalisation;
 mod summary;
 mod weights;
 
-pub use crate::kernels::Pooling;
+pub use crate::kernels::{PaddingMode, Pooling};
 pub use execute::{Execution, GramMatrix, Observation, Plan, Request, Tiling};
 pub use layer::{Layer, UnknownLayer};
 pub use network::{NetworkError, Vgg19};

@@ -10,7 +10,7 @@ use impasto::objective::Targets;
 use impasto::ops::ConvAlgorithm;
 use impasto::picture::Picture;
 use impasto::recipe::{Changes, LayerWeights, Preset, Recipe, StyleLoss};
-use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
+use impasto::vgg::{FoundWeights, Layer, PaddingMode, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
 use strum::VariantNames;
 
 use super::address_space;
@@ -33,6 +33,12 @@ pub(super) struct NetworkArguments {
     /// Pooling: max or avg [default: max; avg for textures and gatys]
     #[arg(long, value_name = "max|avg", value_parser = names::<Pooling>(), hide_possible_values = true)]
     pub(super) pool: Option<Pooling>,
+
+    /// Beyond the edges of a picture: zeros, or replicate the edges
+    ///
+    /// Convolutions see them around every map. VGG19 was trained with zeros; replicated edges leave no rim.
+    #[arg(long, value_name = "zeros|replicate", value_parser = names::<PaddingMode>(), hide_possible_values = true)]
+    pub(super) edges: Option<PaddingMode>,
 
     /// Convolution: auto, direct, im2col or winograd
     ///
@@ -79,19 +85,20 @@ impl NetworkArguments {
 
     /// Loads the network down to `deepest`, with the requested pooling.
     pub(super) fn load(&self, found: &FoundWeights, deepest: Layer) -> Result<Vgg19<f32>, Error> {
-        self.load_with(found, deepest, Pooling::default())
+        self.load_with(found, deepest, (Pooling::default(), PaddingMode::default()))
     }
 
-    /// [`load`](Self::load) with another default pooling.
+    /// [`load`](Self::load) with other defaults of pooling and edges.
     pub(super) fn load_with(
         &self,
         found: &FoundWeights,
         deepest: Layer,
-        pooling: Pooling,
+        (pooling, edges): (Pooling, PaddingMode),
     ) -> Result<Vgg19<f32>, Error> {
         self.ensure_threads()?;
         let weights = Weights::load(&found.source, Some(deepest)).map_err(impasto::Error::from)?;
-        Ok(Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling)).with_algorithm(self.conv))
+        let network = Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling));
+        Ok(network.with_edges(self.edges.unwrap_or(edges)).with_algorithm(self.conv))
     }
 
     /// Checks that the threads fit into the address space.
@@ -144,7 +151,8 @@ impl Networks {
                 network
             }
         };
-        Ok(network.with_pooling(arguments.pool.unwrap_or_default()).with_algorithm(arguments.conv))
+        let network = network.with_pooling(arguments.pool.unwrap_or_default());
+        Ok(network.with_edges(arguments.edges.unwrap_or_default()).with_algorithm(arguments.conv))
     }
 }
 

@@ -9,7 +9,7 @@ use impasto::files::write_atomically;
 use impasto::optim::Method;
 use impasto::picture::{Format, Picture, SaveOptions};
 use impasto::run::{Outcome, Progress, Run, Stop, Watcher};
-use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
+use impasto::vgg::{Layer, PaddingMode, Pooling, Vgg19, WeightSource};
 use impasto_drawing::{Cell, CellSettings, Curve, Sheet, Tile};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -134,7 +134,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         Name::Style | Name::Textures | Name::Weights => Pooling::Average,
         _ => Pooling::Max,
     });
-    let network = arguments.network.load_with(&found, arguments.deepest(), pooling)?;
+    let network = arguments.network.load_with(&found, arguments.deepest(), (pooling, PaddingMode::default()))?;
     for layer in arguments.required() {
         images.iter().try_for_each(|image| network.check([image.height(), image.width()], layer))?;
     }

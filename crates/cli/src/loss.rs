@@ -62,7 +62,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     }
     let weights = arguments.network.find(false)?;
     let recipe = arguments.recipe.recipe(weights.source.is_trained());
-    let network = arguments.network.load_with(&weights, recipe.deepest(), recipe.pooling)?;
+    let network = arguments.network.load_with(&weights, recipe.deepest(), (recipe.pooling, recipe.edges))?;
     arguments.network.in_threads(|| {
         let normalised = |rgb: &ndarray::Array3<f32>| network.normalise(&rgb.view());
         let share = 1.0 / styles.len() as f64;

@@ -154,6 +154,7 @@ const SECTIONS: &[Section] = {
                 row("tv-weight", Picture, Studio(Number)).label("Smoothness weight"),
                 row("weights", Picture, Batch),
                 row("pool", Picture, Studio(Choice)).label("Pooling"),
+                row("edges", Picture, Studio(Choice)).label("Beyond the edges"),
             ],
         },
         Section {

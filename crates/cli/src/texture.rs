@@ -11,7 +11,7 @@ use impasto::optim::Method;
 use impasto::picture::{Dimensions, Picture};
 use impasto::recipe::{LayerWeights, Scales};
 use impasto::run::{Forecast, Work};
-use impasto::vgg::{Layer, Pooling, Vgg19, WeightSource};
+use impasto::vgg::{Layer, PaddingMode, Pooling, Vgg19, WeightSource};
 
 use super::common::Common;
 use super::default_output;
@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     example_size: u32,
 
     /// Make a texture that tiles: opposite edges continue each other
-    #[arg(long)]
+    #[arg(long, conflicts_with = "edges")]
     seamless: bool,
 
     /// Do not match the colour histogram to EXAMPLE's
@@ -104,6 +104,9 @@ impl JobCommand for Arguments {
         driver.note("layers", self.layers());
         driver.note("optimizer", method);
         driver.note("pool", self.common.network.pool.unwrap_or(Pooling::Average));
+        if !self.seamless {
+            driver.note("edges", self.common.network.edges.unwrap_or_default());
+        }
         self.common.network.in_threads(|| {
             let texture = self.texture(&example, &network)?;
             let side = texture.size[0].max(texture.size[1]);
@@ -164,7 +167,7 @@ impl Arguments {
     fn ready(&self) -> Result<(Vgg19<f32>, WeightSource), Error> {
         let found = self.common.network.find(self.common.run.verbosity.quiet)?;
         let deepest = self.layers().layers().max().expect("lists of layers are not empty");
-        Ok((self.common.network.load_with(&found, deepest, Pooling::Average)?, found.source))
+        Ok((self.common.network.load_with(&found, deepest, (Pooling::Average, PaddingMode::default()))?, found.source))
     }
 
     /// The work of the job for a texture with longer side `side`.

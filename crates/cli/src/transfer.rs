@@ -395,6 +395,7 @@ impl Arguments {
         recipe.rate = self.common.run.optimizer.rate(recipe.rate);
         recipe.clamp = self.common.run.optimizer.clamp().unwrap_or(recipe.clamp);
         recipe.pooling = self.common.network.pool.unwrap_or(recipe.pooling);
+        recipe.edges = self.common.network.edges.unwrap_or(recipe.edges);
         recipe.scales = self.scales.clone().unwrap_or(recipe.scales);
         recipe.steps = self.common.run.steps.clone().unwrap_or(recipe.steps);
         recipe.finish = match self.finish {

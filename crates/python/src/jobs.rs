@@ -134,7 +134,7 @@ fn seed(text: &str) -> Result<u64, &'static str> {
 /// options
 ///     The command's options by their names, with _ for -: preset, style_loss, content_layers, style_layers, content_weight,
 ///     style_weight, tv_weight, blend, style_size, scales, steps, finish, optimizer, lr, clamp, no_clamp, tolerance, average,
-///     init (may be a picture), color_map, content_mask, style_mask, paint_transparent, weights, pool, conv, threads. Lists stand
+///     init (may be a picture), color_map, content_mask, style_mask, paint_transparent, weights, pool, edges, conv, threads. Lists stand
 ///     for values with commas, dicts for LAYER=WEIGHT.
 ///
 /// Returns
@@ -189,6 +189,7 @@ pub(crate) fn transfer<'py>(
     recipe.rate = run.rate(recipe.rate);
     recipe.clamp = run.clamp.unwrap_or(recipe.clamp);
     recipe.pooling = network.pool.unwrap_or(recipe.pooling);
+    recipe.edges = network.edges.unwrap_or(recipe.edges);
     recipe.scales = scales.unwrap_or(recipe.scales);
     recipe.steps = run.steps.clone().unwrap_or(recipe.steps);
     recipe.finish = match finish {
@@ -327,7 +328,7 @@ pub(crate) fn shares(blend: Option<Vec<f64>>, styles: usize) -> PyResult<Vec<f64
 ///     As of transfer.
 /// options
 ///     The command's options: example_size, seamless, no_histogram, layers, up_to, scales, steps, optimizer, lr, clamp, no_clamp,
-///     tolerance, average, weights, pool, conv, threads.
+///     tolerance, average, weights, pool, edges, conv, threads.
 ///
 /// Returns
 /// -------
@@ -419,7 +420,7 @@ fn patch(crop: Vec<usize>, size: [usize; 2], layer: Layer) -> [std::ops::Range<u
 ///     As of transfer.
 /// options
 ///     The command's options: preset ("fast" or "mahendran"), init (a picture), jitter, channels (as in "0..16"), crop, alpha, beta,
-///     lambda_alpha, lambda_tv, steps, optimizer, lr, clamp, no_clamp, tolerance, average, weights, pool, conv, threads.
+///     lambda_alpha, lambda_tv, steps, optimizer, lr, clamp, no_clamp, tolerance, average, weights, pool, edges, conv, threads.
 ///
 /// Returns
 /// -------

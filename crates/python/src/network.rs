@@ -2,7 +2,7 @@
 
 use impasto::objective::{self, style_transfer};
 use impasto::tape::Tape;
-use impasto::vgg::{Execution, Layer, Pooling, Request, Vgg19};
+use impasto::vgg::{Execution, Layer, PaddingMode, Pooling, Request, Vgg19};
 use ndarray::Array3;
 use numpy::{PyArray1, PyArray3, PyArrayDyn};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -20,11 +20,12 @@ use crate::settings::{NetworkOptions, RecipeOptions};
 /// VGG19 with its convolutions.
 ///
 /// weights is a file's path, "random" or "random:SEED"; by default $IMPASTO_WEIGHTS, weights/vgg19.npz, vgg19.npz in the user's
-/// cache folder for impasto, or else a random network. pool is "max" or "avg", conv as of the command.
+/// cache folder for impasto, or else a random network. pool is "max" or "avg", edges "zeros" or "replicate", conv as of the command.
 #[pyclass(frozen, module = "impasto")]
 pub(crate) struct Network {
     network: Vgg19<f32>,
     pool: Option<Pooling>,
+    edges: Option<PaddingMode>,
 }
 
 #[pymethods]
@@ -39,7 +40,8 @@ impl Network {
         let mut options = Options::new("Network", Some(&all), &[])?;
         let network = NetworkOptions::of(&mut options)?;
         options.end()?;
-        Ok(Self { network: network.load(py, None, Pooling::default())?, pool: network.pool })
+        let (pool, edges) = (network.pool, network.edges);
+        Ok(Self { network: network.load(py, None, Pooling::default())?, pool, edges })
     }
 
     /// The features of a picture at one layer, or a dict of them at several.
@@ -121,11 +123,12 @@ impl Network {
         let mut options = Options::new("objective", options, &[])?;
         let mut recipe = RecipeOptions::of(&mut options)?.recipe(self.network.is_trained());
         recipe.pooling = self.pool.unwrap_or(recipe.pooling);
+        recipe.edges = self.edges.unwrap_or(recipe.edges);
         let blend: Option<Vec<f64>> = options.object("blend").map(|blend| blend.extract()).transpose()?;
         let size = side(&mut options, "size", SIZE)?;
         let style_size = style_size(&mut options)?.or(size);
         options.end()?;
-        let network = self.network.clone().with_pooling(recipe.pooling);
+        let network = recipe.network(&self.network);
         let content = open(content, size, "content")?.with_hidden_filled();
         let styles = listed(styles);
         let shares = shares(blend, styles.len())?;

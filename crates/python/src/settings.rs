@@ -4,7 +4,7 @@ use impasto::ops::ConvAlgorithm;
 use impasto::optim::Method;
 use impasto::recipe::{Changes, Preset, Rate, Recipe, Steps};
 use impasto::run::free_memory;
-use impasto::vgg::{FoundWeights, Layer, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
+use impasto::vgg::{FoundWeights, Layer, PaddingMode, Pooling, Vgg19, WeightSource, Weights, WeightsOrigin};
 use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 
@@ -15,10 +15,11 @@ use crate::running::Manner;
 /// The share of the free memory that is used where nobody says.
 const SHARE: f64 = 0.8;
 
-/// The network: `weights`, `pool`, `conv`.
+/// The network: `weights`, `pool`, `edges`, `conv`.
 pub(crate) struct NetworkOptions {
     pub(crate) found: FoundWeights,
     pub(crate) pool: Option<Pooling>,
+    pub(crate) edges: Option<PaddingMode>,
     conv: ConvAlgorithm,
 }
 
@@ -26,7 +27,8 @@ impl NetworkOptions {
     pub(crate) fn of(options: &mut Options<'_>) -> PyResult<Self> {
         let chosen = options.parsed("weights", str::parse::<WeightSource>)?;
         let found = FoundWeights::find(chosen).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(Self { found, pool: options.named("pool")?, conv: options.named("conv")?.unwrap_or_default() })
+        let (pool, edges) = (options.named("pool")?, options.named("edges")?);
+        Ok(Self { found, pool, edges, conv: options.named("conv")?.unwrap_or_default() })
     }
 
     /// Loads the network as deep as asked for, with its own pooling where none was given.
@@ -40,7 +42,8 @@ impl NetworkOptions {
             PyErr::warn(py, &py.get_type::<PyUserWarning>(), &note, 1)?;
         }
         let weights = py.detach(|| Weights::load(&self.found.source, deepest)).map_err(|why| to_python(why.into()))?;
-        Ok(Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling)).with_algorithm(self.conv))
+        let network = Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling));
+        Ok(network.with_edges(self.edges.unwrap_or_default()).with_algorithm(self.conv))
     }
 }
 
