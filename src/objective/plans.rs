@@ -9,7 +9,7 @@ use crate::comm::threads;
 use crate::kernels::testing::random;
 use crate::recipe::{Finish, Grid, LayerWeights, Preset, Recipe, StyleLoss};
 use crate::vgg::Tiling::{self, Bands, Whole};
-use crate::vgg::{Execution, Layer, Plan, Pooling, Request, Vgg19, Weights};
+use crate::vgg::{Execution, Layer, PaddingMode, Plan, Pooling, Request, Vgg19, Weights};
 
 fn plans() -> Vec<Plan> {
     let each = |tiling: Tiling| Plan::new([(1, tiling); 5]);
@@ -63,9 +63,11 @@ fn check(made: Made<'_>, network: &Vgg19<f32>, size: [usize; 2]) {
 }
 
 #[test]
-fn have_the_same_bits_for_every_objective_and_pooling() {
-    for pooling in [Pooling::Max, Pooling::Average] {
-        let network = Vgg19::new(Weights::random_with_widths([4, 3, 5, 9, 6], 1, None)).with_pooling(pooling);
+fn have_the_same_bits_for_every_objective_pooling_and_edge() {
+    let (zeros, replicated) = (PaddingMode::Zeros, PaddingMode::Replicate);
+    for (pooling, edges) in [(Pooling::Max, zeros), (Pooling::Average, zeros), (Pooling::Max, replicated)] {
+        let network = Vgg19::new(Weights::random_with_widths([4, 3, 5, 9, 6], 1, None));
+        let network = network.with_pooling(pooling).with_edges(edges);
         for size in [[70, 51], [33, 130]] {
             let recipes = [
                 Preset::Notebook.recipe(true),

@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn agrees_with_pytorch_by_every_algorithm() {
-        for index in 0..8 {
+        for index in 0..10 {
             let case = reference(&format!("conv2d_{index}"));
             for algorithm in [ConvAlgorithm::Direct, ConvAlgorithm::Im2col, ConvAlgorithm::Auto] {
                 let inputs = if case.has("bias") { &["x", "weight", "bias"][..] } else { &["x", "weight"] };

@@ -9,7 +9,7 @@ use npyz::NpyFile;
 use serde_json::Value as Json;
 use zip::ZipArchive;
 
-use crate::kernels::{ConvGeometry, Padding, PoolGeometry};
+use crate::kernels::{ConvGeometry, Padding, PaddingMode, PoolGeometry};
 use crate::tape::{Real, Tape, Var};
 
 /// One operator's case: `x`, further inputs, `y`, an output gradient `dy`, and `dx`, `dweight`, `dbias`.
@@ -62,8 +62,8 @@ impl Reference {
         ConvGeometry {
             stride: [self.size("stride"); 2],
             padding: Padding::same(self.size("padding")),
+            mode: self.attributes["mode"].as_str().map_or(PaddingMode::Zeros, |mode| mode.parse().unwrap()),
             dilation: [self.size("dilation"); 2],
-            ..ConvGeometry::default()
         }
     }
 

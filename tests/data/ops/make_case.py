@@ -32,7 +32,10 @@ def hwc(y):
 
 
 def conv2d(a, x, weight, bias=None):
-    return hwc(F.conv2d(chw(x), weight, bias, a["stride"], a["padding"], a["dilation"]))
+    # PyTorch calls zeros "constant" here.
+    mode = {"zeros": "constant"}.get(a.get("mode", "zeros"), a.get("mode"))
+    padded = F.pad(chw(x), [a["padding"]] * 4, mode)
+    return hwc(F.conv2d(padded, weight, bias, a["stride"], 0, a["dilation"]))
 
 
 def max_pool2d(a, x):

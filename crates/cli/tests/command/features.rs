@@ -25,6 +25,30 @@ fn the_size_is_the_longer_side() {
 }
 
 #[test]
+fn with_replicated_edges_a_flat_picture_has_flat_features() {
+    let shop = Workshop::new();
+    image::RgbImage::from_pixel(40, 33, image::Rgb([200, 90, 30])).save(shop.path("flat.png")).unwrap();
+    // How far the features of each channel are apart, relative to the layer's largest.
+    let spread = |words: &str| {
+        let thin = data("vgg19-thin.npz");
+        let words = format!("features flat.png --layers relu1_1,relu3_4 -o f.npz --size 0 --weights {thin} {words}");
+        shop.impasto(&words).assert().success();
+        let spreads = shop.arrays("f.npz").into_values().map(|map| {
+            let channels = map.axis_iter(ndarray::Axis(2));
+            let spread = channels.map(|channel| {
+                let (least, most) = channel.iter().fold((f64::MAX, f64::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
+                most - least
+            });
+            spread.fold(0.0, f64::max) / map.iter().fold(0.0, |most: f64, v| most.max(*v))
+        });
+        spreads.collect::<Vec<_>>()
+    };
+    assert!(spread("--edges replicate").into_iter().all(|spread| spread < 1e-5));
+    assert!(spread("--edges zeros").into_iter().all(|spread| spread > 0.1));
+    assert_eq!(spread("--edges zeros"), spread(""), "zeros are the default");
+}
+
+#[test]
 fn poolings_differ_and_algorithms_agree() {
     let shop = Workshop::new();
     let features = |words: &str| {

@@ -161,10 +161,11 @@ fn presets_layers_weights_and_pooling_change_the_picture() {
         "--content-weight 10000",
         "--tv-weight 100",
         "--pool avg",
+        "--edges replicate",
     ] {
         assert_ne!(shop.picture(&format!("--lr 0.02 {words}")), default, "{words}");
     }
-    assert_eq!(shop.picture("--preset gatys --pool avg"), shop.picture("--preset gatys"));
+    assert_eq!(shop.picture("--preset gatys --pool avg --edges zeros"), shop.picture("--preset gatys"));
     let light = shop.picture("--style-weight 10");
     for algorithm in ["winograd", "im2col", "direct"] {
         let picture = shop.picture(&format!("--style-weight 10 --conv {algorithm}"));
