@@ -3,12 +3,15 @@
 use impasto::jobs::{MasksError, TextureError};
 use impasto::run::MemoryError;
 
-/// The error and the advice if memory is short; `largest` is the longer side of the largest picture that fits.
-pub(super) fn memory(error: &MemoryError, largest: Option<usize>) -> String {
-    let more = format!("--memory {}", rounded_up(error.needed));
-    match largest {
-        Some(largest) => format!("{error}; give --size {largest} or less, or {more} if the machine has that much"),
-        None => format!("{error}; give {more} if the machine has that much"),
+/// The error and the advice if memory is short; `largest` is the longer side of the largest picture that fits, and `unfinished`
+/// says that the picture fits without its finish.
+pub(super) fn memory(error: &MemoryError, largest: Option<usize>, unfinished: bool) -> String {
+    let more = format!("--memory {} if the machine has that much", rounded_up(error.needed));
+    let size = largest.map(|largest| format!("--size {largest}"));
+    let ways: Vec<_> = size.into_iter().chain(unfinished.then(|| "--finish 0".into())).collect();
+    match ways.len() {
+        0 => format!("{error}; give {more}"),
+        _ => format!("{error}; give {}, or {more}", ways.join(", ")),
     }
 }
 

@@ -108,7 +108,7 @@ impl From<impasto::Error> for Error {
             | Library::Masks(MasksError::Region(RegionError::Network(error))) => error.into(),
             Library::Inversion(error) => Self::Failure(format!("{error}; change --crop or --channels")),
             Library::Texture(error) => Self::Failure(advice::texture(&error)),
-            Library::Memory(error) => Self::Failure(advice::memory(&error, None)),
+            Library::Memory(error) => Self::Failure(advice::memory(&error, None, false)),
             Library::Masks(error) => Self::Failure(advice::masks(&error)),
             Library::Schedule(_) | Library::Environment(_) | Library::Weights(WeightsError::Environment(_)) => {
                 Self::Usage(error.to_string())

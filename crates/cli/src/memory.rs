@@ -71,14 +71,21 @@ pub(super) fn forecast(
     let work = at(side)?;
     match work.forecast(memory) {
         Ok(forecast) => Ok((forecast, work)),
-        Err(error) => Err(with_advice(error, at, side)),
+        Err(error) => Err(with_advice(error, at, side, |_| false)),
     }
 }
 
-/// The library's error; if memory is short, with the largest side up to `side` that fits.
-pub(super) fn with_advice(error: impasto::Error, at: impl Fn(usize) -> Result<Work, Error>, side: usize) -> Error {
+/// The library's error; if memory is short, with the largest side up to `side` that fits, and whether the picture fits into an amount
+/// of memory without its finish.
+pub(super) fn with_advice(
+    error: impasto::Error,
+    at: impl Fn(usize) -> Result<Work, Error>,
+    side: usize,
+    unfinished: impl Fn(usize) -> bool,
+) -> Error {
     let impasto::Error::Memory(error) = error else { return error.into() };
-    Error::Failure(advice::memory(&error, run::largest_side(side, error.allowed, at)))
+    let largest = run::largest_side(side, error.allowed, at);
+    Error::Failure(advice::memory(&error, largest, unfinished(error.allowed)))
 }
 
 /// The largest longer side up to `own` that fits into the memory; `own` if none does, which then gives an error.

@@ -24,7 +24,7 @@ use super::error::Error;
 use super::hints::{self, Sized};
 use super::invocation::Invocation;
 use super::job::JobCommand;
-use super::memory::{SMALL, dimensions, forecast, largest_side, with_advice};
+use super::memory::{SMALL, dimensions, largest_side, with_advice};
 use super::pictures;
 use super::print::note;
 use super::ranks;
@@ -361,17 +361,8 @@ impl Arguments {
         let asked = self.size.unless(method.recipe.scales.last()).side();
         let priced = self.priced(sizes, &method, &start, masks.as_ref())?;
         match asked {
-            Side::Own => {
-                let work = priced.at(None)?;
-                match work.forecast(memory) {
-                    Ok(forecast) => Ok((forecast, work)),
-                    Err(error) => Err(with_advice(error, |side| priced.at(Some(side)), priced.content.longest())),
-                }
-            }
-            asked => {
-                let side = priced.affordable(asked, memory)?;
-                forecast(|side| priced.at(Some(side)), side, memory)
-            }
+            Side::Own => priced.forecast(None, memory),
+            asked => priced.forecast(Some(priced.affordable(asked, memory)?), memory),
         }
     }
 
@@ -454,7 +445,27 @@ impl Priced<'_> {
             Side::Pixels(side) => side,
             Side::Max => largest_side(at, own, memory),
         };
-        forecast(at, side, memory).map(|_| side)
+        self.forecast(Some(side), memory).map(|_| side)
+    }
+
+    /// The forecast and the work of the job at a longer side; `None` leaves the pictures as they are.
+    fn forecast(&self, side: Option<usize>, memory: usize) -> Result<(Forecast, Work), Error> {
+        let work = self.at(side)?;
+        match work.forecast(memory) {
+            Ok(forecast) => Ok((forecast, work)),
+            Err(error) => Err(self.with_advice(error, side)),
+        }
+    }
+
+    /// The library's error; if memory is short, with what would help.
+    fn with_advice(&self, error: impasto::Error, side: Option<usize>) -> Error {
+        let unfinished = |allowed| {
+            let recipe = Recipe { finish: None, ..self.method.recipe.clone() };
+            let method = Method { recipe, ..self.method.clone() };
+            let work = Priced { method: &method, styles: self.styles.clone(), ..*self }.at(side);
+            self.method.recipe.finish.is_some() && work.is_ok_and(|work| work.forecast(allowed).is_ok())
+        };
+        with_advice(error, |side| self.at(Some(side)), side.unwrap_or(self.content.longest()), unfinished)
     }
 }
 
@@ -507,8 +518,7 @@ impl Ready {
             start: &self.start,
             masks: self.masks.as_ref(),
         };
-        let longest = priced.content.longest();
-        job.run_within(self.memory).map_err(|error| with_advice(error, |side| priced.at(Some(side)), longest))
+        job.run_within(self.memory).map_err(|error| priced.with_advice(error, None))
     }
 
     fn job(&self) -> Transfer<'_> {

@@ -108,6 +108,31 @@ fn the_largest_size_is_the_content_s_own_if_that_fits() {
     assert_eq!(shop.rgb("out.png").dimensions(), (32, 24));
 }
 
+#[test]
+fn a_finish_that_does_not_fit_is_left_out_by_the_advice() {
+    let shop = Workshop::new();
+    let thin = crate::support::data("vgg19-thin.npz");
+    let words = format!("plan transfer content.png style.png --weights {thin} --size 500 --threads 1");
+    let refused = |words: &str| {
+        let output = shop.impasto(words).assert().code(1).get_output().stderr.clone();
+        String::from_utf8(output).unwrap()
+    };
+    // In MB, as the advice says.
+    let needed = |words: &str| -> u64 {
+        let text = refused(&format!("{words} --memory 1M"));
+        assert!(!text.contains("--finish 0"), "{text}");
+        text.split_once("--memory ").unwrap().1.split_once('M').unwrap().0.parse().unwrap()
+    };
+    let (with, without) = (needed(&words), needed(&format!("{words} --finish 0")));
+    assert!(with > without + 1, "{with} and {without}");
+    let text = refused(&format!("{words} --memory {without}M"));
+    assert!(text.contains(", --finish 0, or --memory "), "{text}");
+    shop.impasto(&format!("{words} --memory {without}M --finish 0")).assert().success();
+    let side = text.split_once("--size ").unwrap().1.split_once(',').unwrap().0;
+    let smaller = words.replace("--size 500", &format!("--size {side}"));
+    shop.impasto(&format!("{smaller} --memory {without}M")).assert().success();
+}
+
 /// impasto measures what `ulimit -v` leaves before it starts, so that nothing is aborted.
 #[cfg(target_os = "linux")]
 #[test]
