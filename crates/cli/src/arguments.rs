@@ -94,9 +94,14 @@ impl NetworkArguments {
         Ok(Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling)).with_algorithm(self.conv))
     }
 
+    /// The number of computing threads.
+    pub(super) fn threads(&self) -> usize {
+        self.threads.map_or_else(address_space::default_threads, usize::from)
+    }
+
     /// Checks that the threads fit into the address space.
     fn ensure_threads(&self) -> Result<(), Error> {
-        address_space::ensure(self.threads.map_or_else(address_space::default_threads, usize::from))
+        address_space::ensure(self.threads())
     }
 
     /// Runs `work` on the requested number of threads.
