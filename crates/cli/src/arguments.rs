@@ -101,9 +101,14 @@ impl NetworkArguments {
         Ok(network.with_edges(self.edges.unwrap_or(edges)).with_algorithm(self.conv))
     }
 
+    /// The number of computing threads.
+    pub(super) fn threads(&self) -> usize {
+        self.threads.map_or_else(address_space::default_threads, usize::from)
+    }
+
     /// Checks that the threads fit into the address space.
     fn ensure_threads(&self) -> Result<(), Error> {
-        address_space::ensure(self.threads.map_or_else(address_space::default_threads, usize::from))
+        address_space::ensure(self.threads())
     }
 
     /// Runs `work` on the requested number of threads.

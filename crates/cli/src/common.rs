@@ -31,6 +31,11 @@ pub(super) struct Common {
 }
 
 impl Common {
+    /// Bytes that the whole process may use.
+    pub(super) fn memory_budget(&self) -> usize {
+        self.run.memory.budget(self.network.threads())
+    }
+
     /// The path of the output: as requested, or as chosen by [`choose_output`](Self::choose_output).
     pub(super) fn output(&self) -> &Path {
         let chosen = || self.chosen.as_ref().map_or(Path::new("-"), DefaultOutput::path);

@@ -150,7 +150,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             method,
             rate: arguments.optimizer.lr,
             clamp: arguments.optimizer.clamp(),
-            memory: arguments.memory.budget(),
+            memory: arguments.memory.budget(arguments.network.threads()),
         },
         quiet: arguments.verbosity.quiet,
         inputs: &arguments.files,

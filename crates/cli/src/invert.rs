@@ -274,7 +274,7 @@ impl Arguments {
 
     /// The memory limit in bytes.
     fn memory(&self) -> usize {
-        self.common.run.memory.budget()
+        self.common.memory_budget()
     }
 
     /// The network, and the source of its weights.

@@ -25,13 +25,13 @@ pub(super) struct MemoryArguments {
 }
 
 impl MemoryArguments {
-    /// Bytes that the whole process may use.
-    pub(super) fn budget(self) -> usize {
+    /// Bytes that the whole process may use if it computes with this many threads.
+    pub(super) fn budget(self, threads: usize) -> usize {
         // Ask once: the free memory changes, and with it the decisions of several processes might.
         static FREE: OnceLock<usize> = OnceLock::new();
         // Computing threads take part of a limited address space.
-        let threads = address_space::default_threads() * address_space::OF_THREAD;
-        let limit = run::address_space().map_or(usize::MAX, |most| most.saturating_sub(threads));
+        let taken = threads * address_space::OF_THREAD;
+        let limit = run::address_space().map_or(usize::MAX, |most| most.saturating_sub(taken));
         let free = || run::free_memory().map_or(usize::MAX, |free| (free.min(limit) as f64 * SHARE) as usize);
         match self.memory {
             // An allocation beyond the limit would end the process.

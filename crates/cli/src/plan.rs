@@ -42,7 +42,7 @@ pub(super) fn with_job(words: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let job = arguments.job.command();
-    let memory = job.common().run.memory.budget();
+    let memory = job.common().memory_budget();
     let (forecast, speed) = job.common().network.in_threads(|| {
         let (forecast, work) = job.forecast(memory)?;
         Ok::<_, Error>((forecast, work.speed()))

@@ -147,7 +147,7 @@ impl JobCommand for Arguments {
 impl Arguments {
     /// The memory limit in bytes.
     fn memory(&self) -> usize {
-        self.common.run.memory.budget()
+        self.common.memory_budget()
     }
 
     fn example(&self) -> Result<Picture, Error> {

@@ -300,7 +300,7 @@ impl Arguments {
     /// Reads everything that the job needs, after checking the memory.
     pub(super) fn ready(&self, networks: &Networks) -> Result<Ready, Error> {
         let method = self.method(networks)?;
-        let memory = self.common.run.memory.budget();
+        let memory = self.common.memory_budget();
         // The cache of styles may take a small part of the memory.
         method.targets.limit(MOST_TARGETS.min(memory / 8));
         let memory = memory.saturating_sub(method.targets.bytes());

@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let given: ArrayD<f64> = transposed(&a).into_dyn();
     let errors = (&given - &numeric).mapv(f64::abs) / (given.mapv(f64::abs) + numeric.mapv(f64::abs));
     let picture = impasto_drawing::heat_map("error of the gradient of ‖A·x‖²", &[errors]);
-    let path = std::env::temp_dir().join("impasto-transposed.png");
+    let path = std::env::temp_dir().join(format!("impasto-transposed-{}.png", std::process::id()));
     picture.save(&path)?;
     println!("look at {}", path.display());
     Ok(())

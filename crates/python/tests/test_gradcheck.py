@@ -261,9 +261,9 @@ def test_exceptions():
 
 def test_ctrl_c():
     timer = threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT))
-    timer.start()
     slow = lambda x: (x**2).sum()
     with pytest.raises(KeyboardInterrupt):
+        timer.start()
         while True:
             impasto.gradcheck(slow, lambda x: 2 * x, at(100, 100))
     timer.join()

@@ -271,9 +271,9 @@ def test_callbacks():
 
 def test_ctrl_c_and_other_threads():
     timer = threading.Timer(0.5, lambda: signal.raise_signal(signal.SIGINT))
-    timer.start()
     with pytest.raises(KeyboardInterrupt):
-        impasto.transfer(CONTENT, STYLE, **{**QUICK, "steps": 100_000})
+        timer.start()
+        impasto.transfer(CONTENT, STYLE, **{**QUICK, "steps": 100_000_000})
     timer.join()
     # Others run meanwhile.
     ticks = []

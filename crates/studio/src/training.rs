@@ -34,9 +34,11 @@ impl Training {
 
     /// Whether there are trained weights, and the state of the download. Blocks.
     pub(crate) fn to_json(&self) -> Value {
+        // Before the search: a download that ends meanwhile is still in progress, not over without weights.
+        let state = self.state().clone();
         let found = FoundWeights::find(None);
         let problem = found.as_ref().err().map(ToString::to_string);
-        let (state, source, bytes, total, error) = match self.state().clone() {
+        let (state, source, bytes, total, error) = match state {
             State::Idle => ("idle", None, 0, None, None),
             State::Fetching { source, bytes, total } => ("fetching", Some(source), bytes, total, None),
             State::Failed(why) => ("failed", None, 0, None, Some(why)),

@@ -107,7 +107,7 @@ impl CommandPainter {
         let words: Vec<String> = names.chain(output).chain(settings::words(&settings)?).collect();
         let transfer = settings::parse(&words)?;
         transfer.check()?;
-        let memory = transfer.common().run.memory.budget();
+        let memory = transfer.common().memory_budget();
         let styles = pictures.styles.iter().map(size).collect::<Result<_, _>>()?;
         let sizes = Sizes { content: size(&pictures.content)?, styles };
         transfer.common().network.in_threads(|| {

@@ -1,12 +1,13 @@
 //! `impasto figure`: sizes, labels, no blank parts, and sheets that continue where they stopped.
 
+use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use image::RgbImage;
 
-use crate::support::{Workshop, data, fails};
+use crate::support::{Workshop, data, fails, interrupted};
 
 /// Cells of 32 pixels with the thin network, after three iterations.
 const SMALL: &str = "-o sheet.png --size 32 --steps 3 --quiet";
@@ -26,6 +27,14 @@ fn cells(shop: &Workshop) -> Vec<(PathBuf, SystemTime)> {
         files.map(|path| (path.clone(), std::fs::metadata(path).unwrap().modified().unwrap())).collect();
     cells.sort();
     cells
+}
+
+/// The cells, made to look old: one that is written again has another time, however coarse the file system's times are.
+fn aged_cells(shop: &Workshop) -> Vec<(PathBuf, SystemTime)> {
+    for (path, _) in cells(shop) {
+        File::options().write(true).open(path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    }
+    cells(shop)
 }
 
 /// Where the pictures of the first line of cells begin under a title in the smallest font of 13 pixels.
@@ -106,7 +115,7 @@ fn options_that_change_a_cell_make_another_and_the_rest_do_not() {
         sheets.push(sheet);
         assert_eq!(cells(&shop).len(), 2 * sheets.len(), "{words}");
     }
-    let before = cells(&shop);
+    let before = aged_cells(&shop);
     for words in ["", "--threads 2", "--conv direct", "--columns 2"] {
         drawn(&shop, &format!("{job} --size 32 --steps 3 {words}"));
     }
@@ -118,7 +127,7 @@ fn a_lost_cell_alone_is_computed_again() {
     let shop = Workshop::new();
     let job = format!("inversions content.png --layers relu1_1,relu1_2,relu2_1 {SMALL}");
     let first = drawn(&shop, &job);
-    let before = cells(&shop);
+    let before = aged_cells(&shop);
     // As if killed while the cell was written: its terms, which come last, are missing.
     std::fs::remove_file(&before[1].0).unwrap();
     assert_eq!(drawn(&shop, &job), first);
@@ -132,21 +141,13 @@ fn a_lost_cell_alone_is_computed_again() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_sheet_goes_on_where_it_stopped() {
-    let shop = Workshop::new();
     let words = format!(
         "figure inversions content.png --weights {} -o sheet.png --size 32 --steps 40 --quiet",
         data("vgg19-thin.npz")
     );
-    let child = shop.std(&words).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    let begin = Instant::now();
-    while cells(&shop).len() < 4 && begin.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-    let output = child.wait_with_output().unwrap();
+    let (shop, output) = interrupted(&words, |shop| cells(shop).len() >= 4);
     assert_eq!(output.status.code(), Some(130));
-    let made = cells(&shop);
+    let made = aged_cells(&shop);
     assert!((4..37).contains(&made.len()), "{}", made.len());
     let said = String::from_utf8(output.stderr).unwrap();
     let expected = format!("interrupted after {} of 37 cells; run the same command again to continue\n", made.len());

@@ -2,7 +2,7 @@
 
 use predicates::str::{contains, is_match, starts_with};
 
-use crate::support::{Workshop, data};
+use crate::support::{Workshop, copy_program, data};
 
 #[test]
 fn the_table_of_vgg19() {
@@ -79,7 +79,7 @@ fn learn_prints_where_the_installed_book_is() {
     for file in [&command, &book] {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     }
-    std::fs::copy(env!("CARGO_BIN_EXE_impasto"), &command).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_impasto").as_ref(), &command);
     let learn = || assert_cmd::Command::new(&command).arg("learn").assert();
     learn().code(1).stdout("").stderr(contains("docs/book"));
     std::fs::write(&book, "").unwrap();

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use crate::support::{Workshop, data, fails};
+#[cfg(unix)]
+use crate::support::{press_ctrl_c, wait_until};
 
 /// Names of a file in the workshop: as it is, from `.`, from the root, through a folder and out of it
 /// again, and through a linked folder; by a link of either kind.
@@ -219,16 +221,14 @@ fn a_picture_whose_place_has_gone_is_kept_elsewhere() {
         std::fs::create_dir(shop.path(folder)).unwrap();
     }
     let words = format!(
-        "transfer content.png style.png --weights {} --size 0 -o gone/out.png --scales 1 --steps 100000 --optimizer adam --log log.jsonl --quiet",
+        "transfer content.png style.png --weights {} --size 0 -o gone/out.png --scales 1 --steps 100000000 --optimizer adam --log log.jsonl --quiet",
         data("vgg19-thin.npz")
     );
     let mut command = shop.std(&words);
-    let child = command.env("TMPDIR", shop.path("temporary")).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    while !shop.path("log.jsonl").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    let mut child = command.env("TMPDIR", shop.path("temporary")).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    wait_until(&mut child, || shop.path("log.jsonl").exists());
     std::fs::remove_dir(shop.path("gone")).unwrap();
-    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    press_ctrl_c(&child);
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");

