@@ -297,6 +297,7 @@ impl Preset {
                     content_weight: 1.0,
                     style_weight: 220.0,
                     reference_side: Some(512),
+                    edges: PaddingMode::Replicate,
                     method: Method::Lbfgs,
                     rate: Rate::OfSpread(0.02),
                     clamp: true,
@@ -361,6 +362,8 @@ mod tests {
         let (notebook, gatys) = (Preset::Notebook.recipe(true), Preset::Gatys.recipe(true));
         assert_eq!((notebook.method, notebook.pooling, gatys.pooling), (Method::Adam, Pooling::Max, Pooling::Average));
         assert_eq!((notebook.steps, notebook.scales), (Steps::last(1000), Scales::Count(1)));
+        let edges = [Preset::Notebook, Preset::Gatys, Preset::Nnst].map(|preset| preset.recipe(true).edges);
+        assert_eq!(edges, [PaddingMode::Zeros; 3]);
     }
 
     #[test]

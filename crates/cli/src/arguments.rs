@@ -34,9 +34,10 @@ pub(super) struct NetworkArguments {
     #[arg(long, value_name = "max|avg", value_parser = names::<Pooling>(), hide_possible_values = true)]
     pub(super) pool: Option<Pooling>,
 
-    /// Beyond the edges of a picture: zeros, or replicate the edges
+    /// Beyond the edges: zeros or replicate [default: zeros; replicate for balanced and quick]
     ///
-    /// Convolutions see them around every map. VGG19 was trained with zeros; replicated edges leave no rim.
+    /// What convolutions see around every map: zeros, as in VGG19's training, or the nearest pixel of the edge, which leaves
+    /// no rim around a painting.
     #[arg(long, value_name = "zeros|replicate", value_parser = names::<PaddingMode>(), hide_possible_values = true)]
     pub(super) edges: Option<PaddingMode>,
 

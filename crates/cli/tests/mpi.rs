@@ -117,7 +117,7 @@ fn transfers() {
         "--scales 48,90 --steps 2 --finish 3",
         "--style-loss neighbours --optimizer pyramid-adam --steps 2 --finish 0",
         "--preset nnst --scales 48,90 --steps 2 --finish 2",
-        "--edges replicate --steps 2",
+        "--edges zeros --steps 2",
         // What is not divided.
         "--conv im2col --steps 2",
     ] {

@@ -40,7 +40,7 @@ const JOBS: [(&str, &str); 39] = [
         "transfer content.png style.png --size 0 --steps 4 --content-layers relu1_2=2 --style-layers relu2_1,pool2=3",
     ),
     ("average-pooling", "transfer content.png style.png --size 0 --steps 4 --pool avg"),
-    ("edges", "transfer content.png style.png --size 0 --steps 4 --edges replicate"),
+    ("edges", "transfer content.png style.png --size 0 --steps 4 --edges zeros"),
     ("scales", "transfer content.png style.png --size 96 --scales 3 --steps 3 --style-size 64"),
     ("narrow", "transfer narrow.png style.png --size 300 --steps 2"),
     ("tolerance", "transfer content.png style.png --size 48 --scales 2 --steps 30 --tolerance 0.9"),

@@ -161,7 +161,7 @@ fn presets_layers_weights_and_pooling_change_the_picture() {
         "--content-weight 10000",
         "--tv-weight 100",
         "--pool avg",
-        "--edges replicate",
+        "--edges zeros",
     ] {
         assert_ne!(shop.picture(&format!("--lr 0.02 {words}")), default, "{words}");
     }
