@@ -31,7 +31,7 @@ fn with_replicated_edges_a_flat_picture_has_flat_features() {
     // How far the features of each channel are apart, relative to the layer's largest.
     let spread = |words: &str| {
         let thin = data("vgg19-thin.npz");
-        let words = format!("features flat.png --layers relu1_1,relu3_4 -o f.npz --size 0 --weights {thin} {words}");
+        let words = format!("features flat.png --layers conv1_1,relu3_4 -o f.npz --size 0 --weights {thin} {words}");
         shop.impasto(&words).assert().success();
         let spreads = shop.arrays("f.npz").into_values().map(|map| {
             let channels = map.axis_iter(ndarray::Axis(2));
