@@ -311,7 +311,8 @@ impl Arguments {
             Side::Pixels(side) if side <= SMALL => size,
             asked => {
                 let priced = self.priced(self.sizes()?, &method, &start, masks.as_ref())?;
-                SizeArguments::with(priced.affordable(asked, memory)?)
+                // Memory depends on the number of threads.
+                SizeArguments::with(self.common.network.in_threads(|| priced.affordable(asked, memory))??)
             }
         };
         let content = size.open(&self.content, self.common.run.verbosity.quiet)?;

@@ -230,7 +230,7 @@ fn the_largest_size_is_one_that_the_job_accepts() {
     let shop = Workshop::new();
     image::RgbImage::new(900, 600).save(shop.path("photo.png")).unwrap();
     image::RgbImage::new(2000, 150).save(shop.path("scroll.png")).unwrap();
-    let memory = "--weights random --steps 1 --scales 1 --memory 150M";
+    let memory = "--weights random --steps 1 --scales 1 --threads 2 --memory 150M";
     for styles in ["style.png", "scroll.png", "style.png --style-size 600", "scroll.png --style-size 900"] {
         let words = format!("photo.png {styles} {memory}");
         let free = plan(&shop, &format!("{words} --size max"));
