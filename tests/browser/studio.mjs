@@ -150,7 +150,13 @@ try {
       await page.waitForTimeout(100);
     }
   };
-  const becomes = (read, wanted) => eventually(async () => isDeepStrictEqual(await read(), wanted));
+  const becomes = async (read, wanted) => {
+    let last;
+    await eventually(async () => isDeepStrictEqual(last = await read(), wanted)).catch((why) => {
+      assert.deepEqual(last, wanted);
+      throw why;
+    });
+  };
   const states = async () => (await jobs()).map(({ state }) => state);
   const until = (wanted) => becomes(states, wanted);
   // The numbers of the jobs on cards, and the job whose whole picture is on the easel.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
@@ -139,7 +139,7 @@ pub fn press_ctrl_c(child: &Child) {
 
 /// Runs a command in a new workshop until `is` holds, and presses Ctrl-C; again if it was done before.
 #[cfg(unix)]
-pub fn interrupted(words: &str, is: impl Fn(&Workshop) -> bool) -> (Workshop, Output) {
+pub fn interrupted(words: &str, is: impl Fn(&Workshop) -> bool) -> (Workshop, std::process::Output) {
     for _ in 0..MOST_TRIES {
         let shop = Workshop::new();
         let mut child = shop.std(words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
