@@ -73,7 +73,7 @@ test: setup
 # Valgrind knows AVX2, but not AVX-512; kernels choose accordingly.
 memcheck: setup
 	cargo test --release --lib --config 'target."cfg(unix)".runner = ["valgrind", "--quiet", "--error-exitcode=1"]' -- \
-		kernels::gram_product kernels::narrow kernels::workspace kernels::winograd::tests::forward_f32
+		kernels::gram_product kernels::narrow kernels::replicate kernels::workspace kernels::winograd::tests::forward_f32
 
 dist:
 	dist/make

@@ -210,3 +210,87 @@ impl<T: Real> Kernel<T> for Block<'_, T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use approx::AbsDiffEq;
+    use ndarray::{Array3, Array4, s};
+
+    use super::*;
+    use crate::kernels::testing::{instruction_sets, random};
+    use crate::kernels::{BitMask, ConvGeometry, PaddingMode, direct};
+
+    /// Height, width, input channels and output channels: around the sizes of blocks, register tiles and vectors.
+    const SIZES: [(usize, usize, usize, usize); 6] =
+        [(1, 1, 1, 1), (1, 9, 3, 17), (6, 2, 16, 8), (13, 50, 5, 33), (47, 7, 17, 31), (10, 100, 33, 16)];
+
+    /// What the copies add to the gradient, by the definition.
+    fn expected<T: Real>(dy: &Array3<T>, w: &Array4<T>) -> Array3<T> {
+        let by = |mode| {
+            let geometry = ConvGeometry { mode, ..ConvGeometry::padded(1) };
+            let mut dx = Array3::zeros((dy.dim().0, dy.dim().1, w.dim().1));
+            direct::backward_data(&geometry, &dy.view(), &w.view(), &mut dx.view_mut(), false);
+            dx
+        };
+        by(PaddingMode::Replicate) - by(PaddingMode::Zeros)
+    }
+
+    fn is_the_difference_by_the_definition<T: Real + AbsDiffEq<Epsilon = T>>(epsilon: f64) {
+        let workspace = Workspace::new();
+        for set in instruction_sets::<T>() {
+            for (height, width, inputs, outputs) in SIZES {
+                let w: Array4<T> = random((outputs, inputs, 3, 3), 1);
+                let full: Array3<T> = random((height, width, outputs), 2);
+                let pooled: Array3<T> = random((height / 2, width / 2, outputs), 3);
+                let mut mask = BitMask::new(height, width, outputs);
+                let mut pool_mask = BitMask::new(height, width, outputs);
+                for ((y, x, c), &value) in full.indexed_iter() {
+                    mask.set(y, x, c, value > T::of(0.1));
+                    pool_mask.set(y, x, c, value > T::of(0.1) && y / 2 < height / 2 && x / 2 < width / 2);
+                }
+                let of = |mask: &BitMask, value: &dyn Fn(usize, usize, usize) -> T| {
+                    let at = |(y, x, c)| if mask.get(y, x, c) { value(y, x, c) } else { T::zero() };
+                    Array3::from_shape_fn((height, width, outputs), at)
+                };
+                let un_pooled = |share: f64| of(&pool_mask, &|y, x, c| pooled[[y / 2, x / 2, c]] * T::of(share));
+                let cases = [
+                    (Gradient::Plain(full.view()), full.clone()),
+                    (Gradient::Masked { dy: full.view(), mask: mask.view() }, of(&mask, &|y, x, c| full[[y, x, c]])),
+                    (Gradient::MaxPooled { dy: pooled.view(), mask: pool_mask.view() }, un_pooled(1.0)),
+                    (Gradient::AveragePooled { dy: pooled.view(), mask: pool_mask.view() }, un_pooled(0.25)),
+                ];
+                for (gradient, dy) in cases {
+                    let mut dx = Array3::ones((height, width, inputs));
+                    add_gradient(set, gradient, &w.view(), (0, [true; 2]), &mut dx.view_mut(), &workspace);
+                    approx::assert_abs_diff_eq!(dx - T::one(), expected(&dy, &w), epsilon = T::of(epsilon));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn is_the_difference_by_the_definition_in_either_precision() {
+        is_the_difference_by_the_definition::<f64>(1e-12);
+        is_the_difference_by_the_definition::<f32>(1e-4);
+    }
+
+    #[test]
+    fn bands_of_rows_have_the_bits_of_the_whole() {
+        let (w, dy): (Array4<f32>, Array3<f32>) = (random((19, 21, 3, 3), 1), random((60, 23, 19), 2));
+        let workspace = Workspace::new();
+        let set = InstructionSet::best();
+        let mut whole = Array3::zeros((60, 23, 21));
+        add_gradient(set, Gradient::Plain(dy.view()), &w.view(), (0, [true; 2]), &mut whole.view_mut(), &workspace);
+        assert!(whole.slice(s![1..59, 1..22, ..]).iter().all(|&v| v == 0.0), "only pixels of the edge have copies");
+        let mut bands = Array3::zeros(whole.dim());
+        for (first, end) in [(0, 12), (12, 36), (36, 37), (37, 60)] {
+            // Two rows more on each side, where there are some.
+            let start = first.max(2) - 2;
+            let dy = dy.slice(s![start..(end + 2).min(60), .., ..]);
+            let place = (first - start, [first == 0, end == 60]);
+            let mut dx = bands.slice_mut(s![first..end, .., ..]);
+            add_gradient(set, Gradient::Plain(dy), &w.view(), place, &mut dx, &workspace);
+        }
+        assert_eq!(bands, whole);
+    }
+}
