@@ -73,7 +73,9 @@ impl<T: Real> Buffers<T> {
         let _ = self.lent.fetch_update(Relaxed, Relaxed, |lent| Some(lent.saturating_sub(bytes)));
     }
 
-    /// Frees the largest unused buffers and masks until the memory, including what was just lent, is within the limit.
+    /// Frees unused buffers, the first that was returned first, and then masks, the largest first, until the memory, including what
+    /// was just lent, is within the limit. An evaluation uses sizes in one order and then in the other, so what was returned last
+    /// is needed next.
     fn make_room(&self) {
         let limit = self.limit.load(Relaxed);
         if limit == 0 {
@@ -86,14 +88,11 @@ impl<T: Real> Buffers<T> {
             if held + self.lent.load(Relaxed) <= limit {
                 return;
             }
-            let largest = free.iter().map(size).enumerate().max_by_key(|(_, bytes)| *bytes);
-            let mask = masks.iter().map(BitMask::bytes).enumerate().max_by_key(|(_, bytes)| *bytes);
-            match (largest, mask) {
-                (Some((index, bytes)), mask) if mask.is_none_or(|(_, mask)| mask <= bytes) => {
-                    drop(free.swap_remove(index));
-                }
-                (_, Some((index, _))) => drop(masks.swap_remove(index)),
-                (_, None) => return,
+            let largest = masks.iter().map(BitMask::bytes).enumerate().max_by_key(|(_, bytes)| *bytes);
+            match largest {
+                _ if !free.is_empty() => drop(free.remove(0)),
+                Some((index, _)) => drop(masks.swap_remove(index)),
+                None => return,
             }
         }
     }
@@ -147,7 +146,7 @@ impl<T: Real> Buffers<T> {
         let fits = |buffer: &Vec<T>| (len..=len + len / 2).contains(&buffer.capacity());
         let (index, _) =
             free.iter().enumerate().filter(|(_, buffer)| fits(buffer)).min_by_key(|(_, buffer)| buffer.capacity())?;
-        Some(free.swap_remove(index))
+        Some(free.remove(index))
     }
 }
 

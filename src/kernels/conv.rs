@@ -268,8 +268,13 @@ pub fn backward_data_fused<T: Real>(
     buffers: &Buffers<T>,
 ) {
     let (set, padding, workspace) = (InstructionSet::best(), geometry.padding, buffers.workspace());
-    let method = algorithm.method(geometry, weight.dim());
-    match (method, gradient) {
+    match (algorithm.method(geometry, weight.dim()), gradient) {
+        (Method::Winograd | Method::Narrow, gradient) if geometry.mode == PaddingMode::Replicate => {
+            assert_eq!(padding, Padding::same(1), "the gradient of replicated edges is that of one pixel on all sides");
+            let zeros = ConvGeometry { mode: PaddingMode::Zeros, ..*geometry };
+            let place = (0, [true; 2]);
+            backward_data_replicated(algorithm, &zeros, gradient, weight, place, dx, accumulate, buffers);
+        }
         (Method::Im2col, Gradient::Masked { dy, mask }) => {
             let mut masked = buffers.take(dy.len());
             let dy = dy.as_standard_layout();
@@ -286,28 +291,34 @@ pub fn backward_data_fused<T: Real>(
         }
         _ => panic!("{algorithm:?} does not fuse a convolution under {geometry:?} with what is asked for"),
     }
-    if geometry.mode == PaddingMode::Replicate && method != Method::Im2col {
-        assert_eq!(padding, Padding::same(1), "the gradient of repeated edges is that of one pixel on all sides");
-        add_replicated_gradient(gradient, weight, (0, [true; 2]), dx, buffers);
-    }
 }
 
-/// Adds to the gradient of a 3×3 convolution with one pixel of zeros around its input what the copies of the edges receive if they
-/// are replicated instead: dx ← dx + that.
+/// [`backward_data_fused`] of a 3×3 convolution with one pixel of padding that replicates the edges, for some rows of the input.
 ///
-/// `dx` holds rows of the input, of which the first is row `above` of the gradient's; `ends` say whether the input ends above and
-/// below them.
+/// `geometry` has zeros in the padding. `dx` holds rows of the input, of which the first is row `above` of the gradient's;
+/// `ends` say whether the input ends above and below them.
 ///
 /// # Panics
-/// If the shapes do not fit.
-pub fn add_replicated_gradient<T: Real>(
+/// As [`backward_data_fused`].
+#[allow(clippy::too_many_arguments, reason = "as backward_data_fused, and where the rows lie")]
+pub fn backward_data_replicated<T: Real>(
+    algorithm: ConvAlgorithm,
+    geometry: &ConvGeometry,
     gradient: Gradient<'_, T>,
     weight: &ArrayView4<'_, T>,
     (above, ends): (usize, [bool; 2]),
     dx: &mut ArrayViewMut3<'_, T>,
+    accumulate: bool,
     buffers: &Buffers<T>,
 ) {
-    replicate::add_gradient(InstructionSet::best(), gradient, weight, (above, ends), dx, buffers.workspace());
+    let workspace = buffers.workspace();
+    // A gradient that is there is added to the sum of both parts, as to that of a whole gradient, so that the bits are the same.
+    let before = accumulate.then(|| replicate::take_edge(dx, ends, workspace));
+    backward_data_fused(algorithm, geometry, gradient, weight, dx, accumulate, buffers);
+    replicate::add_gradient(InstructionSet::best(), gradient, weight, (above, ends), dx, workspace);
+    if let Some(before) = before {
+        replicate::add_to_edge(dx, ends, &before);
+    }
 }
 
 /// The gradient with respect to the weights: dw(o,c,u,v) = Σ x(i·s+u·d−p, j·s+v·d−p, c)·dy(i,j,o).

@@ -7,11 +7,12 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView4, ArrayViewMut3};
+use ndarray::{ArrayView4, ArrayViewMut3, s};
 use rayon::prelude::*;
 
 use super::simd::{InstructionSet, Kernel, MAX_LANES, Simd, first_lanes};
 use super::source::{Source, with_gradient};
+use super::workspace::Scratch;
 use super::{Gradient, Real, Workspace};
 
 /// Copies and input channels of a task.
@@ -79,12 +80,45 @@ pub fn add_gradient<T: Real>(
                 rest = behind;
                 for (cell, sums) in cells.zip(block.chunks_exact(channels.len())) {
                     let (y, x) = side.origin(cell, (height, width));
-                    let mut pixel = dx.slice_mut(ndarray::s![y, x, channels.clone()]);
+                    let mut pixel = dx.slice_mut(s![y, x, channels.clone()]);
                     pixel.iter_mut().zip(sums).for_each(|(to, &sum)| *to += sum);
                 }
             }
         }
     });
+}
+
+/// The pixels that have copies, row by row.
+fn edge((height, width, _): (usize, usize, usize), [top, bottom]: [bool; 2]) -> impl Iterator<Item = (usize, usize)> {
+    (0..height).flat_map(move |y| {
+        let whole = top && y == 0 || bottom && y + 1 == height;
+        let step = if whole { 1 } else { width.saturating_sub(1).max(1) };
+        (0..width).step_by(step).map(move |x| (y, x))
+    })
+}
+
+/// The values of the pixels that have copies, and leaves zeros in their place.
+pub fn take_edge<'w, T: Real>(
+    dx: &mut ArrayViewMut3<'_, T>,
+    ends: [bool; 2],
+    workspace: &'w Workspace,
+) -> Scratch<'w, T> {
+    let channels = dx.dim().2;
+    let mut taken = workspace.take::<T>(edge(dx.dim(), ends).count() * channels);
+    for ((y, x), taken) in edge(dx.dim(), ends).zip(taken.chunks_exact_mut(channels)) {
+        let mut pixel = dx.slice_mut(s![y, x, ..]);
+        pixel.iter_mut().zip(taken).for_each(|(value, taken)| *taken = std::mem::replace(value, T::zero()));
+    }
+    taken
+}
+
+/// Adds values to the pixels that have copies.
+pub fn add_to_edge<T: Real>(dx: &mut ArrayViewMut3<'_, T>, ends: [bool; 2], values: &[T]) {
+    let channels = dx.dim().2;
+    for ((y, x), values) in edge(dx.dim(), ends).zip(values.chunks_exact(channels)) {
+        let mut pixel = dx.slice_mut(s![y, x, ..]);
+        pixel.iter_mut().zip(values).for_each(|(to, &value)| *to += value);
+    }
 }
 
 /// The blocks of cells and channels of a side's tasks, in order.
@@ -214,7 +248,7 @@ impl<T: Real> Kernel<T> for Block<'_, T> {
 #[cfg(test)]
 mod tests {
     use approx::AbsDiffEq;
-    use ndarray::{Array3, Array4, s};
+    use ndarray::{Array3, Array4};
 
     use super::*;
     use crate::kernels::testing::{instruction_sets, random};

@@ -59,7 +59,7 @@ pub struct ScaleForecast {
     pub plan: Plan,
     /// The peak memory of the whole process at this scale, in bytes.
     pub memory: usize,
-    /// The part of `memory` for maps and the point that is evaluated.
+    /// The part of `memory` for maps, also unused ones, and the point that is evaluated.
     pub(super) buffers: usize,
     /// The time of a step, in seconds of [`Speed::REFERENCE`].
     step: f64,
@@ -106,6 +106,11 @@ const BASE: usize = 17 << 20;
 
 /// The allocator's overhead as a share of the requested memory, as measured.
 const HOLES: f64 = 0.02;
+
+/// The part of the maps' memory by which unused buffers may exceed the peak, one in so many, and its limit in bytes. Larger maps would
+/// need much more, and save little of a step's time.
+const SPARE: usize = 4;
+const MOST_SPARE: usize = 32 << 20;
 
 /// Matrices in f64 that a distance of moments takes: targets, moments, derivatives.
 const MATRICES: usize = 6;
@@ -332,16 +337,22 @@ impl Load {
         let before = fixed + picture + 2 * examples + 2 * targets + (way + own_columns).max(matched);
         // After the last: the picture while it is written.
         let behind = fixed + (5 + vectors) * picture;
-        let needed = (evaluation.max(before).max(behind) as f64 * (1.0 + HOLES)) as usize;
+        let with = |spare: usize| ((evaluation + spare).max(before).max(behind) as f64 * (1.0 + HOLES)) as usize;
+        let needed = with(0);
         if needed > memory {
             return Err(MemoryError { size: self.size, needed, allowed: memory });
         }
+        // In a little more memory than the peak needs, every buffer stays until the next step.
+        let maps = cost.maps + picture;
+        // Moments need their largest memory for matrices, when few maps are in use.
+        let spare = if self.moments().is_empty() { maps / SPARE } else { 0 };
+        let spare = if spare <= MOST_SPARE && with(spare) <= memory { spare } else { 0 };
         let passes = (2 * vectors + 6) as f64 * PASS * pixels(self.size) as f64;
         let (matching, resizing) = self.columns_work();
         once += matching;
         let sums = 2.0 * self.moments_work(self.size) + by_regions;
         let step = cost.work + search + resizing + sums + passes;
-        Ok(ScaleForecast { scale, size: self.size, plan, memory: needed, buffers: cost.maps + picture, step, once })
+        Ok(ScaleForecast { scale, size: self.size, plan, memory: with(spare), buffers: maps + spare, step, once })
     }
 
     /// Measures the speed of this machine with evaluations of a small picture, in about a second.

@@ -289,7 +289,7 @@ impl<'a> Run<'a> {
         let stage = &mut self.stage;
         stage.objective.turn(self.iteration_of_scale);
         let (evaluated, total, groups, gradient) = {
-            // Free buffers must not exceed the memory in use at the peak.
+            // Buffers in use and free ones together stay within the forecast.
             self.tape.buffers().limit(self.forecast.scales[self.scale].buffers);
             let mut point = self.tape.tensor(stage.canvas.values().shape());
             point.assign(stage.canvas.values());

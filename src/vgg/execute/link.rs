@@ -221,10 +221,17 @@ impl<T: Real> Link<T> {
                 let padding = [1 + rows.start - start, 1, 1 + end - rows.end, 1].into();
                 let geometry = ConvGeometry { padding, ..ConvGeometry::default() };
                 let weight = weight.of_rank::<Ix4>("segment");
-                conv::backward_data_fused(algorithm, &geometry, gradient, &weight, &mut dx, accumulate, buffers);
-                if *mode == PaddingMode::Replicate {
-                    let (above, ends) = (rows.start - start, [rows.start == 0, rows.end == height]);
-                    conv::add_replicated_gradient(gradient, &weight, (above, ends), &mut dx, buffers);
+                let (weight, dx) = (&weight, &mut dx);
+                match mode {
+                    PaddingMode::Zeros => {
+                        conv::backward_data_fused(algorithm, &geometry, gradient, weight, dx, accumulate, buffers);
+                    }
+                    PaddingMode::Replicate => {
+                        let place = (rows.start - start, [rows.start == 0, rows.end == height]);
+                        conv::backward_data_replicated(
+                            algorithm, &geometry, gradient, weight, place, dx, accumulate, buffers,
+                        );
+                    }
                 }
             }
             Self::Pooling(_) if accumulate => {
