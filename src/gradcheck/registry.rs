@@ -444,7 +444,7 @@ impl Cases {
                     if pooling.is_some() && x[0] < 2 {
                         continue;
                     }
-                    let edges = if mode == PaddingMode::Replicate { ", repeated edges" } else { "" };
+                    let edges = if mode == PaddingMode::Replicate { ", edges" } else { "" };
                     let description = format!("{algorithm:?}: {name} pooling, {x:?} → {outputs}{edges}");
                     let (weight, bias) = (self.random(&[outputs, x[2], 3, 3], 1), self.random(&[outputs], 2));
                     case!(self, check(), "conv2d_relu", description, [self.random(&x, 0)], |x| {
@@ -468,7 +468,7 @@ impl Cases {
         let (zeros, repeated) = (PaddingMode::Zeros, PaddingMode::Replicate);
         for (tiling, mode) in [(Tiling::Whole, zeros), (Tiling::Bands(2), zeros), (Tiling::Bands(2), repeated)] {
             for pooling in [Pooling::Max, Pooling::Average] {
-                let edges = if mode == repeated { ", repeated edges" } else { "" };
+                let edges = if mode == repeated { ", edges" } else { "" };
                 let [w1, b1] = [self.random(&[4, 3, 3, 3], 1), self.random(&[4], 2)];
                 let [w2, b2] = [self.random(&[2, 4, 3, 3], 3), self.random(&[2], 4)];
                 for results in ["Gram matrix", "features", "map", "all"] {

@@ -243,9 +243,11 @@ pub fn backward_data<T: Real>(
     buffers: &Buffers<T>,
 ) {
     check_shapes(geometry, dx.dim(), weight.dim(), dy.dim());
+    // Winograd's way with the copies of edges is for one pixel of them on all sides.
+    let plain = geometry.mode == PaddingMode::Zeros || geometry.padding == Padding::same(1);
     match algorithm.method(geometry, weight.dim()) {
         Method::Direct => direct::backward_data(geometry, dy, weight, dx, accumulate),
-        Method::Winograd | Method::Narrow if dx.is_standard_layout() => {
+        Method::Winograd | Method::Narrow if plain && dx.is_standard_layout() => {
             let gradient = Gradient::Plain(dy.view());
             backward_data_fused(algorithm, geometry, gradient, weight, &mut dx.view_mut(), accumulate, buffers);
         }
@@ -269,7 +271,7 @@ pub fn backward_data_fused<T: Real>(
 ) {
     let (set, padding, workspace) = (InstructionSet::best(), geometry.padding, buffers.workspace());
     match (algorithm.method(geometry, weight.dim()), gradient) {
-        (Method::Winograd | Method::Narrow, gradient) if geometry.mode == PaddingMode::Replicate => {
+        (Method::Winograd | Method::Narrow | Method::Im2col, gradient) if geometry.mode == PaddingMode::Replicate => {
             assert_eq!(padding, Padding::same(1), "the gradient of replicated edges is that of one pixel on all sides");
             let zeros = ConvGeometry { mode: PaddingMode::Zeros, ..*geometry };
             let place = (0, [true; 2]);
@@ -458,7 +460,7 @@ mod tests {
             let mode = case.geometry.mode;
             let padding = match mode {
                 PaddingMode::Zeros => [top, left, bottom, right].map(|pixels| pixels.min(3)).into(),
-                PaddingMode::Replicate => Padding::same(1),
+                PaddingMode::Replicate => [top, left, bottom, right].map(|pixels| pixels.min(1)).into(),
             };
             let geometry = ConvGeometry { padding, mode, ..ConvGeometry::default() };
             let case = Case { geometry, weight: (case.weight.0, case.weight.1, 3, 3), ..case };

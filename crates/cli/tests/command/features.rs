@@ -39,7 +39,7 @@ fn with_replicated_edges_a_flat_picture_has_flat_features() {
                 let (least, most) = channel.iter().fold((f64::MAX, f64::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
                 most - least
             });
-            spread.fold(0.0, f64::max) / map.iter().fold(0.0, |most: f64, v| most.max(*v))
+            spread.fold(0.0, f64::max) / map.iter().fold(0.0, |most: f64, v| most.max(v.abs()))
         });
         spreads.collect::<Vec<_>>()
     };

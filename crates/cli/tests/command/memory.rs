@@ -24,7 +24,7 @@ fn less_memory_gives_the_same_picture() {
     let shop = Workshop::new();
     let how = |scale: &Value| scale["plan"].as_str().unwrap().to_owned();
     // Nearest neighbours take more memory than what divides the network saves.
-    for (stages, less) in [("--size 256", 8 << 20), ("--size 224 --finish 2", 2 << 20)] {
+    for (stages, less) in [("--size 256", 22 << 20), ("--size 224 --finish 2", 12 << 20)] {
         let job = format!("{JOB} {stages}");
         let free = plan(&shop, &format!("{job} {AMPLE}"));
         let peak = free["peak_memory_bytes"].as_u64().unwrap();
@@ -129,12 +129,13 @@ fn a_finish_that_does_not_fit_is_left_out_by_the_advice() {
     let unfinished = words.replace("--finish 5", "--finish 0");
     let (with, without) = (needed(words), needed(&unfinished));
     assert!(with > without + 1, "{with} and {without}");
-    let text = refused(&format!("{words} --memory {without}M"));
+    let between = (with + without) / 2;
+    let text = refused(&format!("{words} --memory {between}M"));
     assert!(text.contains(", --finish 0, or --memory "), "{text}");
-    shop.impasto(&format!("{unfinished} --memory {without}M")).assert().success();
+    shop.impasto(&format!("{unfinished} --memory {between}M")).assert().success();
     let side = text.split_once("--size ").unwrap().1.split_once(',').unwrap().0;
     let smaller = words.replace("--size 300", &format!("--size {side}"));
-    shop.impasto(&format!("{smaller} --memory {without}M")).assert().success();
+    shop.impasto(&format!("{smaller} --memory {between}M")).assert().success();
 }
 
 /// impasto measures what `ulimit -v` leaves before it starts, so that nothing is aborted.
