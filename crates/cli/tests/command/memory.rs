@@ -129,7 +129,7 @@ fn a_finish_that_does_not_fit_is_left_out_by_the_advice() {
     let unfinished = words.replace("--finish 5", "--finish 0");
     let (with, without) = (needed(words), needed(&unfinished));
     assert!(with > without + 1, "{with} and {without}");
-    let between = (with + without) / 2;
+    let between = u64::midpoint(with, without);
     let text = refused(&format!("{words} --memory {between}M"));
     assert!(text.contains(", --finish 0, or --memory "), "{text}");
     shop.impasto(&format!("{unfinished} --memory {between}M")).assert().success();
