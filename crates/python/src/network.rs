@@ -23,7 +23,7 @@ use crate::settings::{NetworkOptions, RecipeOptions};
 /// cache folder for impasto, or else a random network. pool is "max" or "avg", edges "zeros" or "replicate", conv as of the command.
 #[pyclass(frozen, module = "impasto")]
 pub(crate) struct Network {
-    network: Vgg19<f32>,
+    vgg: Vgg19<f32>,
     pool: Option<Pooling>,
     edges: Option<PaddingMode>,
 }
@@ -41,7 +41,7 @@ impl Network {
         let network = NetworkOptions::of(&mut options)?;
         options.end()?;
         let (pool, edges) = (network.pool, network.edges);
-        Ok(Self { network: network.load(py, None, Pooling::default())?, pool, edges })
+        Ok(Self { vgg: network.load(py, None, Pooling::default())?, pool, edges })
     }
 
     /// The features of a picture at one layer, or a dict of them at several.
@@ -74,7 +74,7 @@ impl Network {
         let parse = |name: &String| name.parse::<Layer>().map_err(|why| PyValueError::new_err(why.to_string()));
         let wanted: Vec<Layer> = names.iter().map(parse).collect::<PyResult<_>>()?;
         let picture = open(image, (size > 0).then_some(size), "image")?.with_hidden_filled();
-        let network = &self.network;
+        let network = &self.vgg;
         let found = py.detach(|| {
             in_threads(None, || {
                 let tape = Tape::new();
@@ -121,14 +121,14 @@ impl Network {
     ) -> PyResult<Objective> {
         let py = content.py();
         let mut options = Options::new("objective", options, &[])?;
-        let mut recipe = RecipeOptions::of(&mut options)?.recipe(self.network.is_trained());
+        let mut recipe = RecipeOptions::of(&mut options)?.recipe(self.vgg.is_trained());
         recipe.pooling = self.pool.unwrap_or(recipe.pooling);
         recipe.edges = self.edges.unwrap_or(recipe.edges);
         let blend: Option<Vec<f64>> = options.object("blend").map(|blend| blend.extract()).transpose()?;
         let size = side(&mut options, "size", SIZE)?;
         let style_size = style_size(&mut options)?.or(size);
         options.end()?;
-        let network = recipe.network(&self.network);
+        let network = recipe.network(&self.vgg);
         let content = open(content, size, "content")?.with_hidden_filled();
         let styles = listed(styles);
         let shares = shares(blend, styles.len())?;
@@ -141,24 +141,24 @@ impl Network {
         let objective =
             py.detach(|| in_threads(None, || style_transfer(&recipe, &network, normalised(&content.rgb), seen)))?;
         let objective = objective.map_err(|error| to_python(error.into()))?;
-        Ok(Objective { loss: objective, network, start: content.rgb })
+        Ok(Objective { loss: objective, vgg: network, start: content.rgb })
     }
 
     /// The deepest layer that the weights reach.
     #[getter]
     fn last(&self) -> String {
-        self.network.last().to_string()
+        self.vgg.last().to_string()
     }
 
     /// Whether the weights were trained on pictures.
     #[getter]
     fn is_trained(&self) -> bool {
-        self.network.is_trained()
+        self.vgg.is_trained()
     }
 
     fn __repr__(&self) -> String {
-        let kind = if self.network.is_trained() { "trained" } else { "random" };
-        format!("<impasto.Network: VGG19 to {}, {kind} weights>", self.network.last())
+        let kind = if self.vgg.is_trained() { "trained" } else { "random" };
+        format!("<impasto.Network: VGG19 to {}, {kind} weights>", self.vgg.last())
     }
 }
 
@@ -168,7 +168,7 @@ impl Network {
 #[pyclass(frozen, module = "impasto")]
 pub(crate) struct Objective {
     loss: objective::Objective<f32>,
-    network: Vgg19<f32>,
+    vgg: Vgg19<f32>,
     start: Array3<f32>,
 }
 
@@ -211,7 +211,7 @@ impl Objective {
     fn value_and_gradient<'py>(&self, x: &Bound<'py, PyAny>) -> PyResult<(f64, Bound<'py, PyAny>)> {
         let py = x.py();
         let rgb = self.rgb(x)?;
-        let (objective, network) = (&self.loss, &self.network);
+        let (objective, network) = (&self.loss, &self.vgg);
         let evaluated = py.detach(|| {
             in_threads(None, || {
                 let tape = Tape::new();
@@ -238,7 +238,7 @@ impl Objective {
     fn terms<'py>(&self, x: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
         let py = x.py();
         let rgb = self.rgb(x)?;
-        let (objective, network) = (&self.loss, &self.network);
+        let (objective, network) = (&self.loss, &self.vgg);
         let groups = py.detach(|| {
             in_threads(None, || {
                 let tape = Tape::new();
