@@ -73,9 +73,8 @@ impl<T: Real> Buffers<T> {
         let _ = self.lent.fetch_update(Relaxed, Relaxed, |lent| Some(lent.saturating_sub(bytes)));
     }
 
-    /// Frees unused buffers, the first that was returned first, and then masks, the largest first, until the memory, including what
-    /// was just lent, is within the limit. An evaluation uses sizes in one order and then in the other, so what was returned last
-    /// is needed next.
+    /// Frees unused buffers, oldest first, and then masks, largest first, until the memory, including what was just lent, is within
+    /// the limit. The backward pass uses sizes in reverse order, so the latest buffers are needed next.
     fn make_room(&self) {
         let limit = self.limit.load(Relaxed);
         if limit == 0 {
@@ -88,11 +87,12 @@ impl<T: Real> Buffers<T> {
             if held + self.lent.load(Relaxed) <= limit {
                 return;
             }
-            let largest = masks.iter().map(BitMask::bytes).enumerate().max_by_key(|(_, bytes)| *bytes);
-            match largest {
-                _ if !free.is_empty() => drop(free.remove(0)),
-                Some((index, _)) => drop(masks.swap_remove(index)),
-                None => return,
+            if !free.is_empty() {
+                drop(free.remove(0));
+            } else if let Some(largest) = (0..masks.len()).max_by_key(|&i| masks[i].bytes()) {
+                drop(masks.swap_remove(largest));
+            } else {
+                return;
             }
         }
     }

@@ -243,7 +243,7 @@ pub fn backward_data<T: Real>(
     buffers: &Buffers<T>,
 ) {
     check_shapes(geometry, dx.dim(), weight.dim(), dy.dim());
-    // Winograd's way with the copies of edges is for one pixel of them on all sides.
+    // `backward_data_fused` replicates one pixel on all sides.
     let plain = geometry.mode == PaddingMode::Zeros || geometry.padding == Padding::same(1);
     match algorithm.method(geometry, weight.dim()) {
         Method::Direct => direct::backward_data(geometry, dy, weight, dx, accumulate),
@@ -297,8 +297,8 @@ pub fn backward_data_fused<T: Real>(
 
 /// [`backward_data_fused`] of a 3×3 convolution with one pixel of padding that replicates the edges, for some rows of the input.
 ///
-/// `geometry` has zeros in the padding. `dx` holds rows of the input, of which the first is row `above` of the gradient's;
-/// `ends` say whether the input ends above and below them.
+/// `geometry` has zeros in the padding. `dx` holds whole rows of the input; the first is row `above` of the gradient. `ends` says
+/// whether the input ends above and below these rows.
 ///
 /// # Panics
 /// As [`backward_data_fused`].
@@ -314,7 +314,7 @@ pub fn backward_data_replicated<T: Real>(
     buffers: &Buffers<T>,
 ) {
     let workspace = buffers.workspace();
-    // A gradient that is there is added to the sum of both parts, as to that of a whole gradient, so that the bits are the same.
+    // An earlier gradient is added to the sum of both parts, so that the bits do not depend on which was there first.
     let before = accumulate.then(|| replicate::take_edge(dx, ends, workspace));
     backward_data_fused(algorithm, geometry, gradient, weight, dx, accumulate, buffers);
     replicate::add_gradient(InstructionSet::best(), gradient, weight, (above, ends), dx, workspace);

@@ -25,9 +25,8 @@ const COLUMNS: usize = 4;
 
 /// dx ← dx + the gradient of the copies beyond the edges.
 ///
-/// `weights` is (out, in, 3, 3), fastest where the output channels are contiguous. `dx` holds rows of the image of which the first
-/// is row `above` of the gradient's; whether the image ends above and below them say `ends`. It always ends on the left and on the
-/// right.
+/// `weights` is (out, in, 3, 3), fastest where the output channels are contiguous. `dx` holds whole rows of the image; the first
+/// is row `above` of the gradient. `ends` says whether the image ends above and below these rows.
 ///
 /// # Panics
 /// If the shapes do not fit together.
@@ -97,7 +96,7 @@ fn edge((height, width, _): (usize, usize, usize), [top, bottom]: [bool; 2]) -> 
     })
 }
 
-/// The values of the pixels that have copies, and leaves zeros in their place.
+/// Takes the values of the pixels that have copies, and leaves zeros in their place.
 pub fn take_edge<'w, T: Real>(
     dx: &mut ArrayViewMut3<'_, T>,
     ends: [bool; 2],
@@ -137,7 +136,7 @@ struct Side {
     strip: (isize, isize),
     /// From one copy, and one position of the strip, to the next.
     step: (isize, isize),
-    /// The taps, (row, column), by which the first, the second and the third position from a copy's own on reach it.
+    /// The taps, (row, column), for the three positions of the strip that reach a copy, in their order.
     taps: [(usize, usize); 3],
 }
 

@@ -107,9 +107,10 @@ const BASE: usize = 17 << 20;
 /// The allocator's overhead as a share of the requested memory, as measured.
 const HOLES: f64 = 0.02;
 
-/// The part of the maps' memory by which unused buffers may exceed the peak, one in so many, and its limit in bytes. Larger maps would
-/// need much more, and save little of a step's time.
+/// Unused buffers may exceed the peak by the maps' memory divided by this, so that none is freed between steps.
 const SPARE: usize = 4;
+
+/// The largest such memory, in bytes. Larger pictures would need more, and gain little.
 const MOST_SPARE: usize = 32 << 20;
 
 /// Matrices in f64 that a distance of moments takes: targets, moments, derivatives.

@@ -94,12 +94,17 @@ impl NetworkArguments {
         &self,
         found: &FoundWeights,
         deepest: Layer,
-        (pooling, edges): (Pooling, PaddingMode),
+        defaults: (Pooling, PaddingMode),
     ) -> Result<Vgg19<f32>, Error> {
         self.ensure_threads()?;
         let weights = Weights::load(&found.source, Some(deepest)).map_err(impasto::Error::from)?;
-        let network = Vgg19::new(weights).with_pooling(self.pool.unwrap_or(pooling));
-        Ok(network.with_edges(self.edges.unwrap_or(edges)).with_algorithm(self.conv))
+        Ok(self.applied_to(Vgg19::new(weights), defaults))
+    }
+
+    /// The network with the requested pooling, edges and algorithm, or these defaults.
+    fn applied_to(&self, network: Vgg19<f32>, (pooling, edges): (Pooling, PaddingMode)) -> Vgg19<f32> {
+        let network = network.with_pooling(self.pool.unwrap_or(pooling));
+        network.with_edges(self.edges.unwrap_or(edges)).with_algorithm(self.conv)
     }
 
     /// The number of computing threads.
@@ -157,8 +162,7 @@ impl Networks {
                 network
             }
         };
-        let network = network.with_pooling(arguments.pool.unwrap_or_default());
-        Ok(network.with_edges(arguments.edges.unwrap_or_default()).with_algorithm(arguments.conv))
+        Ok(arguments.applied_to(network, (Pooling::default(), PaddingMode::default())))
     }
 }
 
